@@ -1,0 +1,1 @@
+"""What may be seen, and why: labels, policies, and the compiler from one to a filter."""

@@ -1,0 +1,79 @@
+"""The filter as it goes to an engine: frozen, engine-neutral, and never empty.
+
+Qdrant reads an empty filter, and a filter whose clauses are all empty, as "everything"
+(design rule R2). Here such a value cannot be built. Each engine adapter renders these few
+shapes into its own classes, and nothing else ever becomes a filter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class MatchAny:
+    """The value at `key`, or one element of the array there, is among `values`."""
+
+    key: str
+    values: tuple[str | int, ...]
+
+    def __post_init__(self) -> None:
+        _uniform(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchExcept:
+    """The value at `key`, or one element of the array there, is not among `values`.
+
+    Only ever used under `must_not`, where it reads "no element is outside `values`".
+    """
+
+    key: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The number at `key` lies between the bounds, both inclusive; at least one is given."""
+
+    key: str
+    gte: int | None = None
+    lte: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.gte is None and self.lte is None:
+            raise ValueError("a range without a bound matches everything")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Conditions joined as Qdrant joins them: all of must, one of should, none of must_not.
+
+    A filter holds at least one positive condition, because `must_not` alone also passes points
+    that lack the field (rule R3).
+    """
+
+    must: tuple[WireCondition, ...] = ()
+    should: tuple[WireCondition, ...] = ()
+    must_not: tuple[WireCondition, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.must and not self.should:
+            raise ValueError("a filter without a positive condition does not exist")
+
+
+WireCondition: TypeAlias = MatchAny | MatchExcept | Range | Filter
+
+
+def size(filter_: Filter) -> int:
+    """Count the leaf conditions of a filter."""
+    parts = (*filter_.must, *filter_.should, *filter_.must_not)
+    return sum(size(part) if isinstance(part, Filter) else 1 for part in parts)
+
+
+def _uniform(values: tuple[str | int, ...]) -> None:
+    if not values:
+        raise ValueError("a match on no value does not exist")
+    if len({type(value) for value in values}) != 1 or isinstance(values[0], bool):
+        raise ValueError("the values of a match are all texts or all integers")

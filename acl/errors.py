@@ -1,0 +1,73 @@
+"""Every error of the core: a sentence with its facts attached.
+
+Messages are lower-case, without a full stop, with input in backticks. A leaf class names what went
+wrong in the words of the domain; a caller decides by class, never by text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class AclError(Exception):
+    """Base of every error that the core raises on purpose."""
+
+
+class SchemaError(AclError):
+    """`labels.toml` declares something that cannot be typed, stored or filtered."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFault:
+    """One attribute of a label and why it cannot be accepted."""
+
+    attribute: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"`{self.attribute}`: {self.reason}"
+
+
+class LabelError(AclError):
+    """A label is incomplete or holds a value of another type than the schema declares."""
+
+    def __init__(self, faults: tuple[LabelFault, ...]) -> None:
+        super().__init__("; ".join(map(str, faults)))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one place of a policy cannot be enforced inside the query.
+
+    Attributes:
+        where: `model.conf`, or the row as `policy.csv row 7`, counted from 1.
+        operator: the operator, function or effect that has no filter form.
+        reason: one sentence for the person who wrote the rule.
+        column: the name of the row's column, or `""`.
+    """
+
+    where: str
+    operator: str
+    reason: str
+    column: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.where}, column `{self.column}`" if self.column else self.where
+        return f"{place}: `{self.operator}`: {self.reason}"
+
+
+class PolicyError(AclError):
+    """A policy was refused as a whole; nothing of it takes effect."""
+
+    def __init__(self, refusals: tuple[Refusal, ...]) -> None:
+        super().__init__("\n".join(map(str, refusals)))
+        self.refusals = refusals
+
+
+class RequestError(AclError):
+    """A request's subject, action or context holds a value that cannot be decided upon."""
+
+
+class FilterTooLargeError(AclError):
+    """A subject's filter exceeds the documented limit, so the request is refused."""

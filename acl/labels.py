@@ -1,0 +1,312 @@
+"""Typed labels: what a document's security attributes are, and when a label is complete.
+
+The laws of this file:
+
+1. A schema declares every attribute with one of six types. A value of another type is refused.
+2. A label is complete or it does not exist: every required attribute is present, nothing else is.
+3. Text is normalised once, here, at the door: NFC, no control characters, no surrounding space,
+   a bounded length. What is compared later is compared byte for byte.
+4. Numbers stay within ±2^53, because a range in the vector engine is a double.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+from acl.errors import LabelError, LabelFault, SchemaError
+
+LabelValue: TypeAlias = str | int | bool | frozenset[str]
+
+MAX_TEXT: Final = 1024
+MAX_SET: Final = 1000
+MAX_INTEGER: Final = 2**53 - 1
+
+# Attributes that Casbin would resolve to a method of the value instead of an entry of the label.
+_SHADOWED: Final = frozenset(name for kind in (dict, str, list) for name in dir(kind))
+
+
+class AttributeType(StrEnum):
+    """The six types an attribute can have; each has one index type in the engine."""
+
+    KEYWORD = "keyword"
+    KEYWORD_SET = "keyword_set"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    DATETIME = "datetime"
+    PATH = "path"
+
+
+class Prefixes(StrEnum):
+    """Which beginnings of a path are stored, and so which `keyMatch` patterns can be answered."""
+
+    SEGMENT = "segment"
+    CHARACTER = "character"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """One declared attribute.
+
+    Attributes:
+        name: identifier used in matchers as `r.obj.<name>`.
+        type: the declared type.
+        required: a label without it is incomplete. A rule that touches an optional attribute
+            denies every document that lacks it.
+        levels: names of an ordered integer, lowest first; `internal` is accepted for `1`.
+        prefixes: for a path, where its beginnings are cut.
+        allow_empty: whether `""` is a value. Off, except where foreign policies are replayed.
+    """
+
+    name: str
+    type: AttributeType
+    required: bool = True
+    levels: tuple[str, ...] = ()
+    prefixes: Prefixes = Prefixes.SEGMENT
+    allow_empty: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name.isascii() or not self.name.isidentifier() or self.name.startswith("_"):
+            raise SchemaError(f"attribute `{self.name}` is not a plain identifier")
+        if self.name in _SHADOWED:
+            raise SchemaError(f"attribute `{self.name}` is the name of a built-in method")
+        if self.levels and self.type is not AttributeType.INTEGER:
+            raise SchemaError(f"attribute `{self.name}`: only an integer has levels")
+        if len(set(self.levels)) != len(self.levels):
+            raise SchemaError(f"attribute `{self.name}` names a level twice")
+
+    def parse(self, raw: object) -> LabelValue:
+        """Return the typed value of `raw`.
+
+        Raises:
+            ValueError: `raw` is not a value of this type; the text says what was expected.
+        """
+        match self.type:
+            case AttributeType.KEYWORD | AttributeType.PATH:
+                return self._text(raw)
+            case AttributeType.KEYWORD_SET:
+                return self._texts(raw)
+            case AttributeType.INTEGER:
+                return self._integer(raw)
+            case AttributeType.BOOLEAN:
+                if not isinstance(raw, bool):
+                    raise ValueError("expected true or false")
+                return raw
+            case AttributeType.DATETIME:
+                return _timestamp(raw)
+
+    def _text(self, raw: object) -> str:
+        if not isinstance(raw, str):
+            raise ValueError(f"expected text, not {_kind(raw)}")
+        return normalise(raw, allow_empty=self.allow_empty)
+
+    def _texts(self, raw: object) -> frozenset[str]:
+        if not isinstance(raw, list | tuple | set | frozenset):
+            raise ValueError(f"expected a list of texts, not {_kind(raw)}")
+        if len(raw) > MAX_SET:
+            raise ValueError(f"holds {len(raw)} entries; at most {MAX_SET} are allowed")
+        return frozenset(self._text(entry) for entry in raw)
+
+    def _integer(self, raw: object) -> int:
+        if self.levels and isinstance(raw, str):
+            if raw not in self.levels:
+                raise ValueError(f"expected one of {', '.join(self.levels)}")
+            return self.levels.index(raw)
+        if isinstance(raw, bool) or not isinstance(raw, int):
+            raise ValueError(f"expected an integer, not {_kind(raw)}")
+        if abs(raw) > MAX_INTEGER:
+            raise ValueError("is beyond ±2^53")
+        if self.levels and not 0 <= raw < len(self.levels):
+            raise ValueError(f"expected one of {', '.join(self.levels)}")
+        return raw
+
+    def display(self, value: LabelValue) -> object:
+        """Return `value` as a person would write it: level names, sorted lists, ISO dates."""
+        if self.levels and isinstance(value, int):
+            return self.levels[value]
+        if self.type is AttributeType.DATETIME and isinstance(value, int):
+            return datetime.fromtimestamp(value, UTC).isoformat()
+        return sorted(value) if isinstance(value, frozenset) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A complete label: attribute name to typed value. Only `LabelSchema.parse` makes one."""
+
+    values: Mapping[str, LabelValue]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the values with sets as sorted lists; the form in which a label is stored."""
+        return {
+            name: sorted(value) if isinstance(value, frozenset) else value
+            for name, value in sorted(self.values.items())
+        }
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of the canonical JSON; equal labels have equal digests."""
+        return _digest(self.as_json())
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSchema:
+    """The declared attributes: of the label, of the document's metadata, and of subjects.
+
+    Metadata is what a caller may narrow by and may see; the label decides access and is neither.
+    """
+
+    attributes: Mapping[str, Attribute]
+    metadata: Mapping[str, Attribute] = field(default_factory=dict)
+    subject: Mapping[str, Attribute] = field(default_factory=dict)
+
+    @classmethod
+    def from_toml(cls, text: str) -> LabelSchema:
+        """Read `labels.toml`.
+
+        Raises:
+            SchemaError: unknown table, key or type, or no attribute at all.
+        """
+        try:
+            tables = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise SchemaError(f"labels.toml is not TOML: {error}") from error
+        unknown = set(tables) - {"label", "metadata", "subject"}
+        if unknown:
+            raise SchemaError(f"unknown table `{min(unknown)}` in labels.toml")
+        sections = {name: _attributes(name, tables.get(name, {})) for name in _SECTIONS}
+        if not sections["label"]:
+            raise SchemaError("labels.toml declares no attribute under [label]")
+        return cls(sections["label"], sections["metadata"], sections["subject"])
+
+    def parse(self, raw: Mapping[str, object]) -> Label:
+        """Return the complete, typed label of `raw`.
+
+        Raises:
+            LabelError: with one fault for each attribute that is missing, unknown or mistyped.
+        """
+        faults = [LabelFault(str(name), "is not declared") for name in raw.keys() - self.attributes]
+        values: dict[str, LabelValue] = {}
+        for name, attribute in self.attributes.items():
+            given = raw.get(name)
+            if given is None:
+                if attribute.required:
+                    faults.append(LabelFault(name, "is missing"))
+                continue
+            try:
+                values[name] = attribute.parse(given)
+            except ValueError as error:
+                faults.append(LabelFault(name, str(error)))
+        if faults:
+            raise LabelError(tuple(sorted(faults, key=lambda fault: fault.attribute)))
+        return Label(values)
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Names of the attributes that every label has."""
+        return frozenset(name for name, one in self.attributes.items() if one.required)
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of the label's declaration; stored with every point."""
+        return _digest(
+            {
+                name: [one.type, one.required, list(one.levels), one.prefixes]
+                for name, one in sorted(self.attributes.items())
+            }
+        )
+
+
+_SECTIONS: Final = ("label", "metadata", "subject")
+
+
+def _attributes(section: str, table: object) -> dict[str, Attribute]:
+    if not isinstance(table, dict):
+        raise SchemaError(f"[{section}] is not a table")
+    return {name: _attribute(section, name, entry) for name, entry in table.items()}
+
+
+def _attribute(section: str, name: str, entry: object) -> Attribute:
+    where = f"[{section}] `{name}`"
+    if not isinstance(entry, dict):
+        raise SchemaError(f"{where} is not a table")
+    unknown = set(entry) - {"type", "required", "levels", "prefixes"}
+    if unknown:
+        raise SchemaError(f"{where}: unknown key `{min(unknown)}`")
+    try:
+        kind, cut = AttributeType(entry["type"]), Prefixes(entry.get("prefixes", "segment"))
+    except (KeyError, ValueError) as error:
+        types = ", ".join(AttributeType)
+        raise SchemaError(f"{where}: `type` must be one of {types}") from error
+    required, levels = entry.get("required", True), entry.get("levels", [])
+    if not isinstance(required, bool) or not isinstance(levels, list):
+        raise SchemaError(f"{where}: `required` is a boolean and `levels` a list")
+    if not all(isinstance(level, str) and level for level in levels):
+        raise SchemaError(f"{where}: every level is a non-empty text")
+    return Attribute(name=name, type=kind, required=required, levels=tuple(levels), prefixes=cut)
+
+
+def normalise(text: str, *, allow_empty: bool = False) -> str:
+    """Return `text` in the one form in which it is stored and compared (law 3).
+
+    Raises:
+        ValueError: empty, too long, surrounded by space, or holding a control character.
+    """
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"is longer than {MAX_TEXT} characters")
+    text = unicodedata.normalize("NFC", text)
+    if not text and not allow_empty:
+        raise ValueError("is empty")
+    if text != text.strip():
+        raise ValueError("begins or ends with white space")
+    if any(unicodedata.category(character) in _FORBIDDEN for character in text):
+        raise ValueError("holds a control or invisible character")
+    return text
+
+
+# Control, format (zero-width, bidi), surrogate, private use, unassigned, line, paragraph.
+_FORBIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def _timestamp(raw: object) -> int:
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        moment = raw
+    elif isinstance(raw, str | datetime):
+        parsed = datetime.fromisoformat(raw) if isinstance(raw, str) else raw
+        if parsed.tzinfo is None:
+            raise ValueError("expected a date and time with a zone")
+        moment = int(parsed.timestamp())
+    else:
+        raise ValueError(f"expected a date and time, not {_kind(raw)}")
+    if abs(moment) > MAX_INTEGER:
+        raise ValueError("is beyond ±2^53")
+    return moment
+
+
+def _kind(raw: object) -> str:
+    return "null" if raw is None else type(raw).__name__
+
+
+def _digest(document: object) -> str:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def principals(names: Iterable[str]) -> frozenset[str]:
+    """Return `names`, each checked to be a prefixed identity such as `user:ada`.
+
+    Raises:
+        ValueError: a name without a known kind before its first colon.
+    """
+    checked = frozenset(normalise(name) for name in names)
+    for name in checked:
+        kind, _, rest = name.partition(":")
+        if kind not in {"user", "group", "role", "service", "agent"} or not rest:
+            raise ValueError(f"`{name}` is not an identity such as user:ada or group:finance")
+    return checked

@@ -1,0 +1,1 @@
+"""Documents in, labelled points out."""

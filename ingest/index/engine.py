@@ -1,0 +1,131 @@
+"""What every vector engine must do, whether it runs in process or as a cluster.
+
+The engine is a projection of the records: it holds vectors, labels and ids, never text. It is
+asked only through `retrieval.store`, which puts the subject's filter into every leaf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from acl.engine.wire import Filter
+from acl.labels import LabelSchema
+
+Vector: TypeAlias = npt.NDArray[np.float32]
+"""Shape (384,), unit length."""
+
+Payload: TypeAlias = Mapping[str, Any]
+
+
+class EngineError(Exception):
+    """The engine refused or failed; the text holds no content of any document."""
+
+
+class EngineUnavailableError(EngineError):
+    """The engine cannot be reached now; a later try may succeed."""
+
+
+class Plan(StrEnum):
+    """How the dense leaf is searched."""
+
+    EXACT = "exact"
+    ACORN = "acorn"
+    HNSW = "hnsw"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One chunk as the engine holds it.
+
+    Attributes:
+        id: UUID text, the same for the same document version and position.
+        dense: the passage's vector.
+        text: what the sparse vector is made from; the engine does not keep it.
+        payload: made by `acl.engine.payload` alone, label and bookkeeping together.
+    """
+
+    id: str
+    dense: Vector
+    text: str
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenseLeaf:
+    """A nearest-neighbour query inside a filter."""
+
+    vector: Vector
+    filter: Filter
+    limit: int
+    plan: Plan = Plan.EXACT
+    ef: int = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparseLeaf:
+    """A BM25 query inside a filter; document frequencies are counted over `corpus` alone."""
+
+    text: str
+    filter: Filter
+    corpus: Filter
+    limit: int
+
+
+Leaf: TypeAlias = DenseLeaf | SparseLeaf
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One point that a leaf returned: not yet a hit, because the records have the last word."""
+
+    id: str
+    score: float
+    payload: Payload = field(default_factory=dict)
+
+
+class VectorEngine(Protocol):
+    """The operations of an engine. Every write is acknowledged only when it is durable."""
+
+    async def open(self, schema: LabelSchema) -> None:
+        """Create the collection and every payload index before the first point, or attach.
+
+        Raises:
+            EngineError: the collection was made for another label schema.
+        """
+
+    async def upsert(self, points: Sequence[Point]) -> None:
+        """Write vectors and payload of `points` in one operation each."""
+
+    async def set_label(self, where: Filter, payload: Payload) -> None:
+        """Overwrite the whole label of every point in `where`, leaving vectors untouched."""
+
+    async def delete(self, where: Filter) -> None:
+        """Delete every point in `where`."""
+
+    async def query(self, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
+        """Answer each leaf, best first; ids, scores and the `document` bookkeeping payload."""
+
+    async def count(self, where: Filter, *, exact: bool) -> int:
+        """Count the points in `where`; an estimate costs about 0.1 ms."""
+
+    def scroll(self, where: Filter, *, batch: int = 1000) -> AsyncIterator[Candidate]:
+        """Walk over every point in `where` with its payload, in the order of ids."""
+
+    async def optimize(self) -> None:
+        """Build or rebuild the graph; blocks other calls while it runs."""
+
+    async def ping(self) -> None:
+        """Return when the engine answers.
+
+        Raises:
+            EngineUnavailableError: it does not.
+        """
+
+    async def close(self) -> None:
+        """Flush and let go."""

@@ -1,0 +1,1 @@
+"""Questions in, cleared passages out."""
