@@ -6,7 +6,8 @@ The laws of this file:
 2. A label is complete or it does not exist: every required attribute is present, nothing else is.
 3. Text is normalised once, here, at the door: NFC, no control characters, no surrounding space,
    a bounded length. What is compared later is compared byte for byte.
-4. Numbers stay within ±2^53, because a range in the vector engine is a double.
+4. A path has no empty segment inside, so that one place has one name.
+5. Numbers stay within ±2^53, because a range in the vector engine is a double.
 """
 
 from __future__ import annotations
@@ -89,8 +90,10 @@ class Attribute:
             ValueError: `raw` is not a value of this type; the text says what was expected.
         """
         match self.type:
-            case AttributeType.KEYWORD | AttributeType.PATH:
+            case AttributeType.KEYWORD:
                 return self._text(raw)
+            case AttributeType.PATH:
+                return self._path(raw)
             case AttributeType.KEYWORD_SET:
                 return self._texts(raw)
             case AttributeType.INTEGER:
@@ -106,6 +109,12 @@ class Attribute:
         if not isinstance(raw, str):
             raise ValueError(f"expected text, not {_kind(raw)}")
         return normalise(raw, allow_empty=self.allow_empty)
+
+    def _path(self, raw: object) -> str:
+        path = self._text(raw)
+        if "//" in path:
+            raise ValueError("holds an empty segment")
+        return path
 
     def _texts(self, raw: object) -> frozenset[str]:
         if not isinstance(raw, list | tuple | set | frozenset):

@@ -121,7 +121,7 @@ def _match(key: str, values: frozenset[Scalar]) -> WireCondition:
 
 
 def _clamp(bound: int) -> int:
-    """Keep a bound where a double is exact; labels never lie beyond (labels, law 4)."""
+    """Keep a bound where a double is exact; labels never lie beyond (labels, law 5)."""
     return max(-MAX_INTEGER - 1, min(MAX_INTEGER + 1, bound))
 
 

@@ -1,1 +1,65 @@
 """The system of record in SQL: documents, labels, policy revisions, the audit chain."""
+
+from acl.records.audit_types import (
+    AuditEntry,
+    AuditEvent,
+    AuditFault,
+    AuditHead,
+    AuditKind,
+    AuditRecord,
+    AuditReport,
+    Outcome,
+)
+from acl.records.errors import (
+    AuditUnavailableError,
+    RecordsConflictError,
+    RecordsError,
+    RecordsMismatchError,
+    RecordsUnavailableError,
+    StaleLabelError,
+    StaleVersionError,
+    UnknownDocumentError,
+    UnstorableError,
+)
+from acl.records.system import Records
+from acl.records.types import (
+    CollectionState,
+    DistinctLabel,
+    DocumentRecord,
+    DocumentVersion,
+    NewChunk,
+    NewVersion,
+    Passage,
+    PolicyRevision,
+    Quarantined,
+)
+
+__all__ = [
+    "AuditEntry",
+    "AuditEvent",
+    "AuditFault",
+    "AuditHead",
+    "AuditKind",
+    "AuditRecord",
+    "AuditReport",
+    "AuditUnavailableError",
+    "CollectionState",
+    "DistinctLabel",
+    "DocumentRecord",
+    "DocumentVersion",
+    "NewChunk",
+    "NewVersion",
+    "Outcome",
+    "Passage",
+    "PolicyRevision",
+    "Quarantined",
+    "Records",
+    "RecordsConflictError",
+    "RecordsError",
+    "RecordsMismatchError",
+    "RecordsUnavailableError",
+    "StaleLabelError",
+    "StaleVersionError",
+    "UnknownDocumentError",
+    "UnstorableError",
+]

@@ -1,0 +1,227 @@
+"""Joining conditions: `all_of`, `any_of`, and the simplifications that keep filters small.
+
+The laws of this file, each a property test:
+
+1. Nothing here changes which labels a condition holds for.
+2. Ten thousand rules that differ in one attribute become one leaf: leaves on one attribute are
+   merged, and branches that differ in one mergeable leaf are merged first.
+3. What is implied is dropped: `A or (A and B)` is `A`, `A and (A or B)` is `A`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import reduce
+from typing import Final
+
+from acl.predicate import (
+    ALWAYS,
+    NEVER,
+    And,
+    AnyOf,
+    AtMost,
+    Condition,
+    Constant,
+    MoreThan,
+    NoneOf,
+    NotUnder,
+    Or,
+    Predicate,
+    Present,
+    Under,
+)
+
+_MERGEABLE: Final = (AnyOf, Under, AtMost, MoreThan)
+_DUALS: Final = (AnyOf, NoneOf, Under, NotUnder, AtMost, MoreThan)
+
+
+def all_of(*conditions: Condition) -> Condition:
+    """Return the condition that holds where every one of `conditions` holds."""
+    parts: set[Predicate] = set()
+    for condition in conditions:
+        if condition is NEVER:
+            return NEVER
+        if isinstance(condition, And):
+            parts |= condition.parts
+        elif not isinstance(condition, Constant):
+            parts.add(condition)
+    parts = _merged_bounds(parts)
+    implied = {
+        part for part in parts if isinstance(part, Or) and any(one in parts for one in part.parts)
+    }
+    parts = _without_presence(parts - implied)
+    return _joined(And, parts, ALWAYS)
+
+
+def any_of(*conditions: Condition) -> Condition:
+    """Return the condition that holds where one or more of `conditions` hold."""
+    parts: set[Predicate] = set()
+    for condition in conditions:
+        if condition is ALWAYS:
+            return ALWAYS
+        if isinstance(condition, Or):
+            parts |= condition.parts
+        elif not isinstance(condition, Constant):
+            parts.add(condition)
+    return _factored(_absorbed(_merged(parts)))
+
+
+def _joined(kind: type[And | Or], parts: set[Predicate], nothing: Constant) -> Condition:
+    if not parts:
+        return nothing
+    return kind(frozenset(parts)) if len(parts) > 1 else next(iter(parts))
+
+
+def _conjuncts(part: Predicate) -> frozenset[Predicate]:
+    return part.parts if isinstance(part, And) else frozenset({part})
+
+
+def _merged(parts: set[Predicate]) -> set[Predicate]:
+    """Merge branches that differ in one mergeable leaf, until none do."""
+    while True:
+        merged = _merged_once(parts)
+        if merged == parts:
+            return parts
+        parts = merged
+
+
+def _merged_once(parts: set[Predicate]) -> set[Predicate]:
+    groups: dict[object, list[tuple[Predicate, Predicate]]] = defaultdict(list)
+    for part in parts:
+        conjuncts = _conjuncts(part)
+        for leaf in conjuncts:
+            if isinstance(leaf, _MERGEABLE):
+                rest = conjuncts - {leaf}
+                groups[type(leaf), leaf.attribute, rest].append((part, leaf))
+    done: set[Predicate] = set()
+    result: set[Predicate] = set()
+    for (_, _, rest), members in groups.items():  # type: ignore[misc]
+        fresh = [(part, leaf) for part, leaf in members if part not in done]
+        if len(fresh) < 2:  # noqa: PLR2004 - nothing to merge with
+            continue
+        done.update(part for part, _ in fresh)
+        union = _union([leaf for _, leaf in fresh])
+        joined = all_of(union, *rest)
+        if isinstance(joined, Constant):
+            raise AssertionError("a union of satisfiable leaves is satisfiable")
+        result.add(joined)
+    return (parts - done) | result
+
+
+def _union(leaves: list[Predicate]) -> Predicate:
+    """Return the one leaf that holds where any of `leaves`, all of one kind and attribute, does."""
+    first = leaves[0]
+    match first:
+        case AnyOf(attribute, _):
+            sets = (leaf.values for leaf in leaves if isinstance(leaf, AnyOf))
+            return AnyOf(attribute, frozenset().union(*sets))
+        case Under(attribute, _):
+            prefixes = (leaf.prefixes for leaf in leaves if isinstance(leaf, Under))
+            return Under(attribute, _shortest(frozenset().union(*prefixes)))
+        case AtMost(attribute, _):
+            return AtMost(attribute, max(leaf.bound for leaf in leaves if isinstance(leaf, AtMost)))
+        case MoreThan(attribute, _):
+            bounds = [leaf.bound for leaf in leaves if isinstance(leaf, MoreThan)]
+            return MoreThan(attribute, min(bounds))
+        case _:
+            raise AssertionError(f"{type(first).__name__} is not mergeable")
+
+
+def _shortest(prefixes: frozenset[str]) -> frozenset[str]:
+    """Drop every prefix that a shorter one already covers."""
+    kept: list[str] = []
+    for prefix in sorted(prefixes):
+        if not kept or not prefix.startswith(kept[-1]):
+            kept.append(prefix)
+    return frozenset(kept)
+
+
+def _absorbed(parts: set[Predicate]) -> set[Predicate]:
+    """Drop branches that another branch implies, and name what a leaf and its dual leave over."""
+    present = {leaf.attribute for leaf in parts if isinstance(leaf, Present)}
+    present |= {
+        leaf.attribute for leaf in parts if isinstance(leaf, _DUALS) and _dual_in(leaf, parts)
+    }
+    parts = {part for part in parts if getattr(part, "attribute", None) not in present}
+    parts |= {Present(attribute) for attribute in present}
+    branches = sorted(map(_conjuncts, parts), key=len)
+    kept: list[frozenset[Predicate]] = []
+    singles = {next(iter(branch)) for branch in branches if len(branch) == 1}
+    for branch in branches:
+        if len(branch) > 1 and not branch.isdisjoint(singles):
+            continue
+        if len(branches) > _PAIRWISE or not any(one < branch for one in kept):
+            kept.append(branch)
+    return {_as_predicate(branch) for branch in kept}
+
+
+_PAIRWISE: Final = 300
+"""Beyond this many branches only single leaves absorb; comparing all pairs would cost seconds."""
+
+
+def _dual_in(leaf: Predicate, parts: set[Predicate]) -> bool:
+    match leaf:
+        case AnyOf(attribute, values):
+            return NoneOf(attribute, values) in parts
+        case Under(attribute, prefixes):
+            return NotUnder(attribute, prefixes) in parts
+        case AtMost(attribute, bound):
+            return any(
+                isinstance(other, MoreThan)
+                and other.attribute == attribute
+                and other.bound <= bound
+                for other in parts
+            )
+        case _:
+            return False
+
+
+def _as_predicate(branch: frozenset[Predicate]) -> Predicate:
+    return And(branch) if len(branch) > 1 else next(iter(branch))
+
+
+def _factored(parts: set[Predicate]) -> Condition:
+    """Pull out what every branch has in common: `(A and B) or (A and C)` is `A and (B or C)`."""
+    if len(parts) < 2:  # noqa: PLR2004 - one branch has nothing to share
+        return _joined(Or, parts, NEVER)
+    branches = [_conjuncts(part) for part in parts]
+    common = reduce(frozenset.intersection, branches)
+    if not common:
+        return Or(frozenset(parts))
+    # After absorption no branch equals the common part, so every remainder is non-empty.
+    return all_of(*common, any_of(*(_as_predicate(branch - common) for branch in branches)))
+
+
+def _merged_bounds(parts: set[Predicate]) -> set[Predicate]:
+    """Keep the tightest bound of each attribute."""
+    at_most: dict[str, int] = {}
+    more_than: dict[str, int] = {}
+    rest: set[Predicate] = set()
+    for part in parts:
+        match part:
+            case AtMost(attribute, bound):
+                at_most[attribute] = min(bound, at_most.get(attribute, bound))
+            case MoreThan(attribute, bound):
+                more_than[attribute] = max(bound, more_than.get(attribute, bound))
+            case _:
+                rest.add(part)
+    rest |= {AtMost(attribute, bound) for attribute, bound in at_most.items()}
+    return rest | {MoreThan(attribute, bound) for attribute, bound in more_than.items()}
+
+
+def _without_presence(parts: set[Predicate]) -> set[Predicate]:
+    """Drop presence where another leaf on the same attribute demands it already."""
+    demanded = {
+        part.attribute
+        for part in parts
+        if not isinstance(part, Present) and hasattr(part, "attribute")
+    }
+    return {
+        part for part in parts if not (isinstance(part, Present) and part.attribute in demanded)
+    }
+
+
+def conjunction(conditions: Iterable[Condition]) -> Condition:
+    """Join an iterable with `all_of`."""
+    return all_of(*conditions)

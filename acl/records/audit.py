@@ -1,0 +1,211 @@
+"""The audit log: durable before it answers, linked in one order, many events in one commit.
+
+While one commit is on its way, the events that arrive wait and share the next one: fifty searches
+at once cost two flushes of the disk, not fifty. If that commit fails, every one of them is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from sqlalchemy import Select, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from acl.records.audit_types import (
+    AuditEntry,
+    AuditEvent,
+    AuditHead,
+    AuditKind,
+    AuditRecord,
+    AuditReport,
+)
+from acl.records.chain import GENESIS, AuditVerifier, Chain, Link, SealedHead
+from acl.records.database import Database
+from acl.records.errors import AuditUnavailableError, RecordsError
+from acl.records.schema import audit_events, audit_head
+from acl.records.storable import from_json
+
+MAX_BATCH: Final = 256
+VERIFY_BATCH: Final = 1000
+
+_Waiting = tuple[AuditEvent, "asyncio.Future[AuditEntry]"]
+
+_HEAD: Final = select(audit_head.c.seq, audit_head.c.hash, audit_head.c.mac)
+_LINKS: Final = select(
+    audit_events.c.seq,
+    audit_events.c.time,
+    audit_events.c.kind,
+    audit_events.c.body,
+    audit_events.c.previous,
+    audit_events.c.hash,
+).order_by(audit_events.c.seq)
+
+
+class AuditLog:
+    """The chain of events of one database under one key."""
+
+    def __init__(self, database: Database, chain: Chain) -> None:
+        self._database = database
+        self._chain = chain
+        self._waiting: list[_Waiting] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def append(self, event: AuditEvent) -> AuditEntry:
+        """Record `event`; it is durable when this returns.
+
+        Raises:
+            AuditUnavailableError: it may not be on record, so what it announces must not happen.
+        """
+        if self._closed:
+            raise AuditUnavailableError("the audit log is closed")
+        future: asyncio.Future[AuditEntry] = asyncio.get_running_loop().create_future()
+        self._waiting.append((event, future))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._drain(), name="audit writer")
+        return await future
+
+    async def append_within(
+        self, connection: AsyncConnection, *events: AuditEvent
+    ) -> tuple[AuditEntry, ...]:
+        """Link `events` in the caller's transaction; for the modules of this package alone.
+
+        Call it last: in PostgreSQL the head stays locked until the transaction ends.
+
+        Raises:
+            AuditUnavailableError: the head is missing, changed or sealed with another key.
+        """
+        head = await self.lock(connection)
+        links: list[Link] = []
+        for event in events:
+            links.append(self._chain.link(head, event))
+            head = links[-1].head
+        await connection.execute(insert(audit_events), [asdict(link) for link in links])
+        await connection.execute(update(audit_head).values(asdict(self._chain.seal(head))))
+        return tuple(AuditEntry(link.seq, link.hash) for link in links)
+
+    async def lock(self, connection: AsyncConnection) -> AuditHead:
+        """Hold the end of the chain until the caller's transaction ends.
+
+        Raises:
+            AuditUnavailableError: the head is missing, changed or sealed with another key.
+        """
+        return self._checked(await _sealed_head(connection, lock=True))
+
+    async def head(self) -> AuditHead:
+        """Return the end of the chain; kept elsewhere, it is the anchor for `verify`.
+
+        Raises:
+            AuditUnavailableError: the head is missing, changed or sealed with another key.
+        """
+        async with self._database.reading() as connection:
+            return self._checked(await _sealed_head(connection))
+
+    async def events(
+        self, *, after: int = 0, limit: int = 100, kind: AuditKind | None = None
+    ) -> tuple[AuditRecord, ...]:
+        """Return events in the order of the chain, beginning behind number `after`."""
+        statement = _LINKS.where(audit_events.c.seq > after).limit(limit)
+        if kind is not None:
+            statement = statement.where(audit_events.c.kind == kind.value)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(statement)).all()
+        return tuple(_record(Link(*row)) for row in rows)
+
+    async def verify(self, expected_head: AuditHead | None = None) -> AuditReport:
+        """Walk the whole chain and report the first number that cannot be vouched for.
+
+        Args:
+            expected_head: a head that was kept elsewhere. Without it, a database that was put
+                back as a whole to an earlier state passes, because that state was once true.
+        """
+        verifier = AuditVerifier(self._chain, anchor=expected_head)
+        async with self._database.reading() as connection:
+            async for link in _links(connection):
+                verifier.feed(link)
+                if verifier.fault is not None:
+                    break
+            verifier.finish(await _sealed_head(connection))
+        return AuditReport(verifier.head.seq, verifier.head, verifier.fault)
+
+    async def close(self) -> None:
+        """Refuse new events and wait for those under way."""
+        self._closed = True
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            try:
+                entries = await self._commit([event for event, _ in batch])
+            except RecordsError as error:
+                _tell(batch, error)
+            except BaseException as error:
+                # Cancelled, or a fault of this program: nobody may be left waiting.
+                _tell([*batch, *self._waiting], error)
+                self._waiting = []
+                raise
+            else:
+                _hand_out(batch, entries)
+
+    async def _commit(self, events: Sequence[AuditEvent]) -> tuple[AuditEntry, ...]:
+        async with self._database.writing() as connection:
+            return await self.append_within(connection, *events)
+
+    def _checked(self, sealed: SealedHead | None) -> AuditHead:
+        if sealed is None or not self._chain.sealed_by_us(sealed):
+            raise AuditUnavailableError("the audit head is missing, changed or under another key")
+        return sealed.head
+
+
+async def begin_chain(connection: AsyncConnection, chain: Chain) -> None:
+    """Store the head of an empty chain; done once, with the tables, in the same transaction.
+
+    Never done later: a missing head in a database that has been used is a fault to report.
+    """
+    await connection.execute(insert(audit_head).values(id=1, **asdict(chain.seal(GENESIS))))
+
+
+async def _sealed_head(connection: AsyncConnection, *, lock: bool = False) -> SealedHead | None:
+    statement: Select[Any] = _HEAD.with_for_update() if lock else _HEAD
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else SealedHead(*row)
+
+
+async def _links(connection: AsyncConnection) -> AsyncIterator[Link]:
+    # From below the first number, so that a smuggled entry 0 is met and not passed over.
+    after = -(2**62)
+    while True:
+        statement = _LINKS.where(audit_events.c.seq > after).limit(VERIFY_BATCH)
+        rows = (await connection.execute(statement)).all()
+        for row in rows:
+            yield Link(*row)
+        if len(rows) < VERIFY_BATCH:
+            return
+        after = rows[-1].seq
+
+
+def _record(link: Link) -> AuditRecord:
+    try:
+        event = AuditEvent.from_json(from_json(link.body))
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordsError(f"audit entry {link.seq} cannot be read; verify the chain") from error
+    return AuditRecord(link.seq, link.hash, event)
+
+
+def _hand_out(batch: Sequence[_Waiting], entries: Sequence[AuditEntry]) -> None:
+    for (_, future), entry in zip(batch, entries, strict=True):
+        if not future.done():
+            future.set_result(entry)
+
+
+def _tell(batch: Sequence[_Waiting], error: BaseException) -> None:
+    for _, future in batch:
+        if not future.done():
+            failure = AuditUnavailableError("the event could not be recorded")
+            failure.__cause__ = error
+            future.set_exception(failure)

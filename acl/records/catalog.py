@@ -1,0 +1,148 @@
+"""Reading: live documents, their labels of record, and their passages.
+
+INVARIANT: nothing here returns a row of a version that is not live, nor a document of which no
+version is live. A passage comes with its document and label from one statement, so that no write
+can come between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from acl.records.database import Database
+from acl.records.rows import DOCUMENT_COLUMNS, batches, document_of
+from acl.records.schema import chunks, documents
+from acl.records.storable import from_json
+from acl.records.types import DistinctLabel, DocumentRecord, Passage
+
+_LIVE: Final = documents.c.live_version > 0
+
+_PASSAGES: Final = select(
+    chunks.c.id,
+    chunks.c.ordinal,
+    chunks.c.span_start,
+    chunks.c.span_end,
+    chunks.c.text,
+    *DOCUMENT_COLUMNS,
+).join_from(
+    chunks,
+    documents,
+    (documents.c.id == chunks.c.document_id) & (documents.c.live_version == chunks.c.version),
+)
+_OWN: Final = 5
+
+
+class Catalog:
+    """What is live, read in one snapshot each time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def document(self, document_id: str) -> DocumentRecord | None:
+        """Return the live document, or `None`."""
+        return (await self.labels_of([document_id])).get(document_id)
+
+    async def labels_of(self, document_ids: Iterable[str]) -> Mapping[str, DocumentRecord]:
+        """Return the live documents among these ids, with their labels of record."""
+        found: dict[str, DocumentRecord] = {}
+        async with self._database.reading() as connection:
+            for batch in batches(document_ids):
+                statement = _documents().where(documents.c.id.in_(batch))
+                found |= {one.id: one for one in await _all(connection, statement)}
+        return found
+
+    async def passages(self, chunk_ids: Iterable[str]) -> Mapping[str, Passage]:
+        """Return the chunks of live versions among these ids, each with its document."""
+        rows: list[Any] = []
+        async with self._database.reading() as connection:
+            for batch in batches(chunk_ids):
+                rows += await connection.execute(_PASSAGES.where(chunks.c.id.in_(batch)))
+        return _passages(rows)
+
+    async def document_passages(self, document_id: str) -> tuple[Passage, ...]:
+        """Return every passage of a live document in the order of its text."""
+        statement = _PASSAGES.where(documents.c.id == document_id).order_by(chunks.c.ordinal)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(statement)).all()
+        return tuple(_passages(rows).values())
+
+    async def document_text(self, document_id: str) -> str | None:
+        """Return the text of a live document, or `None`.
+
+        Offsets are kept: what no chunk covers, which is white space alone, becomes line ends.
+        """
+        passages = await self.document_passages(document_id)
+        return _joined(passages) if passages else None
+
+    async def list_documents(
+        self, tenant: str, *, after: str = "", limit: int = 100
+    ) -> tuple[DocumentRecord, ...]:
+        """Return live documents in the order of their uri, beginning behind `after`."""
+        mine = (documents.c.tenant == tenant) & (documents.c.uri > after)
+        statement = _documents().where(mine).order_by(documents.c.uri).limit(limit)
+        async with self._database.reading() as connection:
+            return await _all(connection, statement)
+
+    async def count_documents(self, tenant: str | None = None) -> int:
+        """Count the live documents of a tenant, or of all."""
+        statement = select(func.count()).select_from(documents).where(_LIVE)
+        async with self._database.reading() as connection:
+            return await connection.scalar(_of(statement, tenant)) or 0
+
+    async def distinct_labels(self, tenant: str | None = None) -> tuple[DistinctLabel, ...]:
+        """Return each label that live documents of a tenant, or of all, carry."""
+        statement = (
+            select(documents.c.label_digest, func.min(documents.c.label), func.count())
+            .where(_LIVE)
+            .group_by(documents.c.label_digest)
+            .order_by(documents.c.label_digest)
+        )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(_of(statement, tenant))).all()
+        return tuple(DistinctLabel(digest, from_json(text), count) for digest, text, count in rows)
+
+
+def _documents() -> Select[Any]:
+    return select(*DOCUMENT_COLUMNS).where(_LIVE)
+
+
+def _of(statement: Select[Any], tenant: str | None) -> Select[Any]:
+    return statement if tenant is None else statement.where(documents.c.tenant == tenant)
+
+
+async def _all(connection: AsyncConnection, statement: Select[Any]) -> tuple[DocumentRecord, ...]:
+    return tuple(document_of(row) for row in await connection.execute(statement))
+
+
+def _passages(rows: Iterable[Any]) -> dict[str, Passage]:
+    # Passages of one document share its value, so that its label is read once.
+    seen: dict[str, DocumentRecord] = {}
+    found: dict[str, Passage] = {}
+    for row in rows:
+        chunk_id, ordinal, start, end, text = row[:_OWN]
+        document = seen.get(row[_OWN]) or seen.setdefault(row[_OWN], document_of(row[_OWN:]))
+        found[chunk_id] = Passage(
+            chunk_id=chunk_id,
+            document_id=document.id,
+            version=document.live_version,
+            ordinal=ordinal,
+            start=start,
+            end=end,
+            text=text,
+            document=document,
+        )
+    return found
+
+
+def _joined(passages: Iterable[Passage]) -> str:
+    parts: list[str] = []
+    reached = 0
+    for passage in passages:
+        parts.append("\n" * (passage.start - reached))
+        parts.append(passage.text[max(0, reached - passage.start) :])
+        reached = max(reached, passage.end)
+    return "".join(parts)

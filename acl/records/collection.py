@@ -1,0 +1,44 @@
+"""The collection's birth certificate: start-up refuses vectors or labels of another making."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from datetime import datetime
+
+from sqlalchemy import select
+
+from acl.records.database import Database
+from acl.records.errors import RecordsMismatchError
+from acl.records.schema import collection_state
+from acl.records.storable import checked_time
+from acl.records.types import CollectionState
+from acl.records.upsert import upsert
+
+
+class Collection:
+    """What the collection was made with, stated once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def require(self, state: CollectionState, *, now: datetime) -> None:
+        """State what the collection is made with, or check that it is what was stated first.
+
+        Raises:
+            RecordsMismatchError: it was made with something else; the text names what differs.
+        """
+        row = {"id": 1, "created_at": checked_time("now", now), **asdict(state)}
+        async with self._database.writing() as connection:
+            statement = upsert(connection, collection_state).values(row).on_conflict_do_nothing()
+            await connection.execute(statement)
+            columns = [collection_state.c[field.name] for field in fields(state)]
+            stored = CollectionState(
+                **(await connection.execute(select(*columns))).mappings().one()
+            )
+        differing = [
+            f"`{field.name}` is `{getattr(stored, field.name)}`, not `{getattr(state, field.name)}`"
+            for field in fields(state)
+            if getattr(stored, field.name) != getattr(state, field.name)
+        ]
+        if differing:
+            raise RecordsMismatchError("the collection was made otherwise: " + "; ".join(differing))

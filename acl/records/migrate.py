@@ -1,0 +1,59 @@
+"""Bringing the tables to the version that this program knows, when the records are opened.
+
+One transaction, under a lock: of several processes that start at once, one migrates and the
+others find it done. A database made by a newer program is refused, never guessed at.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
+from sqlalchemy import Connection, func, select
+
+from acl.records.audit import begin_chain
+from acl.records.chain import Chain
+from acl.records.database import Database
+from acl.records.errors import RecordsMismatchError
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+# Any number will do, as long as no other program takes it in the same database.
+_LOCK: Final = 0x5354_524F_4E47
+
+
+async def migrate(database: Database, chain: Chain) -> None:
+    """Create or upgrade the tables; a new database gets the head of its audit chain.
+
+    Raises:
+        RecordsMismatchError: the tables are of a version that this program does not know.
+    """
+    async with database.writing() as connection:
+        if database.postgresql:
+            await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        if await connection.run_sync(_upgrade) is None:
+            await begin_chain(connection, chain)
+
+
+def _upgrade(connection: Connection) -> str | None:
+    """Upgrade and return the version before."""
+    before = MigrationContext.configure(connection).get_current_revision()
+    try:
+        command.upgrade(alembic_config(connection), "head")
+    except CommandError as error:
+        raise RecordsMismatchError(f"the records are of unknown version `{before}`") from error
+    return before
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Return what alembic needs to find the migrations and to use this connection."""
+    config = Config()
+    # A `%` begins an interpolation in alembic's options.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config

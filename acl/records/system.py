@@ -1,0 +1,87 @@
+"""The records as one value: open it, use its parts, close it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from acl.records.audit import AuditLog
+from acl.records.catalog import Catalog
+from acl.records.chain import Chain
+from acl.records.collection import Collection
+from acl.records.database import Database
+from acl.records.documents import Documents
+from acl.records.migrate import migrate
+from acl.records.policies import Policies
+from acl.records.projection import Projection
+from acl.records.quarantine import Quarantine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """The system of record.
+
+    Attributes:
+        catalog: reading what is live.
+        documents: changing documents and labels.
+        projection: what is still to be done in the engine.
+        quarantine: what is kept out.
+        policies: which policy took effect when.
+        audit: the chain of events.
+        collection: what the collection was made with.
+    """
+
+    catalog: Catalog
+    documents: Documents
+    projection: Projection
+    quarantine: Quarantine
+    policies: Policies
+    audit: AuditLog
+    collection: Collection
+    database: Database
+
+    @classmethod
+    async def open(cls, url: str, audit_key: bytes) -> Records:
+        """Open the records at `url`, creating or upgrading their tables.
+
+        Args:
+            url: `sqlite:///path/of/file.db` or `postgresql://user:password@host/name`.
+            audit_key: secret of the audit chain, at least 32 bytes, always the same.
+
+        Raises:
+            RecordsError: the URL or the key is unusable, or the tables are of a newer version.
+            RecordsUnavailableError: the database cannot be reached.
+        """
+        chain, database = Chain(audit_key), Database.at(url)
+        try:
+            await database.require_durable()
+            await migrate(database, chain)
+        except BaseException:
+            await database.close()
+            raise
+        audit = AuditLog(database, chain)
+        return cls(
+            catalog=Catalog(database),
+            documents=Documents(database, audit),
+            projection=Projection(database),
+            quarantine=Quarantine(database, audit),
+            policies=Policies(database, audit),
+            audit=audit,
+            collection=Collection(database),
+            database=database,
+        )
+
+    async def ping(self) -> None:
+        """Return when the database answers.
+
+        Raises:
+            RecordsUnavailableError: it does not.
+        """
+        async with self.database.reading() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Finish what is under way and let the database go."""
+        await self.audit.close()
+        await self.database.close()

@@ -1,0 +1,134 @@
+"""Role graphs: which role a name reaches, under a domain, at a moment.
+
+The laws of this file, each pinned by a differential test against Casbin's own role managers:
+
+1. A name reaches itself, known or not. Otherwise it reaches what its links lead to within 9 hops,
+   or 10 in a graph whose links carry a time window; Casbin's managers differ by one.
+2. Links count in their own domain alone.
+3. A link with a window holds strictly between its start and its end; `_` leaves a side open.
+
+The graph never learns the names it is asked about, so strangers cannot grow it. Graphs with
+matching functions keep Casbin's managers, because a pattern changes the graph as it is read;
+`casbin_door` answers for those.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+HOPS: Final = 9
+HOPS_TIMED: Final = 10
+OPEN: Final = "_"
+TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When a link holds, both ends excluded and in UTC; `None` leaves a side open."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    @classmethod
+    def parse(cls, start: str, end: str) -> Window:
+        """Read the two columns of a time-limited link.
+
+        Raises:
+            ValueError: neither `_` nor a moment such as `2026-01-31 17:00:00`.
+        """
+        return cls(_moment(start), _moment(end))
+
+    def holds(self, at: datetime) -> bool:
+        """Say whether the link holds at `at`."""
+        return (self.start is None or at > self.start) and (self.end is None or at < self.end)
+
+
+ALWAYS_OPEN: Final = Window()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One row of a role definition: `name` has `role` in `domain` during `window`."""
+
+    name: str
+    role: str
+    domain: str = ""
+    window: Window = ALWAYS_OPEN
+
+
+class RoleGraph(Protocol):
+    """What the compiler asks of a role definition such as `g`."""
+
+    patterned: bool
+
+    def has_link(self, name: str, role: str, domain: str, at: datetime) -> bool:
+        """Say whether `name` reaches `role`."""
+        ...
+
+    def names(self, domain: str) -> Iterable[str]:
+        """Return every name that a link of `domain` mentions."""
+        ...
+
+    def domains(self) -> Iterable[str]:
+        """Return every domain that a link mentions."""
+        ...
+
+    def boundaries(self) -> Iterable[datetime]:
+        """Return every moment at which a link begins or ceases to hold."""
+        ...
+
+
+class PlainRoleGraph:
+    """A role graph without matching functions."""
+
+    patterned = False
+
+    def __init__(self, links: Iterable[Link], *, timed: bool) -> None:
+        """Index `links`; `timed` says whether the definition has window columns at all."""
+        self._hops = HOPS_TIMED if timed else HOPS
+        self._links: dict[str, dict[str, list[Link]]] = defaultdict(lambda: defaultdict(list))
+        for link in links:
+            self._links[link.domain][link.name].append(link)
+
+    def has_link(self, name: str, role: str, domain: str, at: datetime) -> bool:
+        """Say whether `name` reaches `role` in `domain` at `at`."""
+        return name == role or role in self.reached(name, domain, at)
+
+    def reached(self, name: str, domain: str, at: datetime) -> frozenset[str]:
+        """Return every name that `name` reaches, itself included."""
+        links = self._links.get(domain, {})
+        seen, edge = {name}, [name]
+        for _ in range(self._hops):
+            edge = [
+                link.role
+                for one in edge
+                for link in links.get(one, ())
+                if link.role not in seen and link.window.holds(at)
+            ]
+            if not edge:
+                break
+            seen.update(edge)
+        return frozenset(seen)
+
+    def names(self, domain: str) -> Iterable[str]:
+        """Return every name that a link of `domain` mentions."""
+        links = self._links.get(domain, {})
+        return {name for each in links.values() for link in each for name in (link.name, link.role)}
+
+    def domains(self) -> Iterable[str]:
+        """Return every domain that a link mentions."""
+        return self._links.keys()
+
+    def boundaries(self) -> Iterator[datetime]:
+        """Yield every moment at which a link begins or ceases to hold."""
+        for links in self._links.values():
+            for link in (link for each in links.values() for link in each):
+                yield from (side for side in (link.window.start, link.window.end) if side)
+
+
+def _moment(text: str) -> datetime | None:
+    return None if text == OPEN else datetime.strptime(text, TIME_FORMAT).replace(tzinfo=UTC)

@@ -1,0 +1,70 @@
+"""Who asks: a subject with attributes from a verified token, and the agents acting for them.
+
+The laws of this file:
+
+1. Identities are prefixed by kind and normalised once, so that a user can never be named like a
+   role, and a denied user cannot come back in another spelling.
+2. Every subject is a member of `group:everyone` of their tenant, and of nothing by default.
+3. An attribute that was not given is the weakest one: the lowest clearance, no compartment.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from acl.errors import RequestError
+
+KnownValue: TypeAlias = "str | int | float | bool | list[KnownValue] | KnownMapping | None"
+KnownMapping: TypeAlias = "dict[str, KnownValue]"
+"""What the asker's side of a request is made of; the values that Casbin's matcher sees."""
+
+EVERYONE: Final = "group:everyone"
+MAX_GROUPS: Final = 1000
+
+_IDENTITY: Final = re.compile(r"(user|group|role|service|agent):[a-z0-9][a-z0-9._@-]{0,190}\Z")
+_TENANT: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One asker.
+
+    Attributes:
+        id: `user:…`, `service:…` or `agent:…`.
+        tenant: the isolation boundary; from the token, never from a request.
+        clearance: the highest classification this subject may read, as an integer level.
+        compartments: the need-to-know sets this subject is in.
+        groups: `group:…` and `role:…` principals of the token, without `group:everyone`.
+        actors: the agents that act for this subject, outermost first (RFC 8693 `act`). The rights
+            of the whole are those of the subject and of each actor, intersected.
+    """
+
+    id: str
+    tenant: str
+    clearance: int = 0
+    compartments: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    actors: tuple[Subject, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _IDENTITY.match(self.id) or self.id.startswith(("group:", "role:")):
+            raise RequestError("the subject's id is not an identity such as user:ada")
+        if not _TENANT.match(self.tenant):
+            raise RequestError("the subject's tenant is not a plain name")
+        if isinstance(self.clearance, bool) or not isinstance(self.clearance, int):
+            raise RequestError("the subject's clearance is not a level")
+        if len(self.groups) > MAX_GROUPS or len(self.compartments) > MAX_GROUPS:
+            raise RequestError(f"the subject is in more than {MAX_GROUPS} groups or compartments")
+        if not all(_IDENTITY.match(name) for name in self.groups):
+            raise RequestError("a group of the subject is not an identity such as group:finance")
+        if not all(name and name == name.strip() for name in self.compartments):
+            raise RequestError("a compartment of the subject is empty or padded")
+        if any(actor.tenant != self.tenant for actor in self.actors):
+            raise RequestError("an actor belongs to another tenant")
+
+    @property
+    def principals(self) -> frozenset[str]:
+        """Every identity the token itself vouches for."""
+        return self.groups | {self.id, EVERYONE}

@@ -1,0 +1,82 @@
+"""The YAML between two `---` lines at the top of a text: where it ends, and what it says.
+
+The laws of this file:
+
+1. Front matter begins at the first line and looks like `key: value`; a rule drawn across a text is
+   no front matter.
+2. A block that is opened and never closed is a fault, because a label may be written in it.
+3. It is read with the safe loader, without aliases and without repeated keys, and it is short: an
+   alias bomb and `classification` written twice are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from typing import Any, Final
+
+import yaml
+
+from ingest.errors import SourceError
+
+MAX_FRONT_MATTER: Final = 16 * 1024
+
+_OPENING: Final = re.compile(r"\ufeff?---[ \t]*\n")
+_CLOSING: Final = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.MULTILINE)
+_KEY: Final = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[\w-]+[ \t]*:(?:\s|\Z)")
+
+
+def split(text: str) -> tuple[str | None, str]:
+    """Return the front matter of `text`, or None, and the text that follows it.
+
+    Raises:
+        SourceError: it is opened and not closed, or too long.
+    """
+    opening = _OPENING.match(text)
+    if opening is None or not _KEY.match(text, opening.end()):
+        return None, text
+    closing = _CLOSING.search(text, opening.end(), opening.end() + MAX_FRONT_MATTER)
+    if closing is None:
+        raise SourceError(f"the front matter is not closed within {MAX_FRONT_MATTER} characters")
+    return text[opening.end() : closing.start()], text[closing.end() :]
+
+
+def load(block: str) -> dict[str, object]:
+    """Return what a front matter says.
+
+    Raises:
+        SourceError: not a YAML mapping of texts to values, or one of the refused shapes.
+    """
+    if len(block) > MAX_FRONT_MATTER:
+        raise SourceError(f"the front matter is longer than {MAX_FRONT_MATTER} characters")
+    try:
+        # The loader below is the safe one with two shapes less.
+        loaded = yaml.load(block, Loader=_Loader)  # noqa: S506
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise SourceError(f"the front matter is not accepted: {_problem(error)}") from error
+    if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
+        raise SourceError("the front matter is not a mapping of names to values")
+    return loaded
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader without aliases and without repeated keys."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not allowed")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - the library's signature
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(set(names)) != len(names):
+            raise yaml.YAMLError("a name is given twice")
+        return super().construct_mapping(node, deep)
+
+
+def _problem(error: Exception) -> str:
+    """Say what is wrong without quoting the document."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        return f"{error.problem or 'bad yaml'} (line {line})"
+    return "is nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -1,0 +1,296 @@
+"""A Qdrant cluster as `VectorEngine`, and the client's in-memory mode for tests.
+
+The laws of this file:
+
+1. Writes wait, with strong ordering; reads ask a majority. A read key and a write key are two
+   clients, so that a service that only searches holds no key that can write.
+2. The server refuses filters on keys that have no index (strict mode).
+3. The client's on-disk mode is out of reach: it unpickles what it finds (`path` has no name here).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import grpc
+from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
+
+from acl.engine.payload import payload_indexes
+from acl.engine.wire import Filter
+from acl.labels import LabelSchema
+from ingest.index.engine import (
+    Candidate,
+    EngineError,
+    EngineUnavailableError,
+    Leaf,
+    Payload,
+    Point,
+)
+from ingest.index.qdrant_render import index_params, point_struct, query_request, render
+
+DIMENSION: Final = 384
+FORMAT: Final = 1
+
+_POINTS_PER_REQUEST: Final = 500
+_OPTIMIZE_SECONDS: Final = 1800.0
+_FULL_SCAN_KB: Final = 3000
+_BUSY: Final = frozenset({408, 429, 500, 502, 503, 504})
+_BUSY_GRPC: Final = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    }
+)
+
+_T = TypeVar("_T")
+
+
+class QdrantEngine:
+    """`VectorEngine` on a Qdrant collection. Made by `in_memory` or `on_server`."""
+
+    def __init__(
+        self,
+        *,
+        reader: AsyncQdrantClient,
+        writer: AsyncQdrantClient | None,
+        local: bool,
+        collection: str = "strongroom",
+        dimension: int = DIMENSION,
+    ) -> None:
+        self._reader = reader
+        self._writer_or_none = writer
+        self._local = local
+        self._name = collection
+        self._dimension = dimension
+
+    @classmethod
+    def in_memory(cls, *, dimension: int = DIMENSION) -> QdrantEngine:
+        """Return an engine that forgets; for tests, because it scans everything in Python."""
+        client = AsyncQdrantClient(location=":memory:")
+        return cls(reader=client, writer=client, local=True, dimension=dimension)
+
+    @classmethod
+    def on_server(  # noqa: PLR0913 - two keys are the point
+        cls,
+        url: str,
+        *,
+        read_key: str | None = None,
+        write_key: str | None = None,
+        may_write: bool = True,
+        prefer_grpc: bool = False,
+        timeout: int = 10,
+        collection: str = "strongroom",
+        dimension: int = DIMENSION,
+    ) -> QdrantEngine:
+        """Return an engine on the server at `url`.
+
+        Raises:
+            EngineError: `url` is not the address of a server.
+        """
+        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+            raise EngineError(f"`{url}` is not the http or https address of a Qdrant server")
+
+        def client(key: str | None) -> AsyncQdrantClient:
+            return AsyncQdrantClient(
+                url=url,
+                api_key=key,
+                prefer_grpc=prefer_grpc,
+                timeout=timeout,
+                check_compatibility=False,
+            )
+
+        writer = client(write_key) if may_write else None
+        return cls(
+            reader=client(read_key),
+            writer=writer,
+            local=False,
+            collection=collection,
+            dimension=dimension,
+        )
+
+    async def open(self, schema: LabelSchema) -> None:
+        """Create the collection with every payload index, or attach to it.
+
+        Raises:
+            EngineError: the collection was made for another label schema, dimension or format.
+        """
+        if not await _called(self._reader.collection_exists(self._name)):
+            await self._create_once(schema)
+        info = await _called(self._reader.get_collection(self._name))
+        found = info.config.metadata or {}
+        for name, value in self._facts(schema).items():
+            if found.get(name) != value:
+                raise EngineError(f"the collection was made for another {name}")
+        if self._writer_or_none is not None:
+            await self._index(schema, info.payload_schema or {})
+
+    async def upsert(self, points: Sequence[Point]) -> None:
+        """Write points, vectors and payload together, in requests of bounded size."""
+        for start in range(0, len(points), _POINTS_PER_REQUEST):
+            made = [point_struct(one) for one in points[start : start + _POINTS_PER_REQUEST]]
+            await _called(
+                self._writer.upsert(
+                    self._name, points=made, wait=True, ordering=models.WriteOrdering.STRONG
+                )
+            )
+
+    async def set_label(self, where: Filter, payload: Payload) -> None:
+        """Replace the label of every point in `where`."""
+        await _called(
+            self._writer.set_payload(
+                self._name,
+                payload={"label": dict(payload)},
+                points=render(where),
+                wait=True,
+                ordering=models.WriteOrdering.STRONG,
+            )
+        )
+
+    async def delete(self, where: Filter) -> None:
+        """Delete every point in `where`."""
+        await _called(
+            self._writer.delete(
+                self._name,
+                points_selector=models.FilterSelector(filter=render(where)),
+                wait=True,
+                ordering=models.WriteOrdering.STRONG,
+            )
+        )
+
+    async def query(self, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
+        """Answer each leaf, best first, in one request."""
+        answers = await _called(
+            self._reader.query_batch_points(
+                self._name,
+                requests=[query_request(leaf, local=self._local) for leaf in leaves],
+                consistency=models.ReadConsistencyType.MAJORITY,
+            )
+        )
+        return [
+            [Candidate(str(one.id), one.score, one.payload or {}) for one in answer.points]
+            for answer in answers
+        ]
+
+    async def count(self, where: Filter, *, exact: bool) -> int:
+        """Count the points in `where`, or estimate their number."""
+        answer = await _called(
+            self._reader.count(self._name, count_filter=render(where), exact=exact)
+        )
+        return int(answer.count)
+
+    async def scroll(self, where: Filter, *, batch: int = 1000) -> AsyncIterator[Candidate]:
+        """Walk over every point in `where` in the order of ids."""
+        offset: Any = None
+        while True:
+            records, offset = await _called(
+                self._reader.scroll(
+                    self._name,
+                    scroll_filter=render(where),
+                    limit=batch,
+                    offset=offset,
+                    with_payload=True,
+                    consistency=models.ReadConsistencyType.MAJORITY,
+                )
+            )
+            for record in records:
+                yield Candidate(str(record.id), 0.0, record.payload or {})
+            if offset is None:
+                return
+
+    async def optimize(self) -> None:
+        """Wait until the server, which builds its graphs by itself, has nothing left to build.
+
+        Raises:
+            EngineUnavailableError: it is still building after half an hour.
+        """
+        deadline = time.monotonic() + _OPTIMIZE_SECONDS
+        while time.monotonic() < deadline:
+            info = await _called(self._reader.get_collection(self._name))
+            if info.status is models.CollectionStatus.GREEN:
+                return
+            await asyncio.sleep(1)
+        raise EngineUnavailableError("the server is still building its graph")
+
+    async def ping(self) -> None:
+        """Return when the server answers for the collection."""
+        await _called(self._reader.collection_exists(self._name))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._reader.close()
+        if self._writer_or_none is not None and self._writer_or_none is not self._reader:
+            await self._writer_or_none.close()
+
+    @property
+    def _writer(self) -> AsyncQdrantClient:
+        if self._writer_or_none is None:
+            raise EngineError("this engine was made for reading alone")
+        return self._writer_or_none
+
+    def _facts(self, schema: LabelSchema) -> dict[str, object]:
+        return {"format": FORMAT, "schema": schema.digest, "dimension": self._dimension}
+
+    async def _create_once(self, schema: LabelSchema) -> None:
+        try:
+            await self._create(schema)
+        except EngineError:
+            # Another replica may have been faster; what it made is checked like any other.
+            if not await _called(self._reader.collection_exists(self._name)):
+                raise
+
+    async def _create(self, schema: LabelSchema) -> None:
+        dense = models.VectorParams(size=self._dimension, distance=models.Distance.COSINE)
+        sparse = models.SparseVectorParams(modifier=models.Modifier.IDF)
+        graph = models.HnswConfigDiff(m=16, ef_construct=100, full_scan_threshold=_FULL_SCAN_KB)
+        strict = models.StrictModeConfig(
+            enabled=True, unindexed_filtering_retrieve=False, unindexed_filtering_update=False
+        )
+        await _called(
+            self._writer.create_collection(
+                self._name,
+                vectors_config={"dense": dense},
+                sparse_vectors_config={"sparse": sparse},
+                hnsw_config=graph,
+                strict_mode_config=strict,
+                metadata=self._facts(schema),
+            )
+        )
+
+    async def _index(self, schema: LabelSchema, present: Mapping[str, object]) -> None:
+        if self._local:  # It has no payload indexes, and says so each time.
+            return
+        for key, kind in payload_indexes(schema).items():
+            if key not in present:
+                await _called(
+                    self._writer.create_payload_index(
+                        self._name,
+                        field_name=key,
+                        field_schema=index_params(key, kind),
+                        wait=True,
+                        ordering=models.WriteOrdering.STRONG,
+                    )
+                )
+
+
+async def _called(call: Awaitable[_T]) -> _T:
+    """Await `call`; what goes wrong is named without repeating what was sent or stored."""
+    try:
+        return await call
+    except UnexpectedResponse as error:
+        status = error.status_code
+        kind = EngineUnavailableError if status in _BUSY else EngineError
+        raise kind(f"the server answered with status {status}") from error
+    except (ApiException, ResourceExhaustedResponse, OSError) as error:
+        raise EngineUnavailableError("the server cannot be reached") from error
+    except grpc.aio.AioRpcError as error:
+        kind = EngineUnavailableError if error.code() in _BUSY_GRPC else EngineError
+        raise kind(f"the server answered with status {error.code().name}") from error
+    except ValueError as error:
+        raise EngineError(f"the client refused the call: {type(error).__name__}") from error

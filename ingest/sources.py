@@ -1,0 +1,167 @@
+"""A folder, or one file, as a stream of documents in an order that never changes.
+
+The laws of this file:
+
+1. Nothing outside the root is ever read: no link is followed, whether it names a file or a folder.
+   A link that stays inside is reported too, because its target is read at its own place, under the
+   label of that place.
+2. What cannot be taken is reported as a fault in its place in the stream; nothing stops the walk.
+3. A document is named by its path relative to the root, and by nothing of the machine.
+4. Files that say labels (`_label.toml`, `NAME.label.toml`) and hidden files are no documents.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final, TypeAlias
+
+from acl.labels import normalise
+from ingest.errors import SourceError
+
+MAX_FILE_BYTES: Final = 50 * 1024 * 1024
+FOLDER_LABEL: Final = "_label.toml"
+SIDECAR_SUFFIX: Final = ".label.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """One file that may become a document.
+
+    Attributes:
+        path: where it lies, free of links at the time of the walk.
+        relative: its path below the root.
+        size: in bytes, at the time of the walk.
+    """
+
+    path: Path
+    relative: PurePosixPath
+    size: int
+
+    @property
+    def uri(self) -> str:
+        """The document's stable name."""
+        return uri_of(self.relative)
+
+    @property
+    def label_path(self) -> str:
+        """The value of the label attribute `path`."""
+        return f"/{self.relative}"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFault:
+    """Something in the folder that is not taken, and why.
+
+    Attributes:
+        uri: its name, with characters that could forge a log line escaped.
+        reason: one sentence.
+    """
+
+    uri: str
+    reason: str
+
+
+Found: TypeAlias = SourceFile | SourceFault
+
+
+def uri_of(relative: PurePosixPath) -> str:
+    """Return the stable name of the document at `relative` below the root."""
+    return f"file:{relative}"
+
+
+def walk(root: Path, *, max_bytes: int = MAX_FILE_BYTES) -> Iterator[Found]:
+    """Yield every document below `root`, or `root` itself when it is a file, sorted by name.
+
+    Raises:
+        SourceError: there is no such folder or file. Raised before the first item.
+    """
+    try:
+        top = root.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise SourceError(f"there is no folder or file `{root.name}`") from error
+    if not top.is_dir():
+        return iter((_file(top, PurePosixPath(top.name), max_bytes),))
+    return _below(top, max_bytes)
+
+
+def _below(top: Path, max_bytes: int) -> Iterator[Found]:
+    """Walk with an explicit stack: a folder may be deeper than Python's recursion."""
+    stack = [iter(_entries(top, PurePosixPath()))]
+    while stack:
+        entry = next(stack[-1], None)
+        if entry is None:
+            stack.pop()
+        elif isinstance(entry, SourceFault):
+            yield entry
+        elif entry.is_folder:
+            stack.append(iter(_entries(entry.path, entry.relative)))
+        else:
+            yield _link(top, entry) if entry.is_link else _regular(entry, max_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    path: Path
+    relative: PurePosixPath
+    is_folder: bool
+    is_link: bool
+
+
+def _entries(folder: Path, relative: PurePosixPath) -> list[_Entry | SourceFault]:
+    try:
+        with os.scandir(folder) as found:
+            entries = [entry for entry in found if not _passed_over(entry.name)]
+    except OSError as error:
+        reason = f"cannot be listed: {(error.strerror or 'unknown').lower()}"
+        return [SourceFault(_shown(relative), reason)]
+    return [_entry(entry, relative) for entry in sorted(entries, key=lambda entry: entry.name)]
+
+
+def _entry(entry: os.DirEntry[str], above: PurePosixPath) -> _Entry:
+    return _Entry(
+        path=Path(entry.path),
+        relative=above / entry.name,
+        is_folder=entry.is_dir(follow_symlinks=False),
+        is_link=entry.is_symlink(),
+    )
+
+
+def _passed_over(name: str) -> bool:
+    return name.startswith(".") or name == FOLDER_LABEL or name.endswith(SIDECAR_SUFFIX)
+
+
+def _link(top: Path, entry: _Entry) -> SourceFault:
+    target = entry.path.resolve()
+    inside = target.is_relative_to(top)
+    where = "whose target is read at its own place" if inside else "that leaves the folder"
+    return SourceFault(_shown(entry.relative), f"is a link {where}")
+
+
+def _regular(entry: _Entry, max_bytes: int) -> Found:
+    return _file(entry.path, entry.relative, max_bytes)
+
+
+def _file(path: Path, relative: PurePosixPath, max_bytes: int) -> Found:
+    try:
+        normalise(f"/{relative}")
+    except ValueError as error:
+        return SourceFault(_shown(relative), f"has a name that {error}")
+    try:
+        size = path.lstat().st_size
+    except OSError as error:
+        reason = f"cannot be read: {(error.strerror or 'unknown').lower()}"
+        return SourceFault(uri_of(relative), reason)
+    if not path.is_file():
+        return SourceFault(uri_of(relative), "is not a regular file")
+    if size > max_bytes:
+        return SourceFault(uri_of(relative), f"is larger than {max_bytes} bytes")
+    return SourceFile(path=path, relative=relative, size=size)
+
+
+def _shown(relative: PurePosixPath) -> str:
+    """Escape what is not printable: the name comes from others and goes into logs."""
+    text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in str(relative))
+    return f"file:{text}"
