@@ -236,8 +236,6 @@ class PatternedRoleGraph:
     graph, and the answer to the next question with it.
     """
 
-    patterned = True
-
     def __init__(self, rows: Sequence[Row], definition: RoleDefinition, by: RoleMatching) -> None:
         """Keep the links; `by` names the matching functions."""
         self._rows, self._definition, self._by = rows, definition, by
@@ -273,6 +271,11 @@ class PatternedRoleGraph:
         if self._by.domains:
             manager.add_domain_matching_func(MATCHING_FUNCTIONS[self._by.domains])
         return manager
+
+    def reached(self, name: str, domain: str, at: datetime) -> frozenset[str]:
+        """Return every name in the graph that `name` reaches, itself included."""
+        roles = (role for role in self.names(domain) if self.has_link(name, role, domain, at))
+        return frozenset({name, *roles})
 
     def names(self, domain: str) -> Iterable[str]:
         """Return every name that a link mentions, whatever its domain."""

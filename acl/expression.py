@@ -105,3 +105,20 @@ def source(node: ast.expr) -> str:
     """Return the expression as its author would write it again."""
     text = ast.unparse(node)
     return re.sub(r"\b([rp]\d*)_(\w+)", r"\1.\2", text)
+
+
+def bare_names(tree: ast.expr) -> frozenset[str]:
+    """Return the names that stand by themselves, not as the record of an attribute."""
+    records = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Attribute)}
+    return frozenset(
+        one.id for one in ast.walk(tree) if isinstance(one, ast.Name) and id(one) not in records
+    )
+
+
+def attributes_read(tree: ast.expr) -> frozenset[tuple[str, str]]:
+    """Return every `record.attribute` that the expression reads, as pairs of names."""
+    return frozenset(
+        (one.value.id, one.attr)
+        for one in ast.walk(tree)
+        if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name)
+    )

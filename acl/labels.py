@@ -31,7 +31,7 @@ MAX_SET: Final = 1000
 MAX_INTEGER: Final = 2**53 - 1
 
 # Attributes that Casbin would resolve to a method of the value instead of an entry of the label.
-_SHADOWED: Final = frozenset(name for kind in (dict, str, list) for name in dir(kind))
+_SHADOWED: Final = frozenset(dir(dict))
 
 
 class AttributeType(StrEnum):
@@ -76,8 +76,6 @@ class Attribute:
     def __post_init__(self) -> None:
         if not self.name.isascii() or not self.name.isidentifier() or self.name.startswith("_"):
             raise SchemaError(f"attribute `{self.name}` is not a plain identifier")
-        if self.name in _SHADOWED:
-            raise SchemaError(f"attribute `{self.name}` is the name of a built-in method")
         if self.levels and self.type is not AttributeType.INTEGER:
             raise SchemaError(f"attribute `{self.name}`: only an integer has levels")
         if len(set(self.levels)) != len(self.levels):
@@ -174,6 +172,10 @@ class LabelSchema:
     attributes: Mapping[str, Attribute]
     metadata: Mapping[str, Attribute] = field(default_factory=dict)
     subject: Mapping[str, Attribute] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in sorted(self.attributes.keys() & _SHADOWED):
+            raise SchemaError(f"attribute `{name}` is the name of a built-in method")
 
     @classmethod
     def from_toml(cls, text: str) -> LabelSchema:

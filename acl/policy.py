@@ -30,7 +30,7 @@ from acl.casbin_door import (
     parse_model,
 )
 from acl.errors import PolicyError, Refusal
-from acl.expression import ExpressionError, parse
+from acl.expression import ExpressionError, attributes_read, bare_names, parse
 from acl.labels import LabelSchema
 from acl.leaves import outcome_of
 from acl.outcome import RAISES
@@ -61,6 +61,8 @@ class Policy:
         rule_terms: the term of each text that stands in a rule column.
         graphs: the role definitions.
         names: what the names in the matcher stand for.
+        bare: names that the matcher or a rule uses without an attribute, such as `r_act`.
+        subject_attributes: what the matcher or a rule reads of the asker's records.
         boundaries: every moment at which a time-limited link changes, sorted.
         digest: SHA-256 over all of it.
     """
@@ -76,6 +78,8 @@ class Policy:
     matching: Mapping[str, RoleMatching]
     names: Names
     boundaries: tuple[datetime, ...]
+    bare: frozenset[str]
+    subject_attributes: frozenset[str]
     suffix: str
     digest: str
 
@@ -127,6 +131,8 @@ class _Loader:
     resource: frozenset[str]
     suffix: str
     refusals: list[Refusal] = field(default_factory=list)
+    bare: set[str] = field(default_factory=set)
+    read: set[tuple[str, str]] = field(default_factory=set)
 
     def policy(self) -> Policy:
         try:
@@ -159,6 +165,10 @@ class _Loader:
             matching=self.matching,
             names=names,
             boundaries=tuple(sorted(moments)),
+            bare=frozenset(self.bare),
+            subject_attributes=frozenset(
+                attribute for record, attribute in self.read if record in names.known
+            ),
             suffix=self.suffix,
             digest=self._digest(),
         )
@@ -244,10 +254,16 @@ class _Loader:
 
     def _term(self, text: str, names: Names) -> Term:
         try:
-            return read(parse(text), names)
+            return self._read(text, names, rule=False)
         except ExpressionError as error:
             self._refuse(MODEL_FILE, error.operator, error.reason)
             return AllOf(())
+
+    def _read(self, text: str, names: Names, *, rule: bool) -> Term:
+        tree = parse(text)
+        self.bare |= bare_names(tree)
+        self.read |= attributes_read(tree)
+        return read(tree, names, rule=rule)
 
     def _ordered(self, model: Model) -> tuple[Row, ...]:
         try:
@@ -268,7 +284,7 @@ class _Loader:
                 if text in done:
                     continue
                 try:
-                    yield text, read(parse(text), names, rule=True)
+                    yield text, self._read(text, names, rule=True)
                     done.add(text)
                 except ExpressionError as error:
                     column = names.policy[1][place]

@@ -63,10 +63,12 @@ class Link:
 class RoleGraph(Protocol):
     """What the compiler asks of a role definition such as `g`."""
 
-    patterned: bool
-
     def has_link(self, name: str, role: str, domain: str, at: datetime) -> bool:
         """Say whether `name` reaches `role`."""
+        ...
+
+    def reached(self, name: str, domain: str, at: datetime) -> frozenset[str]:
+        """Return every name that `name` reaches, itself included."""
         ...
 
     def names(self, domain: str) -> Iterable[str]:
@@ -84,8 +86,6 @@ class RoleGraph(Protocol):
 
 class PlainRoleGraph:
     """A role graph without matching functions."""
-
-    patterned = False
 
     def __init__(self, links: Iterable[Link], *, timed: bool) -> None:
         """Index `links`; `timed` says whether the definition has window columns at all."""

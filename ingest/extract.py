@@ -100,7 +100,7 @@ def _extracted(format_: Format, content: bytes) -> Parsed:
     # kreuzberg's errors share no base; whatever it raises, the file is what cannot be read.
     except Exception as error:
         raise _fault(format_, str(error)) from error
-    metadata: dict[str, Any] = dict(result.metadata)
+    metadata: Any = result.metadata
     text = result.content
     title = _short(metadata.get("title") or metadata.get("subject"))
     pages = () if "\r" in text or "\0" in text else _pages(result, text)
@@ -116,26 +116,23 @@ def _fault(format_: Format, message: str) -> ParseError:
 
 
 def _pages(result: ExtractionResult, text: str) -> tuple[PageSpan, ...]:
-    """Turn kreuzberg's byte offsets into characters; without boundaries there are no pages."""
-    structure: dict[str, Any] = dict(result.metadata).get("pages") or {}
-    boundaries = structure.get("boundaries") or []
+    """Turn kreuzberg's byte offsets into characters; what does not fit the text is no page."""
+    structure: Any = result.metadata.get("pages") or {}
     raw = text.encode()
     spans: list[PageSpan] = []
-    at, seen = 0, 0
-    for page in boundaries:
+    at = seen = 0
+    for page in structure.get("boundaries") or []:
         start, end = page["byte_start"], page["byte_end"]
         if not at <= start <= end <= len(raw):
             return ()
-        first = seen + _characters(raw[at:start])
-        seen = first + _characters(raw[start:end])
+        try:
+            first = seen + len(raw[at:start].decode())
+            seen = first + len(raw[start:end].decode())
+        except UnicodeDecodeError:
+            return ()
         at = end
         spans.append(PageSpan(page["page_number"], first, seen))
     return tuple(spans) if _rising(spans) else ()
-
-
-def _characters(raw: bytes) -> int:
-    """Count the characters that begin in `raw`."""
-    return len(raw) - sum(0x80 <= byte < 0xC0 for byte in raw) if not raw.isascii() else len(raw)
 
 
 def _rising(spans: list[PageSpan]) -> bool:

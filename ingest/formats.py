@@ -129,11 +129,12 @@ def _zip(content: bytes) -> Format:
 
 
 def _zip_format(archive: zipfile.ZipFile) -> Format:
-    names = archive.namelist()
+    # Some writers use the other slash, some other capitals.
+    names = [name.replace("\\", "/").lower() for name in archive.namelist()]
     for folder, format_ in _ZIP_FOLDERS:
-        if "[Content_Types].xml" in names and any(name.startswith(folder) for name in names):
+        if "[content_types].xml" in names and any(name.startswith(folder) for name in names):
             return format_
-    if "mimetype" in names:
+    if "mimetype" in archive.namelist():
         with archive.open("mimetype") as entry:
             declared = entry.read(200).decode("ascii", "replace").strip()
         if declared in _ZIP_TYPES:

@@ -15,7 +15,7 @@ from email.policy import compat32
 from typing import Final
 
 from ingest.html_text import html_text
-from ingest.plain_text import clean, declarable, decode
+from ingest.plain_text import clean, decode
 
 _HEADERS: Final = ("Subject", "From", "To", "Cc", "Date")
 MAX_PARTS: Final = 1000
@@ -74,18 +74,8 @@ def _body(part: Message) -> str:
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return ""
-    text = _decoded(payload, part)
+    text = decode(payload, declared=str(part.get_param("charset") or ""))
     return (html_text(text)[0] if kind == "text/html" else text).strip()
-
-
-def _decoded(payload: bytes, part: Message) -> str:
-    charset = str(part.get_param("charset") or "")
-    if declarable(charset):
-        try:
-            return clean(payload.decode(charset))
-        except (UnicodeError, LookupError):
-            pass  # A wrong declaration is common; the guess below is better than nothing.
-    return decode(payload)
 
 
 def _header(message: Message, name: str) -> str:

@@ -1,8 +1,8 @@
 """Bytes to text: which encoding, and what never stays in a text.
 
 A byte order mark decides, then UTF-8 if it fits, then a declared encoding, then a statistical
-guess. What fits none is a fault: a document full of replacement characters would be found by no
-question.
+guess. A few bad bytes are replaced; more than one character in a hundred is a fault, because a
+document full of replacement characters would be found by no question.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SAMPLE: Final = 64 * 1024
+_FEW: Final = 3
 _META_CHARSET: Final = re.compile(
     rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w-]{2,30})", re.IGNORECASE
 )
@@ -35,8 +36,12 @@ _DECLARABLE: Final = re.compile(
 )
 
 
-def decode(content: bytes) -> str:
+def decode(content: bytes, *, declared: str = "") -> str:
     r"""Return `content` as text with `\n` line ends.
+
+    Args:
+        content: the bytes.
+        declared: the encoding that stands beside them, if any.
 
     Raises:
         ParseError: in no encoding that could be found.
@@ -45,9 +50,9 @@ def decode(content: bytes) -> str:
         if content.startswith(mark):
             return clean(_decoded(content, encoding))
     try:
-        return clean(content.decode())
-    except UnicodeDecodeError:
-        return clean(_decoded(content, _declared(content) or _guessed(content)))
+        return clean(content.decode(declared if declarable(declared) else "utf-8"))
+    except (UnicodeError, LookupError):
+        return clean(_decoded(content, _declared(content) or _guessed(content) or "utf-8"))
 
 
 def clean(text: str) -> str:
@@ -71,8 +76,11 @@ def _guessed(content: bytes) -> str | None:
     return best.encoding if best else None
 
 
-def _decoded(content: bytes, encoding: str | None) -> str:
+def _decoded(content: bytes, encoding: str) -> str:
     try:
-        return content.decode(encoding or "utf-8")
-    except (UnicodeError, LookupError) as error:
-        raise ParseError(FaultKind.BROKEN, "is text in an unknown encoding") from error
+        text = content.decode(encoding, "replace")
+    except LookupError:
+        text = content.decode("utf-8", "replace")
+    if text.count("\ufffd") > max(_FEW, len(text) // 100):
+        raise ParseError(FaultKind.BROKEN, "is text in an unknown encoding")
+    return text

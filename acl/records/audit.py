@@ -12,7 +12,6 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import Select, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from acl.records.audit_types import (
     AuditEntry,
@@ -69,7 +68,7 @@ class AuditLog:
         return await future
 
     async def append_within(
-        self, connection: AsyncConnection, *events: AuditEvent
+        self, connection: Connection, *events: AuditEvent
     ) -> tuple[AuditEntry, ...]:
         """Link `events` in the caller's transaction; for the modules of this package alone.
 
@@ -87,7 +86,7 @@ class AuditLog:
         await connection.execute(update(audit_head).values(asdict(self._chain.seal(head))))
         return tuple(AuditEntry(link.seq, link.hash) for link in links)
 
-    async def lock(self, connection: AsyncConnection) -> AuditHead:
+    async def lock(self, connection: Connection) -> AuditHead:
         """Hold the end of the chain until the caller's transaction ends.
 
         Raises:
@@ -162,7 +161,7 @@ class AuditLog:
         return sealed.head
 
 
-async def begin_chain(connection: AsyncConnection, chain: Chain) -> None:
+async def begin_chain(connection: Connection, chain: Chain) -> None:
     """Store the head of an empty chain; done once, with the tables, in the same transaction.
 
     Never done later: a missing head in a database that has been used is a fault to report.
@@ -170,13 +169,13 @@ async def begin_chain(connection: AsyncConnection, chain: Chain) -> None:
     await connection.execute(insert(audit_head).values(id=1, **asdict(chain.seal(GENESIS))))
 
 
-async def _sealed_head(connection: AsyncConnection, *, lock: bool = False) -> SealedHead | None:
+async def _sealed_head(connection: Connection, *, lock: bool = False) -> SealedHead | None:
     statement: Select[Any] = _HEAD.with_for_update() if lock else _HEAD
     row = (await connection.execute(statement)).one_or_none()
     return None if row is None else SealedHead(*row)
 
 
-async def _links(connection: AsyncConnection) -> AsyncIterator[Link]:
+async def _links(connection: Connection) -> AsyncIterator[Link]:
     # From below the first number, so that a smuggled entry 0 is met and not passed over.
     after = -(2**62)
     while True:

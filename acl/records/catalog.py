@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Select, func, select
 
 from acl.records.database import Database
 from acl.records.rows import DOCUMENT_COLUMNS, batches, document_of
@@ -48,27 +47,16 @@ class Catalog:
 
     async def labels_of(self, document_ids: Iterable[str]) -> Mapping[str, DocumentRecord]:
         """Return the live documents among these ids, with their labels of record."""
-        found: dict[str, DocumentRecord] = {}
-        async with self._database.reading() as connection:
-            for batch in batches(document_ids):
-                statement = _documents().where(documents.c.id.in_(batch))
-                found |= {one.id: one for one in await _all(connection, statement)}
-        return found
+        return await self._database.read(_labels_of, list(document_ids))
 
     async def passages(self, chunk_ids: Iterable[str]) -> Mapping[str, Passage]:
         """Return the chunks of live versions among these ids, each with its document."""
-        rows: list[Any] = []
-        async with self._database.reading() as connection:
-            for batch in batches(chunk_ids):
-                rows += await connection.execute(_PASSAGES.where(chunks.c.id.in_(batch)))
-        return _passages(rows)
+        return await self._database.read(_passages_of, list(chunk_ids))
 
     async def document_passages(self, document_id: str) -> tuple[Passage, ...]:
         """Return every passage of a live document in the order of its text."""
         statement = _PASSAGES.where(documents.c.id == document_id).order_by(chunks.c.ordinal)
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(statement)).all()
-        return tuple(_passages(rows).values())
+        return tuple((await self._database.read(_passages, statement)).values())
 
     async def document_text(self, document_id: str) -> str | None:
         """Return the text of a live document, or `None`.
@@ -84,14 +72,12 @@ class Catalog:
         """Return live documents in the order of their uri, beginning behind `after`."""
         mine = (documents.c.tenant == tenant) & (documents.c.uri > after)
         statement = _documents().where(mine).order_by(documents.c.uri).limit(limit)
-        async with self._database.reading() as connection:
-            return await _all(connection, statement)
+        return await self._database.read(_all, statement)
 
     async def count_documents(self, tenant: str | None = None) -> int:
         """Count the live documents of a tenant, or of all."""
         statement = select(func.count()).select_from(documents).where(_LIVE)
-        async with self._database.reading() as connection:
-            return await connection.scalar(_of(statement, tenant)) or 0
+        return await self._database.read(_count, _of(statement, tenant))
 
     async def distinct_labels(self, tenant: str | None = None) -> tuple[DistinctLabel, ...]:
         """Return each label that live documents of a tenant, or of all, carry."""
@@ -101,9 +87,7 @@ class Catalog:
             .group_by(documents.c.label_digest)
             .order_by(documents.c.label_digest)
         )
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(_of(statement, tenant))).all()
-        return tuple(DistinctLabel(digest, from_json(text), count) for digest, text, count in rows)
+        return await self._database.read(_distinct, _of(statement, tenant))
 
 
 def _documents() -> Select[Any]:
@@ -114,15 +98,41 @@ def _of(statement: Select[Any], tenant: str | None) -> Select[Any]:
     return statement if tenant is None else statement.where(documents.c.tenant == tenant)
 
 
-async def _all(connection: AsyncConnection, statement: Select[Any]) -> tuple[DocumentRecord, ...]:
-    return tuple(document_of(row) for row in await connection.execute(statement))
+def _all(connection: Connection, statement: Select[Any]) -> tuple[DocumentRecord, ...]:
+    return tuple(document_of(row) for row in connection.execute(statement))
 
 
-def _passages(rows: Iterable[Any]) -> dict[str, Passage]:
+def _count(connection: Connection, statement: Select[Any]) -> int:
+    return connection.execute(statement).scalar_one()
+
+
+def _distinct(connection: Connection, statement: Select[Any]) -> tuple[DistinctLabel, ...]:
+    return tuple(
+        DistinctLabel(digest, from_json(text), count)
+        for digest, text, count in connection.execute(statement)
+    )
+
+
+def _labels_of(connection: Connection, ids: list[str]) -> dict[str, DocumentRecord]:
+    found: dict[str, DocumentRecord] = {}
+    for batch in batches(ids):
+        statement = _documents().where(documents.c.id.in_(batch))
+        found |= {one.id: one for one in _all(connection, statement)}
+    return found
+
+
+def _passages_of(connection: Connection, ids: list[str]) -> dict[str, Passage]:
+    found: dict[str, Passage] = {}
+    for batch in batches(ids):
+        found |= _passages(connection, _PASSAGES.where(chunks.c.id.in_(batch)))
+    return found
+
+
+def _passages(connection: Connection, statement: Select[Any]) -> dict[str, Passage]:
     # Passages of one document share its value, so that its label is read once.
     seen: dict[str, DocumentRecord] = {}
     found: dict[str, Passage] = {}
-    for row in rows:
+    for row in connection.execute(statement):
         chunk_id, ordinal, start, end, text = row[:_OWN]
         document = seen.get(row[_OWN]) or seen.setdefault(row[_OWN], document_of(row[_OWN:]))
         found[chunk_id] = Passage(

@@ -22,7 +22,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from acl.labels import Label
 from acl.records.audit import AuditLog
@@ -232,7 +231,7 @@ def _chunk_rows(version: DocumentVersion, new: NewVersion) -> list[dict[str, Any
     ]
 
 
-async def _next_version(connection: AsyncConnection, document_id: str) -> DocumentVersion:
+async def _next_version(connection: Connection, document_id: str) -> DocumentVersion:
     """Hand out the next number, which also locks the document, known or not."""
     statement = (
         upsert(connection, version_counters)
@@ -246,13 +245,13 @@ async def _next_version(connection: AsyncConnection, document_id: str) -> Docume
     return DocumentVersion(document_id, (await connection.execute(statement)).scalar_one())
 
 
-async def _lock(connection: AsyncConnection, document_id: str) -> None:
+async def _lock(connection: Connection, document_id: str) -> None:
     mine = version_counters.c.document_id == document_id
     await connection.execute(select(version_counters).where(mine).with_for_update())
 
 
 async def _settle(
-    connection: AsyncConnection, new: NewVersion, described: dict[str, Any], now: datetime
+    connection: Connection, new: NewVersion, described: dict[str, Any], now: datetime
 ) -> int:
     """Make sure of the document's row; return the label version that the new one rests on."""
     try:
@@ -268,7 +267,7 @@ async def _settle(
 
 
 async def _first_sight(
-    connection: AsyncConnection, new: NewVersion, described: dict[str, Any], now: datetime
+    connection: Connection, new: NewVersion, described: dict[str, Any], now: datetime
 ) -> DocumentRecord:
     await connection.execute(
         insert(documents).values(
@@ -286,7 +285,7 @@ async def _first_sight(
     return await _document(connection, new.document_id)
 
 
-async def _document(connection: AsyncConnection, document_id: str) -> DocumentRecord:
+async def _document(connection: Connection, document_id: str) -> DocumentRecord:
     statement = select(*DOCUMENT_COLUMNS).where(documents.c.id == document_id).with_for_update()
     row = (await connection.execute(statement)).one_or_none()
     if row is None:
@@ -294,14 +293,14 @@ async def _document(connection: AsyncConnection, document_id: str) -> DocumentRe
     return document_of(row)
 
 
-async def _live(connection: AsyncConnection, document_id: str) -> DocumentRecord:
+async def _live(connection: Connection, document_id: str) -> DocumentRecord:
     document = await _document(connection, document_id)
     if document.live_version == 0:
         raise UnknownDocumentError(document_id)
     return document
 
 
-async def _pending(connection: AsyncConnection, version: DocumentVersion) -> Row[Any]:
+async def _pending(connection: Connection, version: DocumentVersion) -> Row[Any]:
     mine = pending_versions.c.document_id == version.document_id
     this = pending_versions.c.version == version.version
     row = (await connection.execute(select(pending_versions).where(mine, this))).one_or_none()
@@ -321,7 +320,7 @@ def _require_label_version(document: DocumentRecord, expected: int) -> None:
 
 
 async def _go_live(
-    connection: AsyncConnection, pending: Row[Any], old: DocumentRecord, now: datetime
+    connection: Connection, pending: Row[Any], old: DocumentRecord, now: datetime
 ) -> None:
     changed = bool(old.live_version) and pending.label_digest != old.label_digest
     label_version = old.label_version + changed
@@ -344,7 +343,7 @@ async def _go_live(
 
 
 async def _drop_pending(
-    connection: AsyncConnection,
+    connection: Connection,
     document_id: str,
     now: datetime,
     *,
@@ -363,13 +362,13 @@ async def _drop_pending(
     return dropped
 
 
-async def _drop_chunks(connection: AsyncConnection, version: DocumentVersion) -> None:
+async def _drop_chunks(connection: Connection, version: DocumentVersion) -> None:
     mine = chunks.c.document_id == version.document_id
     await connection.execute(delete(chunks).where(mine, chunks.c.version == version.version))
 
 
 async def _delete_points(
-    connection: AsyncConnection, version: DocumentVersion, now: datetime
+    connection: Connection, version: DocumentVersion, now: datetime
 ) -> None:
     """Order the points of a version away, once."""
     statement = (
@@ -380,6 +379,6 @@ async def _delete_points(
     await connection.execute(statement)
 
 
-async def _release(connection: AsyncConnection, document: DocumentRecord) -> None:
+async def _release(connection: Connection, document: DocumentRecord) -> None:
     tenant = or_(quarantine.c.tenant == document.tenant, quarantine.c.tenant == "")
     await connection.execute(delete(quarantine).where(quarantine.c.uri == document.uri, tenant))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from acl.records.audit import AuditLog
 from acl.records.audit_types import AuditEvent
@@ -62,7 +61,7 @@ class Policies:
             return tuple(PolicyRevision(*row) for row in await connection.execute(statement))
 
 
-async def _last(connection: AsyncConnection) -> PolicyRevision | None:
+async def _last(connection: Connection) -> PolicyRevision | None:
     statement = select(policy_revisions).order_by(policy_revisions.c.revision.desc()).limit(1)
     row = (await connection.execute(statement)).one_or_none()
     return None if row is None else PolicyRevision(*row)

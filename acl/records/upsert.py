@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 Upsert: TypeAlias = postgresql.Insert | sqlite.Insert
 
 
-def upsert(connection: AsyncConnection, table: Table) -> Upsert:
+def upsert(connection: Connection, table: Table) -> Upsert:
     """Return an insert that can be told what to do on conflict."""
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table)

@@ -1,0 +1,120 @@
+"""Admission: what Casbin would swallow in silence, refused before a policy can take effect.
+
+The compiler means exactly what Casbin means. This door is stricter, because Casbin accepts rows
+that say something else than their author meant: a misspelt effect makes a deny vanish, an empty
+column equals an empty request, a tie in priorities is decided by file order.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from acl.casbin_door import Effect, Row
+from acl.decide import SUBJECT_ATTRIBUTES, check_columns
+from acl.errors import PolicyError, Refusal
+from acl.labels import normalise
+from acl.policy import MODEL_FILE, Policy
+
+POLICY_FILE: Final = "policy.csv"
+EFFECTS: Final = ("allow", "deny")
+
+
+def read_csv(text: str) -> tuple[Row, ...]:
+    """Read `policy.csv`: comma-separated, `"` around a field that holds a comma, `#` for comments.
+
+    Raises:
+        PolicyError: a line is not comma-separated text.
+    """
+    rows: list[Row] = []
+    refusals: list[Refusal] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        try:
+            (fields,) = csv.reader(io.StringIO(line), skipinitialspace=True, strict=True)
+        except (csv.Error, ValueError):
+            reason = "is not comma-separated text with balanced quotes"
+            refusals.append(Refusal(f"{POLICY_FILE} line {number}", "row", reason))
+            continue
+        kind, *values = (one.strip() for one in fields)
+        rows.append(Row(number, kind, tuple(values)))
+    if refusals:
+        raise PolicyError(tuple(refusals))
+    return tuple(rows)
+
+
+def admit(policy: Policy) -> None:
+    """Refuse what would take effect in another way than it reads.
+
+    Raises:
+        PolicyError: with every line, its column and the reason.
+    """
+    refusals = [*_table(policy), *_rows(policy), *_subject(policy)]
+    if refusals:
+        raise PolicyError(tuple(refusals))
+    check_columns(policy)
+
+
+def _table(policy: Policy) -> Iterator[Refusal]:
+    if not policy.rules:
+        reason = "has no rule; Casbin would evaluate the matcher once with empty columns"
+        yield Refusal(POLICY_FILE, "p", reason)
+    seen: dict[tuple[str, tuple[str, ...]], int] = {}
+    for row in policy.rows:
+        first = seen.setdefault((row.kind, row.values), row.number)
+        if first != row.number:
+            yield Refusal(_line(row), row.kind, f"repeats line {first}")
+    yield from _priorities(policy)
+
+
+def _priorities(policy: Policy) -> Iterator[Refusal]:
+    column = f"p{policy.suffix}_priority"
+    if policy.effect is not Effect.PRIORITY or column not in policy.columns:
+        return
+    seen: dict[str, int] = {}
+    for row in policy.rules:
+        priority = policy.named(row)[column]
+        if not (priority.isascii() and priority.isdigit()):
+            yield Refusal(_line(row), priority, "is not a whole number", "priority")
+        first = seen.setdefault(priority, row.number)
+        if first != row.number:
+            reason = f"ties with line {first}, so the order of lines would decide"
+            yield Refusal(_line(row), priority, reason, "priority")
+
+
+def _rows(policy: Policy) -> Iterator[Refusal]:
+    for row in policy.rows:
+        names = _column_names(policy, row)
+        for name, value in zip(names, row.values, strict=True):
+            try:
+                normalised = normalise(value)
+            except ValueError as error:
+                yield Refusal(_line(row), value[:40], str(error), name)
+                continue
+            if normalised != value:
+                yield Refusal(_line(row), value[:40], "is not in normal form (NFC)", name)
+            if name == "eft" and value not in EFFECTS:
+                yield Refusal(_line(row), value[:40], "is neither `allow` nor `deny`", name)
+
+
+def _column_names(policy: Policy, row: Row) -> Sequence[str]:
+    defined = policy.model.policies.get(row.kind)
+    return (
+        defined
+        if defined is not None
+        else ("name", "role", "domain", "from", "until")[: len(row.values)]
+    )
+
+
+def _subject(policy: Policy) -> Iterator[Refusal]:
+    """An attribute that no subject has would raise, and so deny everything to everyone."""
+    known = ", ".join(SUBJECT_ATTRIBUTES)
+    for name in sorted(policy.subject_attributes - set(SUBJECT_ATTRIBUTES)):
+        yield Refusal(MODEL_FILE, f"r.sub.{name}", f"a subject has only {known}")
+
+
+def _line(row: Row) -> str:
+    return f"{POLICY_FILE} line {row.number}"
