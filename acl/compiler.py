@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from acl.casbin_door import Effect, Row
-from acl.conditions import all_of, any_of
+from acl.conditions import all_of, any_of, settled
 from acl.decision import Decision, Denied, DenyReason, Permitted, RuleId
 from acl.errors import FilterTooLargeError, RequestError
 from acl.expression import ExpressionError
@@ -65,7 +65,7 @@ def compile_request(
     """
     left = residuals(policy, request, at)
     rules = _combined(policy.effect, left) if policy.rules else _empty(policy, request, at)
-    condition = all_of(guard, rules)
+    condition = settled(all_of(guard, rules), policy.schema.required)
     not_after = next((moment for moment in policy.boundaries if moment >= at), None)
     if condition is NEVER:
         raised = any(one.outcome.defined is NEVER for one in left)

@@ -5,13 +5,13 @@ The laws of this file, each a property test:
 1. Nothing here changes which labels a condition holds for.
 2. Ten thousand rules that differ in one attribute become one leaf: leaves on one attribute are
    merged, and branches that differ in one mergeable leaf are merged first.
-3. What is implied is dropped: `A or (A and B)` is `A`, `A and (A or B)` is `A`.
+3. What is implied is dropped: `A or (A and B)` is `A`, `A and (A or B)` is `A`, and beside `A` a
+   branch that needs the dual of `A` is gone.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from functools import reduce
 from typing import Final
 
@@ -30,6 +30,7 @@ from acl.predicate import (
     Predicate,
     Present,
     Under,
+    dual,
 )
 
 _MERGEABLE: Final = (AnyOf, Under, AtMost, MoreThan)
@@ -46,12 +47,25 @@ def all_of(*conditions: Condition) -> Condition:
             parts |= condition.parts
         elif not isinstance(condition, Constant):
             parts.add(condition)
-    parts = _merged_bounds(parts)
-    implied = {
-        part for part in parts if isinstance(part, Or) and any(one in parts for one in part.parts)
-    }
-    parts = _without_presence(parts - implied)
+    parts = _without_presence(_merged_bounds(parts))
+    told = {_told(part, parts) for part in parts}
+    if told - {ALWAYS} != parts:
+        return all_of(*told)
     return _joined(And, parts, ALWAYS)
+
+
+def _told(part: Predicate, others: set[Predicate]) -> Condition:
+    """Return an alternative without the branches that its neighbours decide already."""
+    if not isinstance(part, Or):
+        return part
+    if not others.isdisjoint(part.parts):
+        return ALWAYS
+    left = {branch for branch in part.parts if not _contradicted(branch, others)}
+    return part if len(left) == len(part.parts) else any_of(*left)
+
+
+def _contradicted(branch: Predicate, others: set[Predicate]) -> bool:
+    return any(not isinstance(one, And | Or) and dual(one) in others for one in _conjuncts(branch))
 
 
 def any_of(*conditions: Condition) -> Condition:
@@ -222,6 +236,14 @@ def _without_presence(parts: set[Predicate]) -> set[Predicate]:
     }
 
 
-def conjunction(conditions: Iterable[Condition]) -> Condition:
-    """Join an iterable with `all_of`."""
-    return all_of(*conditions)
+def settled(condition: Condition, required: frozenset[str]) -> Condition:
+    """Return `condition` without asking whether attributes are present that every label has."""
+    match condition:
+        case And(parts):
+            return all_of(*(settled(part, required) for part in parts))
+        case Or(parts):
+            return any_of(*(settled(part, required) for part in parts))
+        case Present(attribute) if attribute in required:
+            return ALWAYS
+        case _:
+            return condition

@@ -7,11 +7,11 @@ at once cost two flushes of the disk, not fifty. If that commit fails, every one
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 
 from acl.records.audit_types import (
     AuditEntry,
@@ -67,9 +67,7 @@ class AuditLog:
             self._writer = asyncio.create_task(self._drain(), name="audit writer")
         return await future
 
-    async def append_within(
-        self, connection: Connection, *events: AuditEvent
-    ) -> tuple[AuditEntry, ...]:
+    def append_within(self, connection: Connection, *events: AuditEvent) -> tuple[AuditEntry, ...]:
         """Link `events` in the caller's transaction; for the modules of this package alone.
 
         Call it last: in PostgreSQL the head stays locked until the transaction ends.
@@ -77,22 +75,22 @@ class AuditLog:
         Raises:
             AuditUnavailableError: the head is missing, changed or sealed with another key.
         """
-        head = await self.lock(connection)
+        head = self.lock(connection)
         links: list[Link] = []
         for event in events:
             links.append(self._chain.link(head, event))
             head = links[-1].head
-        await connection.execute(insert(audit_events), [asdict(link) for link in links])
-        await connection.execute(update(audit_head).values(asdict(self._chain.seal(head))))
+        connection.execute(insert(audit_events), [asdict(link) for link in links])
+        connection.execute(update(audit_head).values(asdict(self._chain.seal(head))))
         return tuple(AuditEntry(link.seq, link.hash) for link in links)
 
-    async def lock(self, connection: Connection) -> AuditHead:
+    def lock(self, connection: Connection) -> AuditHead:
         """Hold the end of the chain until the caller's transaction ends.
 
         Raises:
             AuditUnavailableError: the head is missing, changed or sealed with another key.
         """
-        return self._checked(await _sealed_head(connection, lock=True))
+        return self._checked(_sealed_head(connection, lock=True))
 
     async def head(self) -> AuditHead:
         """Return the end of the chain; kept elsewhere, it is the anchor for `verify`.
@@ -100,8 +98,7 @@ class AuditLog:
         Raises:
             AuditUnavailableError: the head is missing, changed or sealed with another key.
         """
-        async with self._database.reading() as connection:
-            return self._checked(await _sealed_head(connection))
+        return self._checked(await self._database.read(_sealed_head))
 
     async def events(
         self, *, after: int = 0, limit: int = 100, kind: AuditKind | None = None
@@ -110,9 +107,7 @@ class AuditLog:
         statement = _LINKS.where(audit_events.c.seq > after).limit(limit)
         if kind is not None:
             statement = statement.where(audit_events.c.kind == kind.value)
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(statement)).all()
-        return tuple(_record(Link(*row)) for row in rows)
+        return await self._database.read(_records, statement)
 
     async def verify(self, expected_head: AuditHead | None = None) -> AuditReport:
         """Walk the whole chain and report the first number that cannot be vouched for.
@@ -122,12 +117,7 @@ class AuditLog:
                 back as a whole to an earlier state passes, because that state was once true.
         """
         verifier = AuditVerifier(self._chain, anchor=expected_head)
-        async with self._database.reading() as connection:
-            async for link in _links(connection):
-                verifier.feed(link)
-                if verifier.fault is not None:
-                    break
-            verifier.finish(await _sealed_head(connection))
+        await self._database.read(_walk, verifier)
         return AuditReport(verifier.head.seq, verifier.head, verifier.fault)
 
     async def close(self) -> None:
@@ -140,7 +130,9 @@ class AuditLog:
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             try:
-                entries = await self._commit([event for event, _ in batch])
+                entries = await self._database.write(
+                    self.append_within, *(event for event, _ in batch)
+                )
             except RecordsError as error:
                 _tell(batch, error)
             except BaseException as error:
@@ -151,41 +143,49 @@ class AuditLog:
             else:
                 _hand_out(batch, entries)
 
-    async def _commit(self, events: Sequence[AuditEvent]) -> tuple[AuditEntry, ...]:
-        async with self._database.writing() as connection:
-            return await self.append_within(connection, *events)
-
     def _checked(self, sealed: SealedHead | None) -> AuditHead:
         if sealed is None or not self._chain.sealed_by_us(sealed):
             raise AuditUnavailableError("the audit head is missing, changed or under another key")
         return sealed.head
 
 
-async def begin_chain(connection: Connection, chain: Chain) -> None:
+def begin_chain(connection: Connection, chain: Chain) -> None:
     """Store the head of an empty chain; done once, with the tables, in the same transaction.
 
     Never done later: a missing head in a database that has been used is a fault to report.
     """
-    await connection.execute(insert(audit_head).values(id=1, **asdict(chain.seal(GENESIS))))
+    connection.execute(insert(audit_head).values(id=1, **asdict(chain.seal(GENESIS))))
 
 
-async def _sealed_head(connection: Connection, *, lock: bool = False) -> SealedHead | None:
+def _sealed_head(connection: Connection, *, lock: bool = False) -> SealedHead | None:
     statement: Select[Any] = _HEAD.with_for_update() if lock else _HEAD
-    row = (await connection.execute(statement)).one_or_none()
+    row = connection.execute(statement).one_or_none()
     return None if row is None else SealedHead(*row)
 
 
-async def _links(connection: Connection) -> AsyncIterator[Link]:
+def _links(connection: Connection) -> Iterator[Link]:
     # From below the first number, so that a smuggled entry 0 is met and not passed over.
     after = -(2**62)
     while True:
         statement = _LINKS.where(audit_events.c.seq > after).limit(VERIFY_BATCH)
-        rows = (await connection.execute(statement)).all()
+        rows = connection.execute(statement).all()
         for row in rows:
             yield Link(*row)
         if len(rows) < VERIFY_BATCH:
             return
         after = rows[-1].seq
+
+
+def _walk(connection: Connection, verifier: AuditVerifier) -> None:
+    for link in _links(connection):
+        verifier.feed(link)
+        if verifier.fault is not None:
+            return
+    verifier.finish(_sealed_head(connection))
+
+
+def _records(connection: Connection, statement: Select[Any]) -> tuple[AuditRecord, ...]:
+    return tuple(_record(Link(*row)) for row in connection.execute(statement))
 
 
 def _record(link: Link) -> AuditRecord:

@@ -103,7 +103,7 @@ def _all(connection: Connection, statement: Select[Any]) -> tuple[DocumentRecord
 
 
 def _count(connection: Connection, statement: Select[Any]) -> int:
-    return connection.execute(statement).scalar_one()
+    return int(connection.execute(statement).scalar_one())
 
 
 def _distinct(connection: Connection, statement: Select[Any]) -> tuple[DistinctLabel, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from acl.records.database import Database
 from acl.records.errors import RecordsMismatchError
@@ -27,14 +27,7 @@ class Collection:
         Raises:
             RecordsMismatchError: it was made with something else; the text names what differs.
         """
-        row = {"id": 1, "created_at": checked_time("now", now), **asdict(state)}
-        async with self._database.writing() as connection:
-            statement = upsert(connection, collection_state).values(row).on_conflict_do_nothing()
-            await connection.execute(statement)
-            columns = [collection_state.c[field.name] for field in fields(state)]
-            stored = CollectionState(
-                **(await connection.execute(select(*columns))).mappings().one()
-            )
+        stored = await self._database.write(_state, state, checked_time("now", now))
         differing = [
             f"`{field.name}` is `{getattr(stored, field.name)}`, not `{getattr(state, field.name)}`"
             for field in fields(state)
@@ -42,3 +35,11 @@ class Collection:
         ]
         if differing:
             raise RecordsMismatchError("the collection was made otherwise: " + "; ".join(differing))
+
+
+def _state(connection: Connection, state: CollectionState, now: datetime) -> CollectionState:
+    """Store `state` unless one is stored; return the one that is."""
+    row = {"id": 1, "created_at": now, **asdict(state)}
+    connection.execute(upsert(connection, collection_state).values(row).on_conflict_do_nothing())
+    columns = [collection_state.c[field.name] for field in fields(state)]
+    return CollectionState(**dict(connection.execute(select(*columns)).mappings().one()))

@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from acl.records.audit import begin_chain
 from acl.records.chain import Chain
@@ -22,9 +22,6 @@ from acl.records.errors import RecordsMismatchError
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
-# Any number will do, as long as no other program takes it in the same database.
-_LOCK: Final = 0x5354_524F_4E47
-
 
 async def migrate(database: Database, chain: Chain) -> None:
     """Create or upgrade the tables; a new database gets the head of its audit chain.
@@ -32,11 +29,13 @@ async def migrate(database: Database, chain: Chain) -> None:
     Raises:
         RecordsMismatchError: the tables are of a version that this program does not know.
     """
-    async with database.writing() as connection:
-        if database.postgresql:
-            await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-        if await connection.run_sync(_upgrade) is None:
-            await begin_chain(connection, chain)
+    await database.write(_migrate, database, chain)
+
+
+def _migrate(connection: Connection, database: Database, chain: Chain) -> None:
+    database.lock_migration(connection)
+    if _upgrade(connection) is None:
+        begin_chain(connection, chain)
 
 
 def _upgrade(connection: Connection) -> str | None:

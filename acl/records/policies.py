@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from acl.records.audit import AuditLog
 from acl.records.audit_types import AuditEvent
@@ -28,40 +28,36 @@ class Policies:
         in effect already, nothing is recorded and its revision is returned.
         """
         checked_text("digest", digest)
-        async with self._database.writing() as connection:
-            # The end of the audit chain orders activations among themselves, too.
-            await self._audit.lock(connection)
-            last = await _last(connection)
-            if last is not None and last.digest == digest:
-                return last
-            revision = PolicyRevision((last.revision if last else 0) + 1, digest, event.time)
-            await connection.execute(
-                insert(policy_revisions).values(
-                    revision=revision.revision, digest=digest, created_at=event.time
-                )
-            )
-            known = replace(event, policy_revision=revision.revision, policy_digest=digest)
-            await self._audit.append_within(connection, known)
-        return revision
+        return await self._database.write(self._activate, digest, event)
 
     async def current(self) -> PolicyRevision | None:
         """Return the revision in effect, or `None` before the first."""
-        async with self._database.reading() as connection:
-            return await _last(connection)
+        return await self._database.read(_last)
 
     async def revisions(self, *, after: int = 0, limit: int = 100) -> tuple[PolicyRevision, ...]:
         """Return revisions in their order, beginning behind `after`."""
-        statement = (
-            select(policy_revisions)
-            .where(policy_revisions.c.revision > after)
-            .order_by(policy_revisions.c.revision)
-            .limit(limit)
-        )
-        async with self._database.reading() as connection:
-            return tuple(PolicyRevision(*row) for row in await connection.execute(statement))
+        return await self._database.read(_revisions, after, limit)
+
+    def _activate(self, connection: Connection, digest: str, event: AuditEvent) -> PolicyRevision:
+        # The end of the audit chain orders activations among themselves, too.
+        self._audit.lock(connection)
+        last = _last(connection)
+        if last is not None and last.digest == digest:
+            return last
+        revision = PolicyRevision((last.revision if last else 0) + 1, digest, event.time)
+        connection.execute(insert(policy_revisions).values(asdict(revision)))
+        known = replace(event, policy_revision=revision.revision, policy_digest=digest)
+        self._audit.append_within(connection, known)
+        return revision
 
 
-async def _last(connection: Connection) -> PolicyRevision | None:
+def _revisions(connection: Connection, after: int, limit: int) -> tuple[PolicyRevision, ...]:
+    number = policy_revisions.c.revision
+    statement = select(policy_revisions).where(number > after).order_by(number).limit(limit)
+    return tuple(PolicyRevision(*row) for row in connection.execute(statement))
+
+
+def _last(connection: Connection) -> PolicyRevision | None:
     statement = select(policy_revisions).order_by(policy_revisions.c.revision.desc()).limit(1)
-    row = (await connection.execute(statement)).one_or_none()
+    row = connection.execute(statement).one_or_none()
     return None if row is None else PolicyRevision(*row)

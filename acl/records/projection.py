@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from acl.records.database import Database
 from acl.records.rows import DOCUMENT_COLUMNS, document_of
@@ -24,40 +24,51 @@ class Projection:
 
     async def unprojected(self, *, limit: int = 1000) -> tuple[DocumentRecord, ...]:
         """Return live documents whose label of record the engine is not known to carry."""
-        lags = documents.c.projected_label_version < documents.c.label_version
-        statement = (
-            select(*DOCUMENT_COLUMNS)
-            .where(lags, documents.c.live_version > 0)
-            .order_by(documents.c.id)
-            .limit(limit)
-        )
-        async with self._database.reading() as connection:
-            return tuple(document_of(row) for row in await connection.execute(statement))
+        return await self._database.read(_unprojected, limit)
 
     async def mark_projected(self, document_id: str, label_version: int) -> None:
         """Note that the engine carries this label version; an older note changes nothing."""
-        mark = documents.c.projected_label_version
-        behind = (mark < label_version) & (documents.c.label_version >= label_version)
-        statement = update(documents).where(documents.c.id == document_id, behind)
-        async with self._database.writing() as connection:
-            await connection.execute(statement.values(projected_label_version=label_version))
+        await self._database.write(_mark_projected, document_id, label_version)
 
     async def point_deletions(self, *, limit: int = 1000) -> tuple[DocumentVersion, ...]:
         """Return versions whose points must go from the engine, the oldest order first."""
-        order = point_deletions.c
-        statement = (
-            select(order.document_id, order.version)
-            .order_by(order.requested_at, order.document_id, order.version)
-            .limit(limit)
-        )
-        async with self._database.reading() as connection:
-            return tuple(DocumentVersion(*row) for row in await connection.execute(statement))
+        return await self._database.read(_point_deletions, limit)
 
     async def mark_deleted(self, versions: Iterable[DocumentVersion]) -> None:
         """Note that the engine holds no point of these versions any more."""
-        async with self._database.writing() as connection:
-            for version in versions:
-                this = (point_deletions.c.document_id == version.document_id) & (
-                    point_deletions.c.version == version.version
-                )
-                await connection.execute(delete(point_deletions).where(this))
+        await self._database.write(_mark_deleted, list(versions))
+
+
+def _unprojected(connection: Connection, limit: int) -> tuple[DocumentRecord, ...]:
+    lags = documents.c.projected_label_version < documents.c.label_version
+    statement = (
+        select(*DOCUMENT_COLUMNS)
+        .where(lags, documents.c.live_version > 0)
+        .order_by(documents.c.id)
+        .limit(limit)
+    )
+    return tuple(document_of(row) for row in connection.execute(statement))
+
+
+def _mark_projected(connection: Connection, document_id: str, label_version: int) -> None:
+    mark = documents.c.projected_label_version
+    behind = (mark < label_version) & (documents.c.label_version >= label_version)
+    statement = update(documents).where(documents.c.id == document_id, behind)
+    connection.execute(statement.values(projected_label_version=label_version))
+
+
+def _point_deletions(connection: Connection, limit: int) -> tuple[DocumentVersion, ...]:
+    order = point_deletions.c
+    statement = (
+        select(order.document_id, order.version)
+        .order_by(order.requested_at, order.document_id, order.version)
+        .limit(limit)
+    )
+    return tuple(DocumentVersion(*row) for row in connection.execute(statement))
+
+
+def _mark_deleted(connection: Connection, versions: list[DocumentVersion]) -> None:
+    for version in sorted(versions):
+        mine = point_deletions.c.document_id == version.document_id
+        this = point_deletions.c.version == version.version
+        connection.execute(delete(point_deletions).where(mine, this))

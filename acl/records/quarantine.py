@@ -6,7 +6,9 @@ reasons are recorded whatever they hold, because a strange name is a reason to b
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from typing import Any
+
+from sqlalchemy import Connection, select
 
 from acl.records.audit import AuditLog
 from acl.records.audit_types import AuditEvent
@@ -35,23 +37,26 @@ class Quarantine:
             "content_digest": content_digest,
             "last_seen": event.time,
         }
-        latest = {name: row[name] for name in ("reason", "content_digest", "last_seen")}
-        async with self._database.writing() as connection:
-            await connection.execute(
-                upsert(connection, quarantine)
-                .values(first_seen=event.time, **row)
-                .on_conflict_do_update(index_elements=["tenant", "uri"], set_=latest)
-            )
-            await self._audit.append_within(connection, event)
+        await self._database.write(self._put, row, event)
 
     async def entries(self, *, after: int = 0, limit: int = 100) -> tuple[Quarantined, ...]:
         """Return entries in the order in which they came, beginning behind id `after`."""
-        statement = (
-            select(quarantine).where(quarantine.c.id > after).order_by(quarantine.c.id).limit(limit)
+        return await self._database.read(_entries, after, limit)
+
+    def _put(self, connection: Connection, row: dict[str, Any], event: AuditEvent) -> None:
+        latest = {name: row[name] for name in ("reason", "content_digest", "last_seen")}
+        connection.execute(
+            upsert(connection, quarantine)
+            .values(first_seen=event.time, **row)
+            .on_conflict_do_update(index_elements=["tenant", "uri"], set_=latest)
         )
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(statement)).mappings().all()
-        return tuple(Quarantined(**dict(row)) for row in rows)
+        self._audit.append_within(connection, event)
+
+
+def _entries(connection: Connection, after: int, limit: int) -> tuple[Quarantined, ...]:
+    newer = quarantine.c.id > after
+    statement = select(quarantine).where(newer).order_by(quarantine.c.id).limit(limit)
+    return tuple(Quarantined(**dict(row)) for row in connection.execute(statement).mappings())
 
 
 def _short(text: str) -> str:

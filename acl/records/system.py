@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import ArgumentError
 
 from acl.records.audit import AuditLog
 from acl.records.catalog import Catalog
@@ -12,10 +13,13 @@ from acl.records.chain import Chain
 from acl.records.collection import Collection
 from acl.records.database import Database
 from acl.records.documents import Documents
+from acl.records.errors import RecordsError
 from acl.records.migrate import migrate
 from acl.records.policies import Policies
+from acl.records.postgresql import PostgresDatabase
 from acl.records.projection import Projection
 from acl.records.quarantine import Quarantine
+from acl.records.sqlite import SqliteDatabase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,7 @@ class Records:
             RecordsError: the URL or the key is unusable, or the tables are of a newer version.
             RecordsUnavailableError: the database cannot be reached.
         """
-        chain, database = Chain(audit_key), Database.at(url)
+        chain, database = Chain(audit_key), _database_at(url)
         try:
             await database.require_durable()
             await migrate(database, chain)
@@ -78,10 +82,27 @@ class Records:
         Raises:
             RecordsUnavailableError: it does not.
         """
-        async with self.database.reading() as connection:
-            await connection.execute(text("SELECT 1"))
+        await self.database.read(_answer)
 
     async def close(self) -> None:
         """Finish what is under way and let the database go."""
         await self.audit.close()
         await self.database.close()
+
+
+def _database_at(url: str) -> Database:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise RecordsError("the URL of the records cannot be read") from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return SqliteDatabase(parsed)
+        case "postgresql" | "postgres":
+            return PostgresDatabase(parsed)
+        case other:
+            raise RecordsError(f"records cannot be kept in `{other}`")
+
+
+def _answer(connection: Connection) -> None:
+    connection.execute(text("SELECT 1"))
