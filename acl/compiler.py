@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from acl.casbin_door import Effect, Row
 from acl.conditions import all_of, any_of, settled
@@ -29,7 +30,7 @@ from acl.outcome import FALSE, Outcome
 from acl.partial import Partial
 from acl.policy import Policy
 from acl.predicate import ALWAYS, NEVER, Condition, Labelled
-from acl.terms import Rule, walk
+from acl.terms import Rule, Term, walk
 
 MAX_ALTERNATIONS = 200
 """Permit and deny rows that take turns nest the filter; beyond this it is refused."""
@@ -83,12 +84,21 @@ def residuals(policy: Policy, request: Mapping[str, object], at: datetime) -> li
     """Return what every row that is not plainly false leaves over, in order."""
     partial = _partial(policy, request, at)
     found: list[Residual] = []
-    for row in policy.rules:
-        named = policy.named(row)
-        outcome = _outcome(partial, policy, named)
-        if outcome is not FALSE and outcome != FALSE:
+    for row in _candidates(policy, partial):
+        outcome = _outcome(partial, policy.term, policy.named(row))
+        if outcome != FALSE:
             found.append(Residual(row, policy.effect_of(row), outcome))
     return found
+
+
+def _candidates(policy: Policy, partial: Partial) -> list[Row]:
+    """Return the rows whose matcher does not fail before it reads a label, in order."""
+    open_groups = (
+        group
+        for group in policy.groups
+        if _outcome(partial, policy.opening, policy.named(policy.rules[group[0]])) != FALSE
+    )
+    return [policy.rules[position] for position in sorted(chain.from_iterable(open_groups))]
 
 
 def _partial(policy: Policy, request: Mapping[str, object], at: datetime) -> Partial:
@@ -100,9 +110,9 @@ def _partial(policy: Policy, request: Mapping[str, object], at: datetime) -> Par
     return Partial(names, policy.graphs, at, policy.rule_terms.__getitem__)
 
 
-def _outcome(partial: Partial, policy: Policy, named: Mapping[str, str]) -> Outcome:
+def _outcome(partial: Partial, term: Term, named: Mapping[str, str]) -> Outcome:
     try:
-        return partial.outcome(policy.term, named)
+        return partial.outcome(term, named)
     except ExpressionError as error:
         raise RequestError(f"the asker's attributes have no filter form: {error}") from error
 
@@ -183,7 +193,9 @@ def _empty(policy: Policy, request: Mapping[str, object], at: datetime) -> Condi
     """
     if any(isinstance(one, Rule) for one in walk(policy.term)) or _has_empty(request):
         return NEVER
-    return _outcome(_partial(policy, request, at), policy, dict.fromkeys(policy.columns, "")).true
+    return _outcome(
+        _partial(policy, request, at), policy.term, dict.fromkeys(policy.columns, "")
+    ).true
 
 
 def _has_empty(value: object) -> bool:

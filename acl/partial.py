@@ -8,6 +8,7 @@ that role once.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +18,7 @@ from acl.errors import RequestError
 from acl.leaves import outcome_of
 from acl.outcome import RAISES, TRUE, Outcome, constant
 from acl.predicate import NEVER
-from acl.roles import RoleGraph
+from acl.roles import PlainRoleGraph, RoleGraph
 from acl.terms import (
     AllOf,
     AnyPart,
@@ -52,16 +53,12 @@ class Partial:
         init=False, default_factory=dict
     )
     _evaluator: Evaluator = field(init=False)
+    _scope: _Scope = field(init=False)
 
     def __post_init__(self) -> None:
-        links = {name: self._has_link(graph) for name, graph in self.graphs.items()}
+        links = {name: _has_link(graph, self.at) for name, graph in self.graphs.items()}
         self._evaluator = Evaluator({**FUNCTIONS, **links})
-
-    def _has_link(self, graph: RoleGraph) -> Callable[..., bool]:
-        def has_link(name: str, role: str, domain: object = "") -> bool:
-            return graph.has_link(name, role, str(domain), self.at)
-
-        return has_link
+        self._scope = _Scope(self._evaluator, self.names)
 
     def outcome(self, term: Term, row: Mapping[str, str]) -> Outcome:
         """Return where `term` is true and false for labels, given the columns of one row.
@@ -102,14 +99,47 @@ class Partial:
         return known
 
     def _computed(self, term: Known | Touching) -> Outcome:
-        scope = {**self.names, **self._row}
+        self._scope.update(self._row)
         try:
-            values = [self._evaluator.value(one.node, scope) for one in operands(term)]
+            values = [self._evaluator.value(one.node, self._scope) for one in operands(term)]
         except Exception:  # noqa: BLE001 - whatever Casbin raises, it denies
             return RAISES
         if isinstance(term, Known):
             return _boolean(values[0])
         return outcome_of(term, values, self.graphs, self.at)
+
+
+class _Scope(dict[str, object]):
+    """The names of an evaluation; an attribute of the asker is read once and kept."""
+
+    def __init__(self, evaluator: Evaluator, names: Mapping[str, object]) -> None:
+        super().__init__(names)
+        self._evaluator = evaluator
+
+    def __missing__(self, name: str) -> object:
+        record, _, attribute = name.partition(".")
+        if not attribute:
+            raise KeyError(name)
+        node = ast.Attribute(
+            value=ast.Name(id=record, ctx=ast.Load()), attr=attribute, ctx=ast.Load()
+        )
+        self[name] = self._evaluator.value(node, self)
+        return self[name]
+
+
+def _has_link(graph: RoleGraph, at: datetime) -> Callable[..., bool]:
+    """Return the function that the matcher calls; what a name reaches is found out once."""
+    reached: dict[tuple[str, str], frozenset[str]] = {}
+
+    def has_link(name: str, role: str, domain: object = "") -> bool:
+        where = str(domain)
+        if not isinstance(graph, PlainRoleGraph):
+            return graph.has_link(name, role, where, at)
+        if (name, where) not in reached:
+            reached[name, where] = graph.reached(name, where, at)
+        return role in reached[name, where]
+
+    return has_link
 
 
 def _boolean(value: object) -> Outcome:

@@ -16,6 +16,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Final
 
 from acl.casbin_door import (
@@ -36,7 +37,19 @@ from acl.leaves import outcome_of
 from acl.outcome import RAISES
 from acl.partial import evaluated
 from acl.roles import Link, PlainRoleGraph, RoleGraph, Window
-from acl.terms import AllOf, AnyPart, Known, Names, Negation, Rule, Term, Touching, read, walk
+from acl.terms import (
+    AllOf,
+    AnyPart,
+    Known,
+    Names,
+    Negation,
+    Rule,
+    Term,
+    Touching,
+    known_columns,
+    read,
+    walk,
+)
 
 RESOURCE_COLUMNS: Final = frozenset(
     {"obj", "object", "res", "resource", "thing", "document", "doc", "item"}
@@ -58,6 +71,8 @@ class Policy:
         columns: the policy's columns, prefixed as the matcher names them.
         effect: how effects combine.
         term: the matcher.
+        opening: the part of the matcher before it first reads a label; false for most rows.
+        groups: positions in `rules` of the rows on which the opening cannot differ.
         rule_terms: the term of each text that stands in a rule column.
         graphs: the role definitions.
         names: what the names in the matcher stand for.
@@ -73,6 +88,8 @@ class Policy:
     columns: tuple[str, ...]
     effect: Effect
     term: Term
+    opening: Term
+    groups: tuple[tuple[int, ...], ...]
     rule_terms: Mapping[str, Term]
     graphs: Mapping[str, RoleGraph]
     matching: Mapping[str, RoleMatching]
@@ -152,6 +169,7 @@ class _Loader:
         self._stop_if_refused()
         self._check_operands(term, terms, rules, columns, graphs)
         self._stop_if_refused()
+        opening = _opening(term)
         moments = {moment for graph in graphs.values() for moment in graph.boundaries()}
         return Policy(
             model=model,
@@ -160,6 +178,8 @@ class _Loader:
             columns=columns,
             effect=Effect(model.effect),
             term=term,
+            opening=opening,
+            groups=_groups(opening, rules, columns),
             rule_terms=terms,
             graphs=graphs,
             matching=self.matching,
@@ -332,6 +352,22 @@ class _Loader:
             "suffix": self.suffix,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _opening(term: Term) -> Term:
+    parts = term.parts if isinstance(term, AllOf) else (term,)
+    return AllOf(tuple(takewhile(lambda part: known_columns(part) is not None, parts)))
+
+
+def _groups(
+    opening: Term, rules: Sequence[Row], columns: tuple[str, ...]
+) -> tuple[tuple[int, ...], ...]:
+    read_by = known_columns(opening) or frozenset()
+    places = [place for place, name in enumerate(columns) if name in read_by]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for position, row in enumerate(rules):
+        groups.setdefault(tuple(row.values[place] for place in places), []).append(position)
+    return tuple(map(tuple, groups.values()))
 
 
 def _all_terms(term: Term, terms: Mapping[str, Term], named: Mapping[str, str]) -> Iterator[Term]:

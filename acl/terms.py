@@ -8,6 +8,7 @@ request by `acl.partial`.
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -286,7 +287,7 @@ class _Reader:
                 case _:
                     pass
         asks = bool(found & self._names.known) or bool(_called(node) & self._names.roles.keys())
-        return Known(node, tuple(sorted(found & self._names.columns)), asks)
+        return Known(_hoisted(node), tuple(sorted(found & self._names.columns)), asks)
 
     @property
     def _callable(self) -> frozenset[str]:
@@ -411,12 +412,42 @@ class _Reader:
         return attribute
 
 
+class _Hoist(ast.NodeTransformer):
+    """Turns `r_sub.id` into one name, which the evaluation looks up once for all rows."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.Name):
+            return ast.Name(id=f"{node.value.id}.{node.attr}", ctx=node.ctx)
+        return self.generic_visit(node)
+
+
+def _hoisted(node: ast.expr) -> ast.expr:
+    hoisted: ast.expr = _Hoist().visit(copy.deepcopy(node))
+    return hoisted
+
+
 def _called(node: ast.expr) -> set[str]:
     return {
         one.func.id
         for one in ast.walk(node)
         if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)
     }
+
+
+def known_columns(term: Term) -> frozenset[str] | None:
+    """Return the columns that a term reads if no label changes it, otherwise nothing."""
+    match term:
+        case Known(_, columns, _):
+            return frozenset(columns)
+        case AllOf(parts) | AnyPart(parts):
+            read_by = [known_columns(part) for part in parts]
+            if any(columns is None for columns in read_by):
+                return None
+            return frozenset().union(*(columns for columns in read_by if columns is not None))
+        case Negation(part):
+            return known_columns(part)
+        case _:
+            return None
 
 
 def walk(term: Term) -> Iterator[Term]:
