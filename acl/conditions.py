@@ -47,6 +47,8 @@ def all_of(*conditions: Condition) -> Condition:
             parts |= condition.parts
         elif not isinstance(condition, Constant):
             parts.add(condition)
+    if len(parts) < 2:  # noqa: PLR2004 - nothing to join
+        return _joined(And, parts, ALWAYS)
     parts = _without_presence(_merged_bounds(parts))
     told = {_told(part, parts) for part in parts}
     if told - {ALWAYS} != parts:
@@ -78,6 +80,8 @@ def any_of(*conditions: Condition) -> Condition:
             parts |= condition.parts
         elif not isinstance(condition, Constant):
             parts.add(condition)
+    if len(parts) < 2:  # noqa: PLR2004 - nothing to join
+        return _joined(Or, parts, NEVER)
     return _factored(_absorbed(_merged(parts)))
 
 

@@ -33,6 +33,12 @@ MAX_INTEGER: Final = 2**53 - 1
 # Attributes that Casbin would resolve to a method of the value instead of an entry of the label.
 _SHADOWED: Final = frozenset(dir(dict))
 
+# Attributes that Casbin's evaluator refuses to read at all, so that every rule on them raises.
+_UNREADABLE: Final = frozenset(
+    {"format", "format_map", "mro", "exec", "tb_frame", "gi_frame", "ag_frame", "cr_frame"}
+)
+_UNREADABLE_PREFIX: Final = "func_"
+
 
 class AttributeType(StrEnum):
     """The six types an attribute can have; each has one index type in the engine."""
@@ -176,6 +182,9 @@ class LabelSchema:
     def __post_init__(self) -> None:
         for name in sorted(self.attributes.keys() & _SHADOWED):
             raise SchemaError(f"attribute `{name}` is the name of a built-in method")
+        for name in self.attributes:
+            if name in _UNREADABLE or name.startswith(_UNREADABLE_PREFIX):
+                raise SchemaError(f"attribute `{name}` cannot be read by Casbin's evaluator")
 
     @classmethod
     def from_toml(cls, text: str) -> LabelSchema:

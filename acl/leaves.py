@@ -8,7 +8,7 @@ approximated.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -54,7 +54,7 @@ def outcome_of(
         case Among(attribute, _):
             return _among(attribute, value)
         case Contains(attribute, _):
-            return _overlaps(attribute, [value])
+            return _overlapping(attribute, [value])
         case Overlaps(attribute, _):
             return _overlaps(attribute, value)
         case Within(attribute, _):
@@ -158,21 +158,36 @@ def _among(attribute: Attribute, value: object) -> Outcome:
     return _equal(attribute, list(value)) if isinstance(value, _COLLECTION) else RAISES
 
 
-_COLLECTION: Final = (list, tuple, set, frozenset)
+# `in` over a record looks among its keys, as Python does.
+_COLLECTION: Final = (list, tuple, set, frozenset, dict)
 
 
 def _overlaps(attribute: Attribute, value: object) -> Outcome:
-    if not isinstance(value, _COLLECTION):
-        return RAISES
-    texts = frozenset(one for one in value if isinstance(one, str))
+    members = _members(value)
+    return RAISES if members is None else _overlapping(attribute, members)
+
+
+def _overlapping(attribute: Attribute, members: Collection[object]) -> Outcome:
+    texts = frozenset(one for one in members if isinstance(one, str))
     return _leaf(AnyOf(attribute.name, texts), attribute) if texts else _never(attribute)
 
 
 def _within(attribute: Attribute, value: object) -> Outcome:
-    if not isinstance(value, _COLLECTION):
+    members = _members(value)
+    if members is None:
         return RAISES
-    texts = frozenset(one for one in value if isinstance(one, str))
+    texts = frozenset(one for one in members if isinstance(one, str))
     return _leaf(SubsetOf(attribute.name, texts), attribute)
+
+
+def _members(value: object) -> frozenset[object] | None:
+    """Return what a set function sees in `value`, or nothing where it raises."""
+    if not isinstance(value, _COLLECTION):
+        return None
+    try:
+        return frozenset(value)
+    except TypeError:  # It holds a list or a record, which no set can hold.
+        return None
 
 
 def _names(values: Sequence[object]) -> tuple[str, str]:

@@ -39,15 +39,19 @@ class Outcome:
 
     def then(self, other: Outcome) -> Outcome:
         """Return `self and other`, where `other` counts only if `self` is true."""
-        if self.true is NEVER:
+        if self.true is NEVER or other is TRUE:
             return self
+        if self is TRUE:
+            return other
         later = other.false if self.total else all_of(self.true, other.false)
         total = self.total and other.total
         return Outcome(all_of(self.true, other.true), any_of(self.false, later), total)
 
     def otherwise(self, other: Outcome) -> Outcome:
         """Return `self or other`, where `other` counts only if `self` is false."""
-        return ~(~self).then(~other)
+        if self.false is NEVER or other is FALSE:
+            return self
+        return other if self is FALSE else ~(~self).then(~other)
 
 
 TRUE: Final = Outcome(ALWAYS, NEVER)

@@ -16,7 +16,7 @@ from datetime import datetime
 from acl.casbin_door import FUNCTIONS, Evaluator
 from acl.errors import RequestError
 from acl.leaves import outcome_of
-from acl.outcome import RAISES, TRUE, Outcome, constant
+from acl.outcome import FALSE, RAISES, TRUE, Outcome, constant
 from acl.predicate import NEVER
 from acl.roles import PlainRoleGraph, RoleGraph
 from acl.terms import (
@@ -75,7 +75,7 @@ class Partial:
             case AllOf(parts):
                 return self._all(parts)
             case AnyPart(parts):
-                return ~self._all(tuple(Negation(part) for part in parts))
+                return self._any(parts)
             case Negation(part):
                 return ~self._term(part)
             case Rule(column):
@@ -88,6 +88,14 @@ class Partial:
         for part in parts:
             result = result.then(self._term(part))
             if result.true is NEVER:
+                return result
+        return result
+
+    def _any(self, parts: tuple[Term, ...]) -> Outcome:
+        result = FALSE
+        for part in parts:
+            result = result.otherwise(self._term(part))
+            if result.false is NEVER:
                 return result
         return result
 
