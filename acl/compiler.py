@@ -80,6 +80,29 @@ def compile_request(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The rows that are addressed to one asker, and a way to look into each of them.
+
+    Attributes:
+        rows: in order, without those whose matcher fails before it reads a label.
+    """
+
+    rows: tuple[Row, ...]
+    _policy: Policy
+    _partial: Partial
+
+    def outcome(self, term: Term, row: Row) -> Outcome:
+        """Return what a part of the matcher comes to under one row."""
+        return _outcome(self._partial, term, self._policy.named(row))
+
+
+def examine(policy: Policy, request: Mapping[str, object], at: datetime) -> Examined:
+    """Return the rows that are addressed to an asker, for an explanation."""
+    partial = _partial(policy, request, at)
+    return Examined(tuple(_candidates(policy, partial)), policy, partial)
+
+
 def residuals(policy: Policy, request: Mapping[str, object], at: datetime) -> list[Residual]:
     """Return what every row that is not plainly false leaves over, in order."""
     partial = _partial(policy, request, at)

@@ -11,6 +11,7 @@ The laws of this file:
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +32,7 @@ from acl.casbin_door import (
     parse_model,
 )
 from acl.errors import PolicyError, Refusal
-from acl.expression import ExpressionError, attributes_read, bare_names, parse
+from acl.expression import ExpressionError, attributes_read, bare_names, parse, source
 from acl.labels import LabelSchema
 from acl.leaves import outcome_of
 from acl.outcome import RAISES
@@ -71,6 +72,7 @@ class Policy:
         columns: the policy's columns, prefixed as the matcher names them.
         effect: how effects combine.
         term: the matcher.
+        conjuncts: the parts that the matcher joins with `&&`, each with its text.
         opening: the part of the matcher before it first reads a label; false for most rows.
         groups: positions in `rules` of the rows on which the opening cannot differ.
         rule_terms: the term of each text that stands in a rule column.
@@ -88,6 +90,7 @@ class Policy:
     columns: tuple[str, ...]
     effect: Effect
     term: Term
+    conjuncts: tuple[tuple[str, Term], ...]
     opening: Term
     groups: tuple[tuple[int, ...], ...]
     rule_terms: Mapping[str, Term]
@@ -178,6 +181,7 @@ class _Loader:
             columns=columns,
             effect=Effect(model.effect),
             term=term,
+            conjuncts=_conjuncts(model.matchers[f"m{self.suffix}"], term),
             opening=opening,
             groups=_groups(opening, rules, columns),
             rule_terms=terms,
@@ -352,6 +356,13 @@ class _Loader:
             "suffix": self.suffix,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _conjuncts(text: str, term: Term) -> tuple[tuple[str, Term], ...]:
+    tree = parse(text)
+    nodes = tree.values if isinstance(tree, ast.BoolOp) and isinstance(term, AllOf) else [tree]
+    parts = term.parts if isinstance(term, AllOf) and len(nodes) > 1 else (term,)
+    return tuple(zip(map(source, nodes), parts, strict=True))
 
 
 def _opening(term: Term) -> Term:
