@@ -124,28 +124,24 @@ def _same_kind(attribute: Attribute, value: object) -> Scalar | None:
 
 
 def _whole(value: object) -> int | None:
-    if not isinstance(value, int | float) or not math.isfinite(value) or value != int(value):
-        return None
-    return int(value) if abs(value) <= MAX_INTEGER else None
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else None
+    return int(value) if isinstance(value, int) and abs(value) <= MAX_INTEGER else None
 
 
 def _at_most(attribute: Attribute, value: float) -> Outcome:
-    if math.isnan(value):
-        # Every comparison with it is false, so the opposite comparison is no negation of this.
-        raise ExpressionError("<=", "the operand is not a number")
     return _leaf(AtMost(attribute.name, _floor(value)), attribute)
 
 
 def _less_than(attribute: Attribute, value: float) -> Outcome:
-    if math.isnan(value):
-        raise ExpressionError("<", "the operand is not a number")
     return _leaf(AtMost(attribute.name, -_floor(-value) - 1), attribute)
 
 
 def _floor(value: float) -> int:
-    if math.isinf(value) or abs(value) > _BEYOND:
-        return _BEYOND if value > 0 else -_BEYOND
-    return math.floor(value)
+    if value != value:  # noqa: PLR0124 - true of NaN alone
+        # Every comparison with it is false, so the opposite comparison would be no negation.
+        raise ExpressionError("<", "the operand is not a number")
+    return math.floor(max(-_BEYOND, min(_BEYOND, value)))
 
 
 _BEYOND: Final = MAX_INTEGER + 1
