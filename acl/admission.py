@@ -30,7 +30,9 @@ def read_csv(text: str) -> tuple[Row, ...]:
     """
     rows: list[Row] = []
     refusals: list[Refusal] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Only a line break ends a row: `splitlines` would also cut at invisible separators, and what
+    # follows one would become a row of its own. Left inside a field, `admit` refuses them.
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:

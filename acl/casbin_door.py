@@ -201,7 +201,8 @@ def read_lines(text: str, model: Model) -> tuple[Row, ...]:
     """
     rows: list[Row] = []
     holder = _new_model(model.text)
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Only a line break ends a row: `splitlines` would also cut at invisible separators.
+    for number, line in enumerate(text.split("\n"), start=1):
         load_policy_line(line.strip(), holder)
         for section in ("p", "g"):
             for kind, one in (holder[section] or {}).items():

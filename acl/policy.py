@@ -21,6 +21,7 @@ from itertools import takewhile
 from typing import Final
 
 from acl.casbin_door import (
+    MATCHING_FUNCTIONS,
     CasbinError,
     Effect,
     Model,
@@ -225,8 +226,12 @@ class _Loader:
             # With both kinds, Casbin answers every plain definition by comparing names.
             reason = "Casbin ignores plain role definitions beside time-limited ones"
             self._refuse(MODEL_FILE, "role_definition", reason)
-        for kind in self.matching.keys() - roles.keys():
+        for kind in sorted(self.matching.keys() - roles.keys()):
             self._refuse(MODEL_FILE, kind, "has a matching function but is not defined")
+        for by in self.matching.values():
+            for name in (by.names, by.domains):
+                if name is not None and name not in MATCHING_FUNCTIONS:
+                    self._refuse(MODEL_FILE, name, "is not a matching function of Casbin")
 
     def _check_rows(self, model: Model) -> None:
         seen: set[tuple[str, tuple[str, ...]]] = set()
