@@ -99,10 +99,12 @@ def _text(suffix: str, content: bytes) -> Format:
 
 def _looks_like_mail(head: bytes) -> bool:
     """Say whether the first paragraph is nothing but headers, two of which only mails have."""
-    first = head.lstrip(b"\r\n").replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    first, end, _ = head.lstrip(b"\r\n").replace(b"\r\n", b"\n").partition(b"\n\n")
     lines = first.split(b"\n")
+    # Without an end the head was cut, perhaps in the middle of its last line.
+    whole = lines if end else lines[:-1]
     names = {found.lower() for found in _MAIL.findall(first)}
-    return len(names) > 1 and all(_HEADER.match(line) for line in lines[:-1])
+    return len(names) > 1 and all(_HEADER.match(line) for line in whole)
 
 
 def _ole(content: bytes) -> Format:

@@ -58,7 +58,8 @@ class _Reader(HTMLParser):
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         # `<script/>` does not close itself in HTML, but nothing follows it in XHTML.
         self.handle_starttag(tag, attrs)
-        self.handle_endtag(tag)
+        if tag in _SILENT or tag == "title":
+            self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
         if self._silent:

@@ -42,7 +42,6 @@ _MAGICS: Final = (
     (b"GGUF", "a GGUF file"),
     (b"\x7fELF", "a program"),
     (b"\x08", "an ONNX or other protocol buffer file"),
-    (b"\x0a", "an ONNX or other protocol buffer file"),
 )
 _LOWEST_PROTOCOL: Final = 2
 _HIGHEST_PROTOCOL: Final = 5
@@ -151,36 +150,35 @@ def _refuse_kind(relative: str, path: Path) -> None:
             head = file.read(_HEAD)
     except OSError as error:
         raise ModelError(f"`{relative}` cannot be read") from error
-    kind = _dangerous(head) or _not_as_named(suffix, head, path.stat().st_size)
+    kind = _kind(suffix, head, path.stat().st_size)
     if kind:
         raise ModelError(f"`{relative}` is refused: it is {kind}")
 
 
+def _kind(suffix: str, head: bytes, size: int) -> str | None:
+    """Return what a file is that it must not be, or None."""
+    if suffix == ".safetensors":
+        # The length of a header may happen to look like a pickle's first bytes, so this is first.
+        return None if _is_safetensors(head, size) else _dangerous(head) or "not SafeTensors"
+    kind = _dangerous(head)
+    if kind is None and suffix == ".json" and not head.lstrip().startswith((b"{", b"[")):
+        return "not JSON"
+    return kind or ("not text" if b"\0" in head else None)
+
+
 def _dangerous(head: bytes) -> str | None:
-    if _safetensors_header(head):
-        return None
     if head[:1] == b"\x80" and _LOWEST_PROTOCOL <= int.from_bytes(head[1:2]) <= _HIGHEST_PROTOCOL:
         return "a pickle"
     if head[257:262] == b"ustar":
         return "a tar archive"
-    for magic, kind in _MAGICS:
-        if head.startswith(magic):
-            return kind
-    return None
+    kinds = (kind for magic, kind in _MAGICS if head.startswith(magic))
+    return next(kinds, None)
 
 
-def _not_as_named(suffix: str, head: bytes, size: int) -> str | None:
-    if suffix == ".safetensors":
-        length = _safetensors_header(head)
-        return None if 0 < length <= min(size - 8, _MAX_HEADER) else "not SafeTensors"
-    if suffix == ".json" and not head.lstrip().startswith((b"{", b"[")):
-        return "not JSON"
-    return "not text" if b"\0" in head else None
-
-
-def _safetensors_header(head: bytes) -> int:
-    """Return the length of a SafeTensors header, or 0 when `head` does not begin with one."""
-    return int.from_bytes(head[:8], "little") if head[8:9] == b"{" else 0
+def _is_safetensors(head: bytes, size: int) -> bool:
+    """Say whether a file begins with the length of a JSON header that fits into it."""
+    length = int.from_bytes(head[:8], "little")
+    return head[8:9] == b"{" and 0 < length <= min(size - 8, _MAX_HEADER)
 
 
 def _sha256(path: Path) -> str:

@@ -134,8 +134,8 @@ def _passed_over(name: str) -> bool:
 
 
 def _link(top: Path, entry: _Entry) -> SourceFault:
-    target = entry.path.resolve()
-    inside = target.is_relative_to(top)
+    # `Path.resolve` raises on a link that leads to itself; this does not.
+    inside = Path(os.path.realpath(entry.path)).is_relative_to(top)
     where = "whose target is read at its own place" if inside else "that leaves the folder"
     return SourceFault(_shown(entry.relative), f"is a link {where}")
 

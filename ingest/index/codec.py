@@ -59,7 +59,8 @@ def pack_leaf(leaf: Leaf) -> dict[str, Any]:
         case DenseLeaf():
             shape = {"vector": pack_vector(leaf.vector), "plan": str(leaf.plan), "ef": leaf.ef}
         case SparseLeaf():
-            shape = {"text": leaf.text, "corpus": pack_filter(leaf.corpus)}
+            corpus = pack_filter(leaf.corpus)
+            shape = {"text": leaf.text, "corpus": corpus, "steady": leaf.steady}
         case _:
             assert_never(leaf)
     return {"filter": pack_filter(leaf.filter), "limit": leaf.limit, **shape}
@@ -77,8 +78,13 @@ def unpack_leaf(raw: object, *, dimension: int) -> Leaf:
     if limit < 1:
         raise FrameError("the limit of a leaf is not positive")
     if "text" in raw:
-        corpus = unpack_filter(raw.get("corpus"))
-        return SparseLeaf(text=text(raw, "text"), filter=where, corpus=corpus, limit=limit)
+        return SparseLeaf(
+            text=text(raw, "text"),
+            filter=where,
+            corpus=unpack_filter(raw.get("corpus")),
+            limit=limit,
+            steady=raw.get("steady") is not False,
+        )
     vector, ef = unpack_vector(raw.get("vector"), dimension=dimension), whole(raw, "ef")
     try:
         plan = Plan(raw.get("plan", ""))

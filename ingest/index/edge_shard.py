@@ -36,6 +36,7 @@ from ingest.index.engine import (
     Point,
     SparseLeaf,
 )
+from ingest.index.steady import Terms, pairs, resummed
 
 FORMAT: Final = 1
 """Of the directory; another number is refused."""
@@ -127,9 +128,11 @@ class Shard:
 
     def query(self, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
         """Answer each leaf, best first."""
-        requests = [self._leaf(leaf) for leaf in leaves]
-        answers = self._shard.query_batch(edge.QueryBatchRequest(requests))
-        return [[_candidate(one, one.score) for one in answer] for answer in answers]
+        answers = self._batch([self._leaf(leaf) for leaf in leaves])
+        return [
+            self._steady(leaf, found) if isinstance(leaf, SparseLeaf) and leaf.steady else found
+            for leaf, found in zip(leaves, answers, strict=True)
+        ]
 
     def count(self, where: Filter, *, exact: bool) -> int:
         """Count the points in `where`."""
@@ -156,6 +159,30 @@ class Shard:
         """Flush and let go of the directory."""
         self._shard.flush()
         self._shard.close()
+
+    def _steady(self, leaf: SparseLeaf, found: list[Candidate]) -> list[Candidate]:
+        """Score again those that were found, in an order that is always the same."""
+        if not found:
+            return found
+        question = self._bm25.embed_query(leaf.text)
+        terms = Terms(tuple(question.indices), tuple(question.values))
+        these: set[edge.PointId] = {one.id for one in found}
+        where = edge.Filter(must=[edge.HasIdCondition(these), render(leaf.filter)])
+        params = edge.SearchParams(idf=edge.IdfParams(corpus=render(leaf.corpus)))
+        parts = [
+            edge.QueryRequest(
+                limit=len(found),
+                query=edge.Query.Nearest(_sparse(part), using="sparse"),
+                filter=where,
+                params=params,
+            )
+            for part in pairs(terms)
+        ]
+        return resummed(found, self._batch(parts))
+
+    def _batch(self, requests: list[edge.QueryRequest]) -> list[list[Candidate]]:
+        answers = self._shard.query_batch(edge.QueryBatchRequest(requests))
+        return [[_candidate(one, one.score) for one in answer] for answer in answers]
 
     def _write(self, operation: edge.UpdateOperation) -> None:
         self._shard.update(operation)
@@ -224,6 +251,10 @@ def _search_params(leaf: DenseLeaf) -> edge.SearchParams:
 
 def _candidate(found: edge.ScoredPoint | edge.Record, score: float) -> Candidate:
     return Candidate(str(found.id), score, found.payload or {})
+
+
+def _sparse(terms: Terms) -> edge.SparseVector:
+    return edge.SparseVector(list(terms.indices), list(terms.values))
 
 
 def _index_params(key: str, kind: AttributeType) -> _IndexParams:

@@ -214,7 +214,7 @@ async def run(directory: Path) -> None:
         parent.cancel()
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], *, patience: float = _HANDOVER_SECONDS) -> int:
     """Run the process; the exit status is 0, or 1 when another one keeps the directory."""
     os.umask(0o077)
     directory = Path(arguments[0]).resolve()
@@ -222,7 +222,7 @@ def main(arguments: list[str]) -> int:
     directory.chmod(0o700)
     os.chdir(directory)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    handle = lock(Path(WORKER_LOCK), patience=_HANDOVER_SECONDS)
+    handle = lock(Path(WORKER_LOCK), patience=patience)
     if handle is None:
         _LOG.error("another process keeps the directory")
         return 1

@@ -69,12 +69,22 @@ class DenseLeaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SparseLeaf:
-    """A BM25 query inside a filter; document frequencies are counted over `corpus` alone."""
+    """A BM25 query inside a filter; document frequencies are counted over `corpus` alone.
+
+    Attributes:
+        text: the question's words; the engine makes its sparse vector.
+        filter: what may be found.
+        corpus: what is counted.
+        limit: at most so many candidates.
+        steady: whether scores are summed in a fixed order (`ingest.index.steady`), so that they
+            depend on `filter` and `corpus` alone, bit for bit. It costs about as much again.
+    """
 
     text: str
     filter: Filter
     corpus: Filter
     limit: int
+    steady: bool = True
 
 
 Leaf: TypeAlias = DenseLeaf | SparseLeaf
@@ -103,7 +113,12 @@ class VectorEngine(Protocol):
         """Write vectors and payload of `points` in one operation each."""
 
     async def set_label(self, where: Filter, payload: Payload) -> None:
-        """Overwrite the whole label of every point in `where`, leaving vectors untouched."""
+        """Replace the label of every point in `where`, leaving vectors and bookkeeping untouched.
+
+        Args:
+            where: which points.
+            payload: the whole label, made by `acl.engine.payload.label_payload`.
+        """
 
     async def delete(self, where: Filter) -> None:
         """Delete every point in `where`."""

@@ -31,8 +31,16 @@ from ingest.index.engine import (
     Leaf,
     Payload,
     Point,
+    SparseLeaf,
 )
-from ingest.index.qdrant_render import index_params, point_struct, query_request, render
+from ingest.index.qdrant_render import (
+    index_params,
+    point_struct,
+    query_request,
+    render,
+    steady_requests,
+)
+from ingest.index.steady import resummed
 
 DIMENSION: Final = 384
 FORMAT: Final = 1
@@ -165,18 +173,13 @@ class QdrantEngine:
         )
 
     async def query(self, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
-        """Answer each leaf, best first, in one request."""
-        answers = await _called(
-            self._reader.query_batch_points(
-                self._name,
-                requests=[query_request(leaf, local=self._local) for leaf in leaves],
-                consistency=models.ReadConsistencyType.MAJORITY,
-            )
-        )
-        return [
-            [Candidate(str(one.id), one.score, one.payload or {}) for one in answer.points]
-            for answer in answers
-        ]
+        """Answer each leaf, best first: one request, and one more for each steady leaf."""
+        answers = await self._batch([query_request(leaf, local=self._local) for leaf in leaves])
+        for place, leaf in enumerate(leaves):
+            if isinstance(leaf, SparseLeaf) and leaf.steady and answers[place]:
+                parts = await self._batch(steady_requests(leaf, answers[place]))
+                answers[place] = resummed(answers[place], parts)
+        return answers
 
     async def count(self, where: Filter, *, exact: bool) -> int:
         """Count the points in `where`, or estimate their number."""
@@ -227,6 +230,17 @@ class QdrantEngine:
         await self._reader.close()
         if self._writer_or_none is not None and self._writer_or_none is not self._reader:
             await self._writer_or_none.close()
+
+    async def _batch(self, requests: list[models.QueryRequest]) -> list[list[Candidate]]:
+        answers = await _called(
+            self._reader.query_batch_points(
+                self._name, requests=requests, consistency=models.ReadConsistencyType.MAJORITY
+            )
+        )
+        return [
+            [Candidate(str(one.id), one.score, one.payload or {}) for one in answer.points]
+            for answer in answers
+        ]
 
     @property
     def _writer(self) -> AsyncQdrantClient:

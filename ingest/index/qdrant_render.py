@@ -6,6 +6,7 @@ The law of this file: the same filter means the same on every engine. It is rend
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, assert_never
 
 import qdrant_edge
@@ -13,7 +14,8 @@ from qdrant_client import models
 
 from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
 from acl.labels import AttributeType
-from ingest.index.engine import DenseLeaf, Leaf, Plan, Point, SparseLeaf
+from ingest.index.engine import Candidate, DenseLeaf, Leaf, Plan, Point, SparseLeaf
+from ingest.index.steady import Terms, pairs
 
 _TENANT: Final = "label.value.tenant"
 
@@ -107,6 +109,26 @@ def query_request(leaf: Leaf, *, local: bool) -> models.QueryRequest:
         params=params,
         with_payload=["document"],
     )
+
+
+def steady_requests(leaf: SparseLeaf, found: Sequence[Candidate]) -> list[models.QueryRequest]:
+    """Return the queries that score `found` again by pairs of terms (`ingest.index.steady`)."""
+    question = _BM25.embed_query(leaf.text)
+    terms = Terms(tuple(question.indices), tuple(question.values))
+    these = models.HasIdCondition(has_id=[one.id for one in found])
+    corpus = models.IdfCorpusParams(corpus=render(leaf.corpus))
+    return [
+        models.QueryRequest(
+            query=models.NearestQuery(
+                nearest=models.SparseVector(indices=list(part.indices), values=list(part.values))
+            ),
+            using="sparse",
+            filter=models.Filter(must=[these, render(leaf.filter)]),
+            limit=len(found),
+            params=models.SearchParams(idf=corpus),
+        )
+        for part in pairs(terms)
+    ]
 
 
 def _sparse(vector: qdrant_edge.SparseVector) -> models.SparseVector:

@@ -1,0 +1,148 @@
+"""Documents in, labelled points out: the three ways in which what is stored changes.
+
+The laws of this file:
+
+1. `ingest` brings the index to what a source holds: see `ingest.run`.
+2. `relabel` changes who may read a document, and touches no vector.
+3. `delete` takes a document away: from readers at once, from the engine soon after.
+4. Each is on record, in the transaction that makes it true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from acl.labels import Label
+from acl.records import AuditKind, UnknownDocumentError
+from ingest.folder_labels import LabelResolver
+from ingest.label_files import Statement
+from ingest.labelling import Labeller, making_digest
+from ingest.parts import Stores, Tools
+from ingest.project import Projector, event_of
+from ingest.report import IngestEvent, IngestReport, Relabelled
+from ingest.run import FORM, PipelineSettings, Run, Task
+from ingest.sources import walk
+
+__all__ = ["Pipeline", "PipelineSettings"]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Pipeline:
+    """The writer. One for a process; runs do not overlap."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        tools: Tools,
+        *,
+        settings: PipelineSettings | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        """Put the writer together.
+
+        Raises:
+            SourceError: the level for secrets is not one of the schema's.
+        """
+        self._stores = stores
+        self._tools = tools
+        self._settings = settings or PipelineSettings()
+        self._clock = clock
+        self._projector = Projector(stores)
+        self._labeller = Labeller(stores.schema, secret_level=self._settings.secret_level)
+        self._making = making_digest(stores.schema, model=tools.model, form=FORM)
+        self._one_at_a_time = asyncio.Lock()
+
+    async def ingest(
+        self,
+        root: Path,
+        *,
+        flags: Mapping[str, object],
+        on_event: Callable[[IngestEvent], None],
+        prune: bool = False,
+        actor: str = "service:ingest",
+    ) -> IngestReport:
+        """Bring the index to what `root` holds.
+
+        Args:
+            root: a folder, or one file.
+            flags: label attributes that win over everything written in the source.
+            on_event: told of every step.
+            prune: whether documents that are no longer in the source are deleted. It means that
+                `root` is all there is of the tenants whose documents it holds.
+            actor: on whose account.
+
+        Raises:
+            SourceError: there is no such folder or file.
+            ParserUnavailableError, ModelError, EngineError, RecordsError: no document is to
+                blame. What was reported as done is done; another run goes on from there.
+        """
+        async with self._one_at_a_time:
+            found = await asyncio.to_thread(lambda: list(walk(root)))
+            task = Task(
+                resolver=LabelResolver(root, self._stores.schema),
+                flags=Statement("flags", label=dict(flags)),
+                on_event=on_event,
+                actor=actor,
+                whole=root.is_dir(),
+                prune=prune,
+            )
+            run = Run(
+                self._stores,
+                self._tools,
+                settings=self._settings,
+                projector=self._projector,
+                labeller=self._labeller,
+                making=self._making,
+                clock=self._clock,
+                task=task,
+            )
+            return await run.over(found)
+
+    async def relabel(
+        self, document_id: str, label: Label, *, expected_version: int, actor: str
+    ) -> Relabelled:
+        """Change the label of a document, if it still is the one that was decided upon.
+
+        Raises:
+            UnknownDocumentError: no such document.
+            StaleLabelError: the label is not version `expected_version` any more.
+            RecordsError: it could not be recorded, so nothing has changed.
+        """
+        event = event_of(
+            AuditKind.RELABEL,
+            document_id,
+            tenant=str(label.values.get("tenant", "")),
+            actor=actor,
+            at=self._clock(),
+            detail={"label": label.as_json(), "replaces_label_version": expected_version},
+        )
+        version, projected = await self._projector.relabel(
+            document_id, label, expected_version=expected_version, event=event
+        )
+        return Relabelled(version, projected)
+
+    async def delete(self, document_id: str, *, actor: str) -> None:
+        """Delete a document.
+
+        Raises:
+            UnknownDocumentError: no such document.
+            RecordsError: it could not be recorded, so nothing has changed.
+        """
+        document = await self._stores.records.catalog.document(document_id)
+        if document is None:
+            raise UnknownDocumentError(document_id)
+        event = event_of(
+            AuditKind.DELETE,
+            document_id,
+            tenant=document.tenant,
+            actor=actor,
+            at=self._clock(),
+            detail={"uri": document.uri},
+        )
+        await self._projector.delete(document_id, event)

@@ -1,0 +1,197 @@
+"""The records' side and the engine's side of a change, in the one order that is safe.
+
+The laws of this file:
+
+1. A version's points are in the engine, with its label, before it goes live; the points of the
+   version before it are deleted afterwards.
+2. A label is changed in the record first, then in the engine. A tighter one binds from the first
+   step on, because every hit is rechecked; a wider one shows after the second.
+3. Whoever has written a label to the engine looks at the record again, and writes again if it has
+   changed. So of several writers the last one leaves the label of record behind.
+4. A version that cannot go live is abandoned, so that its points are ordered away.
+5. Whatever fails after the record is done again by the reconciler, from what the record says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from acl.engine.payload import DOCUMENT, VERSION, label_payload, point_payload
+from acl.engine.wire import Filter, MatchAny
+from acl.labels import Label, LabelSchema
+from acl.records import (
+    AuditEvent,
+    AuditKind,
+    DocumentRecord,
+    DocumentVersion,
+    NewVersion,
+    RecordsError,
+)
+from ingest.index.engine import EngineError, Point, Vector
+from ingest.parts import Stores
+
+# Versions in one deletion: the filter stays far below the size at which the engine slows down.
+_TOGETHER: Final = 50
+
+_LOG = structlog.stdlib.get_logger("strongroom.ingest")
+
+
+def points_of(document_id: str) -> Filter:
+    """Return the filter for every point of a document, whatever its version."""
+    return Filter(must=(MatchAny(DOCUMENT, (document_id,)),))
+
+
+def points_of_version(version: DocumentVersion) -> Filter:
+    """Return the filter for the points of one version."""
+    number = MatchAny(VERSION, (version.version,))
+    return Filter(must=(MatchAny(DOCUMENT, (version.document_id,)), number))
+
+
+def declared(metadata: Mapping[str, object], schema: LabelSchema) -> dict[str, object]:
+    """Return the metadata that the schema declares: what goes into the engine, and to readers."""
+    return {name: metadata[name] for name in schema.metadata if name in metadata}
+
+
+class Projector:
+    """Changes documents in records and engine."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._records = stores.records
+        self._engine = stores.engine
+        self._schema = stores.schema
+
+    async def publish(
+        self, new: NewVersion, vectors: Sequence[Vector], event: AuditEvent
+    ) -> DocumentRecord:
+        """Make `new` the live version of its document (laws 1 and 4).
+
+        Raises:
+            StaleLabelError: the label of record is not the one that was expected.
+            RecordsError: the version cannot be stored.
+            EngineError: its points cannot be written.
+        """
+        version = await self._records.documents.begin_version(new, now=event.time)
+        try:
+            await self._engine.upsert(self._points(new, version, vectors))
+            document = await self._records.documents.commit_version(version, event)
+        except Exception:
+            await self._give_up(version, now=event.time)
+            raise
+        await self.drain_deletions()
+        return document
+
+    async def relabel(
+        self, document_id: str, label: Label, *, expected_version: int, event: AuditEvent
+    ) -> tuple[int, bool]:
+        """Change a label of record; return its version, and whether the engine carries it (law 2).
+
+        Raises:
+            UnknownDocumentError: no such live document.
+            StaleLabelError: the label was changed meanwhile.
+        """
+        version = await self._records.documents.relabel(
+            document_id, label, expected_label_version=expected_version, event=event
+        )
+        try:
+            await self.project(document_id)
+        except (EngineError, RecordsError) as error:
+            kind = type(error).__name__
+            _LOG.warning("label_not_projected", document_id=document_id, error=kind)
+            return version, False
+        return version, True
+
+    async def delete(self, document_id: str, event: AuditEvent) -> None:
+        """Delete a document; it is gone for readers at once, and its points soon after.
+
+        Raises:
+            UnknownDocumentError: no such live document.
+        """
+        await self._records.documents.delete_document(document_id, event)
+        await self.drain_deletions()
+
+    async def project(self, document_id: str) -> None:
+        """Bring the label of record to the document's points (law 3)."""
+        written = 0
+        while True:
+            document = await self._records.catalog.document(document_id)
+            if document is None or document.label_version == written:
+                return
+            payload = label_payload(document.label(self._schema), self._schema)
+            await self._engine.set_label(points_of(document_id), payload)
+            written = document.label_version
+            await self._records.projection.mark_projected(document_id, written)
+
+    async def drain_deletions(self) -> int:
+        """Delete the points of versions that are gone; return how many versions there were.
+
+        What the engine does not do now stays on the list, and is no reason to fail: such points
+        lead to nothing, because no live version has their chunks.
+        """
+        done = 0
+        while versions := await self._records.projection.point_deletions(limit=_TOGETHER):
+            try:
+                await self.delete_points(versions)
+            except EngineError as error:
+                _LOG.warning("points_not_deleted", error=type(error).__name__)
+                break
+            await self._records.projection.mark_deleted(versions)
+            done += len(versions)
+        return done
+
+    async def delete_points(self, versions: Sequence[DocumentVersion]) -> None:
+        """Delete the points of `versions`.
+
+        Raises:
+            EngineError: they may still be there.
+        """
+        for start in range(0, len(versions), _TOGETHER):
+            parts = versions[start : start + _TOGETHER]
+            await self._engine.delete(Filter(should=tuple(map(points_of_version, parts))))
+
+    def _points(
+        self, new: NewVersion, version: DocumentVersion, vectors: Sequence[Vector]
+    ) -> list[Point]:
+        payload = point_payload(
+            new.label,
+            self._schema,
+            document=version.document_id,
+            version=version.version,
+            meta=declared(new.metadata, self._schema),
+        )
+        return [
+            Point(version.chunk_id(ordinal), vector, chunk.text, payload)
+            for ordinal, (chunk, vector) in enumerate(zip(new.chunks, vectors, strict=True))
+        ]
+
+    async def _give_up(self, version: DocumentVersion, *, now: datetime) -> None:
+        try:
+            await self._records.documents.abandon(version, now=now)
+        except RecordsError as error:
+            # The reconciler finds it pending; or it is live, and only the answer was lost.
+            _LOG.warning("version_not_abandoned", error=type(error).__name__)
+            return
+        await self.drain_deletions()
+
+
+def event_of(  # noqa: PLR0913 - an event has as many sides
+    kind: AuditKind,
+    document_id: str,
+    *,
+    tenant: str,
+    actor: str,
+    at: datetime,
+    detail: Mapping[str, object],
+) -> AuditEvent:
+    """Return the event of a change to one document."""
+    return AuditEvent(
+        kind=kind,
+        time=at,
+        subject=actor,
+        tenant=tenant,
+        resources=(document_id,),
+        detail=detail,
+    )

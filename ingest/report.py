@@ -1,0 +1,133 @@
+"""What an ingest run says while it runs and when it is done. No text of a document is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """What has just happened."""
+
+    ADDED = "added"
+    UPDATED = "updated"
+    RELABELLED = "relabelled"
+    UNCHANGED = "unchanged"
+    QUARANTINED = "quarantined"
+    FAILED = "failed"
+    VANISHED = "vanished"
+    REMOVED = "removed"
+    ENCODING = "encoding"
+    OPTIMIZING = "optimizing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestEvent:
+    """One step, for a progress bar or a log.
+
+    Attributes:
+        kind: what happened.
+        uri: the document's name; `""` where no single document is meant.
+        detail: one sentence, or `""`.
+        done: documents that are settled.
+        total: documents that the source holds.
+    """
+
+    kind: EventKind
+    uri: str = ""
+    detail: str = ""
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOut:
+    """A source that is in quarantine, or could not be written, and why.
+
+    Attributes:
+        withdrawn: whether an earlier version of it was taken out of the index.
+    """
+
+    uri: str
+    reason: str
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RaisedLabel:
+    """A document whose classification was raised because of secrets, named by kind."""
+
+    uri: str
+    level: str
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestReport:
+    """What a run did.
+
+    Attributes:
+        quarantined: what is kept out, with the reason.
+        failed: what could not be written because it was changed meanwhile; run again.
+        raised: labels that were raised because of secrets.
+        vanished: uris that the records hold and the source does not, unless they were removed.
+        encoded: passages that were encoded.
+    """
+
+    added: int = 0
+    updated: int = 0
+    relabelled: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    encoded: int = 0
+    quarantined: tuple[KeptOut, ...] = ()
+    failed: tuple[KeptOut, ...] = ()
+    raised: tuple[RaisedLabel, ...] = ()
+    vanished: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelled:
+    """A label of record that was changed.
+
+    Attributes:
+        label_version: the new one.
+        projected: whether the engine carries it already. A tighter label takes effect without,
+            because every hit is rechecked; a wider one when the reconciler has caught up.
+    """
+
+    label_version: int
+    projected: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileReport:
+    """What the reconciler found and repaired; after a clean stop every number is 0.
+
+    Attributes:
+        abandoned: versions that were begun and never went live.
+        deletions: versions whose points were still to be deleted.
+        projected: labels that the engine had not been known to carry.
+        orphans: versions that had points and no record.
+        mislabelled: documents of which a point carried another label than the record.
+        missing: points that the engine had lost and that were encoded again.
+    """
+
+    abandoned: int = 0
+    deletions: int = 0
+    projected: int = 0
+    orphans: int = 0
+    mislabelled: int = 0
+    missing: int = 0
+
+    @property
+    def differences(self) -> int:
+        """How many differences between records and engine there were."""
+        return (
+            self.abandoned
+            + self.deletions
+            + self.projected
+            + self.orphans
+            + self.mislabelled
+            + self.missing
+        )
