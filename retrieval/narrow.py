@@ -132,24 +132,17 @@ def _listed(condition: Narrowing) -> Sequence[object]:
 
 
 def _scalar(key: str, attribute: Attribute, raw: object) -> str | int:
-    kind = attribute.type
     try:
-        if kind is AttributeType.KEYWORD_SET:
-            # One element, parsed as the set's parser would parse it.
-            (value,) = _elements(attribute, raw)
-            return value
-        value = attribute.parse(raw)
+        # An element of a set is parsed as the set's parser would parse it.
+        kind = attribute.type
+        parsed = attribute.parse([raw] if kind is AttributeType.KEYWORD_SET else raw)
     except ValueError as error:
         raise NarrowingError(key, str(error)) from error
+    if isinstance(parsed, frozenset):
+        (element,) = parsed
+        return element
     # Booleans are stored as 0 and 1 (acl.engine.payload).
-    return int(value) if isinstance(value, bool) else value  # type: ignore[return-value]
-
-
-def _elements(attribute: Attribute, raw: object) -> frozenset[str]:
-    if not isinstance(raw, str):
-        raise ValueError("expected text")
-    parsed = attribute.parse([raw])
-    return parsed if isinstance(parsed, frozenset) else frozenset()
+    return int(parsed) if isinstance(parsed, bool) else parsed
 
 
 def _number(condition: Narrowing, attribute: Attribute) -> int:

@@ -8,8 +8,8 @@ The laws of this file:
    estimate says: an estimate above it is verified by a count.
 3. Under the exact plan the answer depends on visible points alone, bit for bit. A leaf that ends
    in the middle of equal scores is asked again, wider, until they are all there, and then cut by
-   the order of ids. Under a graph plan hidden points shape the graph; the promise there is the
-   recall that `bench.recall` measures.
+   the order of ids; sparse scores are summed in a fixed order. Under a graph plan hidden points
+   shape the graph; the promise there is the recall that `bench.recall` measures.
 4. A graph that comes back short is not believed: the leaf is asked again, exactly.
 """
 
@@ -34,6 +34,7 @@ from ingest.index.engine import (
     Vector,
     VectorEngine,
 )
+from ingest.index.steady import TOLERANCE
 from retrieval.guarded import assert_guarded, assert_guarded_filter, guard
 from retrieval.plan import Chosen, PlanSettings, choose
 from retrieval.rank import Ranked, alone, fuse, ordered
@@ -109,19 +110,19 @@ class Store:
         """
         if not 1 <= limit <= MAX_LIMIT:
             raise ValueError(f"a limit lies between 1 and {MAX_LIMIT}")
+        chosen = await self.plan(permit, narrowing=narrowing)
+        scope = _Scope(guard(permit, narrowing), guard(permit, None), chosen)
         match mode:
             case Mode.HYBRID:
                 depth = max(_DEPTH, 2 * limit)
-                dense = await self._dense(permit, question, narrowing, depth)
-                sparse = self._sparse(permit, question, narrowing, depth)
-                return fuse(await self._ask(permit, [dense, sparse]), limit=limit)
+                leaves = [_dense(scope, question, depth), _sparse(scope, question, depth)]
+                return fuse(await self._ask(permit, leaves), limit=limit)
             case Mode.DENSE:
-                leaf: Leaf = await self._dense(permit, question, narrowing, limit)
+                (found,) = await self._ask(permit, [_dense(scope, question, limit)])
             case Mode.SPARSE:
-                leaf = self._sparse(permit, question, narrowing, limit)
+                (found,) = await self._ask(permit, [_sparse(scope, question, limit)])
             case _:
                 assert_never(mode)
-        (found,) = await self._ask(permit, [leaf])
         return alone(found, limit=limit)
 
     async def count(self, permit: Filter, *, narrowing: Filter | None) -> int:
@@ -154,30 +155,6 @@ class Store:
             total = await self._counted(everything)
         return choose(visible=visible, total=total, settings=self._settings)
 
-    async def _dense(
-        self, permit: Filter, question: Question, narrowing: Filter | None, limit: int
-    ) -> DenseLeaf:
-        if question.vector is None:
-            raise ValueError("a dense search needs the question's vector")
-        chosen = await self.plan(permit, narrowing=narrowing)
-        return DenseLeaf(
-            vector=question.vector,
-            filter=guard(permit, narrowing),
-            limit=limit,
-            plan=chosen.plan,
-            ef=max(chosen.ef, limit),
-        )
-
-    def _sparse(
-        self, permit: Filter, question: Question, narrowing: Filter | None, limit: int
-    ) -> SparseLeaf:
-        return SparseLeaf(
-            text=question.text,
-            filter=guard(permit, narrowing),
-            corpus=guard(permit, None),
-            limit=limit,
-        )
-
     async def _ask(self, permit: Filter, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
         """Answer every leaf in one call, then complete those that need it."""
         # One more than wanted shows whether the last score goes on behind the cut.
@@ -196,7 +173,7 @@ class Store:
             (found,) = await self._send(permit, [_wider(exact, leaf.limit + 1)])
             leaf = exact
         asked = leaf.limit + 1
-        while len(found) == asked < _WIDEST and _tied(found, leaf.limit):
+        while len(found) == asked < _WIDEST and _tied(found, leaf):
             asked = min(asked * _WIDENING, _WIDEST)
             (found,) = await self._send(permit, [_wider(leaf, asked)])
         return ordered(found)[: leaf.limit]
@@ -221,13 +198,50 @@ class Store:
         return counted
 
 
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What both leaves of a question share."""
+
+    filter: Filter
+    corpus: Filter
+    chosen: Chosen
+
+
+def _dense(scope: _Scope, question: Question, limit: int) -> Leaf:
+    if question.vector is None:
+        raise ValueError("a dense search needs the question's vector")
+    return DenseLeaf(
+        vector=question.vector,
+        filter=scope.filter,
+        limit=limit,
+        plan=scope.chosen.plan,
+        ef=max(scope.chosen.ef, limit),
+    )
+
+
+def _sparse(scope: _Scope, question: Question, limit: int) -> Leaf:
+    return SparseLeaf(
+        text=question.text,
+        filter=scope.filter,
+        corpus=scope.corpus,
+        limit=limit,
+        steady=scope.chosen.plan is Plan.EXACT,
+    )
+
+
 def _wider(leaf: Leaf, limit: int) -> Leaf:
     if isinstance(leaf, DenseLeaf):
         return replace(leaf, limit=limit, ef=max(leaf.ef, limit))
     return replace(leaf, limit=limit)
 
 
-def _tied(found: Sequence[Candidate], limit: int) -> bool:
-    """Say whether the score at the cut goes on to the end of what was returned."""
+def _tied(found: Sequence[Candidate], leaf: Leaf) -> bool:
+    """Say whether the score at the cut goes on to the end of what was returned.
+
+    Sparse candidates were chosen by sums that are off by a little, and the nearly equal may have
+    been left out for the sake of that little.
+    """
     scores = sorted((one.score for one in found), reverse=True)
-    return scores[limit - 1] == scores[-1]
+    margin = TOLERANCE if isinstance(leaf, SparseLeaf) else 0.0
+    cut = scores[leaf.limit - 1]
+    return scores[-1] >= cut - margin * abs(cut)

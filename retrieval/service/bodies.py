@@ -1,0 +1,84 @@
+"""Bodies of requests: bounded before they are read, and of one meaning.
+
+The laws of this file:
+
+1. What is longer than the limit is refused when its length is known, or when the limit is passed;
+   it is never held as a whole.
+2. A body is `application/json`, without a content encoding. Nothing is guessed from its bytes.
+3. A body is parsed by `strict_json`, so that no key is there twice and no depth is unbounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from retrieval.service.problems import FieldFault, ProblemError, ProblemType
+from retrieval.service.strict_json import StrictJsonError, parse_json
+
+DEFAULT_LIMIT: Final = 64 * 1024
+
+
+class StrictRequest(Request):
+    """A request whose body obeys the laws of this file."""
+
+    async def body(self) -> bytes:
+        """Return the body.
+
+        Raises:
+            ProblemError: it is too large, or says that it is something else than JSON.
+        """
+        if not hasattr(self, "_whole"):
+            self._whole = await self._bounded()
+        return self._whole
+
+    async def json(self) -> Any:  # noqa: ANN401 - JSON is of any type
+        """Return the body's value.
+
+        Raises:
+            ProblemError: it is not JSON of one meaning.
+        """
+        try:
+            return parse_json(await self.body())
+        except StrictJsonError as error:
+            faults = [FieldFault("", f"the body {error}")]
+            raise ProblemError(ProblemType.MALFORMED, faults) from None
+
+    async def _bounded(self) -> bytes:
+        limit: int = getattr(self.app.state, "body_limit", DEFAULT_LIMIT)
+        declared = self.headers.get("content-length", "0")
+        if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
+            raise ProblemError(ProblemType.TOO_LARGE, headers={"Connection": "close"})
+        self._check_type()
+        parts: list[bytes] = []
+        size = 0
+        async for part in self.stream():
+            size += len(part)
+            if size > limit:
+                raise ProblemError(ProblemType.TOO_LARGE, headers={"Connection": "close"})
+            parts.append(part)
+        return b"".join(parts)
+
+    def _check_type(self) -> None:
+        media, _, parameters = self.headers.get("content-type", "").partition(";")
+        plain = parameters.strip().lower() in {"", "charset=utf-8", 'charset="utf-8"'}
+        if media.strip().lower() != "application/json" or not plain:
+            raise ProblemError(ProblemType.UNSUPPORTED_MEDIA_TYPE)
+        if self.headers.get("content-encoding", "identity").lower() != "identity":
+            raise ProblemError(ProblemType.UNSUPPORTED_MEDIA_TYPE)
+
+
+class StrictRoute(APIRoute):
+    """A route that reads its body by the laws of this file."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, given a `StrictRequest`."""
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return strict
