@@ -1,0 +1,82 @@
+"""Documents, labels and events for the tests of the records."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from acl.labels import Label, LabelSchema
+from acl.records import (
+    AuditEvent,
+    AuditKind,
+    DocumentRecord,
+    DocumentVersion,
+    NewChunk,
+    NewVersion,
+    Records,
+)
+
+KEY = b"0123456789abcdef0123456789abcdef"
+NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+SCHEMA = LabelSchema.from_toml("""
+[label.tenant]
+type = "keyword"
+[label.owner]
+type = "keyword"
+[label.classification]
+type = "integer"
+levels = ["public", "internal", "confidential"]
+[label.readers]
+type = "keyword_set"
+[label.reviewed]
+type = "datetime"
+required = false
+""")
+
+
+def document_id(uri: str, tenant: str = "acme") -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{tenant} {uri}"))
+
+
+def label(classification: str = "internal", **more: object) -> Label:
+    values = {"tenant": "acme", "owner": "user:ada", "readers": ["user:ada", "group:all"]}
+    return SCHEMA.parse({**values, "classification": classification, **more})
+
+
+def version(uri: str = "file:a.txt", *texts: str, **more: Any) -> NewVersion:
+    tenant = more.pop("tenant", "acme")
+    values: dict[str, Any] = {
+        "document_id": document_id(uri, tenant),
+        "tenant": tenant,
+        "uri": uri,
+        "title": uri.upper(),
+        "media_type": "text/plain",
+        "label": label(tenant=tenant),
+        "content_digest": "c" * 64,
+        "chunks": chunks(*(texts or ("one", "two"))),
+    }
+    return NewVersion(**{**values, **more})
+
+
+def chunks(*texts: str) -> tuple[NewChunk, ...]:
+    made: list[NewChunk] = []
+    for text in texts:
+        made.append(NewChunk(made[-1].end + 1 if made else 0, text))
+    return tuple(made)
+
+
+def event(kind: AuditKind = AuditKind.SEARCH, *, later: int = 0, **more: Any) -> AuditEvent:
+    moment = NOW + timedelta(seconds=later)
+    return AuditEvent(**{"kind": kind, "time": moment, "subject": "user:ada", **more})
+
+
+async def put(records: Records, new: NewVersion, *, later: int = 0) -> DocumentRecord:
+    """Begin and commit `new`."""
+    begun = await records.documents.begin_version(new, now=NOW + timedelta(seconds=later))
+    return await records.documents.commit_version(begun, event(AuditKind.INGEST, later=later))
+
+
+def chunk_ids(begun: DocumentVersion, count: int) -> list[str]:
+    return [begun.chunk_id(ordinal) for ordinal in range(count)]
