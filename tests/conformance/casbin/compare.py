@@ -14,7 +14,7 @@ from acl.casbin_door import CasbinError, Model, RoleMatching, Row, parse_model, 
 from acl.compiler import compile_request
 from acl.decision import Permitted
 from acl.engine.filter import to_filter
-from acl.errors import AclError, PolicyError, RequestError
+from acl.errors import AclError, PolicyError
 from acl.labels import LabelSchema
 from acl.policy import RESOURCE_COLUMNS, Policy, load
 from acl.predicate import Predicate, holds

@@ -142,10 +142,10 @@ def _universe(enforcer: Any, case: Case) -> Table:
     names, domains = _linked(enforcer)
     for column, values in found.items():
         if column in _DOMAIN_COLUMNS:
-            values |= domains
+            values.update(domains)
         if column in _NAME_COLUMNS:
             values.update(*map(_instances, names))
-        values |= {*case.extra.get(column, ()), _STRANGER, ""}
+        values.update(case.extra.get(column, ()), (_STRANGER, ""))
     return Table(columns, [sorted(found[one], key=str)[:_MAX_VALUES] for one in columns])
 
 
@@ -176,5 +176,5 @@ def _instances(value: str) -> set[str]:
         return {value}
     plain = _BRACED.sub("1", _COLON.sub("1", value))
     stars: Sequence[str] = ("x", "x/y", "")
-    first = re.sub(r"[()|]", "", value.split("|")[0])
+    first = re.sub(r"[()|]", "", value.split("|", maxsplit=1)[0])
     return {value, first, *(plain.replace("*", star) for star in stars)}
