@@ -64,7 +64,7 @@ class Catalog:
         Offsets are kept: what no chunk covers, which is white space alone, becomes line ends.
         """
         passages = await self.document_passages(document_id)
-        return _joined(passages) if passages else None
+        return joined(passages) if passages else None
 
     async def list_documents(
         self, tenant: str, *, after: str = "", limit: int = 100
@@ -148,7 +148,8 @@ def _passages(connection: Connection, statement: Select[Any]) -> dict[str, Passa
     return found
 
 
-def _joined(passages: Iterable[Passage]) -> str:
+def joined(passages: Iterable[Passage]) -> str:
+    """Return the text of which these are all passages; the gaps become line ends."""
     parts: list[str] = []
     reached = 0
     for passage in passages:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from acl.errors import LabelError
 from acl.records import (
@@ -92,6 +93,8 @@ async def test_the_old_version_stays_until_the_new_one_goes_live(records: Record
     assert await records.catalog.passages(chunk_ids(old, 1)) == {}
     assert len(await records.catalog.passages(chunk_ids(new, 2))) == 2
     assert await records.projection.point_deletions() == (old,)
+    stored = text("SELECT count(*), min(version) FROM chunks")
+    assert await records.database.read(lambda one: tuple(one.execute(stored).one())) == (2, 2)
 
 
 async def test_an_unchanged_label_keeps_its_version(records: Records) -> None:
