@@ -198,12 +198,18 @@ def read_lines(text: str, model: Model) -> tuple[Row, ...]:
 
     Rows of kinds that the model does not define vanish, as they do in Casbin; use this only to
     replay policies that Casbin has been deciding on.
+
+    Raises:
+        CasbinError: brackets that do not balance.
     """
     rows: list[Row] = []
     holder = _new_model(model.text)
     # Only a line break ends a row: `splitlines` would also cut at invisible separators.
     for number, line in enumerate(text.split("\n"), start=1):
-        load_policy_line(line.strip(), holder)
+        try:
+            load_policy_line(line.strip(), holder)
+        except IndexError as error:
+            raise CasbinError(f"line {number} closes a bracket that it did not open") from error
         for section in ("p", "g"):
             for kind, one in (holder[section] or {}).items():
                 rows.extend(Row(number, kind, tuple(values)) for values in one.policy)

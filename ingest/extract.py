@@ -11,14 +11,15 @@ The laws of this file:
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import PurePath
 from typing import Any, Final
 
 from kreuzberg import (
     ConcurrencyConfig,
     ContentFilterConfig,
     ExtractionConfig,
-    ExtractionResult,
     PageConfig,
     extract_bytes_sync,
 )
@@ -44,7 +45,8 @@ _CONFIG: Final = ExtractionConfig(
     ),
     concurrency=ConcurrencyConfig(max_threads=1),
 )
-_HEADING: Final = re.compile(r"^#[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+_WITH_FRONT_MATTER: Final = frozenset({".md", ".markdown", ".txt"})
+_HEADING: Final = re.compile(r"^#[ \t]+(\S.*)$", re.MULTILINE)
 _LOCKED: Final = re.compile(r"password|encrypt", re.IGNORECASE)
 _OVER_LIMIT: Final = re.compile(r"security limit", re.IGNORECASE)
 
@@ -57,7 +59,7 @@ def extract(name: str, content: bytes) -> Parsed:
     """
     if not content.strip():
         raise ParseError(FaultKind.NO_TEXT, "no text found: the file is empty")
-    parsed = _parsed(detect(name, content), content)
+    parsed = _parsed(name, detect(name, content), content)
     if not parsed.text.strip():
         raise ParseError(FaultKind.NO_TEXT, "no text found")
     if len(parsed.text) > MAX_TEXT_CHARACTERS:
@@ -66,10 +68,10 @@ def extract(name: str, content: bytes) -> Parsed:
     return parsed
 
 
-def _parsed(format_: Format, content: bytes) -> Parsed:
+def _parsed(name: str, format_: Format, content: bytes) -> Parsed:
     match format_:
         case Format.TEXT | Format.MARKDOWN:
-            return _written(format_, decode(content))
+            return _written(name, format_, decode(content))
         case Format.HTML:
             text, title = html_text(decode(content))
             return Parsed(text=clean(text), title=_short(title), format=format_)
@@ -82,28 +84,31 @@ def _parsed(format_: Format, content: bytes) -> Parsed:
             return _extracted(format_, content)
 
 
-def _written(format_: Format, source: str) -> Parsed:
+def _written(name: str, format_: Format, source: str) -> Parsed:
     try:
-        front_matter, text = split(source)
+        # A YAML file begins with the same line, and is text from there on.
+        has_front_matter = PurePath(name).suffix.lower() in _WITH_FRONT_MATTER
+        front_matter, text = split(source) if has_front_matter else (None, source)
     except SourceError as error:
         raise ParseError(FaultKind.BROKEN, error.reason) from error
     heading = _HEADING.search(text) if format_ is Format.MARKDOWN else None
-    title = _short(heading[1]) if heading else None
+    title = _short(heading[1].rstrip(" \t#")) if heading else None
     return Parsed(text=text, title=title, format=format_, front_matter=front_matter)
 
 
 def _extracted(format_: Format, content: bytes) -> Parsed:
     try:
         result = extract_bytes_sync(content, MEDIA_TYPES[format_], config=_CONFIG)
-    except MemoryError:
-        raise
     # kreuzberg's errors share no base; whatever it raises, the file is what cannot be read.
     except Exception as error:
+        if isinstance(error, MemoryError):
+            raise
         raise _fault(format_, str(error)) from error
     metadata: Any = result.metadata
     text = result.content
     title = _short(metadata.get("title") or metadata.get("subject"))
-    pages = () if "\r" in text or "\0" in text else _pages(result, text)
+    boundaries = (metadata.get("pages") or {}).get("boundaries") or []
+    pages = () if "\r" in text or "\0" in text else page_spans(boundaries, text)
     return Parsed(text=clean(text), title=title, format=format_, pages=pages)
 
 
@@ -115,13 +120,12 @@ def _fault(format_: Format, message: str) -> ParseError:
     return ParseError(FaultKind.BROKEN, f"cannot be read as {format_.value}")
 
 
-def _pages(result: ExtractionResult, text: str) -> tuple[PageSpan, ...]:
+def page_spans(boundaries: Sequence[Mapping[str, int]], text: str) -> tuple[PageSpan, ...]:
     """Turn kreuzberg's byte offsets into characters; what does not fit the text is no page."""
-    structure: Any = result.metadata.get("pages") or {}
     raw = text.encode()
     spans: list[PageSpan] = []
     at = seen = 0
-    for page in structure.get("boundaries") or []:
+    for page in boundaries:
         start, end = page["byte_start"], page["byte_end"]
         if not at <= start <= end <= len(raw):
             return ()

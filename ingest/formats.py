@@ -60,7 +60,7 @@ _MAIL_NAMES: Final = (
 _HEADER: Final = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]|>?From ")
 _MAIL: Final = re.compile(rb"(?im)^(%s)[ \t]*:" % _MAIL_NAMES)
 _HTML: Final = re.compile(
-    rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
+    rb"\s*(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
 )
 
 

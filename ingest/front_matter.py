@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
+from itertools import accumulate
 from typing import Any, Final
 
 import yaml
@@ -20,6 +21,7 @@ import yaml
 from ingest.errors import SourceError
 
 MAX_FRONT_MATTER: Final = 16 * 1024
+MAX_DEPTH: Final = 32
 
 _OPENING: Final = re.compile(r"\ufeff?---[ \t]*\n")
 _CLOSING: Final = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.MULTILINE)
@@ -49,6 +51,9 @@ def load(block: str) -> dict[str, object]:
     """
     if len(block) > MAX_FRONT_MATTER:
         raise SourceError(f"the front matter is longer than {MAX_FRONT_MATTER} characters")
+    if _depth(block) > MAX_DEPTH:
+        # The library takes seconds for what it then refuses.
+        raise SourceError("the front matter is nested too deeply")
     try:
         # The loader below is the safe one with two shapes less.
         loaded = yaml.load(block, Loader=_Loader)  # noqa: S506
@@ -72,6 +77,12 @@ class _Loader(yaml.SafeLoader):
         if len(set(names)) != len(names):
             raise yaml.YAMLError("a name is given twice")
         return super().construct_mapping(node, deep)
+
+
+def _depth(block: str) -> int:
+    """Return how many brackets are open at once, at most; those in quotes count too."""
+    steps = ((one in "[{") - (one in "]}") for one in block)
+    return max(accumulate(steps), default=0)
 
 
 def _problem(error: Exception) -> str:

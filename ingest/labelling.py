@@ -167,9 +167,7 @@ def title_of(raw: RawLabel, parsed: Parsed, relative: PurePosixPath) -> str:
 def same_description(document: DocumentRecord, described: Described) -> bool:
     """Say whether title and metadata are as recorded; a touched file is not a changed one."""
     recorded = {
-        name: value
-        for name, value in document.metadata.items()
-        if name not in {SOURCE, MODIFIED}
+        name: value for name, value in document.metadata.items() if name not in {SOURCE, MODIFIED}
     }
     wanted = {
         name: sorted(value) if isinstance(value, frozenset) else value

@@ -72,9 +72,8 @@ def _body(part: Message) -> str:
     if kind not in {"text/plain", "text/html"} or part.get_content_disposition() == "attachment":
         return ""
     payload = part.get_payload(decode=True)
-    if not isinstance(payload, bytes):
-        return ""
-    text = decode(payload, declared=str(part.get_param("charset") or ""))
+    raw = payload if isinstance(payload, bytes) else b""
+    text = decode(raw, declared=str(part.get_param("charset") or ""))
     return (html_text(text)[0] if kind == "text/html" else text).strip()
 
 

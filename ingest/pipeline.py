@@ -17,20 +17,26 @@ from pathlib import Path
 
 from acl.labels import Label
 from acl.records import AuditKind, UnknownDocumentError
+from ingest.context import Context, PipelineSettings, Task
 from ingest.folder_labels import LabelResolver
 from ingest.label_files import Statement
 from ingest.labelling import Labeller, making_digest
 from ingest.parts import Stores, Tools
 from ingest.project import Projector, event_of
 from ingest.report import IngestEvent, IngestReport, Relabelled
-from ingest.run import FORM, PipelineSettings, Run, Task
-from ingest.sources import walk
+from ingest.run import FORM, Run
+from ingest.sources import Found, walk
+from ingest.tally import Tally
 
 __all__ = ["Pipeline", "PipelineSettings"]
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _listed(root: Path) -> tuple[list[Found], bool]:
+    return list(walk(root)), root.is_dir()
 
 
 class Pipeline:
@@ -83,26 +89,26 @@ class Pipeline:
                 blame. What was reported as done is done; another run goes on from there.
         """
         async with self._one_at_a_time:
-            found = await asyncio.to_thread(lambda: list(walk(root)))
+            found, whole = await asyncio.to_thread(_listed, root)
             task = Task(
                 resolver=LabelResolver(root, self._stores.schema),
                 flags=Statement("flags", label=dict(flags)),
-                on_event=on_event,
                 actor=actor,
-                whole=root.is_dir(),
+                whole=whole,
                 prune=prune,
             )
-            run = Run(
-                self._stores,
-                self._tools,
+            context = Context(
+                stores=self._stores,
+                tools=self._tools,
                 settings=self._settings,
                 projector=self._projector,
                 labeller=self._labeller,
                 making=self._making,
                 clock=self._clock,
                 task=task,
+                tally=Tally(on_event, total=len(found)),
             )
-            return await run.over(found)
+            return await Run(context).over(found)
 
     async def relabel(
         self, document_id: str, label: Label, *, expected_version: int, actor: str

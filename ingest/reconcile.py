@@ -1,18 +1,188 @@
-"""Signatures; bodies follow."""
+"""Records and engine compared, point by point, and the engine brought to what the records say.
+
+The laws of this file:
+
+1. The records are right. Nothing is ever taken from the engine into them.
+2. A point is right if its version is live and its label is the label of record, whole. What is not
+   live is deleted, what is mislabelled gets the label of record, what is missing is encoded again
+   from the passages of record.
+3. A version that is being written is not touched: at start-up none is, and all that are pending
+   were left by a process that has ended; later, `begun_before` says which those are. What looks
+   wrong is looked at again in the records before it is repaired.
+4. Every repair can be repeated, and a run after a run finds nothing.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
+from acl.engine.payload import VERSION, label_payload, point_payload
+from acl.engine.wire import Filter, Range
+from acl.records import DocumentRecord, DocumentVersion, Passage
+from acl.records.inventory import Inventory
+from ingest.index.engine import Candidate, Point
 from ingest.parts import Encoding, Stores
+from ingest.project import Projector, declared, points_of_version
 from ingest.report import ReconcileReport
+
+_PAGE: Final = 500
+_EVERY_POINT: Final = Filter(must=(Range(VERSION, gte=-(2**53)),))
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What a walk over the engine's points found.
+
+    Attributes:
+        strays: versions that have points and were not live.
+        mislabelled: documents of which a point carries another label than the record.
+        points: how many points each live document has, at the version that is live.
+    """
+
+    strays: set[DocumentVersion] = field(default_factory=set)
+    mislabelled: set[str] = field(default_factory=set)
+    points: Counter[str] = field(default_factory=Counter)
 
 
 class Reconciler:
-    def __init__(self, stores: Stores, encoder: Encoding) -> None:
-        raise NotImplementedError
+    """Finds and repairs every difference between records and engine."""
 
-    async def run(
-        self, *, now: datetime, begun_before: datetime | None = None
-    ) -> ReconcileReport:
-        raise NotImplementedError
+    def __init__(self, stores: Stores, encoder: Encoding) -> None:
+        self._records = stores.records
+        self._engine = stores.engine
+        self._schema = stores.schema
+        self._inventory = Inventory(stores.records.database)
+        self._projector = Projector(stores)
+        self._encoder = encoder
+
+    async def run(self, *, now: datetime, begun_before: datetime | None = None) -> ReconcileReport:
+        """Compare and repair; return what there was to repair.
+
+        Args:
+            now: the time.
+            begun_before: a time before which no version that is still being written was begun.
+                Without it every pending version is given up, which is right at start-up alone.
+
+        Raises:
+            EngineError, RecordsError: what was repaired so far is repaired.
+        """
+        abandoned = await self._records.documents.abandon_pending(
+            now=now, begun_before=begun_before
+        )
+        deletions = await self._projector.drain_deletions()
+        projected = await self._project()
+        findings = await self._walk()
+        orphans = await self._delete(findings.strays)
+        for document_id in sorted(findings.mislabelled):
+            await self._projector.project(document_id)
+        return ReconcileReport(
+            abandoned=len(abandoned),
+            # What was just abandoned is on the list of deletions, too; it is one difference.
+            deletions=max(0, deletions - len(abandoned)),
+            projected=projected,
+            orphans=orphans,
+            mislabelled=len(findings.mislabelled),
+            missing=await self._restore(findings.points),
+        )
+
+    async def _project(self) -> int:
+        done = 0
+        while documents := await self._records.projection.unprojected(limit=_PAGE):
+            for document in documents:
+                await self._projector.project(document.id)
+            done += len(documents)
+        return done
+
+    async def _walk(self) -> _Findings:
+        findings = _Findings()
+        page: list[Candidate] = []
+        async for point in self._engine.scroll(_EVERY_POINT):
+            page.append(point)
+            if len(page) == _PAGE:
+                await self._look(page, findings)
+                page = []
+        await self._look(page, findings)
+        return findings
+
+    async def _look(self, page: Sequence[Candidate], findings: _Findings) -> None:
+        versions = {point.id: _version(point) for point in page}
+        ids = {version.document_id for version in versions.values()}
+        records = await self._records.catalog.labels_of(ids)
+        wanted = {one.id: self._label(one) for one in records.values()}
+        for point in page:
+            version = versions[point.id]
+            record = records.get(version.document_id)
+            if record is None or record.live != version:
+                findings.strays.add(version)
+                continue
+            findings.points[record.id] += 1
+            if point.payload.get("label") != wanted[record.id]:
+                findings.mislabelled.add(record.id)
+
+    def _label(self, record: DocumentRecord) -> object:
+        return label_payload(record.label(self._schema), self._schema)
+
+    async def _delete(self, strays: set[DocumentVersion]) -> int:
+        # In this order: a version that is begun leaves `pending` only to be live or gone.
+        pending = await self._inventory.pending()
+        live = await self._records.catalog.labels_of({one.document_id for one in strays})
+        gone = [
+            one
+            for one in sorted(strays - pending)
+            if one.document_id not in live or live[one.document_id].live != one
+        ]
+        await self._projector.delete_points(gone)
+        return len(gone)
+
+    async def _restore(self, points: Counter[str]) -> int:
+        restored, after = 0, ""
+        while page := await self._inventory.documents(after=after, limit=_PAGE):
+            for document in page:
+                if points[document.id] != document.chunk_count:
+                    restored += await self._encode_missing(document)
+            after = page[-1].id
+        return restored
+
+    async def _encode_missing(self, document: DocumentRecord) -> int:
+        there = {point.id async for point in self._engine.scroll(points_of_version(document.live))}
+        passages = await self._records.catalog.document_passages(document.id)
+        missing = [one for one in passages if one.chunk_id not in there]
+        if not missing or missing[0].version != document.live_version:
+            return 0
+        vectors = await self._encoder.encode_passages([one.text for one in missing])
+        await self._engine.upsert(
+            [
+                Point(one.chunk_id, vector, one.text, self._payload(one))
+                for one, vector in zip(missing, vectors, strict=True)
+            ]
+        )
+        await self._settle(missing[0])
+        return len(missing)
+
+    async def _settle(self, passage: Passage) -> None:
+        """Look again at what may have changed while its points were being written."""
+        now = await self._records.catalog.document(passage.document_id)
+        if now is None or now.live_version != passage.version:
+            version = DocumentVersion(passage.document_id, passage.version)
+            await self._projector.delete_points([version])
+        elif now.label_version != passage.document.label_version:
+            await self._projector.project(now.id)
+
+    def _payload(self, passage: Passage) -> dict[str, object]:
+        document = passage.document
+        return point_payload(
+            document.label(self._schema),
+            self._schema,
+            document=document.id,
+            version=passage.version,
+            meta=declared(document.metadata, self._schema),
+        )
+
+
+def _version(point: Candidate) -> DocumentVersion:
+    document = point.payload["document"]
+    return DocumentVersion(str(document["id"]), int(document["version"]))

@@ -1,30 +1,66 @@
-"""Signatures; bodies follow."""
+"""Documents themselves, for those who may read them: a list, and one with its text.
+
+The laws of this file:
+
+1. What may be read is decided on labels of record, by the same predicate that a search obeys.
+2. A document that is hidden and one that does not exist are the same: one error, one sentence, one
+   line in the audit, reached by the same reads.
+3. A page is full unless there is no more to see, and a cursor names the last document that was
+   seen. So neither tells of anything in between. How long a page takes does grow with what is
+   hidden.
+4. The audit event is durable before anything leaves.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from acl.errors import AclError
-from acl.records import Records
+from acl.decision import Permitted
+from acl.errors import AclError, LabelError, RequestError
+from acl.labels import Label, LabelSchema
+from acl.predicate import holds
+from acl.records import AuditEvent, AuditKind, DocumentRecord, Outcome, Records
+from acl.records.catalog import joined
 from acl.subject import Subject
-from retrieval.decisions import Decisions
-from retrieval.snapshot import SnapshotHolder
+from ingest.project import declared
+from retrieval.decisions import Decided, Decisions
+from retrieval.search import READ
+from retrieval.shown import classification_of, label_of, owner_of
+from retrieval.snapshot import PolicySnapshot, SnapshotHolder
+
+MAX_PAGE: Final = 200
+_SCANNED: Final = 500
 
 
 class DocumentNotFoundError(AclError):
-    """No such document; hidden and absent read alike."""
+    """No document that the subject may read has this id."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such document")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentView:
+    """A document as somebody sees it who may read it.
+
+    Attributes:
+        metadata: what the schema declares and the document has.
+        label: every attribute, as a person would write it.
+        classification: name of the level.
+    """
+
     id: str
     uri: str
     title: str
     media_type: str
     metadata: Mapping[str, object]
-    label: Mapping[str, object]  # as a person writes it
+    label: Mapping[str, object]
     classification: str
     owner: str
     label_version: int
@@ -33,6 +69,8 @@ class DocumentView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentPage:
+    """Documents in the order of their uri; `cursor` continues, and is None at the end."""
+
     documents: tuple[DocumentView, ...]
     cursor: str | None
     decision_id: str
@@ -41,22 +79,170 @@ class DocumentPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentText:
+    """A document with its text; the spans of hits count the characters of this text."""
+
     document: DocumentView
     text: str
     decision_id: str
     policy_revision: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ask:
+    """One request under one pinned snapshot."""
+
+    subject: Subject
+    snapshot: PolicySnapshot
+    decided: Decided
+    now: datetime
+    id: str
+
+    def view(self, document: DocumentRecord) -> DocumentView | None:
+        """Return the document as the subject sees it, or None."""
+        decision, schema = self.decided.decision, self.snapshot.schema
+        try:
+            label = document.label(schema)
+        except LabelError:
+            return None
+        if not isinstance(decision, Permitted) or not holds(decision.predicate, label):
+            return None
+        return _view(document, label, schema)
+
+
 class DocumentReader:
+    """Lists and fetches documents."""
+
     def __init__(
         self, *, records: Records, snapshots: SnapshotHolder, decisions: Decisions | None = None
     ) -> None:
-        raise NotImplementedError
+        self._records = records
+        self._snapshots = snapshots
+        self._decisions = decisions or Decisions()
 
     async def list_documents(
-        self, subject: Subject, *, after: str | None = None, limit: int = 50, now: datetime
+        self, subject: Subject, *, now: datetime, after: str | None = None, limit: int = 50
     ) -> DocumentPage:
-        raise NotImplementedError
+        """Return documents that `subject` may read, beginning behind the cursor `after`.
+
+        Raises:
+            RequestError: `after` is no cursor, or `limit` is out of range.
+            RecordsError: the records failed, or the list could not be put on record.
+        """
+        if not 1 <= limit <= MAX_PAGE:
+            raise RequestError(f"`limit` lies between 1 and {MAX_PAGE}")
+        behind = "" if after is None else _uri(after)
+        ask = self._ask(subject, now)
+        seen = await self._seen(ask, behind, limit + 1)
+        page = tuple(seen[:limit])
+        event = _event(ask, AuditKind.LIST, Outcome.PERMITTED, tuple(one.id for one in page))
+        await self._records.audit.append(event)
+        return DocumentPage(
+            documents=page,
+            cursor=_cursor(page[-1].uri) if len(seen) > limit else None,
+            decision_id=ask.id,
+            policy_revision=ask.snapshot.revision,
+        )
 
     async def document(self, subject: Subject, document_id: str, *, now: datetime) -> DocumentText:
-        raise NotImplementedError
+        """Return a document with its text.
+
+        Raises:
+            DocumentNotFoundError: there is none, or the subject may not read it.
+            RecordsError: the records failed, or the fetch could not be put on record.
+        """
+        ask = self._ask(subject, now)
+        identity = _identity(document_id)
+        record = await self._records.catalog.document(identity)
+        view = None if record is None else ask.view(record)
+        # The text is read only now, and what stands beside it in the same read decides.
+        passages = await self._records.catalog.document_passages(identity if view else "")
+        view = ask.view(passages[0].document) if passages else None
+        outcome = Outcome.PERMITTED if view else Outcome.DENIED
+        await self._records.audit.append(_event(ask, AuditKind.FETCH, outcome, (identity,)))
+        if view is None:
+            raise DocumentNotFoundError
+        return DocumentText(
+            document=view,
+            text=joined(passages),
+            decision_id=ask.id,
+            policy_revision=ask.snapshot.revision,
+        )
+
+    def _ask(self, subject: Subject, now: datetime) -> _Ask:
+        snapshot = self._snapshots.pin()
+        decided = self._decisions.decide(snapshot, subject, READ, now)
+        return _Ask(
+            subject=subject, snapshot=snapshot, decided=decided, now=now, id=str(uuid.uuid4())
+        )
+
+    async def _seen(self, ask: _Ask, behind: str, wanted: int) -> list[DocumentView]:
+        found: list[DocumentView] = []
+        while len(found) < wanted:
+            page = await self._records.catalog.list_documents(
+                ask.subject.tenant, after=behind, limit=_SCANNED
+            )
+            found += [view for one in page if (view := ask.view(one)) is not None]
+            if len(page) < _SCANNED:
+                break
+            behind = page[-1].uri
+        return found[:wanted]
+
+
+def _view(document: DocumentRecord, label: Label, schema: LabelSchema) -> DocumentView:
+    return DocumentView(
+        id=document.id,
+        uri=document.uri,
+        title=document.title,
+        media_type=document.media_type,
+        metadata=_shown(document.metadata, schema),
+        label=label_of(label, schema),
+        classification=classification_of(label, schema),
+        owner=owner_of(label),
+        label_version=document.label_version,
+        updated_at=document.updated_at,
+    )
+
+
+def _shown(metadata: Mapping[str, object], schema: LabelSchema) -> dict[str, object]:
+    """Return declared metadata as a person would write it; a stored set is a list already."""
+    return {
+        name: schema.metadata[name].display(value) if isinstance(value, int | str) else value
+        for name, value in declared(metadata, schema).items()
+    }
+
+
+def _event(ask: _Ask, kind: AuditKind, outcome: Outcome, resources: tuple[str, ...]) -> AuditEvent:
+    subject = ask.subject
+    return AuditEvent(
+        kind=kind,
+        time=ask.now,
+        subject=subject.id,
+        outcome=outcome,
+        actors=tuple(actor.id for actor in subject.actors),
+        tenant=subject.tenant,
+        action=READ,
+        decision_id=ask.id,
+        policy_revision=ask.snapshot.revision,
+        policy_digest=ask.snapshot.digest,
+        resources=resources,
+    )
+
+
+def _identity(text: str) -> str:
+    """Return an id in its one spelling; what is none becomes one that nothing has."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return str(uuid.UUID(int=0))
+
+
+def _cursor(uri: str) -> str:
+    return base64.urlsafe_b64encode(uri.encode()).decode().rstrip("=")
+
+
+def _uri(cursor: str) -> str:
+    padding = "=" * (-len(cursor) % 4)
+    try:
+        return base64.b64decode(cursor + padding, altchars=b"-_", validate=True).decode()
+    except (ValueError, binascii.Error) as error:
+        raise RequestError("the cursor is not one that a page came with") from error

@@ -57,12 +57,13 @@ class Cleared:
 class Recheck:
     """Rechecks hits and counts what it drops."""
 
-    def __init__(self, records: Records, schema: LabelSchema) -> None:
+    def __init__(self, records: Records) -> None:
         self._records = records
-        self._schema = schema
         self.counts = Counts()
 
-    async def cleared(self, predicate: Predicate, hits: Sequence[Ranked]) -> list[Cleared]:
+    async def cleared(
+        self, schema: LabelSchema, predicate: Predicate, hits: Sequence[Ranked]
+    ) -> list[Cleared]:
         """Return the hits that pass, in their order.
 
         Raises:
@@ -71,32 +72,33 @@ class Recheck:
         passages = await self._records.catalog.passages(hit.id for hit in hits)
         found: list[Cleared] = []
         for hit in hits:
-            verdict = self._verdict(predicate, hit, passages.get(hit.id))
+            verdict = _verdict(schema, predicate, hit, passages.get(hit.id))
             if isinstance(verdict, Cleared):
                 found.append(verdict)
             else:
                 self._count(verdict, hit)
         return found
 
-    def _verdict(
-        self, predicate: Predicate, hit: Ranked, passage: Passage | None
-    ) -> Cleared | Drop:
-        if passage is None:
-            return Drop.STALE
-        document = passage.document
-        if (hit.document, hit.version) != (document.id, passage.version):
-            return Drop.ALARM
-        try:
-            label = document.label(self._schema)
-        except LabelError:
-            return Drop.ALARM
-        if holds(predicate, label):
-            return Cleared(hit, passage, label)
-        behind = document.projected_label_version < document.label_version
-        return Drop.LAGGING if behind else Drop.ALARM
-
     def _count(self, drop: Drop, hit: Ranked) -> None:
         self.counts = replace(self.counts, **{drop.value: getattr(self.counts, drop.value) + 1})
         if drop is Drop.ALARM:
             # The id alone: whose question it was stands in the audit.
             _LOG.warning("recheck_disagreement", chunk_id=hit.id, document_id=hit.document)
+
+
+def _verdict(
+    schema: LabelSchema, predicate: Predicate, hit: Ranked, passage: Passage | None
+) -> Cleared | Drop:
+    if passage is None:
+        return Drop.STALE
+    document = passage.document
+    if (hit.document, hit.version) != (document.id, passage.version):
+        return Drop.ALARM
+    try:
+        label = document.label(schema)
+    except LabelError:
+        return Drop.ALARM
+    if holds(predicate, label):
+        return Cleared(hit, passage, label)
+    behind = document.projected_label_version < document.label_version
+    return Drop.LAGGING if behind else Drop.ALARM

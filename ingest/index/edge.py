@@ -6,8 +6,9 @@ The laws of this file:
    at once; a new process is started in the background, more patiently each time.
 2. Any number of clients share one process. Whoever started it takes it along on leaving, and
    the others start the next one.
-3. A write is acknowledged when it is on disk. One that raised may have happened all the same;
-   it can be repeated without harm, because points are written by id and labels as a whole.
+3. A write is acknowledged when the log that holds it is on disk. One that raised may have
+   happened all the same; it can be repeated without harm, because points are written by id and
+   labels as a whole.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The embedded engine's shard: wire filters rendered into its classes, and one directory on disk.
+"""The embedded engine's shard: one directory on disk.
 
 The laws of this file:
 
@@ -7,8 +7,9 @@ The laws of this file:
 2. The collection's schema and dimension stand beside the shard; another schema is refused.
 3. A directory named `shard` is whole. It is made aside and renamed, so that a process that is
    killed while it creates one leaves nothing that looks finished.
-4. Every write is flushed before it returns. The write-ahead log alone outlives the process but
-   not the power supply; a flush costs about 8 ms, which is little beside encoding a document.
+4. A write returns when the write-ahead log that holds it is on disk. The log alone outlives the
+   process; synced, it outlives the power supply too. A flush of every segment and index, which
+   costs ten times as much, comes later (`flush`) and only shortens the next opening.
 5. A document is written with its label in one operation, and a label is replaced as a whole.
 """
 
@@ -20,19 +21,19 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias, assert_never
+from typing import Final, assert_never
 
 import qdrant_edge as edge
 
-from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
+from acl.engine.wire import Filter
 from acl.labels import AttributeType
+from ingest.index.edge_render import data_type, index_params, render, search_params, sparse
 from ingest.index.engine import (
     Candidate,
     DenseLeaf,
     EngineError,
     Leaf,
     Payload,
-    Plan,
     Point,
     SparseLeaf,
 )
@@ -50,19 +51,6 @@ _FULL_SCAN_KB: Final = 3000
 # exactly (retrieval.plan).
 _SPARSE_SCAN_POINTS: Final = 50_000
 
-_TENANT: Final = "label.value.tenant"
-
-_EdgeCondition: TypeAlias = (
-    edge.FieldCondition
-    | edge.IsEmptyCondition
-    | edge.IsNullCondition
-    | edge.HasIdCondition
-    | edge.HasVectorCondition
-    | edge.NestedCondition
-    | edge.Filter
-)
-_IndexParams: TypeAlias = edge.KeywordIndexParams | edge.IntegerIndexParams
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
@@ -79,7 +67,9 @@ class Shard:
     def __init__(self, shard: edge.EdgeShard, collection: Collection) -> None:
         self._shard = shard
         self._bm25 = edge.Bm25()
+        self._log: Path | None = None
         self.collection = collection
+        self.unflushed = 0
 
     @classmethod
     def attach(cls, directory: Path, collection: Collection) -> Shard:
@@ -93,6 +83,7 @@ class Shard:
             _make(directory, collection)
         _check(_recorded(directory), collection)
         shard = cls(edge.EdgeShard.load(str(home)), collection)
+        shard._log = home / "wal"
         shard.index(collection.indexes)
         return shard
 
@@ -104,8 +95,8 @@ class Shard:
         """
         present = self._shard.info().payload_schema
         for key, kind in indexes.items():
-            wanted = _index_params(key, kind)
-            if key in present and present[key].data_type != _data_type(wanted):
+            wanted = index_params(key, kind)
+            if key in present and present[key].data_type != data_type(wanted):
                 self._shard.update(edge.UpdateOperation.delete_field_index(key))
             elif key in present:
                 continue
@@ -115,7 +106,7 @@ class Shard:
     def upsert(self, points: Sequence[Point]) -> None:
         """Write points, vectors and payload together."""
         made = [self._point(point) for point in points]
-        self._write(edge.UpdateOperation.upsert_points(made))
+        self._write(edge.UpdateOperation.upsert_points(made), points=len(made))
 
     def set_label(self, where: Filter, label: Payload) -> None:
         """Replace the label of every point in `where`."""
@@ -153,11 +144,16 @@ class Shard:
     def optimize(self) -> None:
         """Build the graph; returns when nothing is left to build."""
         self._shard.optimize()
+        self.flush()
+
+    def flush(self) -> None:
+        """Write out every segment, so that the log need not be replayed."""
         self._shard.flush()
+        self.unflushed = 0
 
     def close(self) -> None:
         """Flush and let go of the directory."""
-        self._shard.flush()
+        self.flush()
         self._shard.close()
 
     def _steady(self, leaf: SparseLeaf, found: list[Candidate]) -> list[Candidate]:
@@ -172,7 +168,7 @@ class Shard:
         parts = [
             edge.QueryRequest(
                 limit=len(found),
-                query=edge.Query.Nearest(_sparse(part), using="sparse"),
+                query=edge.Query.Nearest(sparse(part), using="sparse"),
                 filter=where,
                 params=params,
             )
@@ -184,9 +180,11 @@ class Shard:
         answers = self._shard.query_batch(edge.QueryBatchRequest(requests))
         return [[_candidate(one, one.score) for one in answer] for answer in answers]
 
-    def _write(self, operation: edge.UpdateOperation) -> None:
+    def _write(self, operation: edge.UpdateOperation, *, points: int = 1) -> None:
         self._shard.update(operation)
-        self._shard.flush()
+        self.unflushed += points
+        for file in () if self._log is None else self._log.iterdir():
+            _sync(file)
 
     def _point(self, point: Point) -> edge.Point:
         vectors = {"dense": point.dense, "sparse": self._bm25.embed_document(point.text)}
@@ -196,7 +194,7 @@ class Shard:
         match leaf:
             case DenseLeaf():
                 query = edge.Query.Nearest(leaf.vector, using="dense")  # type: ignore[arg-type]
-                params = _search_params(leaf)
+                params = search_params(leaf)
             case SparseLeaf():
                 query = edge.Query.Nearest(self._bm25.embed_query(leaf.text), using="sparse")
                 params = edge.SearchParams(idf=edge.IdfParams(corpus=render(leaf.corpus)))
@@ -211,67 +209,8 @@ class Shard:
         )
 
 
-def render(filter_: Filter) -> edge.Filter:
-    """Return the engine's own filter."""
-    return edge.Filter(
-        must=_all(filter_.must), should=_all(filter_.should), must_not=_all(filter_.must_not)
-    )
-
-
-def _all(conditions: tuple[WireCondition, ...]) -> list[_EdgeCondition] | None:
-    return [_condition(one) for one in conditions] or None
-
-
-def _condition(condition: WireCondition) -> _EdgeCondition:
-    match condition:
-        case MatchAny(key, values):
-            return edge.FieldCondition(key, match=edge.MatchAny(list(values)))  # type: ignore[arg-type]
-        case MatchExcept(key, texts):
-            return edge.FieldCondition(key, match=edge.MatchExcept(list(texts)))
-        case Range(key, gte, lte):
-            return edge.FieldCondition(key, range=edge.RangeFloat(gte=gte, lte=lte))
-        case Filter():
-            return render(condition)
-        case _:
-            assert_never(condition)
-
-
-def _search_params(leaf: DenseLeaf) -> edge.SearchParams:
-    match leaf.plan:
-        case Plan.EXACT:
-            return edge.SearchParams(exact=True)
-        case Plan.ACORN:
-            acorn = edge.AcornSearchParams(enable=True, max_selectivity=1.0)
-            return edge.SearchParams(hnsw_ef=leaf.ef, acorn=acorn)
-        case Plan.HNSW:
-            return edge.SearchParams(hnsw_ef=leaf.ef)
-        case _:
-            assert_never(leaf.plan)
-
-
 def _candidate(found: edge.ScoredPoint | edge.Record, score: float) -> Candidate:
     return Candidate(str(found.id), score, found.payload or {})
-
-
-def _sparse(terms: Terms) -> edge.SparseVector:
-    return edge.SparseVector(list(terms.indices), list(terms.values))
-
-
-def _index_params(key: str, kind: AttributeType) -> _IndexParams:
-    match kind:
-        case AttributeType.INTEGER | AttributeType.BOOLEAN | AttributeType.DATETIME:
-            # Booleans are stored as 0 and 1, moments as whole seconds (acl.engine.payload).
-            return edge.IntegerIndexParams(lookup=True, range=True)
-        case AttributeType.KEYWORD | AttributeType.KEYWORD_SET | AttributeType.PATH:
-            return edge.KeywordIndexParams(is_tenant=key == _TENANT)
-        case _:
-            assert_never(kind)
-
-
-def _data_type(params: _IndexParams) -> edge.PayloadSchemaType:
-    if isinstance(params, edge.IntegerIndexParams):
-        return edge.PayloadSchemaType.Integer
-    return edge.PayloadSchemaType.Keyword
 
 
 def _make(directory: Path, collection: Collection) -> None:
@@ -322,8 +261,8 @@ def _check(facts: Mapping[str, object], collection: Collection) -> None:
             raise EngineError(f"the shard was made for another {name}: `{facts.get(name)}`")
 
 
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -11,7 +11,9 @@ The laws of this file:
    costs nobody else anything.
 4. The process ends when the one that started it does: its standard input closes, or its parent
    changes. It flushes first. Other clients then start the next one.
-5. A panic of the engine ends the process: what is in memory then is not to be trusted, what is
+5. Writes are on disk before they are answered; segments are flushed in a pause, or when replaying
+   the log would take long.
+6. A panic of the engine ends the process: what is in memory then is not to be trusted, what is
    on disk is.
 """
 
@@ -56,6 +58,10 @@ from ingest.index.rendezvous import SOCKET, WORKER_LOCK, lock
 # How long a new process waits for the last one to flush and let go.
 _HANDOVER_SECONDS: Final = 10.0
 _PARENT_SECONDS: Final = 1.0
+# The log is flushed in the first pause of this length, or after so many points; replaying them
+# takes about 27 µs each.
+_PAUSE_SECONDS: Final = 1.0
+_MOST_UNFLUSHED: Final = 20_000
 # What the log keeps of the engine's own text; the client is told the operation alone.
 _LOGGED_CHARACTERS: Final = 200
 
@@ -69,7 +75,16 @@ class Worker:
         self._directory = directory
         self._shard: Shard | None = None
         self._clients: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
+        self._asked = 0
         self.ended = asyncio.Event()
+
+    async def flush_in_pauses(self) -> None:
+        """Flush whenever nobody has asked anything for a moment, until cancelled."""
+        while True:
+            asked = self._asked
+            await asyncio.sleep(_PAUSE_SECONDS)
+            if asked == self._asked and self._shard is not None and self._shard.unflushed:
+                self._shard.flush()
 
     def answer(self, content: bytes) -> bytes:
         """Return the frame that answers the frame's `content`, whatever it holds."""
@@ -77,6 +92,7 @@ class Worker:
             request = unpack_request(content)
         except FrameError as error:
             return pack_reply(Reply(number_of(content), fault=Fault.FRAME, text=str(error)))
+        self._asked += 1
         return pack_reply(self._reply(request))
 
     async def close(self) -> None:
@@ -115,7 +131,7 @@ class Worker:
             _LOG.error("`%s` failed: %s", request.operation, str(error)[:_LOGGED_CHARACTERS])
             sentence = f"the engine refused `{request.operation}`: {type(error).__name__}"
             return Reply(request.number, fault=Fault.ENGINE, text=sentence)
-        except BaseException:  # noqa: BLE001 - law 5: a panic is not an Exception
+        except BaseException:  # noqa: BLE001 - law 6: a panic is not an Exception
             self._shard = None  # without a flush
             self.ended.set()
             return Reply(request.number, fault=Fault.ENGINE, text="the engine gave up")
@@ -172,6 +188,8 @@ class Worker:
         dimension = self._opened.collection.dimension
         points = [unpack_point(one, dimension=dimension) for one in items(body, "points")]
         self._opened.upsert(points)
+        if self._opened.unflushed > _MOST_UNFLUSHED:
+            self._opened.flush()
 
     def _query(self, body: Any) -> list[Any]:  # noqa: ANN401 - what a frame can carry
         dimension = self._opened.collection.dimension
@@ -207,11 +225,15 @@ async def run(directory: Path) -> None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, worker.ended.set)
     _watch_input(loop, worker.ended)
-    parent = asyncio.create_task(_watch_parent(os.getppid(), worker.ended))
+    watchers = [
+        asyncio.create_task(_watch_parent(os.getppid(), worker.ended)),
+        asyncio.create_task(worker.flush_in_pauses()),
+    ]
     try:
         await serve(worker)
     finally:
-        parent.cancel()
+        for watcher in watchers:
+            watcher.cancel()
 
 
 def main(arguments: list[str], *, patience: float = _HANDOVER_SECONDS) -> int:

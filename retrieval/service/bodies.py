@@ -5,11 +5,13 @@ The laws of this file:
 1. What is longer than the limit is refused when its length is known, or when the limit is passed;
    it is never held as a whole.
 2. A body is `application/json`, without a content encoding. Nothing is guessed from its bytes.
-3. A body is parsed by `strict_json`, so that no key is there twice and no depth is unbounded.
+3. A body arrives within `SECONDS`, or not at all.
+4. A body is parsed by `strict_json`, so that no key is there twice and no depth is unbounded.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -20,6 +22,10 @@ from retrieval.service.problems import FieldFault, ProblemError, ProblemType
 from retrieval.service.strict_json import StrictJsonError, parse_json
 
 DEFAULT_LIMIT: Final = 64 * 1024
+SECONDS: Final = 10.0
+
+# The rest of a body that is not read would be taken for the next request.
+_CLOSE: Final = {"Connection": "close"}
 
 
 class StrictRequest(Request):
@@ -32,7 +38,11 @@ class StrictRequest(Request):
             ProblemError: it is too large, or says that it is something else than JSON.
         """
         if not hasattr(self, "_whole"):
-            self._whole = await self._bounded()
+            try:
+                async with asyncio.timeout(SECONDS):
+                    self._whole = await self._bounded()
+            except TimeoutError:
+                raise ProblemError(ProblemType.TOO_SLOW, headers=_CLOSE) from None
         return self._whole
 
     async def json(self) -> Any:  # noqa: ANN401 - JSON is of any type
@@ -51,14 +61,14 @@ class StrictRequest(Request):
         limit: int = getattr(self.app.state, "body_limit", DEFAULT_LIMIT)
         declared = self.headers.get("content-length", "0")
         if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
-            raise ProblemError(ProblemType.TOO_LARGE, headers={"Connection": "close"})
+            raise ProblemError(ProblemType.TOO_LARGE, headers=_CLOSE)
         self._check_type()
         parts: list[bytes] = []
         size = 0
         async for part in self.stream():
             size += len(part)
             if size > limit:
-                raise ProblemError(ProblemType.TOO_LARGE, headers={"Connection": "close"})
+                raise ProblemError(ProblemType.TOO_LARGE, headers=_CLOSE)
             parts.append(part)
         return b"".join(parts)
 

@@ -1,8 +1,8 @@
-"""Page cursors: where a page ended, signed, and good for one subject and one list alone.
+"""Page cursors: where a page ended, sealed, and good for one subject and one list alone.
 
-A cursor holds the last key of a page that its subject has already seen. It is bound to the subject,
-to the actors and to the list's name, so that nobody can continue another's reading, and it says
-nothing of what was skipped.
+A cursor is encrypted, because the key at which a page ends may be that of a document which its
+subject may not read. It is bound to the subject, to the actors and to the list's name, so that
+nobody can continue another's reading.
 """
 
 from __future__ import annotations
@@ -10,14 +10,20 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import hmac
 import json
+import secrets
 from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from acl.subject import Subject
 
 MAX_CURSOR: Final = 4096
-_SEAL_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
+# A key is filled up to a multiple of this, so that its length tells little.
+_BLOCK: Final = 128
+_LENGTH_BYTES: Final = 2
 
 
 class CursorError(ValueError):
@@ -25,15 +31,19 @@ class CursorError(ValueError):
 
 
 class Cursors:
-    """Makes and reads cursors under one key."""
+    """Makes and reads cursors under one secret."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, secret: bytes) -> None:
+        self._cipher = AESGCM(hashlib.sha256(b"cursor" + secret).digest())
 
     def seal(self, after: str, subject: Subject, listing: str) -> str:
         """Return the cursor of a page that ended with the key `after`."""
-        body = after.encode()
-        return base64.urlsafe_b64encode(self._mac(body, subject, listing) + body).decode()
+        key = after.encode()
+        body = len(key).to_bytes(_LENGTH_BYTES, "big") + key
+        body += bytes(-len(body) % _BLOCK)
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = nonce + self._cipher.encrypt(nonce, body, _bound(subject, listing))
+        return base64.urlsafe_b64encode(sealed).decode()
 
     def open(self, cursor: str, subject: Subject, listing: str) -> str:
         """Return the key behind which the next page begins.
@@ -45,15 +55,15 @@ class Cursors:
             raise CursorError("the cursor is too long")
         try:
             raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
-            raise CursorError("the cursor is not one") from None
-        mac, body = raw[:_SEAL_BYTES], raw[_SEAL_BYTES:]
-        if not hmac.compare_digest(mac, self._mac(body, subject, listing)):
-            raise CursorError("the cursor is for someone else, or altered")
-        return body.decode()
+            nonce, sealed = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
+            body = self._cipher.decrypt(nonce, sealed, _bound(subject, listing))
+        except (binascii.Error, ValueError, InvalidTag):
+            raise CursorError("the cursor is altered, or for someone else") from None
+        length = int.from_bytes(body[:_LENGTH_BYTES], "big")
+        return body[_LENGTH_BYTES : _LENGTH_BYTES + length].decode()
 
-    def _mac(self, body: bytes, subject: Subject, listing: str) -> bytes:
-        # JSON keeps the parts apart, whatever they hold.
-        names = [one.id for one in (subject, *subject.actors)]
-        bound = json.dumps([listing, subject.tenant, names, body.decode(errors="surrogateescape")])
-        return hmac.new(self._key, bound.encode(), hashlib.sha256).digest()
+
+def _bound(subject: Subject, listing: str) -> bytes:
+    # JSON keeps the parts apart, whatever they hold.
+    names = [one.id for one in (subject, *subject.actors)]
+    return json.dumps([listing, subject.tenant, names]).encode()

@@ -34,11 +34,13 @@ class ProblemType(StrEnum):
     UNAUTHENTICATED = "unauthenticated"
     NOT_FOUND = "not-found"
     METHOD_NOT_ALLOWED = "method-not-allowed"
+    TOO_SLOW = "too-slow"
     STALE_POLICY = "stale-policy"
     TOO_LARGE = "too-large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
     INVALID = "invalid"
     QUOTA_EXCEEDED = "quota-exceeded"
+    FILTER_TOO_LARGE = "filter-too-large"
     INTERNAL = "internal"
     UNAVAILABLE = "unavailable"
 
@@ -61,6 +63,7 @@ KINDS: Final[Mapping[ProblemType, _Kind]] = {
     ProblemType.METHOD_NOT_ALLOWED: _Kind(
         405, "Method not allowed", "This address does not answer to this method."
     ),
+    ProblemType.TOO_SLOW: _Kind(408, "Too slow", "The body did not arrive in time."),
     ProblemType.STALE_POLICY: _Kind(
         409,
         "Policy not there yet",
@@ -76,6 +79,11 @@ KINDS: Final[Mapping[ProblemType, _Kind]] = {
     ProblemType.QUOTA_EXCEEDED: _Kind(429, "Quota exceeded", "Too many requests; try later."),
     ProblemType.INTERNAL: _Kind(
         500, "Internal error", "Something failed here; nothing was released."
+    ),
+    ProblemType.FILTER_TOO_LARGE: _Kind(
+        500,
+        "Filter too large",
+        "The policy makes a filter for this subject that is beyond the documented size.",
     ),
     ProblemType.UNAVAILABLE: _Kind(
         503, "Unavailable", "A part of the service does not answer now; try again."
@@ -135,9 +143,11 @@ def response(error: ProblemError, instance: str) -> JSONResponse:
 
 def of_status(status: int) -> ProblemType:
     """Return the problem of an HTTP status that the framework raised."""
+    if status >= KINDS[ProblemType.INTERNAL].status:
+        unavailable = status == KINDS[ProblemType.UNAVAILABLE].status
+        return ProblemType.UNAVAILABLE if unavailable else ProblemType.INTERNAL
     kinds = {kind.status: problem for problem, kind in KINDS.items()}
-    fallback = ProblemType.INTERNAL if status >= KINDS[ProblemType.INTERNAL].status else None
-    return kinds.get(status) or fallback or ProblemType.MALFORMED
+    return kinds.get(status, ProblemType.MALFORMED)
 
 
 def field_faults(errors: Sequence[Mapping[str, Any]]) -> list[FieldFault]:

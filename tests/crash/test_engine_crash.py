@@ -108,7 +108,7 @@ async def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
         await back(engine)
         process = engine._process
         assert process is not None
-        moment = time.monotonic() + rng.random() * 0.25
+        moment = time.monotonic() + rng.random() * 0.15
         asyncio.get_running_loop().call_later(
             moment - time.monotonic(), os.kill, process.pid, signal.SIGKILL
         )

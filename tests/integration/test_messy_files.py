@@ -1,6 +1,6 @@
 """Files that broke other parsers, through the real child: every one is parsed or reported.
 
-No failure may crash or stop the parent, none may come back empty, and the child's memory is bounded.
+No failure may stop the parent, none may come back empty, and the child's memory is bounded.
 """
 
 from __future__ import annotations

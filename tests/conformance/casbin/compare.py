@@ -209,7 +209,7 @@ def _loaded(case: Case, model: Model, schema: LabelSchema) -> Compiled:
             policy = load(case.model, rows, schema, matching=_matching(case), suffix=case.suffix)
         except PolicyError as error:
             places = [_ROW.match(one.where) for one in error.refusals]
-            if not all(places):
+            if not all(places) or case.expected is Expected.REFUSED:
                 raise RefusedError(map(str, error.refusals)) from error
             refused += map(str, error.refusals)
             dropped |= {int(one[1]) for one in places if one}

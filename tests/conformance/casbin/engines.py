@@ -66,18 +66,17 @@ class Engines:
     directory: Path
     modes: tuple[Mode, ...] = tuple(Mode)
     _open: dict[tuple[Mode, str], Searchable] = field(default_factory=dict)
+    _held: dict[tuple[Mode, str], Sequence[Label]] = field(default_factory=dict)
 
     async def returned(
         self, mode: Mode, schema: LabelSchema, labels: Sequence[Label], asked: Sequence[Predicate]
     ) -> list[frozenset[int]]:
         """Return, for each predicate, the positions of the labels whose points come back."""
         engine = await self._engine(mode, schema)
-        await engine.delete(Filter(must=labelled(schema)))
-        if not labels:
-            return [frozenset() for _ in asked]
-        points = [_point(position, label, schema) for position, label in enumerate(labels)]
-        await engine.upsert(points)
-        leaves = [_leaf(predicate, schema, limit=len(points) + 1) for predicate in asked]
+        if self._held.get((mode, schema.digest)) is not labels:
+            await _replace(engine, schema, labels)
+            self._held[mode, schema.digest] = labels
+        leaves = [_leaf(predicate, schema, limit=len(labels) + 1) for predicate in asked]
         found: list[list[Candidate]] = []
         for start in range(0, len(leaves), _LEAVES_PER_CALL):
             found += await engine.query(leaves[start : start + _LEAVES_PER_CALL])
@@ -110,6 +109,12 @@ class Engines:
         for engine in self._open.values():
             await engine.close()
         self._open.clear()
+
+
+async def _replace(engine: Searchable, schema: LabelSchema, labels: Sequence[Label]) -> None:
+    await engine.delete(Filter(must=labelled(schema)))
+    if labels:
+        await engine.upsert([_point(*pair, schema) for pair in enumerate(labels)])
 
 
 def _point(position: int, label: Label, schema: LabelSchema) -> Point:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -26,5 +26,5 @@ async def loaded_encoder() -> AsyncIterator[Encoder]:
 
 
 @pytest.fixture
-def encoder(loaded_encoder: Encoder) -> Iterator[Encoder]:
-    yield loaded_encoder
+def encoder(loaded_encoder: Encoder) -> Encoder:
+    return loaded_encoder

@@ -18,8 +18,21 @@ COUNTER.no_truncation()
 COUNTER.no_padding()
 
 WORDS = st.sampled_from(
-    ["word ", "Größe ", "日本語", "🙂", "\n\n", "\n", "# Heading\n", "- item\n", "| a | b |\n", " "]
-    + ["```\ncode\n```\n", "sentence ends. ", "\u2028", "\u00a0", "\x1c", "x" * 300, "e\u0301"]
+    [
+        *(
+            "word ",
+            "Größe ",
+            "日本語",
+            "🙂",
+            "\n\n",
+            "\n",
+            "# Heading\n",
+            "- item\n",
+            "| a | b |\n",
+        ),
+        *("```\ncode\n```\n", "sentence ends. ", "\u2028", "\u00a0", "\x1c", "x" * 300, "e\u0301"),
+        " ",
+    ]
 )
 TEXTS = st.one_of(st.lists(WORDS, max_size=400).map("".join), st.text(max_size=300))
 

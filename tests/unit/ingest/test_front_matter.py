@@ -56,6 +56,7 @@ def test_a_block_that_is_too_long_is_a_fault() -> None:
         ("a: !!python/object/apply:os.system ['true']\n", "could not determine a constructor"),
         ("a: [\n", r"\(line 2\)"),
         ("[" * 5000, "nested too deeply"),
+        ("- " * 5000, "nested too deeply"),
         ("a: " + "9" * 5000, "Exceeds the limit"),
         ("- a\n- b\n", "not a mapping"),
         ("1: a\n", "not a mapping"),

@@ -118,7 +118,10 @@ def _tar(path: Path) -> None:
 
 
 def _bytes(content: bytes) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(content) and None  # type: ignore[func-returns-value]
+    def make(path: Path) -> None:
+        path.write_bytes(content)
+
+    return make
 
 
 @pytest.mark.parametrize(

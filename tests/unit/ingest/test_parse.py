@@ -247,7 +247,7 @@ class TestTheChildsRights:
         proc = Path(f"/proc/{child_of(parser).pid}")
         environment, limits = (proc / "environ").read_text(), (proc / "limits").read_text()
         status = (proc / "status").read_text()
-        descriptors = [os.readlink(one) for one in (proc / "fd").iterdir()]
+        descriptors = [str(one.readlink()) for one in (proc / "fd").iterdir()]
         await parser.close()
 
         assert "hunter2" not in environment
@@ -322,7 +322,7 @@ class TestTheChildsLoop:
         assert len(self.answers(whole, whole[:2])) == 1
 
     def test_running_out_of_memory_is_answered(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def hungry(name: str, content: bytes) -> Parsed:
+        def hungry(*_: object) -> Parsed:
             raise MemoryError
 
         monkeypatch.setattr(parse_worker, "extract", hungry)
@@ -331,7 +331,7 @@ class TestTheChildsLoop:
         assert reply["fault"] == "too much memory"
 
     def test_half_a_character_is_answered(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def halved(name: str, content: bytes) -> Parsed:
+        def halved(*_: object) -> Parsed:
             return Parsed(text="\ud800", title=None, format=Format.TEXT)
 
         monkeypatch.setattr(parse_worker, "extract", halved)

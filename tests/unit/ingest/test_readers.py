@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from ingest import extract as extract_module
 from ingest.errors import FaultKind, ParseError
-from ingest.extract import extract
+from ingest.extract import extract, page_spans
 from ingest.formats import detect
 from ingest.html_text import html_text
 from ingest.mail_text import mail_text
-from ingest.parsed import Format
+from ingest.parsed import Format, PageSpan
 from ingest.plain_text import decode
 from tests.unit.ingest.documents import docx, pdf, zipped
 
@@ -30,6 +31,7 @@ class TestDetection:
             ("NOTES", b"text", Format.TEXT),
             ("a.MD", b"# text", Format.MARKDOWN),
             ("a.htm", b"text", Format.HTML),
+            ("page", b"<!---->" * 500 + b"no page", Format.TEXT),
             ("page", b"<!-- x -->\n<!DOCTYPE html><p>x", Format.HTML),
             ("a.txt", b"<html><p>x", Format.TEXT),
             ("a.eml", b"anything", Format.EMAIL),
@@ -115,6 +117,8 @@ class TestEncodings:
     def test_an_encoding_that_is_none_is_not_looked_up(self) -> None:
         assert decode(b"\\u0041", declared="unicode_escape") == "\\u0041"
         assert decode("é".encode(), declared="cp9999") == "é"
+        with pytest.raises(ParseError, match="unknown encoding"):
+            decode(b"<meta charset=cp9999>" + b"\xff" * 50)
 
     def test_a_few_bad_bytes_do_not_lose_a_document(self) -> None:
         text = decode(b"\xff\xfe" + "text ".encode("utf-16-le") * 500 + b"\x00\xd8")
@@ -228,6 +232,11 @@ class TestExtraction:
         assert kind is FaultKind.BROKEN
         assert "not closed" in reason
 
+    def test_a_yaml_file_is_text_from_its_first_line_on(self) -> None:
+        parsed = extract("a.yaml", b"---\nlabel: x\n")
+
+        assert (parsed.text, parsed.front_matter) == ("---\nlabel: x\n", None)
+
     def test_html_and_mail_carry_their_titles(self) -> None:
         assert extract("a.html", b"<title>T</title><p>x").title == "T"
         assert extract("a.eml", b"Subject: S\nFrom: f\n\nx").title == "S"
@@ -243,6 +252,50 @@ class TestExtraction:
         assert [page.number for page in parsed.pages] == [1, 2]
         words = [parsed.text[page.start : page.end].strip() for page in parsed.pages]
         assert words == ["First page", "Second page"]
+
+    @pytest.mark.parametrize(
+        "spans",
+        [
+            [(1, 0, 2), (2, 1, 3)],
+            [(1, 0, 99)],
+            [(1, 0, 1)],
+            [(2, 0, 2), (1, 2, 3)],
+            [(1, 3, 2)],
+        ],
+    )
+    def test_pages_that_do_not_fit_the_text_are_none(
+        self, spans: list[tuple[int, int, int]]
+    ) -> None:
+        names = ("page_number", "byte_start", "byte_end")
+
+        assert page_spans([dict(zip(names, span, strict=True)) for span in spans], "éab") == ()
+
+    def test_offsets_of_pages_are_characters(self) -> None:
+        page = {"page_number": 1, "byte_start": 3, "byte_end": 5}
+
+        assert page_spans([page], "é éa") == (PageSpan(1, 2, 3),)
+
+    def test_a_locked_pdf_is_locked(self) -> None:
+        lock = (
+            b"<< /Filter /Standard /V 2 /R 3 /Length 128 /P -4 /O <"
+            + b"00" * 32
+            + b"> /U <"
+            + b"00" * 32
+            + b"> >>"
+        )
+        content = pdf("x").replace(b"/Root 1 0 R", b"/Root 1 0 R /ID [<00> <00>] /Encrypt " + lock)
+
+        assert fault("a.pdf", content) == (FaultKind.ENCRYPTED, "is locked by a password")
+
+    def test_running_out_of_memory_is_not_the_files_fault(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def hungry(*_: object, **__: object) -> None:
+            raise MemoryError
+
+        monkeypatch.setattr(extract_module, "extract_bytes_sync", hungry)
+        with pytest.raises(MemoryError):
+            extract("a.pdf", pdf("x"))
 
     def test_a_table_in_a_legacy_encoding(self) -> None:
         assert "Größe" in extract("a.csv", "name;size\nGröße;3\nMaß;4\n".encode("cp1252")).text

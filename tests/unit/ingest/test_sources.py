@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -114,21 +115,28 @@ def test_a_name_that_could_forge_a_line_is_a_fault_and_is_escaped(tmp_path: Path
     assert all(reason.startswith("has a name that") for reason in found.values())
 
 
-def test_a_folder_deeper_than_pythons_recursion_is_walked(tmp_path: Path) -> None:
-    top = os.open(tmp_path, os.O_RDONLY)
-    at = top
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder 1,200 deep, and take it down level by level: removers recurse."""
+    at = os.open(tmp_path, os.O_RDONLY)
     for _ in range(1200):
         os.mkdir("d", dir_fd=at)
         below = os.open("d", os.O_RDONLY, dir_fd=at)
-        if at != top:
-            os.close(at)
+        os.close(at)
         at = below
+    yield tmp_path
+    for _ in range(1200):
+        above = os.open("..", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        os.rmdir("d", dir_fd=above)
+        at = above
     os.close(at)
-    os.close(top)
-    put(tmp_path, "z.txt")
 
-    # A name this long is more than a label can hold, so what lies there would be a fault.
-    assert uris(tmp_path) == ["file:z.txt"]
+
+def test_a_folder_deeper_than_pythons_recursion_is_walked(deep: Path) -> None:
+    put(deep, "z.txt")
+
+    assert uris(deep) == ["file:z.txt"]
 
 
 def test_a_folder_that_vanishes_while_it_is_walked_is_a_fault(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from acl.engine.payload import payload_indexes
-from acl.engine.wire import Filter, MatchAny, MatchExcept, Range
+from acl.engine.wire import Filter, MatchAny
 from ingest.index.codec import (
     MAX_DEPTH,
     pack_candidates,
