@@ -76,12 +76,12 @@ def _token(headers: Headers) -> str:
     return token
 
 
-def _subject(request: Request) -> Subject:
+def _subject(request: Request, _: Annotated[object, Depends(bearer)]) -> Subject:
     subject = request.scope["state"]["subject"]
     if not isinstance(subject, Subject):
         raise TypeError("an address without authentication asks for a subject")
     return subject
 
 
-Asker = Annotated[Subject, Depends(_subject), Depends(bearer)]
+Asker = Annotated[Subject, Depends(_subject)]
 """The authenticated subject, as a route asks for it."""

@@ -1,0 +1,103 @@
+"""`/v1/documents`: what the subject may read, one page or one document at a time."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query
+
+from retrieval.service.access import Open, Policy
+from retrieval.service.authentication import Asker
+from retrieval.service.bodies import StrictRoute
+from retrieval.service.cursors import MAX_CURSOR, CursorError
+from retrieval.service.explaining import explain_own
+from retrieval.service.messages import (
+    DocumentList,
+    ExplainAnswer,
+    ExplainedSubject,
+    ExplainQuestion,
+    FetchedDocument,
+)
+from retrieval.service.problems import FieldFault, ProblemError, ProblemType
+from retrieval.service.responses import ANSWERS
+
+MAX_PAGE: Final = 200
+LISTING: Final = "documents"
+
+# Stands for an id that is none, so that the same work is done for it as for an absent one.
+_NO_DOCUMENT: Final = str(uuid.UUID(int=0))
+
+router = APIRouter(route_class=StrictRoute, tags=["documents"])
+
+
+@router.get(
+    "/v1/documents",
+    operation_id="listDocuments",
+    summary="List the documents that the subject may read",
+    responses=ANSWERS["query"],
+)
+async def list_documents(
+    subject: Asker,
+    parts: Open,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+    token: Annotated[str, Query(max_length=MAX_CURSOR, description="A `next_token`.")] = "",
+) -> DocumentList:
+    """Return one page, in the order of uris."""
+    try:
+        after = parts.cursors.open(token, subject, LISTING) if token else None
+    except CursorError as error:
+        faults = [FieldFault("/token", "is not a token of this subject's list")]
+        raise ProblemError(ProblemType.INVALID, faults) from error
+    page = await parts.reader.list_documents(
+        subject, after=after, limit=limit, now=datetime.now(UTC)
+    )
+    following = parts.cursors.seal(page.cursor, subject, LISTING) if page.cursor else ""
+    return DocumentList.of(page, following)
+
+
+@router.get(
+    "/v1/documents/{document_id}",
+    operation_id="fetchDocument",
+    summary="Fetch a document that the subject may read",
+    responses=ANSWERS["document"],
+)
+async def fetch_document(document_id: str, subject: Asker, parts: Open) -> FetchedDocument:
+    """Return a document with its text. One that is hidden does not exist."""
+    known = canonical(document_id)
+    return FetchedDocument.of_text(
+        await parts.reader.document(subject, known, now=datetime.now(UTC))
+    )
+
+
+@router.post(
+    "/v1/explain",
+    operation_id="explain",
+    summary="Explain why the subject may read a document",
+    responses=ANSWERS["body"] | ANSWERS["document"],
+)
+async def explain(
+    question: ExplainQuestion, subject: Asker, parts: Open, snapshot: Policy
+) -> ExplainAnswer:
+    """Name the rules that let the subject read a document. One that is hidden does not exist."""
+    document_id = canonical(question.document_id)
+    explained = await explain_own(parts.records, snapshot, subject, document_id, datetime.now(UTC))
+    return ExplainAnswer(
+        document_id=document_id,
+        action="document:read",
+        subjects=[
+            ExplainedSubject.of(one)
+            for one in (explained.explanation, *explained.explanation.actors)
+        ],
+        decision_id=explained.decision_id,
+        policy_revision=explained.policy_revision,
+    )
+
+
+def canonical(document_id: str) -> str:
+    """Return the id in the one form that documents have, or an id that no document has."""
+    try:
+        return document_id if str(uuid.UUID(document_id)) == document_id else _NO_DOCUMENT
+    except ValueError:
+        return _NO_DOCUMENT

@@ -1,0 +1,51 @@
+"""`POST /v1/search`: questions in, passages out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+
+from acl.labels import LabelSchema
+from retrieval.narrow import NarrowingError, narrow
+from retrieval.service.access import Open, Policy
+from retrieval.service.authentication import Asker
+from retrieval.service.bodies import StrictRoute
+from retrieval.service.messages import FilterCondition, SearchAnswer, SearchQuestion
+from retrieval.service.problems import FieldFault, ProblemError, ProblemType
+from retrieval.service.responses import ANSWERS
+
+router = APIRouter(route_class=StrictRoute, tags=["search"])
+
+
+@router.post(
+    "/v1/search",
+    operation_id="search",
+    summary="Find passages that the subject may read",
+    responses=ANSWERS["body"] | ANSWERS["revision"],
+)
+async def search(
+    question: SearchQuestion, subject: Asker, parts: Open, snapshot: Policy
+) -> SearchAnswer:
+    """Answer with the best passages among those that the subject may read, and with no other."""
+    if question.min_revision is not None and snapshot.revision < question.min_revision:
+        raise ProblemError(
+            ProblemType.STALE_POLICY,
+            [FieldFault("/min_revision", "is a revision that is not in effect here")],
+            {"Retry-After": "1"},
+        )
+    _check_filter(question.filter, snapshot.schema)
+    page = await parts.searcher.search(subject, question.request(), datetime.now(UTC))
+    return SearchAnswer.of(page)
+
+
+def _check_filter(conditions: Sequence[FilterCondition], schema: LabelSchema) -> None:
+    """Compile each condition by itself, so that a refusal can say which one it is."""
+    for place, condition in enumerate(conditions):
+        try:
+            narrow([condition.narrowing()], schema)
+        except NarrowingError as error:
+            unknown = condition.key not in schema.metadata
+            where = f"/filter/{place}/{'key' if unknown else 'value'}"
+            raise ProblemError(ProblemType.INVALID, [FieldFault(where, error.reason)]) from error

@@ -1,0 +1,276 @@
+"""The composition root: every part is made here, once, from the settings.
+
+The laws of this file:
+
+1. What cannot be vouched for does not start: a policy that is refused, vectors of another model or
+   schema, a secret that others can read.
+2. Parts are closed in the reverse order of their opening, whatever happens in between.
+3. The command line and the service open the same parts, and can do so at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from acl.guards import TENANT
+from acl.labels import Attribute, LabelSchema
+from acl.records import CollectionState, Records
+from ingest.chunk import Chunker
+from ingest.encode import Encoder, EncoderSettings
+from ingest.index.edge import EdgeEngine
+from ingest.index.engine import VectorEngine
+from ingest.models import DEFAULT_MODEL, verified_model_folder, vetted_model
+from ingest.parse import ParseLimits, Parser
+from ingest.parts import Stores, Tools
+from ingest.pipeline import Pipeline
+from ingest.reconcile import Reconciler
+from ingest.scan import SecretScanner
+from retrieval.decisions import Decisions
+from retrieval.documents import DocumentReader
+from retrieval.plan import PlanSettings
+from retrieval.search import Searcher
+from retrieval.service.cursors import Cursors
+from retrieval.service.secret_files import given_secret, own_file, own_secret
+from retrieval.service.settings import Settings, SettingsError
+from retrieval.service.token_keys import (
+    FetchedKeys,
+    FixedKeys,
+    TokenKeys,
+    new_signing_key,
+    read_signing_key,
+)
+from retrieval.service.tokens import DevelopmentIssuer, TokenRules, TokenVerifier
+from retrieval.snapshot import SnapshotHolder, activate, read_policy
+from retrieval.store import Store
+
+CLASSIFICATION: Final = "classification"
+SERVICE: Final = "service:strongroom"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything that is open.
+
+    Attributes:
+        snapshots: the policy in effect.
+        cursors: makes and reads page cursors.
+    """
+
+    settings: Settings
+    records: Records
+    engine: VectorEngine
+    encoder: Encoder
+    snapshots: SnapshotHolder
+    searcher: Searcher
+    reader: DocumentReader
+    cursors: Cursors
+
+    @property
+    def schema(self) -> LabelSchema:
+        """The declared attributes."""
+        return self.snapshots.pin().schema
+
+    @property
+    def stores(self) -> Stores:
+        """The parts that the writer changes."""
+        return Stores(records=self.records, engine=self.engine, schema=self.schema)
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
+    """Open everything that a search needs; closed on leaving.
+
+    Raises:
+        SettingsError, PolicyError, SchemaError: something is not fit to start with.
+        RecordsError, EngineError: records or engine cannot be opened, or are of another making.
+    """
+    data = _data_dir(settings)
+    policy = await asyncio.to_thread(read_policy, settings.policy_dir)
+    async with AsyncExitStack() as stack:
+        audit_key = own_secret(settings.audit_key_file, data / "audit.key")
+        records = await Records.open(database_url(settings), audit_key)
+        stack.push_async_callback(records.close)
+        await records.collection.require(_collection(policy.schema), now=datetime.now(UTC))
+        engine = _engine(settings)
+        await engine.open(policy.schema)
+        stack.push_async_callback(engine.close)
+        # For questions; measuring whether half precision pays is for those who ingest.
+        encoder = Encoder(override=settings.model_dir, settings=EncoderSettings(bfloat16=False))
+        stack.push_async_callback(encoder.close)
+        snapshot = await activate(policy, records, actor=SERVICE, now=datetime.now(UTC))
+        snapshots, decisions = SnapshotHolder(snapshot), Decisions()
+        yield Parts(
+            settings=settings,
+            records=records,
+            engine=engine,
+            encoder=encoder,
+            snapshots=snapshots,
+            searcher=Searcher(
+                records=records,
+                store=Store(engine, policy.schema, settings=_plan(settings)),
+                encoder=encoder,
+                snapshots=snapshots,
+                query_key=own_secret(settings.query_key_file, data / "query.key"),
+                decisions=decisions,
+            ),
+            reader=DocumentReader(records=records, snapshots=snapshots, decisions=decisions),
+            cursors=Cursors(own_secret(settings.cursor_key_file, data / "cursor.key")),
+        )
+
+
+@asynccontextmanager
+async def open_pipeline(parts: Parts) -> AsyncIterator[Pipeline]:
+    """Open what turns files into documents; closed on leaving.
+
+    The encoder for passages is loaded with the first passage, so that a run which finds nothing
+    new never loads it.
+
+    Raises:
+        ModelError: the model folder is not the vetted one.
+    """
+    settings = parts.settings
+    folder = await asyncio.to_thread(verified_model_folder, DEFAULT_MODEL, settings.model_dir)
+    scanner = await asyncio.to_thread(SecretScanner, _private(settings.data_dir / "scanner"))
+    limits = ParseLimits(
+        file_bytes=settings.parse_max_bytes,
+        seconds=settings.parse_seconds,
+        memory_bytes=settings.parse_memory_bytes,
+    )
+    parser, encoder = Parser(limits), Encoder(override=settings.model_dir)
+    tools = Tools(
+        parser=parser,
+        scanner=scanner,
+        chunker=Chunker.from_folder(folder),
+        encoder=encoder,
+        model=f"{DEFAULT_MODEL}@{_model_digest()}",
+    )
+    try:
+        yield Pipeline(parts.stores, tools)
+    finally:
+        await parser.close()
+        await encoder.close()
+
+
+def reconciler(parts: Parts) -> Reconciler:
+    """Return what compares records and engine, and repairs."""
+    return Reconciler(parts.stores, parts.encoder)
+
+
+def verifier(settings: Settings, schema: LabelSchema) -> TokenVerifier:
+    """Return what turns tokens into subjects.
+
+    Raises:
+        SettingsError: no issuer is named, or its keys cannot be read.
+    """
+    return TokenVerifier(_keys(settings), _rules(settings), levels=levels(schema))
+
+
+def development_issuer(settings: Settings) -> DevelopmentIssuer:
+    """Return what signs tokens on this machine.
+
+    Raises:
+        SettingsError: the mode is not development.
+    """
+    if not settings.development:
+        raise SettingsError(
+            "tokens are signed here in development mode alone: set `STRONGROOM_MODE=development`"
+        )
+    return DevelopmentIssuer(read_signing_key(_signing_key(settings)), _rules(settings))
+
+
+def levels(schema: LabelSchema) -> Attribute | None:
+    """Return the attribute whose levels name clearances, if the label has one."""
+    return schema.attributes.get(CLASSIFICATION)
+
+
+def database_url(settings: Settings) -> str:
+    """Return the address of the records.
+
+    Raises:
+        SettingsError: the file that holds it cannot be read.
+    """
+    if settings.database_url_file is not None:
+        return given_secret(settings.database_url_file)
+    return f"sqlite:///{(settings.data_dir / 'records.db').absolute()}"
+
+
+def _data_dir(settings: Settings) -> Path:
+    return _private(settings.data_dir)
+
+
+def _private(folder: Path) -> Path:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"the folder `{folder}` cannot be made") from error
+    return folder
+
+
+def _engine(settings: Settings) -> VectorEngine:
+    if settings.qdrant_url is None:
+        return EdgeEngine(settings.data_dir / "engine")
+    # Its client takes two seconds to import, which only a cluster needs.
+    from ingest.index.qdrant import QdrantEngine  # noqa: PLC0415
+
+    read, write = settings.qdrant_read_key_file, settings.qdrant_write_key_file
+    return QdrantEngine.on_server(
+        settings.qdrant_url,
+        read_key=given_secret(read) if read else None,
+        write_key=given_secret(write) if write else None,
+        # With a key for reading alone, this process cannot write even if it is told to.
+        may_write=write is not None or read is None,
+        collection=settings.qdrant_collection,
+    )
+
+
+def _plan(settings: Settings) -> PlanSettings:
+    return PlanSettings(
+        exact_points=settings.exact_points,
+        acorn_share=settings.acorn_share,
+        acorn_ef=settings.acorn_ef,
+        hnsw_ef=settings.hnsw_ef,
+    )
+
+
+def _collection(schema: LabelSchema) -> CollectionState:
+    assert TENANT in schema.attributes
+    return CollectionState(
+        label_schema_digest=schema.digest, model_name=DEFAULT_MODEL, model_digest=_model_digest()
+    )
+
+
+def _model_digest() -> str:
+    return vetted_model(DEFAULT_MODEL).files["model.safetensors"]
+
+
+def _rules(settings: Settings) -> TokenRules:
+    issuer = settings.accepted_issuer
+    if issuer is None:
+        raise SettingsError("there is no issuer of tokens: set `STRONGROOM_ISSUER`")
+    return TokenRules(
+        issuer=issuer,
+        audience=settings.audience,
+        max_seconds=settings.token_max_seconds,
+        leeway_seconds=settings.token_leeway_seconds,
+    )
+
+
+def _keys(settings: Settings) -> TokenKeys:
+    if settings.development:
+        return FixedKeys.of_development(read_signing_key(_signing_key(settings)))
+    if settings.jwks_file is not None:
+        return FixedKeys.from_file(settings.jwks_file)
+    if settings.jwks_url is None:
+        raise SettingsError("there are no keys of the issuer: set `STRONGROOM_JWKS_URL`")
+    return FetchedKeys(settings.jwks_url)
+
+
+def _signing_key(settings: Settings) -> bytes:
+    default = _data_dir(settings) / "development.key"
+    return own_file(settings.signing_key_file, default, new_signing_key)

@@ -1,0 +1,26 @@
+"""How a label is shown to somebody who may read the document."""
+
+from __future__ import annotations
+
+from acl.labels import Label, LabelSchema
+
+_CLASSIFICATION = "classification"
+_OWNER = "owner"
+
+
+def classification_of(label: Label, schema: LabelSchema) -> str:
+    """Return the name of the label's level, or `""` where the schema has none."""
+    value = label.values.get(_CLASSIFICATION)
+    return "" if value is None else str(schema.attributes[_CLASSIFICATION].display(value))
+
+
+def owner_of(label: Label) -> str:
+    """Return the identity that owns the document, or `""` where the schema has none."""
+    return str(label.values.get(_OWNER, ""))
+
+
+def label_of(label: Label, schema: LabelSchema) -> dict[str, object]:
+    """Return the whole label as a person would write it."""
+    return {
+        name: schema.attributes[name].display(value) for name, value in sorted(label.values.items())
+    }

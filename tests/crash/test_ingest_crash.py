@@ -1,0 +1,254 @@
+"""Writers are killed at random points; what they acknowledged stands, and nothing half-done shows.
+
+`STRONGROOM_KILLS` says how many writers are killed. In every tenth round the engine's process is
+killed together with the writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import re
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acl.engine.payload import VERSION, label_payload
+from acl.engine.wire import Filter, Range
+from acl.records import DocumentRecord
+from acl.subject import Subject
+from tests.crash.ingest_writer import DOCUMENTS, name_of, prepare
+from tests.integration.world import NOW, World, world
+from tests.plain import plain_tools
+
+ROUNDS = 10
+KILLS = int(os.environ.get("STRONGROOM_KILLS", "200"))
+ROOT = Path(__file__).parents[2]
+EVERYTHING = Filter(must=(Range(VERSION, gte=0),))
+
+
+@dataclass(frozen=True)
+class State:
+    """What a document is: the generation of its text, and who owns it."""
+
+    generation: int
+    owner: str
+
+
+@dataclass
+class Expected:
+    """What was acknowledged, and what may have come of the step that was not.
+
+    Attributes:
+        owners: every owner that a document once had and was told to have no more.
+    """
+
+    acknowledged: dict[int, State | None]
+    possible: dict[int, State | None] = field(default_factory=dict)
+    owners: dict[int, set[str]] = field(default_factory=dict)
+    acks: int = 0
+
+    def settling(self, on_disk: dict[int, int | None]) -> None:
+        """The first step of a writer brings everything to what is on disk."""
+        self.possible = {}
+        for document, generation in on_disk.items():
+            old = self.acknowledged[document]
+            owner = old.owner if old else "user:l0"
+            self.possible[document] = None if generation is None else State(generation, owner)
+
+    def hear(self, line: dict[str, Any]) -> None:
+        match line["say"]:
+            case "intent":
+                document = line["document"]
+                self.possible = {document: self._after(line, self.acknowledged[document])}
+            case "ack" | "settled":
+                for document in self.possible:
+                    self._settle(document, self.possible[document])
+                self.possible = {}
+                self.acks += 1
+
+    def possible_owner(self, document: int) -> set[str]:
+        """Return who may own a document although that was not acknowledged."""
+        state = self.possible.get(document)
+        return {state.owner} if state else set()
+
+    def find(self, document: int, state: State | None) -> None:
+        """A document was found to be in this state, which must be one of two."""
+        allowed = [self.acknowledged[document]]
+        if document in self.possible:
+            allowed.append(self.possible[document])
+        assert state in allowed, f"d{document} is {state}, not one of {allowed}"
+        self._settle(document, state)
+
+    def _settle(self, document: int, state: State | None) -> None:
+        before = self.acknowledged[document]
+        if before is not None and (state is None or state.owner != before.owner):
+            self.owners.setdefault(document, set()).add(before.owner)
+        if state is not None:
+            self.owners.get(document, set()).discard(state.owner)
+        self.acknowledged[document] = state
+
+    def _after(self, line: dict[str, Any], old: State | None) -> State | None:
+        match line["do"]:
+            case "delete":
+                return None
+            case "relabel":
+                assert old is not None
+                return replace(old, owner=line["owner"])
+            case _:
+                return State(line["generation"], old.owner if old else "user:l0")
+
+
+class Writers:
+    """The process that forks writers."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def one(self, seed: int) -> int:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{seed}\n".encode())
+        await self._process.stdin.drain()
+        return int((await self.line())["pid"])
+
+    async def line(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        async with asyncio.timeout(60):
+            line: dict[str, Any] = json.loads(await self._process.stdout.readline())
+        return line
+
+
+@pytest.fixture
+async def writers(tmp_path: Path) -> AsyncIterator[Writers]:
+    command = (sys.executable, "-m", "tests.crash.ingest_writer", str(tmp_path))
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    yield Writers(process)
+    assert process.stdin is not None
+    process.stdin.close()
+    await process.wait()
+
+
+async def test_killed_writers_lose_nothing_and_leave_nothing_half_done(
+    tmp_path: Path, writers: Writers
+) -> None:
+    rng = random.Random(KILLS)
+    expected = Expected(dict.fromkeys(range(DOCUMENTS)))
+    prepare(tmp_path)
+    started, repaired, interrupted, kill = time.monotonic(), 0, 0, 0
+    while kill < KILLS:
+        # The engine's process lives as long as this installation is open, and dies with the
+        # writer that is killed when none is.
+        expected.settling(on_disk(tmp_path))
+        kill += 1
+        await killed(writers, expected, kill, rng, with_engine=True)
+        interrupted += bool(expected.possible)
+        async with world(tmp_path / "data", plain_tools()) as made:
+            repaired += await checked(made, expected)
+            while kill < KILLS and kill % ROUNDS:
+                expected.settling(on_disk(tmp_path))
+                kill += 1
+                await killed(writers, expected, kill, rng, with_engine=False)
+                interrupted += bool(expected.possible)
+                repaired += await checked(made, expected)
+    print(  # noqa: T201 - the measured figures are part of the result
+        f"{KILLS} kills in {time.monotonic() - started:.0f} s: {expected.acks} acknowledged, "
+        f"{interrupted} steps interrupted, {repaired} differences repaired, 0 left"
+    )
+    assert expected.acks > KILLS
+    assert interrupted > KILLS // 4
+
+
+async def checked(made: World, expected: Expected) -> int:
+    """Check what a killed writer left behind; return how many differences were repaired."""
+    await assert_points_are_whole(made)
+    await assert_no_older_label_shows(made, expected)
+    await assert_nothing_lost(made, expected)
+    repaired = (await made.reconciler.run(now=NOW)).differences
+    await assert_engine_equals_records(made)
+    return repaired
+
+
+async def killed(
+    writers: Writers, expected: Expected, seed: int, rng: random.Random, *, with_engine: bool
+) -> None:
+    """Let a writer run for a while, kill it, and hear everything that it said."""
+    writer = await writers.one(seed)
+    ready = await writers.line()
+    assert ready["say"] == "ready"
+    # One in four dies while it settles; the others when they have done some steps.
+    if rng.random() < 0.75:
+        expected.hear(await writers.line())
+    await asyncio.sleep(rng.uniform(0, 0.15))
+    os.kill(writer, signal.SIGKILL)
+    if with_engine:
+        with suppress(ProcessLookupError):
+            os.kill(ready["worker"], signal.SIGKILL)
+    while (line := await writers.line())["say"] != "end":
+        expected.hear(line)
+    assert line["killed"]
+
+
+def on_disk(home: Path) -> dict[int, int | None]:
+    found: dict[int, int | None] = {}
+    for document in range(DOCUMENTS):
+        path = home / "source" / name_of(document)
+        found[document] = generations(path.read_text()).pop() if path.exists() else None
+    return found
+
+
+def generations(text: str) -> set[int]:
+    return {int(one) for one in re.findall(r"generation (\d+)", text)}
+
+
+async def assert_points_are_whole(made: World) -> None:
+    """Whatever the engine holds carries a complete label, all of it or none."""
+    async for point in made.engine.scroll(EVERYTHING):
+        label = point.payload["label"]
+        assert label == label_payload(made.schema.parse(label["value"]), made.schema)
+
+
+async def assert_nothing_lost(made: World, expected: Expected) -> None:
+    """Every document is as acknowledged, or as the interrupted step would leave it."""
+    live = {one.uri: one for one in await made.documents()}
+    for document in range(DOCUMENTS):
+        record = live.get(f"file:{name_of(document)}")
+        expected.find(document, await state_of(made, record) if record else None)
+    assert (await made.records.audit.verify()).fault is None
+
+
+async def state_of(made: World, record: DocumentRecord) -> State:
+    passages = await made.records.catalog.document_passages(record.id)
+    assert len(passages) == record.chunk_count
+    (generation,) = {one for passage in passages for one in generations(passage.text)}
+    return State(generation, str(record.label_json["owner"]))
+
+
+async def assert_no_older_label_shows(made: World, expected: Expected) -> None:
+    """Who was told to be an owner no more finds the document no more, repaired or not."""
+    for document, owners in expected.owners.items():
+        for owner in sorted(owners - expected.possible_owner(document))[-2:]:
+            found = await made.uris(Subject(id=owner, tenant="acme"), f"note d{document}")
+            assert f"file:{name_of(document)}" not in found
+
+
+async def assert_engine_equals_records(made: World) -> None:
+    documents = {one.id: one for one in await made.documents()}
+    points: dict[str, int] = {}
+    async for point in made.engine.scroll(EVERYTHING):
+        document = documents[point.payload["document"]["id"]]
+        assert point.payload["document"]["version"] == document.live_version
+        wanted = label_payload(document.label(made.schema), made.schema)
+        assert point.payload["label"] == wanted
+        points[document.id] = points.get(document.id, 0) + 1
+    assert points == {one.id: one.chunk_count for one in documents.values()}

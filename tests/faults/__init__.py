@@ -1,0 +1,1 @@
+"""Seeded faults: the compiler broken on purpose, and the checks that must notice."""

@@ -1,0 +1,246 @@
+"""What a compiler must get right, checked within seconds; imported anew beside every mutant.
+
+Each check returns what is wrong, or nothing. Casbin's answers about the random worlds are computed
+once, by the sound code, and handed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+import numpy as np
+
+from acl.admission import admit, read_csv
+from acl.casbin_door import Row
+from acl.compiler import compile_request
+from acl.decide import decide
+from acl.decision import Denied, Permitted
+from acl.engine.filter import to_filter
+from acl.engine.payload import point_payload
+from acl.errors import AclError, PolicyError
+from acl.labels import Label, LabelSchema
+from acl.policy import Policy, load
+from acl.predicate import AnyOf, holds
+from acl.subject import Subject
+from ingest.index.edge_shard import Collection, Shard
+from ingest.index.engine import Point
+from tests.conformance.casbin.engines import Engines, Mode
+from tests.properties.agreement import Answers, Score, answers, compare
+from tests.properties.worlds import SCHEMA, World, label, world
+
+WORLDS: Final = 110
+LABELS: Final = 24
+SEED: Final = 4
+
+Known: TypeAlias = Sequence[Answers]
+
+
+def material() -> tuple[list[Label], list[World]]:
+    """Return the labels and worlds of the run; the same in every copy of the code."""
+    rng = random.Random(SEED)
+    return [label(rng) for _ in range(LABELS)], [world(rng) for _ in range(WORLDS)]
+
+
+def known() -> Known:
+    """Return Casbin's answers about the material."""
+    labels, worlds = material()
+    return [answers(one, labels) for one in worlds]
+
+
+def complaint(casbin: Known) -> str | None:
+    """Return the first thing that is wrong, or nothing."""
+    for check in CHECKS:
+        try:
+            found = check()
+        except Exception as error:  # noqa: BLE001 - a mutant may fail in any way
+            return f"{check.__name__}: {type(error).__name__}: {error}"
+        if found:
+            return f"{check.__name__}: {found}"
+    with tempfile.TemporaryDirectory() as directory:
+        return asyncio.run(_worlds(casbin, Path(directory)))
+
+
+async def _worlds(casbin: Known, directory: Path) -> str | None:
+    engines = Engines(directory, modes=(Mode.EDGE_BARE,))
+    labels, worlds = material()
+    score = Score()
+    try:
+        for one, answered in zip(worlds, casbin, strict=True):
+            await compare(one, labels, score, engines, answered)
+            if score.wrong:
+                return f"a random policy: {score.wrong[0]}"
+            if score.refused or score.refused_requests:
+                return f"a policy inside the fragment was refused: {one}"
+    except Exception as error:  # noqa: BLE001 - a mutant may fail in any way
+        return f"a random policy: {type(error).__name__}: {error}"
+    finally:
+        await engines.close()
+    return None
+
+
+_HEAD: Final = "[request_definition]\nr = sub, obj, act\n[policy_definition]\np = {columns}\n"
+
+
+def model(
+    matcher: str,
+    *,
+    columns: str = "sub, rule, act",
+    effect: str = "some(where (p.eft == allow))",
+    roles: str = "",
+) -> str:
+    """Return the text of a `model.conf`."""
+    head = _HEAD.format(columns=columns)
+    links = f"[role_definition]\n{roles}\n" if roles else ""
+    return f"{head}{links}[policy_effect]\ne = {effect}\n[matchers]\nm = {matcher}\n"
+
+
+def policy(matcher: str, *rows: tuple[str, ...], **parts: Any) -> Policy:
+    """Return a policy; each row is its kind and its columns."""
+    numbered = [Row(number, row[0], row[1:]) for number, row in enumerate(rows, 1)]
+    return load(model(matcher, **parts), numbered, SCHEMA)
+
+
+ROW: Final = ("p", "ada", "True", "read")
+REFUSED: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
+    ('r.obj.owner == "a&&b"', ROW, "Casbin rewrites it even inside a literal"),
+    ('r.obj.owner == "a!b"', ROW, "Casbin rewrites it even inside a literal"),
+    ('r.obj.owner == "r.sub"', ROW, "Casbin rewrites it even inside a literal"),
+    ('r.obj.owner == "eval(p_rule)"', ROW, "Casbin rewrites it even inside a literal"),
+    ("r.obj.open # && r.act == p.act", ROW, "cuts the expression"),
+    ("eval( p.rule )", ROW, "is spelt `eval(p.column)`"),
+    ("eval(p.rule)", ("p", "ada", "False) or (True", "read"), "is not one balanced expression"),
+    ("eval(p.rule)", ("p", "ada", "eval(p.rule)", "read"), "cannot hold another `eval`"),
+    ("r.obj.owner in p.rule", ROW, "would be a substring test"),
+    ("r.sub.name in r.obj.owner", ROW, "is not a set: this is a substring"),
+    ("regexMatch(r.obj.owner, p.rule)", ROW, "has no form in the filter"),
+    ("r.obj.owner == r.obj.tenant", ROW, "compares two attributes"),
+    ("r.obj.level <= p.rule", ROW, "raises for every document"),
+    ("r.obj.owner < p.rule", ROW, "is not a number or a date"),
+    ("r.obj.secret == p.rule", ROW, "is not a declared attribute"),
+    ("keyMatch(r.obj.place, p.rule)", ("p", "ada", "/a*", "read"), "does not follow a `/`"),
+    ("keyMatch2(r.obj.place, p.rule)", ("p", "ada", "/a.b/:x", "read"), "regular expression"),
+)
+
+
+def refusals() -> str | None:
+    """What has no filter form is refused by name."""
+    for matcher, row, reason in REFUSED:
+        try:
+            policy(matcher, row)
+        except PolicyError as error:
+            if reason not in str(error):
+                return f"`{matcher}` was refused for another reason: {error}"
+        else:
+            return f"`{matcher}` with {row} was accepted"
+    try:
+        policy("r.obj.open", ROW, effect="!some(where (p.eft == deny))")
+    except PolicyError:
+        return None
+    return "a default-allow effect was accepted"
+
+
+def misspelt_effect() -> str | None:
+    """A misspelt effect is not swallowed."""
+    text = model("r.obj.open", columns="sub, act, eft")
+    try:
+        admit(load(text, read_csv("p, ada, read, dney"), SCHEMA))
+    except PolicyError as error:
+        return None if "neither `allow` nor `deny`" in str(error) else str(error)
+    return "`dney` was admitted"
+
+
+def empty_table() -> str | None:
+    """Without a row, an asker with an empty value is not let in."""
+    made = policy("r.sub.name == p.sub && r.act == p.act")
+    decision = compile_request(made, {"sub": {"name": ""}, "act": ""}, datetime.now(UTC))
+    return None if isinstance(decision, Denied) else "an empty asker was let in"
+
+
+TENANTED: Final = LabelSchema.from_toml(
+    '[label]\ntenant = { type = "keyword" }\nlevel = { type = "integer" }\n'
+)
+
+
+def tenants_and_actors() -> str | None:
+    """No rule lifts the tenant; an agent's rights bound those of its user."""
+    text = model("r.sub.id == p.sub && r.obj.level <= 5", columns="sub")
+    made = load(text, [Row(1, "p", ("user:ada",)), Row(2, "p", ("agent:a",))], TENANTED)
+    ada = Subject(id="user:ada", tenant="acme")
+    stranger = Subject(id="agent:b", tenant="acme")
+    now = datetime.now(UTC)
+    decision = decide(made, ada, "read", now)
+    if not isinstance(decision, Permitted):
+        return "the user's own tenant is closed"
+    for tenant, expected in (("acme", True), ("best", False)):
+        if holds(decision.predicate, TENANTED.parse({"tenant": tenant, "level": 1})) != expected:
+            return f"the tenant {tenant} is open: {not expected}"
+    if isinstance(decide(made, replace(ada, actors=(stranger,)), "read", now), Permitted):
+        return "an agent without rights is let in"
+    return None
+
+
+def next_boundary() -> str | None:
+    """A decision that depends on time says when it must be taken again."""
+    window = "2026-01-01 00:00:00", "2027-01-01 00:00:00"
+    made = policy(
+        "g(r.sub.name, p.sub) && r.obj.open",
+        ("p", "boss", "x", "read"),
+        ("g", "ada", "boss", *window),
+        roles="g = _, _, (_, _)",
+    )
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    decision = compile_request(made, {"sub": {"name": "ada"}, "act": "read"}, at)
+    expected = datetime(2027, 1, 1, tzinfo=UTC)
+    return None if decision.not_after == expected else f"not after {decision.not_after}"
+
+
+def too_large() -> str | None:
+    """An asker whose values have no filter form gets an error, not an approximation."""
+    made = policy("r.obj.level < r.sub.level", ROW)
+    try:
+        compile_request(made, {"sub": {"level": float("nan")}, "act": "read"}, datetime.now(UTC))
+    except AclError:
+        return None
+    return "a comparison with nan was compiled"
+
+
+def unlabelled() -> str | None:
+    """A point whose label is incomplete, or of another schema, is never returned."""
+    label_ = TENANTED.parse({"tenant": "acme", "level": 1})
+    whole = point_payload(label_, TENANTED, document="d", version=1, meta={})
+    payloads = [
+        whole,
+        {**whole, "label": {**whole["label"], "complete": 0}},
+        {**whole, "label": {**whole["label"], "schema": "another"}},
+    ]
+    facts = Collection(schema=TENANTED.digest, dimension=2, indexes={})
+    with tempfile.TemporaryDirectory() as directory:
+        shard = Shard.attach(Path(directory), facts)
+        vector = np.array([1.0, 0.0], dtype=np.float32)
+        shard.upsert(
+            [Point(str(UUID(int=place)), vector, "x", one) for place, one in enumerate(payloads)]
+        )
+        where = to_filter(AnyOf("tenant", frozenset({"acme"})), TENANTED)
+        found, _ = shard.scroll(where, after=None, limit=9)
+        shard.close()
+    ids = [UUID(one.id).int for one in found]
+    return None if ids == [0] else f"points {ids} were returned"
+
+
+CHECKS: Final[tuple[Callable[[], str | None], ...]] = (
+    refusals,
+    misspelt_effect,
+    empty_table,
+    tenants_and_actors,
+    next_boundary,
+    too_large,
+    unlabelled,
+)

@@ -1,0 +1,355 @@
+"""The faults: one changed text each, in a module of the core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A fault.
+
+    Attributes:
+        name: what is broken.
+        module: where.
+        original: text that stands in the module exactly once.
+        mutated: what stands there instead.
+    """
+
+    name: str
+    module: str
+    original: str
+    mutated: str
+
+    def __str__(self) -> str:
+        return self.name.replace(" ", "-")
+
+
+MUTANTS: Final = (
+    # How the effects of rows are joined.
+    Mutant("drop the guard", "acl.compiler", "all_of(guard, rules)", "rules"),
+    Mutant("drop the tenant", "acl.decide", "at, guard=fence)", "at)"),
+    Mutant("ignore the agents", "acl.decide", "in (subject, *subject.actors)", "in (subject,)"),
+    Mutant(
+        "ignore deny",
+        "acl.compiler",
+        '*(row.outcome.false for row in rows if row.effect == "deny"),',
+        "",
+    ),
+    Mutant(
+        "deny that raises permits",
+        "acl.compiler",
+        "        *(row.outcome.defined for row in rows),\n",
+        "",
+    ),
+    Mutant(
+        "an unknown effect permits",
+        "acl.compiler",
+        'if row.effect == "allow":\n            permits',
+        'if row.effect != "deny":\n            permits',
+    ),
+    Mutant(
+        "a row that raises is passed over",
+        "acl.compiler",
+        "if not row.outcome.total:",
+        "if not row.effect:",
+    ),
+    Mutant("priority from the end", "acl.compiler", "reversed(groups)", "groups"),
+    Mutant(
+        "priority ignores deny",
+        "acl.compiler",
+        'if effect == "deny":\n        return all_of(rest, *(outcome.false for outcome in outcomes))',
+        'if effect == "deny":\n        return rest',
+    ),
+    Mutant(
+        "priority ignores a deny of an unknown effect that raises",
+        "acl.compiler",
+        "return all_of(rest, *(outcome.defined for outcome in outcomes))",
+        "return rest",
+    ),
+    Mutant(
+        "priority joins past a row that raises",
+        "acl.compiler",
+        "groups[-1][0] == row.effect and groups[-1][1][-1].outcome.total",
+        "groups[-1][0] == row.effect",
+    ),
+    Mutant("the hole of the empty policy", "acl.compiler", " or _has_empty(request):", ":"),
+    Mutant("forget when to decide again", "acl.compiler", "if moment >= at", "if moment < at"),
+    # Outcomes.
+    Mutant(
+        "false where it raises",
+        "acl.outcome",
+        "later = other.false if self.total else all_of(self.true, other.false)",
+        "later = other.false",
+    ),
+    Mutant(
+        "swap and with or",
+        "acl.outcome",
+        "all_of(self.true, other.true), any_of(self.false, later)",
+        "any_of(self.true, other.true), all_of(self.false, later)",
+    ),
+    Mutant(
+        "total if either is",
+        "acl.outcome",
+        "self.total and other.total",
+        "self.total or other.total",
+    ),
+    Mutant(
+        "a negation never raises",
+        "acl.outcome",
+        "Outcome(self.false, self.true, self.total)",
+        "Outcome(self.false, self.true)",
+    ),
+    Mutant(
+        "a negation is lost",
+        "acl.outcome",
+        "(self.false, self.true, self",
+        "(self.true, self.false, self",
+    ),
+    Mutant("nothing raises", "acl.outcome", "ALWAYS if self.total else any_of", "ALWAYS or any_of"),
+    # Leaves and their duals.
+    Mutant(
+        "the dual of a bound is off by one",
+        "acl.predicate",
+        "return MoreThan(attribute, bound)",
+        "return MoreThan(attribute, bound - 1)",
+    ),
+    Mutant(
+        "a missing attribute satisfies",
+        "acl.predicate",
+        "value is not None and _leaf_holds",
+        "value is None or _leaf_holds",
+    ),
+    Mutant(
+        "none of is always true",
+        "acl.predicate",
+        "        case NoneOf(_, values):\n            return values.isdisjoint(_elements(value))",
+        "        case NoneOf(_, values):\n            return True",
+    ),
+    Mutant(
+        "a subset must be proper",
+        "acl.predicate",
+        "            return _elements(value) <= texts",
+        "            return _elements(value) < texts",
+    ),
+    Mutant("below instead of at most", "acl.predicate", "value <= bound", "value < bound"),
+    Mutant("depth is not checked", "acl.predicate", "else len(parts) != depth:", "else False:"),
+    Mutant(
+        "a wildcard matches nothing at all",
+        "acl.predicate",
+        'case Wildcard.SOME:\n            return part != ""',
+        "case Wildcard.SOME:\n            return True",
+    ),
+    # Predicate to filter.
+    Mutant(
+        "must becomes should",
+        "acl.engine.filter",
+        "Filter(must=tuple(_condition(part",
+        "Filter(should=tuple(_condition(part",
+    ),
+    Mutant(
+        "should becomes must",
+        "acl.engine.filter",
+        "Filter(should=tuple(_condition(part",
+        "Filter(must=tuple(_condition(part",
+    ),
+    Mutant(
+        "forget presence",
+        "acl.engine.filter",
+        "Filter(must=(_present(attribute),), must_not=(condition,))",
+        "Filter(must=(MatchAny(COMPLETE, (1,)),), must_not=(condition,))",
+    ),
+    Mutant(
+        "the filter's lower bound is off by one",
+        "acl.engine.filter",
+        "gte=_clamp(bound + 1)",
+        "gte=_clamp(bound)",
+    ),
+    Mutant(
+        "the filter's upper bound is off by one",
+        "acl.engine.filter",
+        "lte=_clamp(bound)",
+        "lte=_clamp(bound + 1)",
+    ),
+    Mutant(
+        "not a subset is a subset",
+        "acl.engine.filter",
+        "return Filter(must=(_present(attribute), inside))",
+        "return _unless(attribute, inside)",
+    ),
+    Mutant(
+        "labels of another schema pass",
+        "acl.engine.filter",
+        "MatchAny(COMPLETE, (1,)), MatchAny(SCHEMA, (schema.digest,))",
+        "MatchAny(COMPLETE, (1,)), MatchAny(COMPLETE, (1,))",
+    ),
+    Mutant(
+        "incomplete labels pass",
+        "acl.engine.filter",
+        "MatchAny(COMPLETE, (1,)), MatchAny(SCHEMA, (schema.digest,))",
+        "MatchAny(SCHEMA, (schema.digest,)), MatchAny(SCHEMA, (schema.digest,))",
+    ),
+    # Label to payload.
+    Mutant(
+        "prefixes are cut at segments alone",
+        "acl.engine.payload",
+        'cut is Prefixes.CHARACTER or path[end - 1] == "/"',
+        'path[end - 1] == "/"',
+    ),
+    Mutant("the filter forgets the depth", "acl.engine.payload", 'else f"#{depth}"', 'else "0."'),
+    Mutant(
+        "an empty segment counts",
+        "acl.engine.payload",
+        '        if segment:\n            yield f"{position}+"',
+        '        yield f"{position}+"',
+    ),
+    Mutant(
+        "every attribute is said to be present",
+        "acl.engine.payload",
+        '"present": sorted(label.values)',
+        '"present": sorted(schema.attributes)',
+    ),
+    # Roles.
+    Mutant("one hop more", "acl.roles", "HOPS: Final = 9", "HOPS: Final = 10"),
+    Mutant("one hop less", "acl.roles", "HOPS: Final = 9", "HOPS: Final = 8"),
+    Mutant("one timed hop less", "acl.roles", "HOPS_TIMED: Final = 10", "HOPS_TIMED: Final = 9"),
+    Mutant("keep an expired role", "acl.roles", " and link.window.holds(at)", ""),
+    Mutant("a role begins late", "acl.roles", "at > self.start", "at < self.start"),
+    Mutant(
+        "roles of every domain",
+        "acl.roles",
+        "self._links[link.domain][link.name].append(link)",
+        'for one in ("acme", "best", link.domain):\n'
+        "                self._links[one][link.name].append(link)",
+    ),
+    # Simplification.
+    Mutant(
+        "merge keeps the first",
+        "acl.conditions",
+        "AnyOf(attribute, frozenset().union(*sets))",
+        "AnyOf(attribute, first.values)",
+    ),
+    Mutant(
+        "merge keeps the lower bound",
+        "acl.conditions",
+        "max(leaf.bound for leaf in leaves",
+        "min(leaf.bound for leaf in leaves",
+    ),
+    Mutant(
+        "join keeps the looser bound",
+        "acl.conditions",
+        "min(bound, at_most.get(attribute, bound))",
+        "max(bound, at_most.get(attribute, bound))",
+    ),
+    Mutant(
+        "a common condition is lost", "acl.conditions", "all_of(*common, any_of", "all_of(any_of"
+    ),
+    Mutant(
+        "two bounds with a gap cover everything",
+        "acl.conditions",
+        "and other.bound <= bound",
+        "and other.bound != bound",
+    ),
+    # Terms to leaves.
+    Mutant(
+        "less than is at most",
+        "acl.leaves",
+        "-_floor(-value) - 1",
+        "_floor(value)",
+    ),
+    Mutant(
+        "numbers equal their text",
+        "acl.leaves",
+        "value if isinstance(value, str) else None",
+        "str(value)",
+    ),
+    Mutant(
+        "optional attributes never raise",
+        "acl.leaves",
+        "return Outcome(leaf, dual(leaf), total=attribute.required)",
+        "return Outcome(leaf, dual(leaf))",
+    ),
+    Mutant(
+        "an order on a text is false",
+        "acl.leaves",
+        "not isinstance(value, int | float):\n            return RAISES",
+        "not isinstance(value, int | float):\n            return _never(attribute)",
+    ),
+    Mutant(
+        "unequal is equal",
+        "acl.leaves",
+        '"!=":\n            return ~_equal',
+        '"!=":\n            return _equal',
+    ),
+    Mutant(
+        "nobody has their own role",
+        "acl.leaves",
+        "if name == role:\n        return present(attribute)",
+        "if name == role:\n        return _never(attribute)",
+    ),
+    Mutant(
+        "a pattern overrules a name",
+        "acl.leaves",
+        "matching.then(~_equal(attribute, known)) if known else matching",
+        "matching",
+    ),
+    # Patterns.
+    Mutant("nothing may follow", "acl.patterns", "Shape(segments, tail)", "Shape(segments)"),
+    Mutant(
+        "prefix without slash",
+        "acl.patterns",
+        '_under(attribute, f"{text}/"',
+        "_under(attribute, text",
+    ),
+    Mutant(
+        "a star shows hidden files",
+        "acl.patterns",
+        'Wildcard.VISIBLE if part == "*"',
+        'Wildcard.SOME if part == "*"',
+    ),
+    Mutant(
+        "a star inside a segment",
+        "acl.patterns",
+        'and not prefix.endswith("/")',
+        "and not prefix",
+    ),
+    # Reading.
+    Mutant(
+        "remember a term without its columns",
+        "acl.partial",
+        "key = term, tuple(",
+        "key = term, () and tuple(",
+    ),
+    Mutant("what raises is false", "acl.partial", "return RAISES", "return FALSE"),
+    Mutant("ignore the second operand's order", "acl.terms", '"<": ">"', '"<": "<"'),
+    Mutant(
+        "not in is in", "acl.terms", "return Negation(self._membership", "return (self._membership"
+    ),
+    Mutant(
+        "rules in the order of the file",
+        "acl.casbin_door",
+        "        holder.sort_policies_by_priority()\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "no hierarchy of subjects",
+        "acl.casbin_door",
+        "        holder.sort_policies_by_subject_hierarchy()\n        holder",
+        "        holder",
+    ),
+    Mutant("a rewritten literal", "acl.expression", 're.compile(r"&&|', 're.compile(r"'),
+    Mutant(
+        "a comment",
+        "acl.expression",
+        '        ("#", "Casbin cuts the expression here"),\n',
+        "",
+    ),
+    Mutant(
+        "permit by default",
+        "acl.policy",
+        "elif Effect(model.effect) is Effect.DENY_OVERRIDE:",
+        "elif not model.effect:",
+    ),
+    Mutant("a misspelt effect", "acl.admission", "value not in EFFECTS", "not value"),
+)
