@@ -268,6 +268,11 @@ class PatternedRoleGraph:
             self._memo[key] = bool(manager.has_link(name, role, *rest))
         return self._memo[key]
 
+    def circles(self, role: str, domain: str) -> bool:
+        """Say whether `role` leads back to itself, and so does every name that it matches."""
+        manager, rest = self._manager(), (domain,) if self._definition.arity > 2 else ()  # noqa: PLR2004
+        return any(manager.has_link(one, role, *rest) for one in manager.get_roles(role, *rest))
+
     def _manager(self) -> Any:  # noqa: ANN401 - Casbin is untyped
         manager = RoleManager(10) if self._definition.arity == 2 else DomainManager(10)  # noqa: PLR2004
         # Casbin registers the functions on a manager that is loaded already, and rebuilds it.

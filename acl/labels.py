@@ -298,15 +298,24 @@ def _timestamp(raw: object) -> int:
     if isinstance(raw, int) and not isinstance(raw, bool):
         moment = raw
     elif isinstance(raw, str | datetime):
-        parsed = datetime.fromisoformat(raw) if isinstance(raw, str) else raw
-        if parsed.tzinfo is None:
-            raise ValueError("expected a date and time with a zone")
-        moment = int(parsed.timestamp())
+        moment = _seconds(raw)
     else:
         raise ValueError(f"expected a date and time, not {_kind(raw)}")
     if abs(moment) > MAX_INTEGER:
         raise ValueError("is beyond ±2^53")
     return moment
+
+
+def _seconds(raw: str | datetime) -> int:
+    expected = "expected a date and time with a zone, such as 2026-01-31T17:00:00+00:00"
+    try:
+        parsed = datetime.fromisoformat(raw) if isinstance(raw, str) else raw
+    except ValueError:
+        # The library's own text repeats the value, which may come from a stranger.
+        raise ValueError(expected) from None
+    if parsed.tzinfo is None:
+        raise ValueError(expected)
+    return int(parsed.timestamp())
 
 
 def _kind(raw: object) -> str:

@@ -203,6 +203,8 @@ def _resource_role(
     reaching = {name for name in names if graph.has_link(name, role, domain, at)}
     outcome = _equal(attribute, [*reaching, role])
     if isinstance(graph, PatternedRoleGraph) and graph.match:
+        if role in names and graph.circles(role, domain):
+            raise ExpressionError("g", f"the role `{role}` leads back to itself through a pattern")
         missing = names - reaching - {role}
         for pattern in sorted(reaching - {role}):
             matching = _matching(attribute, graph, pattern, missing)

@@ -105,8 +105,8 @@ class Keys:
     ) -> str:
         """Return a signed token; `headers` are added to good ones."""
         names = {"rsa": "RS256", "ec": "ES256", "ed": "EdDSA"}
-        return jwt.encode(
-            self.claims(who, **changed),
+        return jwt.PyJWS().encode(
+            json.dumps(self.claims(who, **changed)).encode(),
             self.private[kid],
             algorithm=names[kid],
             headers={"typ": "at+jwt", "kid": kid, **(headers or {})},

@@ -61,9 +61,9 @@ def own_file(given: Path | None, default: Path, make: Callable[[], bytes]) -> by
 
 
 def _create(path: Path, content: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -75,7 +75,8 @@ def _create(path: Path, content: bytes) -> None:
     except OSError as error:
         raise SettingsError(f"the secret `{path.name}` cannot be written") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
 
 
 def _read(path: Path) -> bytes:

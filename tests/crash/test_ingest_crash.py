@@ -75,6 +75,8 @@ class Expected:
                     self._settle(document, self.possible[document])
                 self.possible = {}
                 self.acks += 1
+            case other:
+                raise AssertionError(other)
 
     def possible_owner(self, document: int) -> set[str]:
         """Return who may own a document although that was not acknowledged."""
@@ -139,6 +141,7 @@ async def writers(tmp_path: Path) -> AsyncIterator[Writers]:
     await process.wait()
 
 
+@pytest.mark.slow
 async def test_killed_writers_lose_nothing_and_leave_nothing_half_done(
     tmp_path: Path, writers: Writers
 ) -> None:

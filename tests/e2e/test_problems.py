@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
+import structlog
 
+from retrieval.service import logs
 from retrieval.service.problems import MEDIA_TYPE
 from tests.serving import ADA, BOB, Service
 
@@ -180,18 +184,28 @@ def test_health_needs_no_token_and_says_no_more(service: Service) -> None:
     assert document["components"]["schemas"]["Problem"]
 
 
-def test_requests_leave_one_line_without_the_question(
-    service: Service, capfd: pytest.CaptureFixture[str]
-) -> None:
-    from retrieval.service import logs  # noqa: PLC0415 - configured for this test alone
+@pytest.fixture(name="lines")
+def _lines() -> Iterator[io.StringIO]:
+    root, stream = logging.getLogger(), io.StringIO()
+    handlers, level = root.handlers, root.level
+    logs.configure("info", stream)
+    yield stream
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
-    logs.configure("info")
+
+def test_requests_leave_one_line_without_the_question(service: Service, lines: io.StringIO) -> None:
     with service.as_(BOB) as client:
         client.post("/v1/search", json={"query": "very private words"})
         client.get("/v1/documents/%0d%0a%22evil%22")
-    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.strip()]
-    requests = [line for line in lines if line["event"] == "request"]
+    # The line is written after the answer.
+    deadline = time.monotonic() + 10
+    while lines.getvalue().count('"request"') < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    noted = [json.loads(line) for line in lines.getvalue().splitlines()]
+    requests = [line for line in noted if line["event"] == "request"]
     assert [line["route"] for line in requests] == ["/v1/search", "/v1/documents/{document_id}"]
     assert requests[0]["subject"] == "user:bob"
-    assert "private" not in json.dumps(lines)
-    assert "evil" not in json.dumps(lines)
+    assert "private" not in lines.getvalue()
+    assert "evil" not in lines.getvalue()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -19,7 +19,7 @@ from uuid import UUID
 import numpy as np
 
 from acl.admission import admit, read_csv
-from acl.casbin_door import Row
+from acl.casbin_door import Oracle, RoleMatching, Row, parse_model
 from acl.compiler import compile_request
 from acl.decide import decide
 from acl.decision import Denied, Permitted
@@ -34,7 +34,7 @@ from ingest.index.edge_shard import Collection, Shard
 from ingest.index.engine import Point
 from tests.conformance.casbin.engines import Engines, Mode
 from tests.properties.agreement import Answers, Score, answers, compare
-from tests.properties.worlds import SCHEMA, World, label, world
+from tests.properties.worlds import AT, SCHEMA, World, label, resource_columns, world
 
 WORLDS: Final = 110
 LABELS: Final = 24
@@ -235,6 +235,117 @@ def unlabelled() -> str | None:
     return None if ids == [0] else f"points {ids} were returned"
 
 
+_FULL: Final = {
+    "tenant": "acme", "level": 1, "place": "/a", "tags": [], "open": True, "item": "/a/b",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rare:
+    """A policy that random ones seldom resemble, and the labels that tell its faults apart."""
+
+    matcher: str
+    rows: tuple[tuple[str, ...], ...]
+    labels: tuple[dict[str, Any], ...]
+    effect: str = "some(where (p.eft == allow))"
+    columns: str = "sub, rule, act"
+    roles: str = ""
+    matching: Mapping[str, RoleMatching] = field(default_factory=dict)
+
+
+def _ladder(*window: str) -> tuple[tuple[str, ...], ...]:
+    links = (("g", f"n{step}", f"n{step + 1}", *window) for step in range(12))
+    rules = (("p", f"n{step}", f"item{step}", "read") for step in range(7, 13))
+    return (*rules, *links)
+
+
+_ITEMS: Final = tuple({"item": f"item{step}"} for step in range(7, 13))
+
+RARE: Final = (
+    Rare(
+        matcher="g(r.sub.name, p.sub) && r.item == p.rule",
+        rows=_ladder(),
+        labels=_ITEMS,
+        roles="g = _, _",
+    ),
+    Rare(
+        matcher="g(r.sub.name, p.sub) && r.item == p.rule",
+        rows=_ladder("_", "_"),
+        labels=_ITEMS,
+        roles="g = _, _, (_, _)",
+    ),
+    Rare(
+        matcher="eval(p.rule)",
+        rows=(
+            ("p", "x", "r.obj.level <= 0", "read"),
+            ("p", "x", "r.obj.level <= 2", "read"),
+            ("p", "x", 'r.item == "a"', "read"),
+            ("p", "x", 'r.item == "b"', "read"),
+        ),
+        labels=tuple({"item": item, "level": level} for item in "abc" for level in range(4)),
+    ),
+    Rare(
+        matcher="eval(p.rule)",
+        rows=(
+            ("p", "x", 'r.obj.owner == "ada"', "read", "allow"),
+            ("p", "x", "r.obj.open", "read", "allow"),
+        ),
+        labels=({"owner": "ada"}, {"owner": "ben"}, {}, {"open": False}),
+        effect="priority(p.eft) || deny",
+        columns="sub, rule, act, eft",
+    ),
+    Rare(
+        matcher="r.obj.tenant == r.sub.number",
+        rows=(("p", "x", "x", "x"),),
+        labels=({"tenant": "3"}, {"tenant": "4"}),
+    ),
+    Rare(
+        matcher='globMatch(r.item, "/a/*")',
+        rows=(("p", "x", "x", "x"),),
+        labels=({"item": "/a/.h"}, {"item": "/a/h"}, {"item": "/a/"}),
+    ),
+    Rare(
+        matcher='keyMatch2(r.item, "/a/:x") || keyMatch2(r.item, "/b/:x/*")',
+        rows=(("p", "x", "x", "x"),),
+        labels=tuple(
+            {"item": item} for item in ("/a/", "/a/x", "/a/x/y", "/b/x", "/b/x/", "/b/x/y/z", "/b/")
+        ),
+    ),
+    Rare(
+        matcher="g2(r.item, p.rule)",
+        rows=(("p", "x", "shelf", "read"), ("g2", "/a/:x", "shelf"), ("g2", "/a/b", "desk")),
+        labels=({"item": "/a/b"}, {"item": "/a/c"}, {"item": "shelf"}, {"item": "desk"}),
+        roles="g = _, _\ng2 = _, _",
+        matching={"g2": RoleMatching(names="keyMatch2")},
+    ),
+)
+
+
+def rare_policies() -> str | None:
+    """Policies written for one fault each mean what Casbin says."""
+    asked = {"sub": {"name": "n0", "number": 3}, "act": "read"}
+    for rare in RARE:
+        text = model(rare.matcher, columns=rare.columns, effect=rare.effect, roles=rare.roles)
+        text = text.replace("r = sub, obj, act", "r = sub, obj, item, act")
+        rows = [Row(number, row[0], row[1:]) for number, row in enumerate(rare.rows, 1)]
+        oracle = Oracle(parse_model(text), rows, rare.matching, at=AT)
+        decision = compile_request(load(text, rows, SCHEMA, matching=rare.matching), asked, AT)
+        for raw in rare.labels:
+            one = SCHEMA.parse({**_FULL, **raw})
+            got = isinstance(decision, Permitted) and holds(decision.predicate, one)
+            if got != _enforced(oracle, asked, one):
+                return f"`{rare.matcher}` for {raw}: {got}"
+    return None
+
+
+def _enforced(oracle: Oracle, asked: Mapping[str, Any], one: Label) -> bool:
+    columns = resource_columns(one)
+    try:
+        return oracle.enforce(asked["sub"], columns["obj"], columns["item"], asked["act"])
+    except Exception:  # noqa: BLE001 - whatever Casbin raises, nothing may be returned
+        return False
+
+
 CHECKS: Final[tuple[Callable[[], str | None], ...]] = (
     refusals,
     misspelt_effect,
@@ -243,4 +354,5 @@ CHECKS: Final[tuple[Callable[[], str | None], ...]] = (
     next_boundary,
     too_large,
     unlabelled,
+    rare_policies,
 )

@@ -289,10 +289,10 @@ MUTANTS: Final = (
         "if name == role:\n        return _never(attribute)",
     ),
     Mutant(
-        "a pattern overrules a name",
+        "patterns of a role are forgotten",
         "acl.leaves",
-        "matching.then(~_equal(attribute, known)) if known else matching",
-        "matching",
+        "outcome = outcome.otherwise(matching)",
+        "outcome = outcome",
     ),
     # Patterns.
     Mutant("nothing may follow", "acl.patterns", "Shape(segments, tail)", "Shape(segments)"),

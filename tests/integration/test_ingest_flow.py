@@ -445,10 +445,10 @@ async def test_many_new_points_rebuild_the_graph(
     async with world(tmp_path / "data", tools, settings=settings) as made:
         await made.ingest(company)
 
-        assert made.events[-1].kind is EventKind.OPTIMIZING
+        assert [event.kind for event in made.events].count(EventKind.OPTIMIZING) == 1
         assert "file:globex/falcon.txt" in await made.uris(GUS, "Falcon")
         await made.ingest(company)
-        assert made.events[-1].kind is EventKind.UNCHANGED
+        assert [event.kind for event in made.events].count(EventKind.OPTIMIZING) == 1
 
 
 async def test_the_reconciler_restores_what_the_engine_lost_and_removes_what_it_should_not_have(

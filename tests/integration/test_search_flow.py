@@ -30,7 +30,6 @@ from retrieval.narrow import Narrowing, NarrowingError, Operator
 from retrieval.search import Searcher, SearchRequest
 from retrieval.snapshot import load_snapshot, read_policy
 from retrieval.store import Mode, Store
-from tests.plain import vector
 from tests.integration.troubles import broken
 from tests.integration.world import (
     ADA,
@@ -47,6 +46,7 @@ from tests.integration.world import (
     CountingEncoder,
     World,
 )
+from tests.plain import vector
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

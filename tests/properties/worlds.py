@@ -118,6 +118,7 @@ class _Maker:
     domain: bool = field(init=False)
     timed: bool = field(init=False)
     patterned: bool = field(init=False)
+    chained: bool = field(init=False)
     effect: str = field(init=False)
     function: str = field(init=False)
 
@@ -126,6 +127,7 @@ class _Maker:
         self.patterned = not self.timed and self._once(0.2)
         self.effect = self.rng.choice(list(EFFECTS))
         self.function = self.rng.choice(list(PATTERNS))
+        self.chained = self.effect != "subject-priority" and self._once(0.3)
 
     def _once(self, share: float) -> bool:
         return self.rng.random() < share
@@ -305,11 +307,12 @@ class _Maker:
 
     def _rules(self) -> list[tuple[str, tuple[str, ...]]]:
         rows: list[tuple[str, tuple[str, ...]]] = []
+        far = [f"hop{number}" for number in range(8, 12)] if self.chained else []
         for number in range(self.rng.randint(2, 9)):
             denies = self.effect != "allow-override" and self._once(0.35)
             effect = self.rng.choice(["allow"] * 19 + ["dney"]) if not denies else "deny"
             values = (
-                self.rng.choice([*NAMES[:4], *ROLES]),
+                self.rng.choice([*NAMES[:4], *ROLES, *far]),
                 self.rng.choice([*NAMES[:4], *ROLES]),
                 self.rng.choice(PATTERNS[self.function]),
                 self._expression(self.rng.randint(0, 2), rule=True) if self._uses_rules else "True",
@@ -328,7 +331,7 @@ class _Maker:
 
     def _links(self) -> list[tuple[str, tuple[str, ...]]]:
         links = {("g", self._link(), self._of_domain()) for _ in range(self.rng.randint(3, 9))}
-        if self._once(0.3) and self.effect != "subject-priority":
+        if self.chained:
             links |= {("g", pair, domain) for pair, domain in self._long_chain()}
         links |= {("g2", pair, ()) for pair in self._resource_links()}
         return [
@@ -345,9 +348,9 @@ class _Maker:
         return names[one], names[other]
 
     def _long_chain(self) -> list[tuple[tuple[str, str], tuple[str, ...]]]:
-        """Return a chain near the number of hops that Casbin follows."""
+        """Return a chain longer than the number of hops that Casbin follows."""
         self._seen("long chain", "")
-        length, domain = self.rng.randint(8, 12), self._of_domain()
+        length, domain = 12, self._of_domain()
         steps = ["ada", *(f"hop{number}" for number in range(1, length)), "crew"]
         return [(pair, domain) for pair in pairwise(steps)]
 

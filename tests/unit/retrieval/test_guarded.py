@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from acl.engine.filter import to_filter
-from acl.engine.wire import Filter, MatchAny, Range
+from acl.engine.wire import Filter, MatchAny, MatchExcept, Range
 from acl.labels import LabelSchema
 from acl.predicate import AnyOf, Labelled
 from ingest.index.engine import DenseLeaf, SparseLeaf
@@ -87,3 +87,12 @@ def test_a_filter_that_is_no_policy_s_is_refused() -> None:
         leaf = DenseLeaf(vector=VECTOR, filter=guard(permit, None), limit=1)
         with pytest.raises(UnguardedQueryError, match="does not begin with the label's guards"):
             assert_guarded(leaf, permit=permit, schema=SCHEMA)
+
+
+def test_a_negative_exception_may_be_of_nothing() -> None:
+    present = Filter(must=(PERMIT, Filter(must=(MatchExcept("meta.language", ()),))))
+    ranged = Filter(must=(PERMIT, Range("meta.pages", gte=1)))
+    for where in (present, ranged):
+        assert_guarded(
+            DenseLeaf(vector=VECTOR, filter=where, limit=1), permit=PERMIT, schema=SCHEMA
+        )

@@ -200,3 +200,29 @@ def test_a_metadata_index_is_made_late_and_changed(tmp_path: Path) -> None:
         "meta.language": "PayloadSchemaType.Integer",
         "meta.pages": "PayloadSchemaType.Integer",
     }
+
+
+async def test_every_operation_is_answered(worker: Worker) -> None:
+    asked(worker, "open", greeting())
+    point = corpus.labelling(random.Random(4)).point
+    where = pack_filter(EVERYTHING)
+    asked(worker, "upsert", {"points": [pack_point(point)]})
+    leaf = {"filter": where, "limit": 1, "text": point.text, "corpus": where}
+
+    ((found,),) = asked(worker, "query", {"leaves": [leaf]}).result
+    assert found[0] == point.id
+    (walked,), following = asked(worker, "scroll", {"where": where, "limit": 5}).result
+    assert (walked[0], following) == (point.id, None)
+    assert asked(worker, "scroll", {"where": where, "limit": 5, "after": point.id}).fault is None
+    label = point.payload["label"]
+    assert asked(worker, "set_label", {"where": where, "label": label}) == Reply(5)
+    assert asked(worker, "optimize", {}) == Reply(5)
+    assert asked(worker, "delete", {"where": where}) == Reply(5)
+    assert asked(worker, "count", {"where": where, "exact": True}) == Reply(5, 0)
+
+
+async def test_the_process_goes_when_its_parent_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge_worker, "_PARENT_SECONDS", 0.01)
+    ended = asyncio.Event()
+    await asyncio.wait_for(edge_worker._watch_parent(-1, ended), 5)
+    assert ended.is_set()

@@ -1,0 +1,62 @@
+"""The service does what its OpenAPI document says, for requests that nobody thought of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import (
+    content_type_conformance,
+    not_a_server_error,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.serving import ADA, Service
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+def test_generated_requests_get_declared_answers(service: Service) -> None:
+    with service.client() as client:
+        document: dict[str, Any] = client.get("/openapi.json").json()
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=service.server.address)
+    headers = {"Authorization": f"Bearer {service.keys.token(ADA)}"}
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        cases = st.one_of(
+            operation.as_strategy(generation_mode=schemathesis.GenerationMode.POSITIVE),
+            operation.as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE),
+        )
+
+        @given(case=cases)
+        @settings(
+            max_examples=15,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        def check(case: schemathesis.Case) -> None:
+            case.call_and_validate(headers=headers, checks=CHECKS)
+
+        check()
+
+
+def test_every_operation_declares_its_errors_as_problems(service: Service) -> None:
+    with service.client() as client:
+        document = client.get("/openapi.json").json()
+    assert "HTTPValidationError" not in str(document)
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            errors = {code for code in operation["responses"] if code >= "400"}
+            if path.startswith("/v1/"):
+                assert {"401", "503"} <= errors
+                assert operation["security"] == [{"access token": []}]
