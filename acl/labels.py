@@ -16,7 +16,7 @@ import hashlib
 import json
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -325,17 +325,3 @@ def _kind(raw: object) -> str:
 def _digest(document: object) -> str:
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def principals(names: Iterable[str]) -> frozenset[str]:
-    """Return `names`, each checked to be a prefixed identity such as `user:ada`.
-
-    Raises:
-        ValueError: a name without a known kind before its first colon.
-    """
-    checked = frozenset(normalise(name) for name in names)
-    for name in checked:
-        kind, _, rest = name.partition(":")
-        if kind not in {"user", "group", "role", "service", "agent"} or not rest:
-            raise ValueError(f"`{name}` is not an identity such as user:ada or group:finance")
-    return checked

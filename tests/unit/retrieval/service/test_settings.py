@@ -53,7 +53,7 @@ def test_a_wrong_value_is_named_and_not_repeated() -> None:
 def test_settings_never_change() -> None:
     settings = load_settings({})
     with pytest.raises(ValueError, match="frozen"):
-        settings.mode = Mode.DEVELOPMENT  # type: ignore[misc]
+        settings.mode = Mode.DEVELOPMENT
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "example.org"])
