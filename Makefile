@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check format bench nightly eval clean
+.PHONY: help demo serve lock test check format bench nightly eval clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml $(LOCK)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
 ifneq ($(LOCK),)
-	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps -e .
 else
 	$(BIN)/python -m pip install --quiet -e . --group dev
@@ -37,11 +37,18 @@ demo: $(STAMP) ## one question, three people, three answers; leaves the service 
 serve: $(STAMP) ## run the service with the settings of the environment
 	@$(BIN)/strongroom serve
 
-check: $(STAMP) ## formatting, lint, types, import directions
+lock: $(STAMP) ## pin every package again, with hashes and without addresses
+	$(BIN)/uv pip compile pyproject.toml --group dev --quiet --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+		--no-emit-package torch --output-file requirements.lock
+
+check: $(STAMP) ## formatting, lint, types, import directions, container files
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/hadolint Dockerfile
 
 test: check ## everything above, all tests, and the coverage that is promised
 	$(BIN)/python -m coverage erase
