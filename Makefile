@@ -10,7 +10,6 @@ LOCK   := $(wildcard requirements.lock)
 TORCH  := torch==2.13.0
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve lock test check format bench nightly eval clean

@@ -15,9 +15,9 @@ from typing import Final, assert_never
 from acl.casbin_door import PatternedRoleGraph
 from acl.expression import ExpressionError
 from acl.labels import MAX_INTEGER, Attribute, AttributeType
-from acl.outcome import RAISES, Outcome
+from acl.outcome import RAISES, Outcome, of_leaf
 from acl.patterns import matches, present
-from acl.predicate import AnyOf, AtMost, Leaf, Scalar, SubsetOf, dual
+from acl.predicate import AnyOf, AtMost, Scalar, SubsetOf
 from acl.roles import RoleGraph
 from acl.terms import (
     Among,
@@ -71,10 +71,6 @@ def outcome_of(
             assert_never(term)
 
 
-def _leaf(leaf: Leaf, attribute: Attribute) -> Outcome:
-    return Outcome(leaf, dual(leaf), total=attribute.required)
-
-
 def _never(attribute: Attribute) -> Outcome:
     """False wherever the attribute is present."""
     return ~present(attribute)
@@ -105,7 +101,7 @@ def _equal(attribute: Attribute, values: Sequence[object]) -> Outcome:
     accepted = {one for value in values if (one := _same_kind(attribute, value)) is not None}
     if not accepted:
         return _never(attribute)
-    return _leaf(AnyOf(attribute.name, frozenset(accepted)), attribute)
+    return of_leaf(AnyOf(attribute.name, frozenset(accepted)), attribute)
 
 
 def _same_kind(attribute: Attribute, value: object) -> Scalar | None:
@@ -130,11 +126,11 @@ def _whole(value: object) -> int | None:
 
 
 def _at_most(attribute: Attribute, value: float) -> Outcome:
-    return _leaf(AtMost(attribute.name, _floor(value)), attribute)
+    return of_leaf(AtMost(attribute.name, _floor(value)), attribute)
 
 
 def _less_than(attribute: Attribute, value: float) -> Outcome:
-    return _leaf(AtMost(attribute.name, -_floor(-value) - 1), attribute)
+    return of_leaf(AtMost(attribute.name, -_floor(-value) - 1), attribute)
 
 
 def _floor(value: float) -> int:
@@ -165,7 +161,7 @@ def _overlaps(attribute: Attribute, value: object) -> Outcome:
 
 def _overlapping(attribute: Attribute, members: Collection[object]) -> Outcome:
     texts = frozenset(one for one in members if isinstance(one, str))
-    return _leaf(AnyOf(attribute.name, texts), attribute) if texts else _never(attribute)
+    return of_leaf(AnyOf(attribute.name, texts), attribute) if texts else _never(attribute)
 
 
 def _within(attribute: Attribute, value: object) -> Outcome:
@@ -173,7 +169,7 @@ def _within(attribute: Attribute, value: object) -> Outcome:
     if members is None:
         return RAISES
     texts = frozenset(one for one in members if isinstance(one, str))
-    return _leaf(SubsetOf(attribute.name, texts), attribute)
+    return of_leaf(SubsetOf(attribute.name, texts), attribute)
 
 
 def _members(value: object) -> frozenset[object] | None:

@@ -1,9 +1,14 @@
 """What an expression comes to, for every label at once: true, false, or an error.
 
 Casbin evaluates from left to right and stops early; an attribute that a label lacks raises, and
-kills the whole decision. An outcome therefore carries two conditions, for true and for false,
-which exclude each other; a label for which neither holds raises. `total` says that this cannot
-happen, and makes the formulas short.
+kills the whole decision. An outcome therefore carries three conditions, for true, for false and
+for defined, and these laws, each a property test:
+
+1. True and false exclude each other, and defined is where one of them holds.
+2. A label for which the expression is not defined raises.
+
+Defined could be computed from the other two, but it is mostly far shorter than they are, such as
+"the attribute is present", and it stands in front of every later row.
 """
 
 from __future__ import annotations
@@ -12,7 +17,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from acl.conditions import all_of, any_of
-from acl.predicate import ALWAYS, NEVER, Condition
+from acl.labels import Attribute
+from acl.predicate import ALWAYS, NEVER, Condition, Leaf, Present, dual
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +28,30 @@ class Outcome:
     Attributes:
         true: the labels for which the expression is true.
         false: the labels for which it is false.
-        total: no label raises.
+        defined: the labels for which it does not raise.
     """
 
     true: Condition
     false: Condition
-    total: bool = True
+    defined: Condition = ALWAYS
 
     @property
-    def defined(self) -> Condition:
-        """The labels for which the expression does not raise."""
-        return ALWAYS if self.total else any_of(self.true, self.false)
+    def total(self) -> bool:
+        """Whether the expression raises for no label."""
+        return self.defined is ALWAYS
 
     def __invert__(self) -> Outcome:
-        return Outcome(self.false, self.true, self.total)
+        return Outcome(self.false, self.true, self.defined)
 
     def then(self, other: Outcome) -> Outcome:
         """Return `self and other`, where `other` counts only if `self` is true."""
-        if self.true is NEVER or other is TRUE:
+        if self.true is NEVER:
             return self
-        if self is TRUE:
-            return other
         later = other.false if self.total else all_of(self.true, other.false)
-        total = self.total and other.total
-        return Outcome(all_of(self.true, other.true), any_of(self.false, later), total)
+        defined = self.defined
+        if not other.total:
+            defined = all_of(defined, any_of(self.false, other.defined))
+        return Outcome(all_of(self.true, other.true), any_of(self.false, later), defined)
 
     def otherwise(self, other: Outcome) -> Outcome:
         """Return `self or other`, where `other` counts only if `self` is false."""
@@ -56,9 +62,15 @@ class Outcome:
 
 TRUE: Final = Outcome(ALWAYS, NEVER)
 FALSE: Final = Outcome(NEVER, ALWAYS)
-RAISES: Final = Outcome(NEVER, NEVER, total=False)
+RAISES: Final = Outcome(NEVER, NEVER, NEVER)
 
 
 def constant(value: bool) -> Outcome:  # noqa: FBT001 - it is the value
     """Return the outcome of a known boolean."""
     return TRUE if value else FALSE
+
+
+def of_leaf(leaf: Leaf, attribute: Attribute) -> Outcome:
+    """Return where a leaf holds and where its dual does; a label without the attribute raises."""
+    defined = ALWAYS if attribute.required else Present(attribute.name)
+    return Outcome(leaf, dual(leaf), defined)

@@ -20,17 +20,14 @@ from typing import Final
 
 from acl.expression import ExpressionError
 from acl.labels import Attribute, AttributeType, Prefixes
-from acl.outcome import Outcome
+from acl.outcome import Outcome, of_leaf
 from acl.predicate import (
-    NEVER,
     AnyOf,
-    Leaf,
     Present,
     Shape,
     Shaped,
     Under,
     Wildcard,
-    dual,
 )
 
 PATH_FUNCTIONS: Final = frozenset({"keyMatch", "keyMatch2", "keyMatch3", "keyMatch4", "globMatch"})
@@ -66,16 +63,12 @@ def matches(function: str, attribute: Attribute, pattern: str) -> Outcome:
 
 def exactly(attribute: Attribute, text: str) -> Outcome:
     """Return where the attribute is `text`."""
-    return _leaf(AnyOf(attribute.name, frozenset({text})), attribute)
+    return of_leaf(AnyOf(attribute.name, frozenset({text})), attribute)
 
 
 def present(attribute: Attribute) -> Outcome:
     """Return "true wherever the attribute is present"."""
-    return Outcome(Present(attribute.name), NEVER, total=attribute.required)
-
-
-def _leaf(leaf: Leaf, attribute: Attribute) -> Outcome:
-    return Outcome(leaf, dual(leaf), total=attribute.required)
+    return of_leaf(Present(attribute.name), attribute)
 
 
 def _key_match(attribute: Attribute, pattern: str) -> Outcome:
@@ -95,7 +88,7 @@ def _under(attribute: Attribute, prefix: str, function: str, pattern: str) -> Ou
             f"the star of `{pattern}` does not follow a `/`; declare "
             f'`prefixes = "character"` for `{attribute.name}` or end the prefix at a segment',
         )
-    return _leaf(Under(attribute.name, frozenset({prefix})), attribute)
+    return of_leaf(Under(attribute.name, frozenset({prefix})), attribute)
 
 
 def _key_match_segments(
@@ -116,7 +109,7 @@ def _key_match_segments(
             _under(attribute, f"{text}/", function, pattern) if tail else exactly(attribute, text)
         )
     _require_path(attribute, function)
-    return _leaf(Shaped(attribute.name, Shape(segments, tail)), attribute)
+    return of_leaf(Shaped(attribute.name, Shape(segments, tail)), attribute)
 
 
 _colon: Final = re.compile(r":[^/]+")
@@ -148,8 +141,8 @@ def _glob(attribute: Attribute, pattern: str) -> Outcome:
         raise ExpressionError("globMatch", f"a star inside a segment of `{pattern}`")
     _require_path(attribute, "globMatch")
     wanted = tuple(Wildcard.VISIBLE if part == "*" else part for part in parts)
-    return _leaf(Shaped(attribute.name, Shape(wanted)), attribute).otherwise(
-        _leaf(Shaped(attribute.name, Shape((*wanted, ""))), attribute)
+    return of_leaf(Shaped(attribute.name, Shape(wanted)), attribute).otherwise(
+        of_leaf(Shaped(attribute.name, Shape((*wanted, ""))), attribute)
     )
 
 

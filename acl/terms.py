@@ -368,7 +368,7 @@ class _Reader:
             case "subset_of":
                 return Within(self._set(attribute, function), operand)
             case _ if function in PATH_FUNCTIONS:
-                return Matches(attribute, function, operand)
+                return Matches(self._text(left, function), function, operand)
             case _:
                 raise ExpressionError(function, "has no form in the filter on a resource")
 

@@ -62,19 +62,13 @@ class EncoderSettings:
         question_threads: torch's threads for a question; more than one loses on busy cores.
         passage_threads: torch's threads for passages.
         batch: passages encoded at a time; a question waits for one such batch at most.
-        bfloat16: whether passages are encoded in bfloat16; None measures it when loading.
+        bfloat16: whether passages are encoded in bfloat16; None measures it before the first.
     """
 
     question_threads: int = 1
     passage_threads: int = 2
     batch: int = 8
     bfloat16: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    question: _Model
-    passage: _Model
 
 
 class Encoder:
@@ -91,25 +85,26 @@ class Encoder:
         self._override = override
         self._settings = settings or EncoderSettings()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder")
-        self._loaded: _Loaded | None = None
+        self._for_questions: _Model | None = None
+        self._for_passages: _Model | None = None
 
     @property
     def ready(self) -> bool:
-        """Whether the model is loaded."""
-        return self._loaded is not None
+        """Whether questions can be encoded without waiting for the model."""
+        return self._for_questions is not None
 
     @property
     def bfloat16(self) -> bool:
-        """Whether passages are encoded in bfloat16."""
-        return self._loaded is not None and self._loaded.passage is not self._loaded.question
+        """Whether passages are encoded in bfloat16; settled by the first of them."""
+        return self._for_passages is not None and self._for_passages is not self._for_questions
 
     async def load(self) -> None:
-        """Load the model now; it takes seconds.
+        """Load the model for questions now; it takes seconds.
 
         Raises:
             ModelError: the folder is not the vetted model.
         """
-        await self._run(self._model)
+        await self._run(self._question_model)
 
     async def encode_question(self, text: str) -> Vector:
         """Return the vector of a question."""
@@ -131,18 +126,25 @@ class Encoder:
     async def _run(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _model(self) -> _Loaded:
-        if self._loaded is None:
-            self._loaded = _load(self._name, self._override, self._settings)
-        return self._loaded
+    def _question_model(self) -> _Model:
+        if self._for_questions is None:
+            self._for_questions = _load(self._name, self._override)
+        return self._for_questions
+
+    def _passage_model(self) -> _Model:
+        # Only who encodes passages pays for the second model and for measuring which is faster.
+        if self._for_passages is None:
+            self._for_passages = _passage_model(self._question_model(), self._settings)
+        return self._for_passages
 
     def _encode(self, texts: list[str], *, passages: bool) -> list[Vector]:
-        loaded, settings = self._model(), self._settings
+        settings = self._settings
+        model = self._passage_model() if passages else self._question_model()
         _use_threads(settings.passage_threads if passages else settings.question_threads)
-        return _vectors(loaded.passage if passages else loaded.question, texts)
+        return _vectors(model, texts)
 
 
-def _load(name: str, override: Path | None, settings: EncoderSettings) -> _Loaded:
+def _load(name: str, override: Path | None) -> _Model:
     folder = verified_model_folder(name, override)
     # Read when the libraries are imported, which is why the import stands below it.
     os.environ.update(_OFFLINE)
@@ -155,7 +157,7 @@ def _load(name: str, override: Path | None, settings: EncoderSettings) -> _Loade
         trust_remote_code=False,
         model_kwargs={"use_safetensors": True},
     )
-    return _Loaded(model, _passage_model(model, settings))
+    return model
 
 
 def _passage_model(model: _Model, settings: EncoderSettings) -> _Model:

@@ -11,7 +11,7 @@ from retrieval.service import logs
 from retrieval.service.console import err, out, safe, table
 from retrieval.service.people import person_named, read_people
 from retrieval.service.serve import serve as run
-from retrieval.service.settings import Settings
+from retrieval.service.settings import Settings, check_serving
 from retrieval.service.wiring import Parts, development_issuer, levels, open_parts
 from retrieval.snapshot import read_policy
 
@@ -34,6 +34,7 @@ def token(settings: Settings, asker: str, seconds: int) -> int:
 def serve(settings: Settings) -> int:
     """Serve until a signal comes."""
     logs.configure(settings.log_level)
+    check_serving(settings)
     if settings.development:
         err.print(safe(_WARNING, "bold red"))
     asyncio.run(run(settings, started=_started))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from acl.labels import AttributeType, LabelSchema
 from ingest.report import EventKind, IngestEvent, IngestReport
@@ -44,7 +45,8 @@ async def ingest_into(
             total = event.total or None
             progress.update(task, completed=event.done, total=total, description=what[:48])
             if not quiet and event.kind not in _SILENT and event.uri:
-                progress.console.print(safe(f"{event.kind.value:12} {event.uri} {event.detail}"))
+                said = safe(f"{event.uri} {event.detail}")
+                progress.console.print(Text.assemble(f"{event.kind.value:13} ", said))
 
         async with open_pipeline(parts) as pipeline:
             return await pipeline.ingest(root, flags=flags, on_event=show, prune=prune)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from tests.commandline import interrupted, strongroom
 from tests.serving import FILES
 
 ROOT = Path(__file__).parents[2]
@@ -29,26 +34,6 @@ groups = ["group:finance"]
 tenant = "acme"
 clearance = "internal"
 """
-
-
-def strongroom(
-    folder: Path, *arguments: str, code: int = 0, **settings: str
-) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("STRONGROOM_")}
-    environment |= {"PYTHONPATH": str(ROOT), "COLUMNS": "160", "NO_COLOR": "1"}
-    environment |= {f"STRONGROOM_{name.upper()}": value for name, value in settings.items()}
-    done = subprocess.run(
-        [sys.executable, "-m", "retrieval.service", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
 
 
 @pytest.fixture(name="folder", scope="module")
@@ -153,3 +138,66 @@ def test_mistakes_are_one_sentence(
     done = strongroom(folder, *arguments, code=1, **settings)
     assert done.stderr.startswith("error: ")
     assert words in " ".join(done.stderr.split())
+
+
+def test_the_service_starts_says_where_and_ends_on_a_signal(folder: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "STRONGROOM_MODE": "development"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "retrieval.service", "serve"],
+        cwd=folder,
+        env=environment | {"STRONGROOM_PORT": "0"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        lines = iter(process.stderr.readline, "")
+        said = [next(lines)]
+        while "listening on" not in said[-1]:
+            said.append(next(lines))
+        assert "DEVELOPMENT MODE" in "".join(said)
+        address = said[-1].split()[-1]
+        token = strongroom(folder, "token", "ada", mode="development").stdout.strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = httpx2.get(f"{address}/v1/documents", headers=headers, trust_env=False)
+        assert len(answer.json()["documents"]) == 3
+        # The command line works beside it.
+        assert "3 documents" in strongroom(folder, "documents", "list", "--as", "ada").stdout
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+        assert process.wait(60) == 0
+        assert "Traceback" not in rest
+        assert token not in rest
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def test_ctrl_c_ends_the_service_in_order(folder: Path) -> None:
+    done = interrupted(folder, "serve", at="listening on", mode="development", port="0")
+    assert "DEVELOPMENT MODE" in done.stderr
+
+
+def test_pruning_removes_what_the_folder_lacks(folder: Path, tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    root = tmp_path / "documents"
+    shutil.copytree(folder / "documents", root)
+    said = ("owner=group:sales", "classification=internal", "readers=group:everyone,user:bob")
+    flags = [part for one in said for part in ("--label", one)]
+    done = strongroom(folder, "ingest", str(root), *flags, data_dir=data)
+    assert "added         file:acme/inbox/quote.txt" in done.stdout
+    (root / "acme" / "inbox" / "quote.txt").unlink()
+    done = strongroom(folder, "ingest", str(root), *flags, data_dir=data)
+    assert "no longer in the source" in done.stdout
+    done = strongroom(folder, "ingest", str(root), *flags, "--prune", data_dir=data)
+    assert "1 removed" in done.stdout
+
+
+def test_a_changed_audit_is_noticed(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "data", tmp_path / "data", ignore=shutil.ignore_patterns("engine"))
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "records.db")) as database:
+        database.execute("UPDATE audit_events SET body = replace(body, 'ada', 'eve')")
+        database.commit()
+    done = strongroom(folder, "audit", "verify", code=1, data_dir=str(tmp_path / "data"))
+    assert "the chain fails at number" in done.stderr

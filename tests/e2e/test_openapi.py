@@ -13,6 +13,7 @@ from schemathesis.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from schemathesis.core.result import Ok
 
 from tests.serving import ADA, Service
 
@@ -31,6 +32,7 @@ def test_generated_requests_get_declared_answers(service: Service) -> None:
     schema.config.update(base_url=service.server.address)
     headers = {"Authorization": f"Bearer {service.keys.token(ADA)}"}
     for found in schema.get_all_operations():
+        assert isinstance(found, Ok)
         operation = found.ok()
         cases = st.one_of(
             operation.as_strategy(generation_mode=schemathesis.GenerationMode.POSITIVE),
@@ -44,7 +46,7 @@ def test_generated_requests_get_declared_answers(service: Service) -> None:
             database=None,
             suppress_health_check=list(HealthCheck),
         )
-        def check(case: schemathesis.Case) -> None:
+        def check(case: schemathesis.Case[Any]) -> None:
             case.call_and_validate(headers=headers, checks=CHECKS)
 
         check()

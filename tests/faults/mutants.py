@@ -59,8 +59,8 @@ MUTANTS: Final = (
     Mutant(
         "priority ignores deny",
         "acl.compiler",
-        'if effect == "deny":\n        return all_of(rest, *(outcome.false for outcome in outcomes))',
-        'if effect == "deny":\n        return rest',
+        'if effect == "deny":\n        return all_of(rest, *(outcome.false for',
+        'if effect == "deny":\n        return all_of(rest, *(ALWAYS for',
     ),
     Mutant(
         "priority ignores a deny of an unknown effect that raises",
@@ -90,24 +90,30 @@ MUTANTS: Final = (
         "any_of(self.true, other.true), all_of(self.false, later)",
     ),
     Mutant(
-        "total if either is",
+        "defined as soon as the first part is",
         "acl.outcome",
-        "self.total and other.total",
-        "self.total or other.total",
+        "        if not other.total:\n",
+        "        if not self.total and not other.total:\n",
     ),
     Mutant(
         "a negation never raises",
         "acl.outcome",
-        "Outcome(self.false, self.true, self.total)",
+        "Outcome(self.false, self.true, self.defined)",
         "Outcome(self.false, self.true)",
     ),
     Mutant(
         "a negation is lost",
         "acl.outcome",
-        "(self.false, self.true, self",
-        "(self.true, self.false, self",
+        "Outcome(self.false, self.true, self.defined)",
+        "Outcome(self.true, self.false, self.defined)",
     ),
-    Mutant("nothing raises", "acl.outcome", "ALWAYS if self.total else any_of", "ALWAYS or any_of"),
+    Mutant("nothing raises", "acl.outcome", "return self.defined is ALWAYS", "return True"),
+    Mutant(
+        "optional attributes never raise",
+        "acl.outcome",
+        "ALWAYS if attribute.required else Present(attribute.name)",
+        "ALWAYS",
+    ),
     # Leaves and their duals.
     Mutant(
         "the dual of a bound is off by one",
@@ -265,12 +271,6 @@ MUTANTS: Final = (
         "str(value)",
     ),
     Mutant(
-        "optional attributes never raise",
-        "acl.leaves",
-        "return Outcome(leaf, dual(leaf), total=attribute.required)",
-        "return Outcome(leaf, dual(leaf))",
-    ),
-    Mutant(
         "an order on a text is false",
         "acl.leaves",
         "not isinstance(value, int | float):\n            return RAISES",
@@ -293,6 +293,12 @@ MUTANTS: Final = (
         "acl.leaves",
         "outcome = outcome.otherwise(matching)",
         "outcome = outcome",
+    ),
+    Mutant(
+        "a pattern overrules a name",
+        "acl.leaves",
+        "matching.then(~_equal(attribute, known)) if known else matching",
+        "matching",
     ),
     # Patterns.
     Mutant("nothing may follow", "acl.patterns", "Shape(segments, tail)", "Shape(segments)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,21 @@ from ingest.index.engine import Candidate, EngineUnavailableError, Point
 from ingest.parts import Tools
 from ingest.pipeline import Pipeline, PipelineSettings
 from ingest.project import points_of
+from ingest.reconcile import Reconciler
 from ingest.report import EventKind
 from tests.integration.folders import FILES, SECRET, write
-from tests.integration.troubles import NoParser, Stopping, deaf, full, keeping
+from tests.integration.troubles import (
+    Meddling,
+    NoParser,
+    Stopping,
+    busy,
+    deaf,
+    full,
+    keeping,
+    overtaken,
+    stale,
+    watched,
+)
 from tests.integration.world import (
     ADA,
     BOB,
@@ -203,6 +216,24 @@ async def test_widening_shows_when_the_engine_has_it(installed: World, company: 
 
     await installed.reconciler.run(now=document.updated_at)
     assert uri in await installed.uris(SAM, "minutes of the board")
+
+
+async def test_the_last_of_two_relabellings_stays_whichever_arrives_last(
+    installed: World, company: Path
+) -> None:
+    await installed.ingest(company)
+    document = await installed.document("file:acme/handbook/travel.md")
+    label = installed.schema.parse({**document.label_json, "classification": 2})
+
+    async def tighten() -> None:
+        await installed.relabel(document.uri, classification=3)
+
+    engine = overtaken(installed.engine, tighten)
+    cut = Pipeline(replace(installed.stores, engine=engine), installed.tools)
+    await cut.relabel(document.id, label, expected_version=1, actor="user:root")
+
+    assert (await installed.document(document.uri)).label_json["classification"] == 3
+    await assert_engine_equals_records(installed)
 
 
 async def test_a_label_that_was_changed_meanwhile_is_not_overwritten(
@@ -414,6 +445,100 @@ async def test_points_that_linger_lead_to_nothing(installed: World, company: Pat
     assert installed.searcher.counts.stale == 1
     report = await installed.reconciler.run(now=document.updated_at)
     assert (report.deletions, report.differences) == (1, 1)
+    await assert_engine_equals_records(installed)
+
+
+async def test_a_text_does_not_bring_back_a_label_that_was_changed_meanwhile(
+    installed: World, company: Path
+) -> None:
+    await installed.ingest(company)
+    uri = "file:acme/handbook/travel.md"
+    write(company, "acme/handbook/travel.md", "Trips are booked by the travel desk now.\n")
+
+    async def tighten() -> None:
+        await installed.relabel(uri, classification=3)
+
+    tools = replace(installed.tools, encoder=Meddling(installed.tools.encoder, tighten))
+    report = await Pipeline(installed.stores, tools).ingest(
+        company, flags={}, on_event=installed.events.append
+    )
+
+    assert [one.uri for one in report.failed] == [uri]
+    assert uri not in await installed.uris(SAM, "travel")
+    await assert_engine_equals_records(installed)
+    again = await installed.ingest(company)
+    assert again.updated == 1
+    assert (await installed.document(uri)).label_json["classification"] == 3
+    assert uri not in await installed.uris(SAM, "travel desk")
+
+
+async def test_a_label_from_the_source_does_not_overwrite_one_that_was_changed_meanwhile(
+    installed: World, company: Path
+) -> None:
+    await installed.ingest(company)
+    write(company, "acme/handbook/travel.md.label.toml", "[label]\nreaders = []\n")
+    records = replace(installed.stores.records, documents=stale(installed.stores.records.documents))
+    cut = Pipeline(replace(installed.stores, records=records), installed.tools)
+
+    report = await cut.ingest(company, flags={}, on_event=installed.events.append)
+
+    assert [one.uri for one in report.failed] == ["file:acme/handbook/travel.md"]
+    assert (await installed.ingest(company)).relabelled == 1
+
+
+async def test_a_graph_that_cannot_be_built_is_no_failure(installed: World, company: Path) -> None:
+    stores = replace(installed.stores, engine=busy(installed.engine))
+    cut = Pipeline(stores, installed.tools, settings=PipelineSettings(optimize_points=1))
+
+    report = await cut.ingest(company, flags={}, on_event=installed.events.append)
+
+    assert report.added == len(FILES)
+
+
+async def test_the_reconciler_gives_way_to_a_relabelling(installed: World, company: Path) -> None:
+    await installed.ingest(company)
+    document = await installed.document("file:acme/handbook/travel.md")
+    await installed.engine.delete(points_of(document.id))
+
+    async def tighten() -> None:
+        await installed.relabel(document.uri, classification=3)
+
+    encoder = Meddling(installed.tools.encoder, tighten)
+    await Reconciler(installed.stores, encoder).run(now=document.updated_at)
+
+    await assert_engine_equals_records(installed)
+    assert (await installed.document(document.uri)).label_version == 2
+
+
+async def test_the_reconciler_gives_way_to_a_deletion(installed: World, company: Path) -> None:
+    await installed.ingest(company)
+    document = await installed.document("file:acme/handbook/travel.md")
+    await installed.engine.delete(points_of(document.id))
+
+    async def delete() -> None:
+        await installed.pipeline.delete(document.id, actor="user:root")
+
+    encoder = Meddling(installed.tools.encoder, delete)
+    await Reconciler(installed.stores, encoder).run(now=document.updated_at)
+
+    await assert_engine_equals_records(installed)
+
+
+async def test_the_reconciler_leaves_a_version_alone_that_is_being_written(
+    installed: World, company: Path
+) -> None:
+    write(company, "acme/handbook/new.md", "# New\n\nTrips are new.\n")
+    past = datetime(2026, 1, 1, tzinfo=UTC)
+
+    async def reconcile() -> None:
+        await installed.reconciler.run(now=past, begun_before=past)
+
+    engine = watched(installed.engine, reconcile)
+    cut = Pipeline(replace(installed.stores, engine=engine), installed.tools)
+
+    report = await cut.ingest(company, flags={}, on_event=installed.events.append)
+
+    assert report.added == len(FILES) + 1
     await assert_engine_equals_records(installed)
 
 

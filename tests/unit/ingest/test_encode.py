@@ -50,8 +50,9 @@ async def test_a_question_depends_on_its_words_alone(encoder: Encoder) -> None:
 
 
 async def test_passages_in_bfloat16_point_the_way_of_float32(encoder: Encoder) -> None:
+    passages = await encoder.encode_passages(TEXTS)
     assert encoder.bfloat16
-    for text, rounded in zip(TEXTS, await encoder.encode_passages(TEXTS), strict=True):
+    for text, rounded in zip(TEXTS, passages, strict=True):
         exact = await encoder.encode_question(text)
         assert float(exact @ rounded) > 0.99
 
@@ -102,8 +103,9 @@ async def test_bfloat16_is_measured_when_nothing_is_said(monkeypatch: pytest.Mon
     monkeypatch.setattr(encode, "MIN_SPEEDUP", 1e9)
     encoder = Encoder()
     await encoder.load()
-
     assert encoder.ready
+    await encoder.encode_passages(TEXTS)
+
     assert not encoder.bfloat16
     await encoder.close()
 
@@ -121,9 +123,9 @@ async def test_bfloat16_must_be_faster_and_close(
 ) -> None:
     monkeypatch.setattr(encode, "MIN_SPEEDUP", speedup)
     monkeypatch.setattr(encode, "MIN_COSINE", cosine)
-    assert encoder._loaded is not None
 
-    assert encode._is_worth_it(encoder._loaded.question, encoder._loaded.passage, 1) is expected
+    model, half = encoder._question_model(), encoder._passage_model()
+    assert encode._is_worth_it(model, half, 1) is expected
 
 
 async def test_a_folder_that_is_not_the_model_is_never_loaded(tmp_path: Path) -> None:

@@ -1,0 +1,127 @@
+"""Predicates: what they hold for, their duals, and the ones that do not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from acl.predicate import (
+    NEVER,
+    And,
+    AnyOf,
+    AtMost,
+    Condition,
+    Labelled,
+    Leaf,
+    MoreThan,
+    NoneOf,
+    NotShaped,
+    NotSubsetOf,
+    NotUnder,
+    Or,
+    Predicate,
+    Present,
+    Shape,
+    Shaped,
+    SubsetOf,
+    Under,
+    Wildcard,
+    dual,
+    holds,
+)
+from tests.unit.acl.small_policies import label
+
+OWNER = AnyOf("owner", frozenset({"ada"}))
+PAIRS: list[tuple[Leaf, Leaf]] = [
+    (OWNER, NoneOf("owner", frozenset({"ada"}))),
+    (SubsetOf("tags", frozenset({"x"})), NotSubsetOf("tags", frozenset({"x"}))),
+    (AtMost("level", 3), MoreThan("level", 3)),
+    (Under("place", frozenset({"/a/"})), NotUnder("place", frozenset({"/a/"}))),
+    (Shaped("place", Shape(("", "a"))), NotShaped("place", Shape(("", "a")))),
+]
+
+
+@pytest.mark.parametrize(("leaf", "opposite"), PAIRS)
+def test_every_leaf_has_a_dual_that_leads_back(leaf: Leaf, opposite: Leaf) -> None:
+    assert dual(leaf) == opposite
+    assert dual(opposite) == leaf
+
+
+@pytest.mark.parametrize("leaf", [Present("owner"), Labelled()])
+def test_what_every_label_has_has_no_opposite(leaf: Leaf) -> None:
+    assert dual(leaf) is NEVER
+
+
+@pytest.mark.parametrize(
+    ("predicate", "expected"),
+    [
+        (OWNER, True),
+        (NoneOf("owner", frozenset({"ada"})), False),
+        (NoneOf("owner", frozenset({"ben"})), True),
+        (AnyOf("tags", frozenset({"x", "y"})), True),
+        (NoneOf("tags", frozenset({"y"})), True),
+        (AnyOf("open", frozenset({1})), True),
+        (SubsetOf("tags", frozenset({"x", "y"})), True),
+        (SubsetOf("tags", frozenset()), False),
+        (NotSubsetOf("tags", frozenset()), True),
+        (AtMost("level", 1), True),
+        (AtMost("level", 0), False),
+        (MoreThan("level", 0), True),
+        (MoreThan("level", 1), False),
+        (Under("place", frozenset({"/a/", "/z/"})), True),
+        (NotUnder("place", frozenset({"/z/"})), True),
+        (Shaped("place", Shape(("", "a", "b"))), True),
+        (NotShaped("place", Shape(("", "a", "b"))), False),
+        (Present("owner"), True),
+        (Labelled(), True),
+        (And(frozenset({OWNER, AtMost("level", 1)})), True),
+        (And(frozenset({OWNER, AtMost("level", 0)})), False),
+        (Or(frozenset({OWNER, AtMost("level", 0)})), True),
+    ],
+)
+def test_a_predicate_holds_for_a_label(predicate: Predicate, expected: bool) -> None:  # noqa: FBT001
+    assert holds(predicate, label()) is expected
+
+
+@pytest.mark.parametrize("leaf", [leaf for pair in PAIRS for leaf in pair])
+def test_a_missing_attribute_satisfies_neither_a_leaf_nor_its_dual(leaf: Leaf) -> None:
+    bare = label(owner=None)
+    moved: Condition = type(leaf)("owner", *_arguments(leaf))
+
+    assert not isinstance(moved, type(NEVER))
+    assert not holds(moved, bare)
+
+
+def _arguments(leaf: Leaf) -> tuple[object, ...]:
+    return tuple(getattr(leaf, name) for name in leaf.__match_args__[1:])
+
+
+@pytest.mark.parametrize(
+    ("shape", "matching", "other"),
+    [
+        (Shape(("", Wildcard.SOME)), ["/a", "/.a"], ["/", "/a/b", "a", "/a/"]),
+        (Shape(("", Wildcard.VISIBLE)), ["/a"], ["/", "/.a", "/a/b"]),
+        (Shape(("", "a"), tail=True), ["/a/", "/a/b", "/a/b/c"], ["/a", "/ab/", ""]),
+        (Shape(("", Wildcard.SOME, "c")), ["/b/c"], ["/b/d", "//c", "/b/c/"]),
+    ],
+)
+def test_a_shape_counts_segments(shape: Shape, matching: list[str], other: list[str]) -> None:
+    assert all(shape.matches(path) for path in matching)
+    assert not any(shape.matches(path) for path in other)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: AnyOf("owner", frozenset()),
+        lambda: NoneOf("owner", frozenset()),
+        lambda: Under("place", frozenset()),
+        lambda: NotUnder("place", frozenset()),
+        lambda: And(frozenset()),
+        lambda: Or(frozenset({OWNER})),
+    ],
+)
+def test_vacuous_predicates_do_not_exist(make: Callable[[], Predicate]) -> None:
+    with pytest.raises(ValueError, match=r"does not exist|needs two parts"):
+        make()
