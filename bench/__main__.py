@@ -1,0 +1,12 @@
+"""`make bench`: every bench after the other. `make eval` measures the quality of answers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+BENCHES = ("bench.compile", "bench.engine", "bench.recall")
+
+for name in BENCHES:
+    print(f"== {name}", flush=True)
+    subprocess.run([sys.executable, "-m", name], check=True)
