@@ -18,11 +18,11 @@ from typing import Final
 
 from acl.compiler import compile_request
 from acl.conditions import all_of
-from acl.decision import Decision, Denied, Permitted
+from acl.decision import Decision, Denied, DenyReason, Permitted
 from acl.errors import PolicyError, Refusal
 from acl.guards import guard
 from acl.policy import MODEL_FILE, Policy
-from acl.predicate import NEVER, Constant
+from acl.predicate import Constant
 from acl.subject import Subject
 
 SUBJECT_COLUMNS: Final = frozenset({"sub", "subject", "user"})
@@ -52,14 +52,16 @@ def _intersection(decisions: list[Decision]) -> Decision:
     if denied is not None:
         return denied
     condition = all_of(*(one.predicate for one in permitted))
-    if condition is NEVER or isinstance(condition, Constant):
-        raise AssertionError("joining predicates never yields a constant")
     moments = [one.not_after for one in permitted if one.not_after is not None]
+    not_after, digest = min(moments, default=None), permitted[0].policy_digest
+    if isinstance(condition, Constant):
+        # What the subject may read and what an agent may read can exclude each other.
+        return Denied(reason=DenyReason.NO_RULE, policy_digest=digest, not_after=not_after)
     return Permitted(
         predicate=condition,
         rules=tuple(dict.fromkeys(rule for one in permitted for rule in one.rules)),
-        policy_digest=permitted[0].policy_digest,
-        not_after=min(moments, default=None),
+        policy_digest=digest,
+        not_after=not_after,
     )
 
 

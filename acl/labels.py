@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, assert_never
 
 from acl.errors import LabelError, LabelFault, SchemaError
 
@@ -108,6 +108,8 @@ class Attribute:
                 return raw
             case AttributeType.DATETIME:
                 return _timestamp(raw)
+            case _:
+                assert_never(self.type)
 
     def _text(self, raw: object) -> str:
         if not isinstance(raw, str):

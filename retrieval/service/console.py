@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -45,14 +45,15 @@ def excerpt(text: str, words: Sequence[str], *, length: int = _SNIPPET) -> Text:
     return snippet(("… " if best else "") + shown, length=length)
 
 
-def table(title: str, columns: Iterable[str], rows: Iterable[Sequence[object]]) -> Table:
-    """Return a table of foreign texts."""
-    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+def table(title: str, columns: Iterable[str], rows: Iterable[Sequence[object]]) -> Group:
+    """Return a table of foreign texts, with a title above it."""
+    made = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else safe(cell) for cell in row))
-    return made
+    # A table's own title is broken at the table's width, which may be narrow.
+    return Group(Text(title, style="bold"), made) if title else Group(made)
 
 
 def fail(message: str) -> None:

@@ -219,7 +219,7 @@ def _said(parts: Parts, person: Person, record: DocumentRecord, condition: str) 
         "compartments": sorted(subject.compartments),
     }
     said += [
-        f"{name} {_plain(held[name])}"
+        f"own {name} {_plain(held[name])}"
         for name in dict.fromkeys(_OF_SUBJECT.findall(condition))
         if name in held
     ]

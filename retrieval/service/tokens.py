@@ -194,7 +194,7 @@ def _segment(token: str, place: int) -> dict[str, Any]:
 
 def _key_id(header: Mapping[str, Any]) -> str:
     """Check the header (law 1) and return the id of the key."""
-    if False:
+    if _REFUSED & header.keys():
         raise TokenError("the header brings a key or an extension")
     kind, algorithm, key_id = header.get("typ"), header.get("alg"), header.get("kid")
     if not isinstance(kind, str) or kind.lower() not in TYPES:

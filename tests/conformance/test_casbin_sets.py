@@ -119,8 +119,10 @@ def test_the_runner_ends_with_0_only_if_every_set_became_what_it_had_to(
     assert "NOT REFUSED" in capsys.readouterr().out
     assert main([str(tmp_path), "good"]) == 0
 
-    set_in(tmp_path, "unrefused", "p, staff\n", compile={"class": "K"})
-    assert main([str(tmp_path), "unrefused"]) == 1
+    set_in(tmp_path, "too short", "p, staff\n", compile={"class": "K"})
+    assert main([str(tmp_path), "too short"]) == 1
+    set_in(tmp_path, "unreadable", "p, staff)\n", compile={"class": "K"})
+    assert main([str(tmp_path), "unreadable"]) == 1
 
 
 def test_the_runner_knows_the_documented_hole_and_refuses_unknown_names(

@@ -131,8 +131,10 @@ async def run_case(case: Case, engines: Engines) -> Report:
     except (CasbinError, RefusedError) as error:
         report.refused = getattr(error, "reasons", (str(error),))
         return report
-    if table is None or case.expected is Expected.REFUSED:
+    if case.expected is Expected.REFUSED:
         report.refused = _refused_at_the_door(case, compiled.policy)
+        return report
+    if table is None:
         return report
     report.refused_rows = compiled.refused_rows
     if compiled.dropped:
@@ -233,7 +235,8 @@ def _casbin_name(name: str | None) -> str | None:
 def _refused_at_the_door(case: Case, policy: Policy) -> tuple[str, ...]:
     """Return why the strict reading refuses a set that means something to Casbin."""
     try:
-        admit(load(case.model, read_csv(case.policy), policy.schema, matching=policy.matching))
+        rows = read_csv(case.policy)
+        admit(load(case.model, rows, policy.schema, matching=policy.matching, suffix=case.suffix))
     except PolicyError as error:
         return tuple(f"at admission: {one}" for one in error.refusals)
     return ()

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from acl.compiler import MAX_ALTERNATIONS, compile_request, residuals
+from acl.casbin_door import Effect
+from acl.compiler import MAX_ALTERNATIONS, _combined, compile_request, residuals
 from acl.decision import Denied, DenyReason, Permitted, RuleId
 from acl.errors import FilterTooLargeError, RequestError
 from acl.predicate import NEVER, AnyOf, Labelled
@@ -52,6 +53,9 @@ def rules(*pairs: tuple[str, str]) -> list[tuple[str, ...]]:
         [("True", "allow"), ("r.obj.weight > 5", "deny"), ("r.obj.open", "deny")],
         [("r.obj.weight > 5", "allow"), ("r.obj.weight <= 5", "allow")],
         [("True", "deny"), ("True", "allow")],
+        [("False", "allow"), ("r.obj.open", "allow"), ("r.obj.level > 1", "allow")],
+        [("r.obj.open", "deny"), ("r.obj.level > 1", "deny"), ("True", "allow")],
+        [("r.obj.open && r.obj.owner == 'ada'", "allow"), ("r.obj.level > 1", "allow")],
     ],
 )
 def test_rows_are_combined_as_casbin_walks_them(effect: str, pairs: list[tuple[str, str]]) -> None:
@@ -80,7 +84,12 @@ def test_the_nearest_subject_decides_under_subject_priority() -> None:
 def test_a_request_needs_exactly_the_askers_columns() -> None:
     made = policy("r.obj.open")
 
-    for wrong in ({"sub": {}}, {**ADA, "dom": "x"}, {"subject": {}, "act": "read"}):
+    requests: list[dict[str, object]] = [
+        {"sub": {}},
+        {**ADA, "dom": "x"},
+        {"subject": {}, "act": "read"},
+    ]
+    for wrong in requests:
         with pytest.raises(RequestError, match="a request needs exactly: act, sub"):
             compile_request(made, wrong, AT)
 
@@ -180,3 +189,8 @@ def test_rules_that_permit_and_deny_in_turns_too_often_are_refused() -> None:
 
     with pytest.raises(FilterTooLargeError, match="in turns more than 200 times"):
         decided(made)
+
+
+def test_a_default_allow_effect_never_reaches_the_formulas() -> None:
+    with pytest.raises(AssertionError, match="refused when the policy is loaded"):
+        _combined(Effect.DENY_OVERRIDE, [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from acl.conditions import all_of, any_of
+from acl.conditions import _merged_once, _union, all_of, any_of
 from acl.predicate import (
     ALWAYS,
     NEVER,
@@ -16,6 +16,7 @@ from acl.predicate import (
     NoneOf,
     NotUnder,
     Or,
+    Predicate,
     Present,
     Under,
 )
@@ -82,3 +83,14 @@ def test_conjunctions_are_merged(parts: list[Condition], expected: Condition | N
     if expected is None:
         expected = And(frozenset({NoneOf("owner", frozenset({"a"})), LOW}))
     assert all_of(*parts) == expected
+
+
+def test_what_cannot_be_merged_is_a_fault_of_the_code() -> None:
+    with pytest.raises(AssertionError, match="Present is not mergeable"):
+        _union([Present("owner"), Present("owner")])
+    neither = NoneOf("owner", frozenset({"a", "b"}))
+    # `any_of` would have pulled out what the branches have in common.
+    unfactored = Or(frozenset({And(frozenset({neither, LOW})), And(frozenset({neither, OPEN}))}))
+    parts: set[Predicate] = {And(frozenset({one, unfactored})) for one in (A, B)}
+    with pytest.raises(AssertionError, match="is satisfiable"):
+        _merged_once(parts)

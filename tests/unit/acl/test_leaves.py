@@ -9,7 +9,9 @@ import pytest
 from acl.casbin_door import RoleMatching
 from acl.decision import Permitted
 from acl.errors import RequestError
-from tests.unit.acl.small_policies import ROW, allows, decided, label, policy, refused
+from acl.expression import ExpressionError
+from acl.leaves import _compared, _never
+from tests.unit.acl.small_policies import ROW, SCHEMA, allows, decided, label, policy, refused
 
 NAN, INFINITE = float("nan"), float("inf")
 
@@ -226,3 +228,11 @@ def test_domains_may_be_patterns_on_the_askers_side() -> None:
     for name in ("ada", "ben", "boss"):
         for domain in ("acme", "best"):
             allows(made, label(), {"sub": {"name": name, "domain": domain}, "act": "read"})
+
+
+def test_what_reading_a_term_has_excluded_is_refused_once_more() -> None:
+    level, tags = SCHEMA.attributes["level"], SCHEMA.attributes["tags"]
+
+    with pytest.raises(ExpressionError, match="has no form in the filter"):
+        _compared(level, "~", 1)
+    assert _compared(tags, "==", "x") == _never(tags)

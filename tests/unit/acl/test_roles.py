@@ -42,3 +42,9 @@ def test_a_graph_counts_links_in_their_own_domain_and_time() -> None:
     assert set(made.names("acme")) == {"ada", "boss", "owner"}
     assert set(made.domains()) == {"acme", "best"}
     assert list(made.boundaries()) == [START, END]
+
+
+def test_a_walk_ends_after_the_hops_that_casbin_follows() -> None:
+    made = PlainRoleGraph([Link(f"n{step}", f"n{step + 1}") for step in range(20)], timed=False)
+
+    assert made.reached("n0", "", START) == {f"n{step}" for step in range(10)}

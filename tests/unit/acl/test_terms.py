@@ -6,7 +6,7 @@ import pytest
 
 from acl.expression import parse
 from acl.terms import AllOf, AnyPart, Compare, Known, Names, Negation, Rule, Term, read, walk
-from tests.unit.acl.small_policies import ROW, SCHEMA, allows, label, policy, refused
+from tests.unit.acl.small_policies import ADA, ROW, SCHEMA, allows, label, policy, refused
 
 ROLES = "g = _, _\ng2 = _, _, _"
 
@@ -73,6 +73,9 @@ def test_a_rule_column_cannot_hold_another_eval() -> None:
         ("subset_of(r.obj.tags, ['x'])", {}, {"tags": ["x", "y"]}),
         ("r.obj.open && !(r.obj.level == 3)", {}, {"open": False}),
         ("r.obj.expires < 10", {}, {"expires": 10}),
+        ("r.sub.home.city != r.obj.owner", {}, {"owner": "rome"}),
+        ("(r.obj.open || r.sub.level > 5) && r.act == p.act", {}, {"open": False}),
+        ("'a' in ['a'] != r.obj.owner", {}, {"owner": None}),
         ("r.sub.name in ['ada'] && 1 < 2 && r.obj.open", {}, {"open": False}),
     ],
 )
@@ -80,9 +83,10 @@ def test_what_is_read_means_what_casbin_says(
     matcher: str, yes: dict[str, object], no: dict[str, object]
 ) -> None:
     made = policy(matcher)
+    asked = {**ADA, "sub": {**ADA["sub"], "home": {"city": "rome"}}}
 
-    assert allows(made, label(**yes))
-    assert not allows(made, label(**no))
+    assert allows(made, label(**yes), asked)
+    assert not allows(made, label(**no), asked)
 
 
 def test_a_chain_that_reads_a_label_keeps_its_known_links() -> None:
