@@ -23,6 +23,7 @@ from fastapi import FastAPI
 
 from ingest.errors import ModelError
 from retrieval.service.app import create_app
+from retrieval.service.mending import mend
 from retrieval.service.settings import Settings, check_serving
 from retrieval.service.wiring import Parts, open_parts, verifier
 
@@ -92,12 +93,16 @@ async def serve_parts(parts: Parts, *, started: Callable[[str], None]) -> None:
     settings = parts.settings
     check_serving(settings)
     tokens = verifier(settings, parts.schema)
-    loading = asyncio.create_task(_load(parts), name="load the model")
+    background = [
+        asyncio.create_task(_load(parts), name="load the model"),
+        asyncio.create_task(mend(parts), name="mend"),
+    ]
     try:
         await make_server(parts, create_app(parts, tokens), started).serve()
     finally:
-        loading.cancel()
-        await asyncio.gather(loading, return_exceptions=True)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await tokens.close()
 
 
