@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
+from typing import assert_never
 
 from acl.casbin_door import Effect, Row
 from acl.conditions import all_of, any_of, settled
@@ -154,6 +155,8 @@ def _combined(effect: Effect, rows: Sequence[Residual]) -> Condition:
             return _priority(rows)
         case Effect.DENY_OVERRIDE:
             raise AssertionError("a default-allow effect is refused when the policy is loaded")
+        case _:
+            assert_never(effect)
 
 
 def _allow_override(rows: Sequence[Residual]) -> Condition:

@@ -3,8 +3,8 @@
 The laws of this file, each a property test:
 
 1. Nothing here changes which labels a condition holds for.
-2. Ten thousand rules that differ in one attribute become one leaf: leaves on one attribute are
-   merged, and branches that differ in one mergeable leaf are merged first.
+2. Ten thousand rules that differ in one attribute become one leaf, whether they permit or deny:
+   leaves on one attribute are merged, and branches that differ in one mergeable leaf first.
 3. What is implied is dropped: `A or (A and B)` is `A`, `A and (A or B)` is `A`, and beside `A` a
    branch that needs the dual of `A` is gone.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import reduce
-from typing import Final
+from typing import Final, TypeAlias, assert_never
 
 from acl.predicate import (
     ALWAYS,
@@ -49,7 +49,7 @@ def all_of(*conditions: Condition) -> Condition:
             parts.add(condition)
     if len(parts) < 2:  # noqa: PLR2004 - nothing to join
         return _joined(And, parts, ALWAYS)
-    parts = _without_presence(_merged_bounds(parts))
+    parts = _without_presence(_tightened(parts))
     told = {_told(part, parts) for part in parts}
     if told - {ALWAYS} != parts:
         return all_of(*told)
@@ -121,9 +121,9 @@ def _merged_once(parts: set[Predicate]) -> set[Predicate]:
         done.update(part for part, _ in fresh)
         union = _union([leaf for _, leaf in fresh])
         joined = all_of(union, *rest)
-        if isinstance(joined, Constant):
-            raise AssertionError("a union of satisfiable leaves is satisfiable")
-        result.add(joined)
+        # Merging can show that the branches contradicted themselves all along; then none is left.
+        if not isinstance(joined, Constant):
+            result.add(joined)
     return (parts - done) | result
 
 
@@ -211,21 +211,38 @@ def _factored(parts: set[Predicate]) -> Condition:
     return all_of(*common, any_of(*(_as_predicate(branch - common) for branch in branches)))
 
 
-def _merged_bounds(parts: set[Predicate]) -> set[Predicate]:
-    """Keep the tightest bound of each attribute."""
-    at_most: dict[str, int] = {}
-    more_than: dict[str, int] = {}
+def _tightened(parts: set[Predicate]) -> set[Predicate]:
+    """Keep one leaf of each kind that says of an attribute what must not be, or how far it goes."""
+    groups: dict[tuple[type[_Limit], str], list[_Limit]] = defaultdict(list)
     rest: set[Predicate] = set()
     for part in parts:
-        match part:
-            case AtMost(attribute, bound):
-                at_most[attribute] = min(bound, at_most.get(attribute, bound))
-            case MoreThan(attribute, bound):
-                more_than[attribute] = max(bound, more_than.get(attribute, bound))
-            case _:
-                rest.add(part)
-    rest |= {AtMost(attribute, bound) for attribute, bound in at_most.items()}
-    return rest | {MoreThan(attribute, bound) for attribute, bound in more_than.items()}
+        if isinstance(part, AtMost | MoreThan | NoneOf | NotUnder):
+            groups[type(part), part.attribute].append(part)
+        else:
+            rest.add(part)
+    return rest | {_intersection(leaves) for leaves in groups.values()}
+
+
+_Limit: TypeAlias = AtMost | MoreThan | NoneOf | NotUnder
+
+
+def _intersection(leaves: list[_Limit]) -> Predicate:
+    """Return the one leaf that holds where all of `leaves`, of one kind and attribute, do."""
+    first = leaves[0]
+    match first:
+        case NoneOf(attribute, _):
+            sets = (leaf.values for leaf in leaves if isinstance(leaf, NoneOf))
+            return NoneOf(attribute, frozenset().union(*sets))
+        case NotUnder(attribute, _):
+            prefixes = (leaf.prefixes for leaf in leaves if isinstance(leaf, NotUnder))
+            return NotUnder(attribute, _shortest(frozenset().union(*prefixes)))
+        case AtMost(attribute, _):
+            return AtMost(attribute, min(leaf.bound for leaf in leaves if isinstance(leaf, AtMost)))
+        case MoreThan(attribute, _):
+            bounds = [leaf.bound for leaf in leaves if isinstance(leaf, MoreThan)]
+            return MoreThan(attribute, max(bounds))
+        case _:
+            assert_never(first)
 
 
 def _without_presence(parts: set[Predicate]) -> set[Predicate]:

@@ -38,18 +38,17 @@ from acl.labels import LabelSchema
 from acl.leaves import outcome_of
 from acl.outcome import RAISES
 from acl.partial import evaluated
+from acl.reading import Names, read
 from acl.roles import Link, PlainRoleGraph, RoleGraph, Window
 from acl.terms import (
     AllOf,
     AnyPart,
     Known,
-    Names,
     Negation,
     Rule,
     Term,
     Touching,
     known_columns,
-    read,
     walk,
 )
 

@@ -245,8 +245,14 @@ MUTANTS: Final = (
     Mutant(
         "join keeps the looser bound",
         "acl.conditions",
-        "min(bound, at_most.get(attribute, bound))",
-        "max(bound, at_most.get(attribute, bound))",
+        "min(leaf.bound for leaf in leaves",
+        "max(leaf.bound for leaf in leaves",
+    ),
+    Mutant(
+        "of several denies the first is kept",
+        "acl.conditions",
+        "NoneOf(attribute, frozenset().union(*sets))",
+        "NoneOf(attribute, first.values)",
     ),
     Mutant(
         "a common condition is lost", "acl.conditions", "all_of(*common, any_of", "all_of(any_of"
@@ -328,9 +334,12 @@ MUTANTS: Final = (
         "key = term, () and tuple(",
     ),
     Mutant("what raises is false", "acl.partial", "return RAISES", "return FALSE"),
-    Mutant("ignore the second operand's order", "acl.terms", '"<": ">"', '"<": "<"'),
+    Mutant("ignore the second operand's order", "acl.reading", '"<": ">"', '"<": "<"'),
     Mutant(
-        "not in is in", "acl.terms", "return Negation(self._membership", "return (self._membership"
+        "not in is in",
+        "acl.reading",
+        "return Negation(self._membership",
+        "return (self._membership",
     ),
     Mutant(
         "rules in the order of the file",

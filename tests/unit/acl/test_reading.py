@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from acl.expression import parse
-from acl.terms import AllOf, AnyPart, Compare, Known, Names, Negation, Rule, Term, read, walk
+from acl.reading import Names, read
+from acl.terms import AllOf, AnyPart, Compare, Known, Negation, Rule, Term, walk
 from tests.unit.acl.small_policies import ADA, ROW, SCHEMA, allows, label, policy, refused
 
 ROLES = "g = _, _\ng2 = _, _, _"
