@@ -31,7 +31,7 @@ class PipelineSettings:
     """
 
     secret_level: str = "restricted"  # noqa: S105 - a level of the schema
-    batch_chunks: int = 128
+    batch_chunks: int = 32
     optimize_points: int = 5000
 
 
