@@ -24,6 +24,7 @@ from acl.records import (
     RecordsMismatchError,
     RecordsUnavailableError,
     UnstorableError,
+    audit,
 )
 from acl.records.audit import MAX_BATCH, AuditLog
 from acl.records.chain import Chain
@@ -45,6 +46,18 @@ async def filled(records: Records, count: int = COUNT) -> None:
 async def fault_seq(records: Records, anchor: AuditHead | None = None) -> int | None:
     report = await records.audit.verify(anchor)
     return None if report.fault is None else report.fault.seq
+
+
+async def test_a_record_longer_than_one_batch_is_verified_to_its_end(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "VERIFY_BATCH", 2)
+    await filled(records)
+
+    report = await records.audit.verify()
+
+    assert report.fault is None
+    assert report.head.seq == COUNT
 
 
 async def test_events_come_back_in_order_and_the_chain_holds(records: Records) -> None:
