@@ -12,14 +12,26 @@ from acl.records.audit_types import (
 )
 from acl.records.errors import (
     AuditUnavailableError,
+    MovedOnError,
     RecordsConflictError,
     RecordsError,
     RecordsMismatchError,
     RecordsUnavailableError,
     StaleLabelError,
+    StalePolicyError,
     StaleVersionError,
     UnknownDocumentError,
+    UnknownRevisionError,
     UnstorableError,
+)
+from acl.records.heads import Heads
+from acl.records.policy_types import (
+    NewRevision,
+    PolicyRevision,
+    Proof,
+    ProofState,
+    RevisionTexts,
+    Suspension,
 )
 from acl.records.system import Records
 from acl.records.types import (
@@ -30,7 +42,6 @@ from acl.records.types import (
     NewChunk,
     NewVersion,
     Passage,
-    PolicyRevision,
     Quarantined,
 )
 
@@ -47,19 +58,28 @@ __all__ = [
     "DistinctLabel",
     "DocumentRecord",
     "DocumentVersion",
+    "Heads",
+    "MovedOnError",
     "NewChunk",
+    "NewRevision",
     "NewVersion",
     "Outcome",
     "Passage",
     "PolicyRevision",
+    "Proof",
+    "ProofState",
     "Quarantined",
     "Records",
     "RecordsConflictError",
     "RecordsError",
     "RecordsMismatchError",
     "RecordsUnavailableError",
+    "RevisionTexts",
     "StaleLabelError",
+    "StalePolicyError",
     "StaleVersionError",
+    "Suspension",
     "UnknownDocumentError",
+    "UnknownRevisionError",
     "UnstorableError",
 ]

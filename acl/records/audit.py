@@ -2,13 +2,18 @@
 
 While one commit is on its way, the events that arrive wait and share the next one: fifty searches
 at once cost two flushes of the disk, not fifty. If that commit fails, every one of them is told.
+
+A release says under which rights it was decided. It is recorded only if they still stand in the
+transaction that records it, so that nothing leaves under a policy that was replaced while the
+request ran: what it read is older than this check, and so is no policy that it should have obeyed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, insert, select, update
@@ -23,24 +28,34 @@ from acl.records.audit_types import (
 )
 from acl.records.chain import GENESIS, AuditVerifier, Chain, Link, SealedHead
 from acl.records.database import Database
-from acl.records.errors import AuditUnavailableError, RecordsError
+from acl.records.errors import AuditUnavailableError, MovedOnError, RecordsError
+from acl.records.heads import Heads, read_heads
 from acl.records.schema import audit_events, audit_head
-from acl.records.storable import from_json
+from acl.records.schema_audit import audit_resources
+from acl.records.storable import from_json, to_microseconds
+from acl.records.upsert import upsert
 
 MAX_BATCH: Final = 256
 VERIFY_BATCH: Final = 1000
 
-_Waiting = tuple[AuditEvent, "asyncio.Future[AuditEntry]"]
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    event: AuditEvent
+    under: Heads | None
+    future: asyncio.Future[AuditEntry]
+
 
 _HEAD: Final = select(audit_head.c.seq, audit_head.c.hash, audit_head.c.mac)
-_LINKS: Final = select(
+_COLUMNS: Final = select(
     audit_events.c.seq,
     audit_events.c.time,
     audit_events.c.kind,
     audit_events.c.body,
     audit_events.c.previous,
     audit_events.c.hash,
-).order_by(audit_events.c.seq)
+)
+_LINKS: Final = _COLUMNS.order_by(audit_events.c.seq)
 
 
 class AuditLog:
@@ -53,16 +68,21 @@ class AuditLog:
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def append(self, event: AuditEvent) -> AuditEntry:
+    async def append(self, event: AuditEvent, *, under: Heads | None = None) -> AuditEntry:
         """Record `event`; it is durable when this returns.
 
+        Args:
+            event: what happened.
+            under: the rights under which it was decided; they must still stand.
+
         Raises:
+            MovedOnError: they do not; nothing was recorded, and nothing may be released.
             AuditUnavailableError: it may not be on record, so what it announces must not happen.
         """
         if self._closed:
             raise AuditUnavailableError("the audit log is closed")
         future: asyncio.Future[AuditEntry] = asyncio.get_running_loop().create_future()
-        self._waiting.append((event, future))
+        self._waiting.append(_Waiting(event, under, future))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._drain(), name="audit writer")
         return await future
@@ -81,6 +101,13 @@ class AuditLog:
             links.append(self._chain.link(head, event))
             head = links[-1].head
         connection.execute(insert(audit_events), [asdict(link) for link in links])
+        if found := [
+            entry
+            for link, event in zip(links, events, strict=True)
+            for entry in _found_by(link.seq, event)
+        ]:
+            # An index that was left too long by a hand must not keep the chain from growing.
+            connection.execute(upsert(connection, audit_resources).on_conflict_do_nothing(), found)
         connection.execute(update(audit_head).values(asdict(self._chain.seal(head))))
         return tuple(AuditEntry(link.seq, link.hash) for link in links)
 
@@ -109,6 +136,33 @@ class AuditLog:
             statement = statement.where(audit_events.c.kind == kind.value)
         return await self._database.read(_records, statement)
 
+    async def concerning(
+        self, resource: str, *, kinds: Collection[AuditKind], limit: int = 1000
+    ) -> tuple[AuditRecord, ...]:
+        """Return the last events of these kinds that name `resource`, the latest first."""
+        statement = (
+            _COLUMNS.join_from(
+                audit_resources, audit_events, audit_resources.c.seq == audit_events.c.seq
+            )
+            .where(audit_resources.c.resource == resource)
+            .where(audit_events.c.kind.in_([one.value for one in kinds]))
+            .order_by(audit_events.c.seq.desc())
+            .limit(limit)
+        )
+        return await self._database.read(_records, statement)
+
+    async def since(
+        self, moment: datetime, *, kinds: Collection[AuditKind], after: int = 0, limit: int = 1000
+    ) -> tuple[AuditRecord, ...]:
+        """Return events of these kinds from `moment` on, in order, beginning behind `after`."""
+        statement = (
+            _LINKS.where(audit_events.c.time >= to_microseconds(moment))
+            .where(audit_events.c.kind.in_([one.value for one in kinds]))
+            .where(audit_events.c.seq > after)
+            .limit(limit)
+        )
+        return await self._database.read(_records, statement)
+
     async def verify(self, expected_head: AuditHead | None = None) -> AuditReport:
         """Walk the whole chain and report the first number that cannot be vouched for.
 
@@ -130,9 +184,7 @@ class AuditLog:
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             try:
-                entries = await self._database.write(
-                    self.append_within, *(event for event, _ in batch)
-                )
+                entries = await self._database.write(self._append_standing, batch)
             except RecordsError as error:
                 _tell(batch, error)
             except BaseException as error:
@@ -142,6 +194,18 @@ class AuditLog:
                 raise
             else:
                 _hand_out(batch, entries)
+
+    def _append_standing(
+        self, connection: Connection, batch: Sequence[_Waiting]
+    ) -> list[AuditEntry | None]:
+        """Link what was decided under rights that stand; `None` in place of what was not."""
+        now = read_heads(connection) if any(one.under for one in batch) else None
+        stands = [
+            one.under is None or (now is not None and one.under.same_rights(now)) for one in batch
+        ]
+        kept = [one.event for one, good in zip(batch, stands, strict=True) if good]
+        entries = iter(self.append_within(connection, *kept) if kept else ())
+        return [next(entries) if good else None for good in stands]
 
     def _checked(self, sealed: SealedHead | None) -> AuditHead:
         if sealed is None or not self._chain.sealed_by_us(sealed):
@@ -196,15 +260,24 @@ def _record(link: Link) -> AuditRecord:
     return AuditRecord(link.seq, link.hash, event)
 
 
-def _hand_out(batch: Sequence[_Waiting], entries: Sequence[AuditEntry]) -> None:
-    for (_, future), entry in zip(batch, entries, strict=True):
-        if not future.done():
-            future.set_result(entry)
+def _found_by(seq: int, event: AuditEvent) -> Iterator[dict[str, Any]]:
+    for resource in dict.fromkeys(event.resources):
+        yield {"resource": resource, "seq": seq}
+
+
+def _hand_out(batch: Sequence[_Waiting], entries: Sequence[AuditEntry | None]) -> None:
+    for one, entry in zip(batch, entries, strict=True):
+        if one.future.done():
+            continue
+        if entry is None:
+            one.future.set_exception(MovedOnError())
+        else:
+            one.future.set_result(entry)
 
 
 def _tell(batch: Sequence[_Waiting], error: BaseException) -> None:
-    for _, future in batch:
-        if not future.done():
+    for one in batch:
+        if not one.future.done():
             failure = AuditUnavailableError("the event could not be recorded")
             failure.__cause__ = error
-            future.set_exception(failure)
+            one.future.set_exception(failure)

@@ -22,8 +22,12 @@ class AuditKind(StrEnum):
     RELABEL = "relabel"
     DELETE = "delete"
     QUARANTINE = "quarantine"
+    POLICY_PROPOSED = "policy_proposed"
     POLICY_ACTIVATED = "policy_activated"
     POLICY_REFUSED = "policy_refused"
+    ROLE_SUSPENDED = "role_suspended"
+    ROLE_REINSTATED = "role_reinstated"
+    DIRECTORY = "directory"
     AUDIT_READ = "audit_read"
     DENIED = "denied"
 

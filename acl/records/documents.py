@@ -25,6 +25,7 @@ from acl.records.audit import AuditLog
 from acl.records.audit_types import AuditEvent
 from acl.records.database import Database
 from acl.records.errors import StaleVersionError, UnstorableError
+from acl.records.heads import Head, bump
 from acl.records.schema import chunks, documents, pending_versions
 from acl.records.storable import checked_time, to_json
 from acl.records.types import DocumentRecord, DocumentVersion, NewVersion
@@ -141,6 +142,7 @@ class Documents:
                 label=to_json("label", label.as_json()),
                 label_digest=label.digest,
                 label_version=old.label_version + 1,
+                label_revision=bump(connection, Head.LABEL),
                 updated_at=event.time,
             )
         )
@@ -155,6 +157,7 @@ class Documents:
         pending = step.drop_pending(connection, document_id, event.time)
         step.delete_points(connection, live, event.time)
         connection.execute(delete(documents).where(documents.c.id == document_id))
+        bump(connection, Head.LABEL)
         self._audit.append_within(connection, event)
         return (live, *pending)
 

@@ -59,5 +59,73 @@ class StaleVersionError(RecordsError):
         self.version = version
 
 
+class UnknownRevisionError(RecordsError):
+    """There is no revision of this number, or its text was not kept."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"there is no policy revision {revision} whose text was kept")
+        self.revision = revision
+
+
+class StalePolicyError(RecordsError):
+    """Another revision is in effect than the one that was decided upon.
+
+    Attributes:
+        expected: the revision that the caller took for the one in effect.
+        actual: the revision in effect.
+    """
+
+    def __init__(self, *, expected: int, actual: int) -> None:
+        super().__init__(f"revision {actual} is in effect; the change was made on {expected}")
+        self.expected = expected
+        self.actual = actual
+
+
+class MovedOnError(RecordsError):
+    """Policy or memberships changed while a request was answered; nothing of it was released."""
+
+    def __init__(self) -> None:
+        super().__init__("policy or memberships changed meanwhile")
+
+
 class AuditUnavailableError(RecordsError):
     """The event could not be made durable, so what it announces must not happen."""
+
+
+class DirectoryFaultError(RecordsError):
+    """A user or group cannot be kept as it was given.
+
+    Attributes:
+        attribute: the field of `UserState` or `GroupState` that is to blame.
+        reason: why; it repeats no value.
+    """
+
+    def __init__(self, attribute: str, reason: str) -> None:
+        super().__init__(f"`{attribute}` {reason}")
+        self.attribute = attribute
+        self.reason = reason
+
+
+class TakenIdentityError(RecordsConflictError):
+    """Another user or group of the tenant has this name."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(f"`{identity}` is another entry of this tenant")
+        self.identity = identity
+
+
+class UnknownEntryError(RecordsError):
+    """The tenant has no user or group of this id."""
+
+    def __init__(self, entry_id: str) -> None:
+        super().__init__(f"the directory has no entry `{entry_id}`")
+        self.entry_id = entry_id
+
+
+class StaleEntryError(RecordsError):
+    """A user or group is no longer the one that the change was made on."""
+
+    def __init__(self, *, expected: int, actual: int) -> None:
+        super().__init__(f"the entry is at version {actual}; the change was made on {expected}")
+        self.expected = expected
+        self.actual = actual

@@ -1,63 +1,251 @@
-"""Policy revisions: which policy took effect when, numbered without a gap from 1."""
+"""Policy revisions: what was proposed by whom and why, and which revision took effect when.
+
+The laws of this file:
+
+1. A revision is a number and two texts, and never changes. Only its activation is added, once.
+2. A revision is proposed on the revision in effect, and can take effect only while that one still
+   is. So activations go up in number, and of two proposals made side by side one takes effect.
+3. What happens is on the audit record in the transaction in which it happens.
+4. Whoever is suspended is denied, under whatever revision, until that is taken back by a person.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
+from typing import Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from acl.records.audit import AuditLog
 from acl.records.audit_types import AuditEvent
 from acl.records.database import Database
-from acl.records.schema import policy_revisions
-from acl.records.storable import checked_text
-from acl.records.types import PolicyRevision
+from acl.records.errors import StalePolicyError, UnknownRevisionError
+from acl.records.heads import Head, bump, lock_heads, put_in_effect
+from acl.records.policy_types import (
+    NewRevision,
+    PolicyRevision,
+    Proof,
+    ProofState,
+    RevisionTexts,
+    Suspension,
+)
+from acl.records.schema import heads
+from acl.records.schema_policy import policy_proofs, policy_revisions, suspended_roles
+from acl.records.storable import checked_time
+from acl.records.upsert import upsert
+
+_TABLE: Final = policy_revisions.c
+_ABOUT: Final = (
+    _TABLE.revision,
+    _TABLE.base,
+    _TABLE.digest,
+    _TABLE.author,
+    _TABLE.reason,
+    _TABLE.created_at,
+    _TABLE.activated_at,
+    _TABLE.activated_by,
+)
 
 
 class Policies:
-    """The list of activations; an older digest may be activated again under a new number."""
+    """The revisions of one database."""
 
     def __init__(self, database: Database, audit: AuditLog) -> None:
         self._database = database
         self._audit = audit
 
-    async def activate(self, digest: str, event: AuditEvent) -> PolicyRevision:
-        """Record that the policy `digest` takes effect.
+    async def propose(self, new: NewRevision, event: AuditEvent) -> PolicyRevision:
+        """Store a revision, which does not take effect yet.
 
-        The event is recorded with the new revision and the digest. When that policy is the one
-        in effect already, nothing is recorded and its revision is returned.
+        Raises:
+            StalePolicyError: another revision took effect than the one it is based on.
         """
-        checked_text("digest", digest)
-        return await self._database.write(self._activate, digest, event)
+        return await self._database.write(self._propose, new, event)
+
+    async def activate(self, revision: int, *, expected: int, event: AuditEvent) -> PolicyRevision:
+        """Let a revision take effect.
+
+        Args:
+            revision: which.
+            expected: the revision in effect, as the caller knows it.
+            event: recorded with the number and digest of the revision.
+
+        Raises:
+            UnknownRevisionError: there is none of this number whose text was kept.
+            StalePolicyError: not `expected` is in effect, or the revision is based on another.
+        """
+        return await self._database.write(self._activate, revision, expected, event)
 
     async def current(self) -> PolicyRevision | None:
         """Return the revision in effect, or `None` before the first."""
-        return await self._database.read(_last)
+        return await self._database.read(_current)
+
+    async def revision(self, number: int) -> PolicyRevision:
+        """Return one revision.
+
+        Raises:
+            UnknownRevisionError: there is none of this number.
+        """
+        return await self._database.read(_revision, number)
+
+    async def texts(self, number: int) -> RevisionTexts:
+        """Return what a revision says.
+
+        Raises:
+            UnknownRevisionError: there is none of this number, or its text was not kept.
+        """
+        return await self._database.read(_texts, number)
 
     async def revisions(self, *, after: int = 0, limit: int = 100) -> tuple[PolicyRevision, ...]:
         """Return revisions in their order, beginning behind `after`."""
         return await self._database.read(_revisions, after, limit)
 
-    def _activate(self, connection: Connection, digest: str, event: AuditEvent) -> PolicyRevision:
-        # The end of the audit chain orders activations among themselves, too.
-        self._audit.lock(connection)
-        last = _last(connection)
-        if last is not None and last.digest == digest:
-            return last
-        revision = PolicyRevision((last.revision if last else 0) + 1, digest, event.time)
-        connection.execute(insert(policy_revisions).values(asdict(revision)))
-        known = replace(event, policy_revision=revision.revision, policy_digest=digest)
+    async def note_proof(self, revision: int, proof: Proof) -> None:
+        """Keep how far the proof of a revision has come."""
+        await self._database.write(_note_proof, revision, proof)
+
+    async def proof(self, revision: int) -> Proof | None:
+        """Return how far the proof of a revision has come, if it was begun."""
+        return await self._database.read(_proof, revision)
+
+    async def suspend(self, suspension: Suspension, event: AuditEvent) -> None:
+        """Deny a role everything from now on; the first reason stays."""
+        await self._database.write(self._suspend, suspension, event)
+
+    async def reinstate(self, tenant: str, principal: str, event: AuditEvent) -> bool:
+        """Take a suspension back; return whether there was one."""
+        return await self._database.write(self._reinstate, tenant, principal, event)
+
+    async def suspended(self) -> tuple[Suspension, ...]:
+        """Return every suspension."""
+        return await self._database.read(_suspended)
+
+    def _propose(
+        self, connection: Connection, new: NewRevision, event: AuditEvent
+    ) -> PolicyRevision:
+        in_effect = lock_heads(connection)
+        if new.base != in_effect:
+            raise StalePolicyError(expected=new.base, actual=in_effect)
+        last = connection.scalar(select(_TABLE.revision).order_by(_TABLE.revision.desc()).limit(1))
+        number = (last or 0) + 1
+        connection.execute(
+            insert(policy_revisions).values(
+                revision=number,
+                base=new.base,
+                digest=new.digest,
+                model=new.texts.model,
+                rules=new.texts.rules,
+                author=new.author,
+                reason=new.reason,
+                created_at=event.time,
+                activated_at=None,
+                activated_by="",
+            )
+        )
+        self._record(connection, event, number, new.digest)
+        return _revision(connection, number)
+
+    def _activate(
+        self, connection: Connection, number: int, expected: int, event: AuditEvent
+    ) -> PolicyRevision:
+        in_effect = lock_heads(connection)
+        _texts(connection, number)
+        found = _revision(connection, number)
+        if in_effect != expected or found.base != in_effect or found.activated_at is not None:
+            raise StalePolicyError(expected=expected, actual=in_effect)
+        mine = update(policy_revisions).where(_TABLE.revision == number)
+        connection.execute(mine.values(activated_at=event.time, activated_by=event.subject))
+        put_in_effect(connection, number)
+        self._record(connection, event, number, found.digest)
+        return _revision(connection, number)
+
+    def _suspend(self, connection: Connection, new: Suspension, event: AuditEvent) -> None:
+        lock_heads(connection)
+        statement = upsert(connection, suspended_roles).values(
+            tenant=new.tenant,
+            principal=new.principal,
+            revision=new.revision,
+            reason=new.reason,
+            since=checked_time("since", new.since),
+        )
+        connection.execute(statement.on_conflict_do_nothing())
+        bump(connection, Head.SUSPENSION)
+        self._audit.append_within(connection, event)
+
+    def _reinstate(
+        self, connection: Connection, tenant: str, principal: str, event: AuditEvent
+    ) -> bool:
+        lock_heads(connection)
+        mine = suspended_roles.c.tenant == tenant, suspended_roles.c.principal == principal
+        gone = connection.execute(delete(suspended_roles).where(*mine)).rowcount > 0
+        if gone:
+            bump(connection, Head.SUSPENSION)
+            self._audit.append_within(connection, event)
+        return gone
+
+    def _record(self, connection: Connection, event: AuditEvent, number: int, digest: str) -> None:
+        known = replace(event, policy_revision=number, policy_digest=digest)
         self._audit.append_within(connection, known)
-        return revision
+
+
+def _current(connection: Connection) -> PolicyRevision | None:
+    statement = select(*_ABOUT).join_from(
+        policy_revisions, heads, _TABLE.revision == heads.c.policy
+    )
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else PolicyRevision(*row)
+
+
+def _revision(connection: Connection, number: int) -> PolicyRevision:
+    row = connection.execute(select(*_ABOUT).where(_TABLE.revision == number)).one_or_none()
+    if row is None:
+        raise UnknownRevisionError(number)
+    return PolicyRevision(*row)
+
+
+def _texts(connection: Connection, number: int) -> RevisionTexts:
+    statement = select(_TABLE.model, _TABLE.rules).where(_TABLE.revision == number)
+    row = connection.execute(statement).one_or_none()
+    if row is None or not row.model:
+        raise UnknownRevisionError(number)
+    return RevisionTexts(model=row.model, rules=row.rules)
 
 
 def _revisions(connection: Connection, after: int, limit: int) -> tuple[PolicyRevision, ...]:
-    number = policy_revisions.c.revision
-    statement = select(policy_revisions).where(number > after).order_by(number).limit(limit)
-    return tuple(PolicyRevision(*row) for row in connection.execute(statement))
+    statement = select(*_ABOUT).where(_TABLE.revision > after).order_by(_TABLE.revision)
+    return tuple(PolicyRevision(*row) for row in connection.execute(statement.limit(limit)))
 
 
-def _last(connection: Connection) -> PolicyRevision | None:
-    statement = select(policy_revisions).order_by(policy_revisions.c.revision.desc()).limit(1)
-    row = connection.execute(statement).one_or_none()
-    return None if row is None else PolicyRevision(*row)
+def _note_proof(connection: Connection, revision: int, proof: Proof) -> None:
+    columns = {
+        "state": proof.state.value,
+        "pairs": proof.pairs,
+        "done": proof.done,
+        "mismatch": proof.mismatch,
+        "updated_at": checked_time("updated_at", proof.updated_at),
+    }
+    statement = upsert(connection, policy_proofs).values(revision=revision, **columns)
+    connection.execute(statement.on_conflict_do_update(index_elements=["revision"], set_=columns))
+
+
+def _proof(connection: Connection, revision: int) -> Proof | None:
+    table = policy_proofs.c
+    statement = select(table.state, table.pairs, table.done, table.mismatch, table.updated_at)
+    row = connection.execute(statement.where(table.revision == revision)).one_or_none()
+    if row is None:
+        return None
+    state, pairs, done, mismatch, updated_at = row
+    return Proof(
+        state=ProofState(state), pairs=pairs, done=done, mismatch=mismatch, updated_at=updated_at
+    )
+
+
+def _suspended(connection: Connection) -> tuple[Suspension, ...]:
+    table = suspended_roles.c
+    statement = select(table.tenant, table.principal, table.revision, table.reason, table.since)
+    return tuple(
+        Suspension(tenant=tenant, principal=principal, revision=revision, reason=reason, since=at)
+        for tenant, principal, revision, reason, at in connection.execute(
+            statement.order_by(table.tenant, table.principal)
+        )
+    )

@@ -31,6 +31,7 @@ DOCUMENT_COLUMNS: Final = (
     documents.c.chunk_count,
     documents.c.created_at,
     documents.c.updated_at,
+    documents.c.label_revision,
 )
 
 
@@ -52,6 +53,7 @@ def document_of(row: Sequence[Any]) -> DocumentRecord:
         chunk_count,
         created_at,
         updated_at,
+        label_revision,
     ) = row
     return DocumentRecord(
         id=document_id,
@@ -69,6 +71,7 @@ def document_of(row: Sequence[Any]) -> DocumentRecord:
         chunk_count=chunk_count,
         created_at=created_at,
         updated_at=updated_at,
+        label_revision=label_revision,
     )
 
 

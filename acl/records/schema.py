@@ -107,6 +107,7 @@ documents: Final = Table(
     _whole("live_version"),
     _moment("created_at"),
     _moment("updated_at"),
+    Column("label_revision", Whole, nullable=False, server_default="0"),
     CheckConstraint("length(id) = 36", name="id"),
     CheckConstraint("length(tenant) > 0 AND length(uri) > 0", name="source"),
     CheckConstraint("label_version >= 1", name="label_version"),
@@ -196,14 +197,19 @@ quarantine: Final = Table(
     sqlite_strict=True,
 )
 
-policy_revisions: Final = Table(
-    "policy_revisions",
+# One row: how far each kind of change has come.
+heads: Final = Table(
+    "heads",
     metadata,
-    Column("revision", Whole, primary_key=True, autoincrement=False),
-    _text("digest"),
-    _moment("created_at"),
-    CheckConstraint("revision >= 1", name="revision"),
-    CheckConstraint("length(digest) > 0", name="digest"),
+    Column("id", Whole, primary_key=True, autoincrement=False),
+    _whole("policy"),
+    _whole("suspension"),
+    _whole("directory"),
+    _whole("label"),
+    CheckConstraint("id = 1", name="single"),
+    CheckConstraint(
+        "policy >= 0 AND suspension >= 0 AND directory >= 0 AND label >= 0", name="counts"
+    ),
     sqlite_strict=True,
 )
 
@@ -230,6 +236,7 @@ audit_events: Final = Table(
     _text("hash"),
     CheckConstraint("seq >= 1", name="seq"),
     CheckConstraint("length(previous) = 64 AND length(hash) = 64", name="hashes"),
+    Index("ix_audit_events_time", "time"),
     sqlite_strict=True,
 )
 

@@ -12,8 +12,10 @@ from acl.records.catalog import Catalog
 from acl.records.chain import Chain
 from acl.records.collection import Collection
 from acl.records.database import Database
+from acl.records.directory import Directory
 from acl.records.documents import Documents
 from acl.records.errors import RecordsError
+from acl.records.heads import Standing
 from acl.records.migrate import migrate
 from acl.records.policies import Policies
 from acl.records.postgresql import PostgresDatabase
@@ -34,6 +36,8 @@ class Records:
         policies: which policy took effect when.
         audit: the chain of events.
         collection: what the collection was made with.
+        directory: users and groups from an identity provider.
+        standing: how far each kind of change has come.
     """
 
     catalog: Catalog
@@ -43,6 +47,8 @@ class Records:
     policies: Policies
     audit: AuditLog
     collection: Collection
+    directory: Directory
+    standing: Standing
     database: Database
 
     @classmethod
@@ -57,7 +63,7 @@ class Records:
             RecordsError: the URL or the key is unusable, or the tables are of a newer version.
             RecordsUnavailableError: the database cannot be reached.
         """
-        chain, database = Chain(audit_key), _database_at(url)
+        chain, database = Chain(audit_key), database_at(url)
         try:
             await database.require_durable()
             await migrate(database, chain)
@@ -73,6 +79,8 @@ class Records:
             policies=Policies(database, audit),
             audit=audit,
             collection=Collection(database),
+            directory=Directory(database, audit),
+            standing=Standing(database),
             database=database,
         )
 
@@ -90,7 +98,12 @@ class Records:
         await self.database.close()
 
 
-def _database_at(url: str) -> Database:
+def database_at(url: str) -> Database:
+    """Return the database at `url`, not yet opened.
+
+    Raises:
+        RecordsError: the URL is unusable.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError as error:

@@ -17,6 +17,7 @@ from acl.records.errors import (
     StaleVersionError,
     UnknownDocumentError,
 )
+from acl.records.heads import Head, bump
 from acl.records.rows import DOCUMENT_COLUMNS, document_of
 from acl.records.schema import (
     chunks,
@@ -167,6 +168,7 @@ def go_live(connection: Connection, pending: Row[Any], old: DocumentRecord, now:
     """Swap description, label and chunks; the label version counts up if the label changed."""
     changed = bool(old.live_version) and pending.label_digest != old.label_digest
     label_version = old.label_version + changed
+    moved = changed or not old.live_version
     connection.execute(
         update(documents)
         .where(documents.c.id == old.id)
@@ -174,6 +176,7 @@ def go_live(connection: Connection, pending: Row[Any], old: DocumentRecord, now:
             live_version=pending.version,
             label_version=label_version,
             projected_label_version=label_version,
+            label_revision=bump(connection, Head.LABEL) if moved else old.label_revision,
             updated_at=now,
             **{name: pending._mapping[name] for name in _DESCRIPTION},  # noqa: SLF001 - public API
         )

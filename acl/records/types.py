@@ -94,6 +94,7 @@ class DocumentRecord:
         label_version: counts up with every change of the label, from 1.
         projected_label_version: the newest label version that the engine is known to carry.
         live_version: the version whose chunks are visible, at least 1.
+        label_revision: number of the last change of who may read it, among those of all documents.
     """
 
     id: str
@@ -111,6 +112,7 @@ class DocumentRecord:
     chunk_count: int
     created_at: datetime
     updated_at: datetime
+    label_revision: int
 
     def label(self, schema: LabelSchema) -> Label:
         """Return the typed label.
@@ -160,15 +162,6 @@ class Quarantined:
     content_digest: str
     first_seen: datetime
     last_seen: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyRevision:
-    """One activation of a policy; an older digest may come back under a new revision."""
-
-    revision: int
-    digest: str
-    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,11 @@ from acl.records import (
     DocumentRecord,
     DocumentVersion,
     NewChunk,
+    NewRevision,
     NewVersion,
+    PolicyRevision,
     Records,
+    RevisionTexts,
 )
 
 KEY = b"0123456789abcdef0123456789abcdef"
@@ -80,3 +83,20 @@ async def put(records: Records, new: NewVersion, *, later: int = 0) -> DocumentR
 
 def chunk_ids(begun: DocumentVersion, count: int) -> list[str]:
     return [begun.chunk_id(ordinal) for ordinal in range(count)]
+
+
+def revision(digest: str = "a", *, base: int = 0, author: str = "user:ada") -> NewRevision:
+    """Return a proposal; what its texts say does not matter to the records."""
+    texts = RevisionTexts(model=f"model {digest}", rules=f"# {digest}\np, a\n")
+    return NewRevision(texts=texts, digest=digest, base=base, author=author, reason="because")
+
+
+async def in_effect(records: Records, digest: str) -> PolicyRevision:
+    """Propose a revision and let it take effect."""
+    current = await records.policies.current()
+    base = current.revision if current else 0
+    proposed = await records.policies.propose(
+        revision(digest, base=base), event(AuditKind.POLICY_PROPOSED)
+    )
+    activated = event(AuditKind.POLICY_ACTIVATED)
+    return await records.policies.activate(proposed.revision, expected=base, event=activated)

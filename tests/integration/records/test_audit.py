@@ -23,7 +23,6 @@ from acl.records import (
     RecordsError,
     RecordsMismatchError,
     RecordsUnavailableError,
-    UnstorableError,
     audit,
 )
 from acl.records.audit import MAX_BATCH, AuditLog
@@ -308,28 +307,6 @@ async def test_an_unreadable_entry_is_an_error_of_its_own(records: Records, url:
 
     with pytest.raises(RecordsError, match="audit entry 1 cannot be read; verify the chain"):
         await records.audit.events()
-
-
-async def test_policy_revisions_count_up_when_the_digest_changes(records: Records) -> None:
-    activated = event(AuditKind.POLICY_ACTIVATED)
-    assert await records.policies.current() is None
-
-    first = await records.policies.activate("a", activated)
-    same = await records.policies.activate("a", activated)
-    second = await records.policies.activate("b", activated)
-    rollback = await records.policies.activate("a", activated)
-
-    assert first == same
-    assert [first.revision, second.revision, rollback.revision] == [1, 2, 3]
-    assert await records.policies.current() == rollback
-    assert await records.policies.revisions() == (first, second, rollback)
-    assert await records.policies.revisions(after=1, limit=1) == (second,)
-    assert [one.event for one in await records.audit.events()] == [
-        replace(activated, policy_revision=number, policy_digest=digest)
-        for number, digest in [(1, "a"), (2, "b"), (3, "a")]
-    ]
-    with pytest.raises(UnstorableError, match="`digest` is empty"):
-        await records.policies.activate("", activated)
 
 
 async def test_a_collection_is_made_once(records: Records) -> None:

@@ -22,6 +22,7 @@ from tests.integration.records.samples import (
     event,
     label,
     put,
+    revision,
     version,
 )
 
@@ -136,7 +137,7 @@ async def test_two_processes_append_to_one_chain(records: Records, url: str) -> 
 
     entries = await asyncio.gather(
         *((records, other)[n % 2].audit.append(event()) for n in range(40)),
-        *((records, other)[n % 2].policies.activate(f"{n}", event()) for n in range(4)),
+        *((records, other)[n % 2].policies.propose(revision(f"{n}"), event()) for n in range(4)),
     )
 
     assert len(set(entries)) == 44

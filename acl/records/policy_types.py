@@ -1,0 +1,115 @@
+"""The values of policy revisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from acl.records.storable import checked_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionTexts:
+    """What a revision says: `model.conf` and `policy.csv`, to the letter."""
+
+    model: str
+    rules: str
+
+    def __post_init__(self) -> None:
+        checked_text("model", self.model)
+        if self.rules:
+            checked_text("rules", self.rules)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRevision:
+    """A proposal.
+
+    Attributes:
+        texts: of an admitted policy.
+        digest: of that policy.
+        base: the revision in effect on which it was made, 0 for the first.
+        author: who proposes it.
+        reason: why, in words for those who read the log; may be empty.
+    """
+
+    texts: RevisionTexts
+    digest: str
+    base: int
+    author: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        checked_text("digest", self.digest)
+        checked_text("author", self.author)
+        if self.reason:
+            checked_text("reason", self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRevision:
+    """A revision, without its texts.
+
+    Attributes:
+        base: the revision that was in effect when it was proposed.
+        activated_at: when it took effect, or `None`.
+        activated_by: who let it take effect, or `""`.
+    """
+
+    revision: int
+    base: int
+    digest: str
+    author: str
+    reason: str
+    created_at: datetime
+    activated_at: datetime | None
+    activated_by: str
+
+
+class ProofState(StrEnum):
+    """How far the proof of a revision has come.
+
+    `sampled`: a stated sample was compared, the rest was not begun. `running`: the rest is being
+    compared. `proved`: every pair was. `refuted`: a pair differs. `stopped`: given up unfinished.
+    """
+
+    SAMPLED = "sampled"
+    RUNNING = "running"
+    PROVED = "proved"
+    REFUTED = "refuted"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """The proof of a revision.
+
+    Attributes:
+        pairs: of role and label, all that there are.
+        done: how many were compared.
+        mismatch: the counter-example in words, or `""`.
+    """
+
+    state: ProofState
+    pairs: int
+    done: int
+    mismatch: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspension:
+    """A role that is denied everything, because the filter and the policy differed for it.
+
+    Attributes:
+        principal: `role:…`, `group:…` or `user:…`.
+        revision: under which revision the difference was found.
+        reason: the counter-example in words.
+    """
+
+    tenant: str
+    principal: str
+    revision: int
+    reason: str
+    since: datetime

@@ -1,0 +1,164 @@
+"""Policy revisions: immutable, in order, and in effect one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from acl.records import (
+    AuditKind,
+    PolicyRevision,
+    Proof,
+    ProofState,
+    Records,
+    RecordsConflictError,
+    RevisionTexts,
+    StalePolicyError,
+    Suspension,
+    UnknownRevisionError,
+    UnstorableError,
+)
+from tests.integration.records.samples import KEY, NOW, event, in_effect, revision
+
+PROPOSED = event(AuditKind.POLICY_PROPOSED)
+ACTIVATED = event(AuditKind.POLICY_ACTIVATED)
+SUSPENSION = Suspension(
+    tenant="acme", principal="role:auditor", revision=1, reason="differs on …", since=NOW
+)
+
+
+async def test_a_proposal_is_kept_to_the_letter_and_does_not_take_effect(records: Records) -> None:
+    new = revision("a")
+
+    proposed = await records.policies.propose(new, PROPOSED)
+
+    assert proposed == PolicyRevision(1, 0, "a", "user:ada", "because", NOW, None, "")
+    assert await records.policies.current() is None
+    assert await records.policies.texts(1) == new.texts
+    assert await records.policies.revision(1) == proposed
+    assert (await records.standing.read()).policy == 0
+
+
+async def test_activations_count_up_and_are_on_record(records: Records) -> None:
+    first = await in_effect(records, "a")
+    second = await in_effect(records, "b")
+    rollback = await in_effect(records, "a")
+
+    assert [one.revision for one in (first, second, rollback)] == [1, 2, 3]
+    assert await records.policies.current() == rollback
+    assert await records.policies.revisions() == (first, second, rollback)
+    assert await records.policies.revisions(after=1, limit=1) == (second,)
+    assert rollback.activated_by == ACTIVATED.subject
+    assert (await records.standing.read()).policy == 3
+    assert [one.event for one in await records.audit.events()] == [
+        replace(kind, policy_revision=number, policy_digest=digest)
+        for number, digest in [(1, "a"), (2, "b"), (3, "a")]
+        for kind in (PROPOSED, ACTIVATED)
+    ]
+
+
+async def test_of_two_proposals_side_by_side_one_takes_effect(records: Records) -> None:
+    await in_effect(records, "a")
+    left = await records.policies.propose(revision("b", base=1), PROPOSED)
+    right = await records.policies.propose(revision("c", base=1), PROPOSED)
+    activate = records.policies.activate
+
+    outcomes = await asyncio.gather(
+        activate(left.revision, expected=1, event=ACTIVATED),
+        activate(right.revision, expected=1, event=ACTIVATED),
+        return_exceptions=True,
+    )
+
+    won = [one for one in outcomes if isinstance(one, PolicyRevision)]
+    lost = [one for one in outcomes if isinstance(one, StalePolicyError)]
+    assert len(won) == len(lost) == 1
+    assert lost[0].actual == won[0].revision
+    assert await records.policies.current() == won[0]
+
+
+async def test_what_rests_on_another_revision_is_refused(records: Records) -> None:
+    await in_effect(records, "a")
+    waiting = await records.policies.propose(revision("b", base=1), PROPOSED)
+    await in_effect(records, "c")
+    activate = records.policies.activate
+
+    with pytest.raises(StalePolicyError, match=r"revision 3 is in effect; .* made on 1"):
+        await records.policies.propose(revision("d", base=1), PROPOSED)
+    with pytest.raises(StalePolicyError):
+        await activate(waiting.revision, expected=3, event=ACTIVATED)
+    with pytest.raises(StalePolicyError):
+        await activate(3, expected=3, event=ACTIVATED)
+    fresh = await records.policies.propose(revision("d", base=3), PROPOSED)
+    with pytest.raises(StalePolicyError):
+        await activate(fresh.revision, expected=1, event=ACTIVATED)
+    assert (await records.standing.read()).policy == 3
+
+
+async def test_an_unknown_revision_is_named(records: Records) -> None:
+    for asked in (
+        records.policies.texts(7),
+        records.policies.revision(7),
+        records.policies.activate(7, expected=0, event=ACTIVATED),
+    ):
+        with pytest.raises(UnknownRevisionError, match="no policy revision 7"):
+            await asked
+
+
+def test_an_empty_model_or_digest_is_no_proposal() -> None:
+    with pytest.raises(UnstorableError, match="`model` is empty"):
+        RevisionTexts(model="", rules="p, a")
+    with pytest.raises(UnstorableError, match="`digest` is empty"):
+        revision("")
+    texts = RevisionTexts(model="m", rules="")
+    assert replace(revision(), texts=texts, reason="").texts.rules == ""
+
+
+async def test_the_progress_of_a_proof_is_kept(records: Records) -> None:
+    await records.policies.propose(revision(), PROPOSED)
+    assert await records.policies.proof(1) is None
+    running = Proof(state=ProofState.RUNNING, pairs=10, done=3, mismatch="", updated_at=NOW)
+
+    await records.policies.note_proof(1, running)
+    refuted = replace(running, state=ProofState.REFUTED, done=4, mismatch="role:x on {…}")
+    await records.policies.note_proof(1, refuted)
+
+    assert await records.policies.proof(1) == refuted
+    with pytest.raises(RecordsConflictError):
+        await records.policies.note_proof(2, running)
+    with pytest.raises(RecordsConflictError):
+        await records.policies.note_proof(1, replace(running, done=11))
+
+
+async def test_a_suspension_lasts_until_it_is_taken_back(records: Records) -> None:
+    suspended = event(AuditKind.ROLE_SUSPENDED)
+    reinstated = event(AuditKind.ROLE_REINSTATED)
+    before = await records.standing.read()
+
+    await records.policies.suspend(SUSPENSION, suspended)
+    await records.policies.suspend(replace(SUSPENSION, reason="later"), suspended)
+
+    assert await records.policies.suspended() == (SUSPENSION,)
+    after = await records.standing.read()
+    assert not before.same_rights(after)
+    assert await records.policies.reinstate("acme", "role:auditor", reinstated)
+    assert not await records.policies.reinstate("acme", "role:auditor", reinstated)
+    assert await records.policies.suspended() == ()
+    assert not after.same_rights(await records.standing.read())
+    kinds = [one.event.kind for one in await records.audit.events()]
+    assert kinds == [AuditKind.ROLE_SUSPENDED] * 2 + [AuditKind.ROLE_REINSTATED]
+
+
+async def test_two_processes_see_one_standing(records: Records, url: str) -> None:
+    other = await Records.open(url, KEY)
+    await in_effect(records, "a")
+
+    assert (await other.standing.read()).policy == 1
+    later = replace(ACTIVATED, time=NOW + timedelta(seconds=1))
+    proposed = await other.policies.propose(revision("b", base=1), PROPOSED)
+    await other.policies.activate(proposed.revision, expected=1, event=later)
+
+    assert (await records.standing.read()).policy == 2
+    await other.close()
