@@ -13,13 +13,16 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from acl.casbin_door import Effect, Row
-from acl.decide import SUBJECT_ATTRIBUTES, check_columns
+from acl.decide import ACTION_COLUMNS, SUBJECT_ATTRIBUTES, check_columns
 from acl.errors import PolicyError, Refusal
 from acl.labels import normalise
+from acl.mentions import names_action
 from acl.policy import MODEL_FILE, Policy
+from acl.role_chains import broken_links
 
 POLICY_FILE: Final = "policy.csv"
 EFFECTS: Final = ("allow", "deny")
+ROLE_COLUMNS: Final = ("name", "role", "domain", "from", "until")
 
 
 def read_csv(text: str) -> tuple[Row, ...]:
@@ -54,7 +57,11 @@ def admit(policy: Policy) -> None:
     Raises:
         PolicyError: with every line, its column and the reason.
     """
-    refusals = [*_table(policy), *_rows(policy), *_subject(policy)]
+    refusals = [*_table(policy), *_rows(policy), *_subject(policy), *_actions(policy)]
+    refusals += [
+        Refusal(_line(one.row), one.row.values[1][:40], one.reason, ROLE_COLUMNS[1])
+        for one in broken_links(policy)
+    ]
     if refusals:
         raise PolicyError(tuple(refusals))
     check_columns(policy)
@@ -104,11 +111,7 @@ def _rows(policy: Policy) -> Iterator[Refusal]:
 
 def _column_names(policy: Policy, row: Row) -> Sequence[str]:
     defined = policy.model.policies.get(row.kind)
-    return (
-        defined
-        if defined is not None
-        else ("name", "role", "domain", "from", "until")[: len(row.values)]
-    )
+    return defined if defined is not None else ROLE_COLUMNS[: len(row.values)]
 
 
 def _subject(policy: Policy) -> Iterator[Refusal]:
@@ -116,6 +119,16 @@ def _subject(policy: Policy) -> Iterator[Refusal]:
     known = ", ".join(SUBJECT_ATTRIBUTES)
     for name in sorted(policy.subject_attributes - set(SUBJECT_ATTRIBUTES)):
         yield Refusal(MODEL_FILE, f"r.sub.{name}", f"a subject has only {known}")
+
+
+def _actions(policy: Policy) -> Iterator[Refusal]:
+    """A rule for an action that does not exist matches no request; a deny would deny nothing."""
+    for place, column in enumerate(policy.names.policy[1]):
+        if column not in ACTION_COLUMNS:
+            continue
+        for row in policy.rules:
+            if not names_action(policy, row):
+                yield Refusal(_line(row), row.values[place][:40], "is not an action", column)
 
 
 def _line(row: Row) -> str:

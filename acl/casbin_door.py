@@ -29,7 +29,8 @@ from casbin.util.expression import SimpleEval
 from casbin.util.log import disabled_logging
 
 from acl.errors import AclError
-from acl.roles import Window
+from acl.remembered import remembered
+from acl.roles import HOPS, Window, shortest
 
 # Casbin logs subjects and resources, and a name with a line break forges a line.
 disabled_logging()
@@ -264,14 +265,23 @@ class PatternedRoleGraph:
         if key not in self._memo:
             if len(self._memo) > _MEMO:
                 self._memo.clear()
-            manager, rest = self._manager(), (domain,) if self._definition.arity > 2 else ()  # noqa: PLR2004
-            self._memo[key] = bool(manager.has_link(name, role, *rest))
+            self._memo[key] = bool(self._manager().has_link(name, role, *self._within(domain)))
         return self._memo[key]
+
+    def path(self, name: str, role: str, domain: str, at: datetime) -> tuple[str, ...] | None:
+        """Return the names from `name` to `role`, the fewest that will do, or nothing."""
+        del at
+        manager, rest = self._manager(), self._within(domain)
+        manager.has_link(name, role, *rest)  # with patterns, the question itself adds links
+        return shortest(name, role, lambda one: manager.get_roles(one, *rest), hops=HOPS)
 
     def circles(self, role: str, domain: str) -> bool:
         """Say whether `role` leads back to itself, and so does every name that it matches."""
-        manager, rest = self._manager(), (domain,) if self._definition.arity > 2 else ()  # noqa: PLR2004
+        manager, rest = self._manager(), self._within(domain)
         return any(manager.has_link(one, role, *rest) for one in manager.get_roles(role, *rest))
+
+    def _within(self, domain: str) -> tuple[str, ...]:
+        return (domain,) if self._definition.arity > 2 else ()  # noqa: PLR2004 - with a domain
 
     def _manager(self) -> Any:  # noqa: ANN401 - Casbin is untyped
         manager = RoleManager(10) if self._definition.arity == 2 else DomainManager(10)  # noqa: PLR2004
@@ -321,13 +331,17 @@ class Evaluator:
 
 @dataclass(slots=True)
 class Oracle:
-    """Casbin's `enforce` over a model and rows, at a chosen moment: the meaning of the policy."""
+    """Casbin's `enforce` over a model and rows, at a chosen moment: the meaning of the policy.
+
+    Beside `eval`, Casbin parses the matcher anew for each row; with `parse_once` each text once.
+    """
 
     model: Model
     rows: Sequence[Row]
     matching: Mapping[str, RoleMatching] = field(default_factory=dict)
     suffix: str = ""
     at: datetime | None = None
+    parse_once: bool = False
     _enforcer: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -350,6 +364,8 @@ class Oracle:
             if by.domains:
                 enforcer.add_named_domain_matching_func(kind, MATCHING_FUNCTIONS[by.domains])
         self._limit_in_time(enforcer)
+        if self.parse_once:
+            enforcer._get_expression = remembered(enforcer._get_expression)  # noqa: SLF001
         return enforcer
 
     def _limit_in_time(self, enforcer: Any) -> None:  # noqa: ANN401 - Casbin is untyped

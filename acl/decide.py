@@ -95,6 +95,11 @@ def check_columns(policy: Policy) -> None:
         raise PolicyError(tuple(Refusal(MODEL_FILE, f"r.{one}", reason) for one in unknown))
 
 
+def principals(policy: Policy, subject: Subject, at: datetime) -> frozenset[str]:
+    """Return every identity that `subject` acts as, the roles that it reaches included."""
+    return _reached(policy, subject.principals, subject.tenant, at)
+
+
 def attributes(policy: Policy, subject: Subject, at: datetime) -> dict[str, object]:
     """Return the subject's record, as rules read it: `r.sub.<attribute>`."""
     groups = _reached(policy, subject.principals - {subject.id}, subject.tenant, at)

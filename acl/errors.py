@@ -71,3 +71,7 @@ class RequestError(AclError):
 
 class FilterTooLargeError(AclError):
     """A subject's filter exceeds the documented limit, so the request is refused."""
+
+
+class IdentityError(AclError):
+    """A name from outside names no principal; the text says why and does not repeat it."""

@@ -14,11 +14,15 @@ Defined could be computed from the other two, but it is mostly far shorter than 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from acl.conditions import all_of, any_of
 from acl.labels import Attribute
 from acl.predicate import ALWAYS, NEVER, Condition, Leaf, Present, dual
+
+_KEPT: Final = 32_768
+"""Rows of a policy join the same few conditions for one subject after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,9 @@ class Outcome:
             return self
         if self is TRUE:
             return other
+        return _remembered(self, other)
+
+    def _then(self, other: Outcome) -> Outcome:
         later = other.false if self.total else all_of(self.true, other.false)
         defined = self.defined
         if not other.total:
@@ -62,6 +69,8 @@ class Outcome:
             return self
         return other if self is FALSE else ~(~self).then(~other)
 
+
+_remembered: Final = lru_cache(_KEPT)(Outcome._then)  # noqa: SLF001 - its own module
 
 TRUE: Final = Outcome(ALWAYS, NEVER)
 FALSE: Final = Outcome(NEVER, ALWAYS)

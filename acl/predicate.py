@@ -259,10 +259,11 @@ def holds(predicate: Predicate, label: Label) -> bool:
             return True
         case _:
             value = label.values.get(predicate.attribute)
-            return value is not None and _leaf_holds(predicate, value)
+            return value is not None and leaf_holds(predicate, value)
 
 
-def _leaf_holds(leaf: Leaf, value: LabelValue) -> bool:
+def leaf_holds(leaf: Leaf, value: LabelValue) -> bool:
+    """Say whether a leaf holds for the value that its attribute has."""
     match leaf:
         case AnyOf(_, values):
             return not values.isdisjoint(_elements(value))

@@ -15,7 +15,7 @@ matching functions keep Casbin's managers, because a pattern changes the graph a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -71,6 +71,10 @@ class RoleGraph(Protocol):
         """Return every name that `name` reaches, itself included."""
         ...
 
+    def path(self, name: str, role: str, domain: str, at: datetime) -> tuple[str, ...] | None:
+        """Return the names from `name` to `role`, the fewest that will do, or nothing."""
+        ...
+
     def names(self, domain: str) -> Iterable[str]:
         """Return every name that a link of `domain` mentions."""
         ...
@@ -114,6 +118,15 @@ class PlainRoleGraph:
             seen.update(edge)
         return frozenset(seen)
 
+    def path(self, name: str, role: str, domain: str, at: datetime) -> tuple[str, ...] | None:
+        """Return the names from `name` to `role`, the fewest that will do, or nothing."""
+        links = self._links.get(domain, {})
+
+        def onward(one: str) -> Iterable[str]:
+            return (link.role for link in links.get(one, ()) if link.window.holds(at))
+
+        return shortest(name, role, onward, hops=self._hops)
+
     def names(self, domain: str) -> Iterable[str]:
         """Return every name that a link of `domain` mentions."""
         links = self._links.get(domain, {})
@@ -128,6 +141,37 @@ class PlainRoleGraph:
         for links in self._links.values():
             for link in (link for each in links.values() for link in each):
                 yield from (side for side in (link.window.start, link.window.end) if side)
+
+
+def shortest(
+    name: str, role: str, onward: Callable[[str], Iterable[str]], *, hops: int
+) -> tuple[str, ...] | None:
+    """Return the fewest names that lead from `name` to `role` within `hops`, or nothing.
+
+    Args:
+        name: where to begin.
+        role: where to end.
+        onward: returns the roles that a name has by a link of its own.
+        hops: how many links may be followed.
+    """
+    before: dict[str, str | None] = {name: None}
+    edge = [name]
+    for _ in range(hops):
+        following: list[str] = []
+        for one in edge:
+            for other in sorted(onward(one)):
+                if other not in before:
+                    before[other] = one
+                    following.append(other)
+        edge = [] if role in before else following
+    return tuple(reversed([*_back(role, before)])) if role in before else None
+
+
+def _back(role: str, before: dict[str, str | None]) -> Iterator[str]:
+    one: str | None = role
+    while one is not None:
+        yield one
+        one = before[one]
 
 
 def _moment(text: str) -> datetime | None:

@@ -27,6 +27,16 @@ _IDENTITY: Final = re.compile(r"(user|group|role|service|agent):[a-z0-9][a-z0-9.
 _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}\Z")
 
 
+def is_identity(text: str) -> bool:
+    """Say whether `text` names a principal of one of the five kinds."""
+    return _IDENTITY.match(text) is not None
+
+
+def is_tenant(text: str) -> bool:
+    """Say whether `text` can be the tenant of a subject."""
+    return _TENANT.match(text) is not None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """One asker.

@@ -14,9 +14,9 @@ The laws of this file:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -85,24 +85,52 @@ class Projector:
         return document
 
     async def relabel(
-        self, document_id: str, label: Label, *, expected_version: int, event: AuditEvent
+        self,
+        document_id: str,
+        label: Label,
+        *,
+        expected_version: int,
+        event: AuditEvent,
+        origins: Mapping[str, Any] | None = None,
     ) -> tuple[int, bool]:
         """Change a label of record; return its version, and whether the engine carries it (law 2).
+
+        Args:
+            document_id: which document.
+            label: the whole label.
+            expected_version: the version of the label that was decided upon.
+            event: by whom and when.
+            origins: where the values come from; by default, what moved was set on the document.
 
         Raises:
             UnknownDocumentError: no such live document.
             StaleLabelError: the label was changed meanwhile.
         """
         version = await self._records.documents.relabel(
-            document_id, label, expected_label_version=expected_version, event=event
+            document_id,
+            label,
+            expected_label_version=expected_version,
+            event=event,
+            origins=origins,
         )
+        return version, await self.follow(document_id, at=event.time)
+
+    async def follow(self, document_id: str, *, at: datetime) -> bool:
+        """Bring a label that has just changed to the engine; say whether it carries it now.
+
+        What fails here is on the list of the reconciler, and no reason to fail: the label counts.
+        """
+        return await self.follow_all([document_id], at=at)
+
+    async def follow_all(self, document_ids: Collection[str], *, at: datetime) -> bool:
+        """Do the same for several documents; those with one label share one write."""
         try:
-            await self.project(document_id)
+            await self.project_all(document_ids, at=at)
         except (EngineError, RecordsError) as error:
             kind = type(error).__name__
-            _LOG.warning("label_not_projected", document_id=document_id, error=kind)
-            return version, False
-        return version, True
+            _LOG.warning("labels_not_projected", documents=len(document_ids), error=kind)
+            return False
+        return True
 
     async def delete(self, document_id: str, event: AuditEvent) -> None:
         """Delete a document; it is gone for readers at once, and its points soon after.
@@ -113,17 +141,40 @@ class Projector:
         await self._records.documents.delete_document(document_id, event)
         await self.drain_deletions()
 
-    async def project(self, document_id: str) -> None:
-        """Bring the label of record to the document's points (law 3)."""
-        written = 0
-        while True:
-            document = await self._records.catalog.document(document_id)
-            if document is None or document.label_version == written:
-                return
-            payload = label_payload(document.label(self._schema), self._schema)
-            await self._engine.set_label(points_of(document_id), payload)
-            written = document.label_version
-            await self._records.projection.mark_projected(document_id, written)
+    async def project(self, document_id: str, *, at: datetime) -> None:
+        """Bring the label of record at `at` to the document's points (law 3)."""
+        await self.project_all([document_id], at=at)
+
+    async def project_all(self, document_ids: Collection[str], *, at: datetime) -> None:
+        """Bring labels of record at `at` to the points of several documents (law 3)."""
+        written: dict[str, int] = {}
+        todo = list(document_ids)
+        while todo:
+            known = await self._records.catalog.labels_of(todo)
+            behind = [one for one in known.values() if written.get(one.id) != one.label_version]
+            for group in self._alike(behind, at):
+                await self._write_label(group, at)
+            written |= {one.id: one.label_version for one in behind}
+            todo = [one.id for one in behind]
+
+    def _alike(
+        self, documents: Collection[DocumentRecord], at: datetime
+    ) -> Iterator[list[DocumentRecord]]:
+        """Yield the documents in groups that carry one label, none too large for one write."""
+        groups: dict[str, list[DocumentRecord]] = {}
+        for one in documents:
+            groups.setdefault(one.label(self._schema, at).digest, []).append(one)
+        for group in groups.values():
+            for start in range(0, len(group), _TOGETHER):
+                yield group[start : start + _TOGETHER]
+
+    async def _write_label(self, group: Sequence[DocumentRecord], at: datetime) -> None:
+        payload = label_payload(group[0].label(self._schema, at), self._schema)
+        ids = tuple(one.id for one in group)
+        await self._engine.set_label(Filter(must=(MatchAny(DOCUMENT, ids),)), payload)
+        await self._records.projection.mark_all_projected(
+            {one.id: one.label_version for one in group}
+        )
 
     async def drain_deletions(self) -> int:
         """Delete the points of versions that are gone; return how many versions there were.

@@ -74,11 +74,11 @@ class Reconciler:
             now=now, begun_before=begun_before
         )
         deletions = await self._projector.drain_deletions()
-        projected = await self._project()
-        findings = await self._walk()
+        projected = await self._project(now)
+        findings = await self._walk(now)
         orphans = await self._delete(findings.strays)
         for document_id in sorted(findings.mislabelled):
-            await self._projector.project(document_id)
+            await self._projector.project(document_id, at=now)
         return ReconcileReport(
             abandoned=len(abandoned),
             # What was just abandoned is on the list of deletions, too; it is one difference.
@@ -86,33 +86,32 @@ class Reconciler:
             projected=projected,
             orphans=orphans,
             mislabelled=len(findings.mislabelled),
-            missing=await self._restore(findings.points),
+            missing=await self._restore(findings.points, now),
         )
 
-    async def _project(self) -> int:
+    async def _project(self, now: datetime) -> int:
         done = 0
         while documents := await self._records.projection.unprojected(limit=_PAGE):
-            for document in documents:
-                await self._projector.project(document.id)
+            await self._projector.project_all([one.id for one in documents], at=now)
             done += len(documents)
         return done
 
-    async def _walk(self) -> _Findings:
+    async def _walk(self, now: datetime) -> _Findings:
         findings = _Findings()
         page: list[Candidate] = []
         async for point in self._engine.scroll(_EVERY_POINT):
             page.append(point)
             if len(page) == _PAGE:
-                await self._look(page, findings)
+                await self._look(page, findings, now)
                 page = []
-        await self._look(page, findings)
+        await self._look(page, findings, now)
         return findings
 
-    async def _look(self, page: Sequence[Candidate], findings: _Findings) -> None:
+    async def _look(self, page: Sequence[Candidate], findings: _Findings, now: datetime) -> None:
         versions = {point.id: _version(point) for point in page}
         ids = {version.document_id for version in versions.values()}
         records = await self._records.catalog.labels_of(ids)
-        wanted = {one.id: self._label(one) for one in records.values()}
+        wanted = {one.id: self._label(one, now) for one in records.values()}
         for point in page:
             version = versions[point.id]
             record = records.get(version.document_id)
@@ -123,8 +122,8 @@ class Reconciler:
             if point.payload.get("label") != wanted[record.id]:
                 findings.mislabelled.add(record.id)
 
-    def _label(self, record: DocumentRecord) -> object:
-        return label_payload(record.label(self._schema), self._schema)
+    def _label(self, record: DocumentRecord, now: datetime) -> object:
+        return label_payload(record.label(self._schema, now), self._schema)
 
     async def _delete(self, strays: set[DocumentVersion]) -> int:
         # In this order: a version that is begun leaves `pending` only to be live or gone.
@@ -138,16 +137,16 @@ class Reconciler:
         await self._projector.delete_points(gone)
         return len(gone)
 
-    async def _restore(self, points: Counter[str]) -> int:
+    async def _restore(self, points: Counter[str], now: datetime) -> int:
         restored, after = 0, ""
         while page := await self._inventory.documents(after=after, limit=_PAGE):
             for document in page:
                 if points[document.id] != document.chunk_count:
-                    restored += await self._encode_missing(document)
+                    restored += await self._encode_missing(document, now)
             after = page[-1].id
         return restored
 
-    async def _encode_missing(self, document: DocumentRecord) -> int:
+    async def _encode_missing(self, document: DocumentRecord, now: datetime) -> int:
         there = {point.id async for point in self._engine.scroll(points_of_version(document.live))}
         passages = await self._records.catalog.document_passages(document.id)
         missing = [one for one in passages if one.chunk_id not in there]
@@ -156,26 +155,26 @@ class Reconciler:
         vectors = await self._encoder.encode_passages([one.text for one in missing])
         await self._engine.upsert(
             [
-                Point(one.chunk_id, vector, one.text, self._payload(one))
+                Point(one.chunk_id, vector, one.text, self._payload(one, now))
                 for one, vector in zip(missing, vectors, strict=True)
             ]
         )
-        await self._settle(missing[0])
+        await self._settle(missing[0], now)
         return len(missing)
 
-    async def _settle(self, passage: Passage) -> None:
+    async def _settle(self, passage: Passage, at: datetime) -> None:
         """Look again at what may have changed while its points were being written."""
-        now = await self._records.catalog.document(passage.document_id)
-        if now is None or now.live_version != passage.version:
+        live = await self._records.catalog.document(passage.document_id)
+        if live is None or live.live_version != passage.version:
             version = DocumentVersion(passage.document_id, passage.version)
             await self._projector.delete_points([version])
-        elif now.label_version != passage.document.label_version:
-            await self._projector.project(now.id)
+        elif live.label_version != passage.document.label_version:
+            await self._projector.project(live.id, at=at)
 
-    def _payload(self, passage: Passage) -> dict[str, object]:
+    def _payload(self, passage: Passage, now: datetime) -> dict[str, object]:
         document = passage.document
         return point_payload(
-            document.label(self._schema),
+            document.label(self._schema, now),
             self._schema,
             document=document.id,
             version=passage.version,

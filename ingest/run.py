@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -40,6 +40,7 @@ from ingest.exits import Exits
 from ingest.files import read_regular
 from ingest.folder_labels import RawLabel
 from ingest.index.engine import EngineError
+from ingest.inherit import CLASSIFICATION, Origins, settled, shared
 from ingest.labelling import (
     TENANT,
     Described,
@@ -198,38 +199,48 @@ class Run:
 
     async def _follow(self, known: DocumentRecord, understood: _Understood) -> None:
         """Bring the label alone to what the source says now (laws 1 and 4)."""
-        state, described = understood.state, understood.described
+        state = understood.state
         says_something_new = SourceState.of(known).label != state.label
-        changes = says_something_new and known.label_digest != state.label
-        if changes and not await self._relabelled(known, described):
-            return
+        if says_something_new:
+            label, rules, origins = await self._label(understood, known)
+            changes = known.label_digest != label.digest
+            if changes and not await self._relabelled(known, label, rules, origins):
+                return
+        else:
+            changes = False
         await self._inventory.describe(known.id, {**known.metadata, **state.as_metadata()})
         kind = EventKind.RELABELLED if changes else EventKind.UNCHANGED
         self._tally.settled(kind, known.uri)
 
-    async def _relabelled(self, known: DocumentRecord, described: Described) -> bool:
+    async def _relabelled(
+        self, known: DocumentRecord, label: Label, rules: tuple[str, ...], origins: Origins
+    ) -> bool:
         event = self._context.event(
             AuditKind.RELABEL,
             known.tenant,
             known.uri,
-            label=described.label.as_json(),
-            secrets=list(described.rules),
+            label=label.as_json(),
+            secrets=list(rules),
         )
         try:
             await self._context.projector.relabel(
-                known.id, described.label, expected_version=known.label_version, event=event
+                known.id,
+                label,
+                expected_version=known.label_version,
+                event=event,
+                origins=origins.as_json(),
             )
         except StaleLabelError as error:
             self._tally.failed(known.uri, str(error))
             return False
-        if raised := self._raised(known.uri, described.label, described.rules):
+        if raised := self._raised(known.uri, label, rules):
             self._tally.raised(raised)
         return True
 
     async def _prepared(self, understood: _Understood, known: DocumentRecord | None) -> Prepared:
         read, parsed, described = understood.read, understood.parsed, understood.described
         chunks = await asyncio.to_thread(self._tools.chunker.chunks, parsed.text, parsed.format)
-        label, rules = self._label(understood, known)
+        label, rules, origins = await self._label(understood, known)
         uri = read.file.uri
         new = NewVersion(
             document_id=document_id(described.tenant, uri),
@@ -242,19 +253,42 @@ class Run:
             chunks=tuple(NewChunk(one.start, one.text) for one in chunks),
             metadata={**described.metadata, **understood.state.as_metadata()},
             expected_label_version=known.label_version if known else 0,
+            origins=origins.as_json(),
         )
         raised = self._raised(uri, label, rules)
         return Prepared(new=new, update=known is not None, raised=raised)
 
-    def _label(
+    async def _label(
         self, understood: _Understood, known: DocumentRecord | None
-    ) -> tuple[Label, tuple[str, ...]]:
-        """Return the label of a new text (law 4); secrets in it may raise it all the same."""
-        described = understood.described
-        if known is None or SourceState.of(known).label != understood.state.label:
-            return described.label, described.rules
-        kept = known.label(self._context.stores.schema)
-        return self._context.labeller.raised(kept, understood.findings)
+    ) -> tuple[Label, tuple[str, ...], Origins]:
+        """Return the label of a new text (law 4), and where its values come from.
+
+        Shares go on, whoever has the word on the rest; secrets may raise it all the same.
+        """
+        context, described = self._context, understood.described
+        if known is not None and SourceState.of(known).label == understood.state.label:
+            return await self._kept(known, understood.findings)
+        origins = Origins(source=described.label.as_json(), raised=bool(described.rules))
+        folders = await context.stores.records.folders.of_tenant(described.tenant)
+        label, origins = settled(context.stores.schema, {}, origins, folders)
+        if known is not None:
+            now = context.clock()
+            label = shared(label, [one for one in known.shares if not one.over(now)])
+        return label, described.rules, origins
+
+    async def _kept(
+        self, known: DocumentRecord, findings: Sequence[Finding]
+    ) -> tuple[Label, tuple[str, ...], Origins]:
+        """Return the label of record, raised where new secrets ask for it."""
+        context = self._context
+        state = await context.stores.records.labels.state(known.id)
+        label = known.label(context.stores.schema, context.clock())
+        raised, rules = context.labeller.raised(label, findings)
+        origins = Origins(source=known.label_json) if state is None else Origins.of(state.origins)
+        if rules:
+            own = origins.own | {CLASSIFICATION}
+            origins = replace(origins, own=own, raised=True)
+        return raised, rules, origins
 
     def _raised(self, uri: str, label: Label, rules: tuple[str, ...]) -> RaisedLabel | None:
         return RaisedLabel(uri, self._context.labeller.level(label), rules) if rules else None

@@ -2,11 +2,12 @@
 
 The laws of this file:
 
-1. A decision is found again by everything that it rests on: the policy's digest, the action, and
-   every attribute of the subject and of each actor. Each part carries its length, so that no two
-   different lists of parts can read alike.
+1. A decision is found again by everything that it rests on: the policy's digest, the suspensions,
+   the action, and every attribute of the subject and of each actor. Each part carries its length,
+   so that no two different lists of parts can read alike.
 2. A decision is never used at or after its `not_after`, nor before the moment it was taken.
-3. The number of decisions kept is bounded; the one not used for longest goes first.
+3. Whoever reaches a suspended role, or acts through somebody who does, is denied.
+4. The number of decisions kept is bounded; the one not used for longest goes first.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from acl.decide import decide
-from acl.decision import Decision, Denied
+from acl.decide import decide, principals
+from acl.decision import Decision, Denied, DenyReason
 from acl.engine.filter import to_filter
 from acl.engine.wire import Filter
 from acl.subject import Subject
@@ -65,7 +66,7 @@ class Decisions:
             RequestError: an attribute of the subject cannot be decided upon.
             FilterTooLargeError: the rules make a filter beyond the documented size.
         """
-        key = decision_key(snapshot.digest, subject, action)
+        key = decision_key(f"{snapshot.digest}/{snapshot.suspension}", subject, action)
         known = self._decided.get(key)
         if known is not None and known.holds_at(now):
             self._decided.move_to_end(key)
@@ -80,9 +81,23 @@ class Decisions:
 
 def _decided(snapshot: PolicySnapshot, subject: Subject, action: str, now: datetime) -> Decided:
     decision = decide(snapshot.policy, subject, action, now)
+    if snapshot.suspended and _suspended(snapshot, subject, now):
+        decision = Denied(
+            reason=DenyReason.SUSPENDED,
+            policy_digest=snapshot.digest,
+            not_after=decision.not_after,
+        )
     if isinstance(decision, Denied):
         return Decided(decision, None, now)
     return Decided(decision, to_filter(decision.predicate, snapshot.schema), now)
+
+
+def _suspended(snapshot: PolicySnapshot, subject: Subject, now: datetime) -> bool:
+    return any(
+        (one.tenant, principal) in snapshot.suspended
+        for one in (subject, *subject.actors)
+        for principal in principals(snapshot.policy, one, now)
+    )
 
 
 def decision_key(digest: str, subject: Subject, action: str) -> bytes:

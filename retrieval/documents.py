@@ -8,7 +8,7 @@ The laws of this file:
 3. A page is full unless there is no more to see, and a cursor names the last document that was
    seen. So neither tells of anything in between. How long a page takes does grow with what is
    hidden.
-4. The audit event is durable before anything leaves.
+4. The audit event is durable before anything leaves, under rights that still stand then.
 """
 
 from __future__ import annotations
@@ -16,23 +16,26 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from acl.decision import Permitted
 from acl.errors import AclError, LabelError, RequestError
 from acl.labels import Label, LabelSchema
 from acl.predicate import holds
-from acl.records import AuditEvent, AuditKind, DocumentRecord, Outcome, Records
+from acl.records import AuditKind, DocumentRecord, Records
 from acl.records.catalog import joined
 from acl.subject import Subject
 from ingest.project import declared
 from retrieval.decisions import Decided, Decisions
+from retrieval.releases import Release
 from retrieval.search import READ
 from retrieval.shown import classification_of, label_of, owner_of
-from retrieval.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.snapshot import PolicySnapshot
+from retrieval.standing import ANY, AtLeast, Standing
 
 MAX_PAGE: Final = 200
 _SCANNED: Final = 500
@@ -75,6 +78,7 @@ class DocumentPage:
     cursor: str | None
     decision_id: str
     policy_revision: int
+    label_revision: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,23 +89,22 @@ class DocumentText:
     text: str
     decision_id: str
     policy_revision: int
+    label_revision: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ask:
-    """One request under one pinned snapshot."""
+    """One request under what was pinned."""
 
-    subject: Subject
     snapshot: PolicySnapshot
     decided: Decided
-    now: datetime
-    id: str
+    release: Release
 
     def view(self, document: DocumentRecord) -> DocumentView | None:
         """Return the document as the subject sees it, or None."""
         decision, schema = self.decided.decision, self.snapshot.schema
         try:
-            label = document.label(schema)
+            label = document.label(schema, self.release.now)
         except LabelError:
             return None
         if not isinstance(decision, Permitted) or not holds(decision.predicate, label):
@@ -113,73 +116,103 @@ class DocumentReader:
     """Lists and fetches documents."""
 
     def __init__(
-        self, *, records: Records, snapshots: SnapshotHolder, decisions: Decisions | None = None
+        self, *, records: Records, standing: Standing, decisions: Decisions | None = None
     ) -> None:
         self._records = records
-        self._snapshots = snapshots
+        self._standing = standing
         self._decisions = decisions or Decisions()
 
     async def list_documents(
-        self, subject: Subject, *, now: datetime, after: str | None = None, limit: int = 50
+        self,
+        subject: Subject,
+        *,
+        now: datetime,
+        after: str | None = None,
+        limit: int = 50,
+        at_least: AtLeast = ANY,
     ) -> DocumentPage:
         """Return documents that `subject` may read, beginning behind the cursor `after`.
 
         Raises:
             RequestError: `after` is no cursor, or `limit` is out of range.
+            NotReachedError, UnsettledError: see `retrieval.standing`.
             RecordsError: the records failed, or the list could not be put on record.
         """
         if not 1 <= limit <= MAX_PAGE:
             raise RequestError(f"`limit` lies between 1 and {MAX_PAGE}")
         behind = "" if after is None else _uri(after)
-        ask = self._ask(subject, now)
-        seen = await self._seen(ask, behind, limit + 1)
-        page = tuple(seen[:limit])
-        event = _event(ask, AuditKind.LIST, Outcome.PERMITTED, tuple(one.id for one in page))
-        await self._records.audit.append(event)
-        return DocumentPage(
-            documents=page,
-            cursor=_cursor(page[-1].uri) if len(seen) > limit else None,
-            decision_id=ask.id,
-            policy_revision=ask.snapshot.revision,
+        return await self._standing.settled(
+            partial(self._list, subject, now, behind, limit, at_least=at_least)
         )
 
-    async def document(self, subject: Subject, document_id: str, *, now: datetime) -> DocumentText:
+    async def document(
+        self, subject: Subject, document_id: str, *, now: datetime, at_least: AtLeast = ANY
+    ) -> DocumentText:
         """Return a document with its text.
 
         Raises:
             DocumentNotFoundError: there is none, or the subject may not read it.
+            NotReachedError, UnsettledError: see `retrieval.standing`.
             RecordsError: the records failed, or the fetch could not be put on record.
         """
-        ask = self._ask(subject, now)
-        identity = _identity(document_id)
+        return await self._standing.settled(
+            partial(self._fetch, subject, _identity(document_id), now, at_least=at_least)
+        )
+
+    async def _list(
+        self, subject: Subject, now: datetime, behind: str, limit: int, *, at_least: AtLeast
+    ) -> DocumentPage:
+        ask = await self._ask(subject, now, at_least)
+        seen = await self._seen(ask, behind, limit + 1)
+        page = tuple(seen[:limit])
+        await self._record(ask, AuditKind.LIST, permitted=True, ids=[one.id for one in page])
+        return DocumentPage(
+            documents=page,
+            cursor=_cursor(page[-1].uri) if len(seen) > limit else None,
+            decision_id=ask.release.id,
+            policy_revision=ask.snapshot.revision,
+            label_revision=ask.release.pinned.heads.label,
+        )
+
+    async def _fetch(
+        self, subject: Subject, identity: str, now: datetime, *, at_least: AtLeast
+    ) -> DocumentText:
+        ask = await self._ask(subject, now, at_least)
         record = await self._records.catalog.document(identity)
         view = None if record is None else ask.view(record)
         # The text is read only now, and what stands beside it in the same read decides.
         passages = await self._records.catalog.document_passages(identity if view else "")
         view = ask.view(passages[0].document) if passages else None
-        outcome = Outcome.PERMITTED if view else Outcome.DENIED
-        await self._records.audit.append(_event(ask, AuditKind.FETCH, outcome, (identity,)))
+        await self._record(ask, AuditKind.FETCH, permitted=view is not None, ids=[identity])
         if view is None:
             raise DocumentNotFoundError
         return DocumentText(
             document=view,
             text=joined(passages),
-            decision_id=ask.id,
+            decision_id=ask.release.id,
             policy_revision=ask.snapshot.revision,
+            label_revision=ask.release.pinned.heads.label,
         )
 
-    def _ask(self, subject: Subject, now: datetime) -> _Ask:
-        snapshot = self._snapshots.pin()
-        decided = self._decisions.decide(snapshot, subject, READ, now)
+    async def _ask(self, subject: Subject, now: datetime, at_least: AtLeast) -> _Ask:
+        pinned = await self._standing.pin(subject, at_least=at_least)
         return _Ask(
-            subject=subject, snapshot=snapshot, decided=decided, now=now, id=str(uuid.uuid4())
+            snapshot=pinned.snapshot,
+            decided=self._decisions.decide(pinned.snapshot, pinned.subject, READ, now),
+            release=Release(pinned=pinned, now=now, action=READ),
         )
+
+    async def _record(
+        self, ask: _Ask, kind: AuditKind, *, permitted: bool, ids: Sequence[str]
+    ) -> None:
+        event = ask.release.event(kind, permitted=permitted, resources=tuple(ids))
+        await self._records.audit.append(event, under=ask.release.pinned.heads)
 
     async def _seen(self, ask: _Ask, behind: str, wanted: int) -> list[DocumentView]:
         found: list[DocumentView] = []
         while len(found) < wanted:
             page = await self._records.catalog.list_documents(
-                ask.subject.tenant, after=behind, limit=_SCANNED
+                ask.release.pinned.subject.tenant, after=behind, limit=_SCANNED
             )
             found += [view for one in page if (view := ask.view(one)) is not None]
             if len(page) < _SCANNED:
@@ -209,23 +242,6 @@ def _shown(metadata: Mapping[str, object], schema: LabelSchema) -> dict[str, obj
         name: schema.metadata[name].display(value) if isinstance(value, int | str) else value
         for name, value in declared(metadata, schema).items()
     }
-
-
-def _event(ask: _Ask, kind: AuditKind, outcome: Outcome, resources: tuple[str, ...]) -> AuditEvent:
-    subject = ask.subject
-    return AuditEvent(
-        kind=kind,
-        time=ask.now,
-        subject=subject.id,
-        outcome=outcome,
-        actors=tuple(actor.id for actor in subject.actors),
-        tenant=subject.tenant,
-        action=READ,
-        decision_id=ask.id,
-        policy_revision=ask.snapshot.revision,
-        policy_digest=ask.snapshot.digest,
-        resources=resources,
-    )
 
 
 def _identity(text: str) -> str:

@@ -6,7 +6,8 @@ The laws of this file:
    the document's label of record. Text, label and document come from one read.
 2. A hit that fails is dropped, whatever the reason, and the reason is counted:
    *stale* - its version is no longer live; normal while documents change;
-   *lagging* - the record says that the engine has yet to follow a change; normal while it does;
+   *lagging* - the record says that the engine has yet to follow a change, or a share has just
+   ended; normal while it follows;
    *alarm* - the engine was believed to carry the label of record and answered as if it carried
    another one. Somebody should look; the reconciler repairs it.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 import structlog
@@ -62,9 +64,9 @@ class Recheck:
         self.counts = Counts()
 
     async def cleared(
-        self, schema: LabelSchema, predicate: Predicate, hits: Sequence[Ranked]
+        self, schema: LabelSchema, predicate: Predicate, hits: Sequence[Ranked], now: datetime
     ) -> list[Cleared]:
-        """Return the hits that pass, in their order.
+        """Return the hits that pass at `now`, in their order.
 
         Raises:
             RecordsUnavailableError: the records cannot be asked, so nothing passes.
@@ -72,7 +74,7 @@ class Recheck:
         passages = await self._records.catalog.passages(hit.id for hit in hits)
         found: list[Cleared] = []
         for hit in hits:
-            verdict = _verdict(schema, predicate, hit, passages.get(hit.id))
+            verdict = _verdict(schema, predicate, hit, passages.get(hit.id), now)
             if isinstance(verdict, Cleared):
                 found.append(verdict)
             else:
@@ -87,7 +89,11 @@ class Recheck:
 
 
 def _verdict(
-    schema: LabelSchema, predicate: Predicate, hit: Ranked, passage: Passage | None
+    schema: LabelSchema,
+    predicate: Predicate,
+    hit: Ranked,
+    passage: Passage | None,
+    now: datetime,
 ) -> Cleared | Drop:
     if passage is None:
         return Drop.STALE
@@ -95,10 +101,10 @@ def _verdict(
     if (hit.document, hit.version) != (document.id, passage.version):
         return Drop.ALARM
     try:
-        label = document.label(schema)
+        label = document.label(schema, now)
     except LabelError:
         return Drop.ALARM
     if holds(predicate, label):
         return Cleared(hit, passage, label)
-    behind = document.projected_label_version < document.label_version
+    behind = document.projected_label_version < document.label_version or document.overdue(now)
     return Drop.LAGGING if behind else Drop.ALARM

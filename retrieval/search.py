@@ -2,11 +2,12 @@
 
 The laws of this file:
 
-1. One policy snapshot is pinned for the whole request, and decides before anything else happens.
-   Who is denied gets an empty page; neither the model nor the engine is asked.
+1. Policy and memberships are pinned for the whole request, and decide before anything else
+   happens. Who is denied gets an empty page; neither the model nor the engine is asked.
 2. Every hit is rechecked against the label of record. What is dropped is replaced, as long as the
    engine has more.
-3. The audit event is durable before the page is returned. If it cannot be written, nothing is.
+3. The audit event is durable before the page is returned. If it cannot be written, nothing is;
+   if what was pinned has moved on, the request begins again (`retrieval.standing`).
 4. The text of a question is not stored and not logged; a keyed hash of it is recorded.
 5. A page says nothing of what was not on it.
 """
@@ -16,10 +17,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import unicodedata
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from acl.decision import Permitted
@@ -27,14 +28,16 @@ from acl.engine.wire import Filter
 from acl.errors import RequestError
 from acl.labels import LabelSchema
 from acl.predicate import Predicate
-from acl.records import AuditEvent, AuditKind, Outcome, Records
+from acl.records import AuditEvent, AuditKind, Records
 from acl.subject import Subject
 from ingest.parts import Encoding
 from retrieval.decisions import Decided, Decisions
 from retrieval.narrow import Narrowing, narrow
 from retrieval.recheck import Cleared, Counts, Recheck
+from retrieval.releases import Release
 from retrieval.shown import classification_of, owner_of
-from retrieval.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.snapshot import PolicySnapshot
+from retrieval.standing import ANY, AtLeast, Standing
 from retrieval.store import MAX_LIMIT, Mode, Question, Store
 
 READ: Final = "document:read"
@@ -101,23 +104,27 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPage:
-    """The answer; `decision_id` finds it again in the audit."""
+    """The answer; `decision_id` finds it again in the audit.
+
+    Attributes:
+        policy_revision: the policy under which it was decided.
+        label_revision: every change of a label up to this number was regarded.
+    """
 
     hits: tuple[Hit, ...]
     decision_id: str
     policy_revision: int
+    label_revision: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ask:
-    """One request under one pinned snapshot."""
+    """One request under what was pinned."""
 
-    subject: Subject
     request: SearchRequest
     snapshot: PolicySnapshot
     narrowing: Filter | None
-    now: datetime
-    id: str
+    release: Release
 
 
 class Searcher:
@@ -129,7 +136,7 @@ class Searcher:
         records: Records,
         store: Store,
         encoder: Encoding,
-        snapshots: SnapshotHolder,
+        standing: Standing,
         query_key: bytes,
         decisions: Decisions | None = None,
     ) -> None:
@@ -139,14 +146,14 @@ class Searcher:
             records: where labels and passages of record are.
             store: the only road to the engine.
             encoder: of questions.
-            snapshots: holds the policy in effect.
+            standing: pins policy and memberships.
             query_key: secret of the hash under which questions are recorded.
             decisions: shared with others that decide for the same subjects.
         """
         self._records = records
         self._store = store
         self._encoder = encoder
-        self._snapshots = snapshots
+        self._standing = standing
         self._query_key = query_key
         self._decisions = decisions or Decisions()
         self._recheck = Recheck(records)
@@ -156,32 +163,50 @@ class Searcher:
         """How many hits the recheck has dropped, by reason; `alarm` should be 0."""
         return self._recheck.counts
 
-    async def search(self, subject: Subject, request: SearchRequest, now: datetime) -> SearchPage:
+    async def search(
+        self, subject: Subject, request: SearchRequest, now: datetime, *, at_least: AtLeast = ANY
+    ) -> SearchPage:
         """Return the best passages that `subject` may read.
+
+        Args:
+            subject: who asks, as the token says.
+            request: what is asked.
+            now: the time.
+            at_least: revisions that the answer must not be older than.
 
         Raises:
             RequestError: the subject or a narrowing condition cannot be decided upon.
             FilterTooLargeError: the policy leaves too large a filter for this subject.
+            NotReachedError: a revision of `at_least` is not there yet.
+            UnsettledError: the policy changed again and again meanwhile.
             EngineError: the engine failed; `EngineUnavailableError` if it may be back later.
             RecordsError: the records failed; `AuditUnavailableError` if the search could not be
                 put on record.
         """
-        snapshot = self._snapshots.pin()
+        return await self._standing.settled(
+            partial(self._search, subject, request, now, at_least=at_least)
+        )
+
+    async def _search(
+        self, subject: Subject, request: SearchRequest, now: datetime, *, at_least: AtLeast
+    ) -> SearchPage:
+        pinned = await self._standing.pin(subject, at_least=at_least)
+        snapshot = pinned.snapshot
         ask = _Ask(
-            subject=subject,
             request=request,
             snapshot=snapshot,
             narrowing=narrow(request.narrowing, snapshot.schema),
-            now=now,
-            id=str(uuid.uuid4()),
+            release=Release(pinned=pinned, now=now, action=READ),
         )
-        decided = self._decisions.decide(snapshot, subject, READ, now)
+        decided = self._decisions.decide(snapshot, pinned.subject, READ, now)
         cleared = await self._cleared(ask, decided)
-        await self._records.audit.append(self._event(ask, decided, cleared))
+        event = self._event(ask, decided, cleared)
+        await self._records.audit.append(event, under=pinned.heads)
         return SearchPage(
             hits=tuple(_hit(one, snapshot.schema) for one in cleared),
-            decision_id=ask.id,
+            decision_id=ask.release.id,
             policy_revision=snapshot.revision,
+            label_revision=pinned.heads.label,
         )
 
     async def _cleared(self, ask: _Ask, decided: Decided) -> list[Cleared]:
@@ -205,31 +230,24 @@ class Searcher:
             found = await self._store.search(
                 permit, question, mode=ask.request.mode, narrowing=ask.narrowing, limit=limit
             )
-            cleared = await self._recheck.cleared(ask.snapshot.schema, predicate, found)
+            cleared = await self._recheck.cleared(
+                ask.snapshot.schema, predicate, found, ask.release.now
+            )
             if len(cleared) >= wanted or len(found) < limit or limit == MAX_LIMIT:
                 break
             limit = min(limit * _WIDER, MAX_LIMIT)
         return cleared[:wanted]
 
     def _event(self, ask: _Ask, decided: Decided, cleared: Sequence[Cleared]) -> AuditEvent:
-        decision, subject = decided.decision, ask.subject
-        permitted = isinstance(decision, Permitted)
-        return AuditEvent(
-            kind=AuditKind.SEARCH,
-            time=ask.now,
-            subject=subject.id,
-            outcome=Outcome.PERMITTED if permitted else Outcome.DENIED,
-            actors=tuple(actor.id for actor in subject.actors),
-            tenant=subject.tenant,
-            action=READ,
-            decision_id=ask.id,
-            policy_revision=ask.snapshot.revision,
-            policy_digest=ask.snapshot.digest,
+        request, tenant = ask.request, ask.release.pinned.subject.tenant
+        return ask.release.event(
+            AuditKind.SEARCH,
+            permitted=isinstance(decided.decision, Permitted),
             resources=tuple(dict.fromkeys(one.passage.document_id for one in cleared)),
-            query_hmac=query_hmac(self._query_key, subject.tenant, ask.request.query),
+            query_hmac=query_hmac(self._query_key, tenant, request.query),
             detail={
-                "mode": ask.request.mode.value,
-                "top_k": ask.request.top_k,
+                "mode": request.mode.value,
+                "top_k": request.top_k,
                 "passages": len(cleared),
             },
         )

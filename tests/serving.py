@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,9 +148,10 @@ class Service:
 class Thread(threading.Thread):
     """The service in a thread of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, given: Mapping[str, Any]) -> None:
         super().__init__(name="service", daemon=True)
         self.folder = folder
+        self.given = {"policy_dir": POLICY, **given}
         self.ready = threading.Event()
         self.service: Service | None = None
         self.error: BaseException | None = None
@@ -172,8 +174,8 @@ class Thread(threading.Thread):
             issuer=ISSUER,
             jwks_file=jwks,
             data_dir=self.folder / "data",
-            policy_dir=POLICY,
             port=0,
+            **self.given,
         )
         root = self.folder / "documents"
         for name, text in FILES.items():
@@ -194,9 +196,9 @@ class Thread(threading.Thread):
             await tokens.close()
 
 
-def running(folder: Path) -> Iterator[Service]:
-    """Start a service, yield it, and stop it."""
-    thread = Thread(folder)
+def running(folder: Path, **given: Any) -> Iterator[Service]:
+    """Start a service under `given` settings, yield it, and stop it."""
+    thread = Thread(folder, given)
     thread.start()
     assert thread.ready.wait(180), "the service did not start"
     if thread.service is None:
@@ -208,10 +210,17 @@ def running(folder: Path) -> Iterator[Service]:
     assert thread.error is None
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Log warnings alone."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    yield
+    structlog.configure(**before)
+
+
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for all tests of a worker."""
-    quiet = structlog.make_filtering_bound_logger(logging.WARNING)
-    structlog.configure(wrapper_class=quiet)
-    yield from running(tmp_path_factory.mktemp("service"))
-    structlog.reset_defaults()
+    with quiet():
+        yield from running(tmp_path_factory.mktemp("service"))

@@ -17,6 +17,7 @@ from acl.records.errors import (
     RecordsError,
     RecordsMismatchError,
     RecordsUnavailableError,
+    StaleFolderError,
     StaleLabelError,
     StalePolicyError,
     StaleVersionError,
@@ -25,6 +26,18 @@ from acl.records.errors import (
     UnstorableError,
 )
 from acl.records.heads import Heads
+from acl.records.label_types import (
+    ChangeKind,
+    FolderLabel,
+    ItemState,
+    Job,
+    JobItem,
+    LabelChange,
+    LabelEdit,
+    LabelState,
+    NewJob,
+    Proposal,
+)
 from acl.records.policy_types import (
     NewRevision,
     PolicyRevision,
@@ -33,6 +46,7 @@ from acl.records.policy_types import (
     RevisionTexts,
     Suspension,
 )
+from acl.records.shares import READERS, Share
 from acl.records.system import Records
 from acl.records.types import (
     CollectionState,
@@ -46,6 +60,7 @@ from acl.records.types import (
 )
 
 __all__ = [
+    "READERS",
     "AuditEntry",
     "AuditEvent",
     "AuditFault",
@@ -54,13 +69,22 @@ __all__ = [
     "AuditRecord",
     "AuditReport",
     "AuditUnavailableError",
+    "ChangeKind",
     "CollectionState",
     "DistinctLabel",
     "DocumentRecord",
     "DocumentVersion",
+    "FolderLabel",
     "Heads",
+    "ItemState",
+    "Job",
+    "JobItem",
+    "LabelChange",
+    "LabelEdit",
+    "LabelState",
     "MovedOnError",
     "NewChunk",
+    "NewJob",
     "NewRevision",
     "NewVersion",
     "Outcome",
@@ -68,6 +92,7 @@ __all__ = [
     "PolicyRevision",
     "Proof",
     "ProofState",
+    "Proposal",
     "Quarantined",
     "Records",
     "RecordsConflictError",
@@ -75,6 +100,8 @@ __all__ = [
     "RecordsMismatchError",
     "RecordsUnavailableError",
     "RevisionTexts",
+    "Share",
+    "StaleFolderError",
     "StaleLabelError",
     "StalePolicyError",
     "StaleVersionError",

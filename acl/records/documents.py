@@ -15,19 +15,23 @@ The laws of this file:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from acl.labels import Label
+from acl.records import label_steps
 from acl.records import transitions as step
 from acl.records.audit import AuditLog
 from acl.records.audit_types import AuditEvent
 from acl.records.database import Database
-from acl.records.errors import StaleVersionError, UnstorableError
+from acl.records.errors import StaleVersionError
 from acl.records.heads import Head, bump
+from acl.records.label_types import ChangeKind, LabelEdit
 from acl.records.schema import chunks, documents, pending_versions
-from acl.records.storable import checked_time, to_json
+from acl.records.storable import checked_time
 from acl.records.types import DocumentRecord, DocumentVersion, NewVersion
 
 
@@ -83,15 +87,28 @@ class Documents:
         *,
         expected_label_version: int,
         event: AuditEvent,
+        origins: Mapping[str, Any] | None = None,
     ) -> int:
         """Change the label of record; return its new version, which the engine must follow.
+
+        Args:
+            document_id: which document.
+            label: the whole label; shares of those who are none of its readers end.
+            expected_label_version: the version that was decided upon.
+            event: by whom and when.
+            origins: where the values come from; by default, what moved was set on the document.
 
         Raises:
             UnknownDocumentError: no such live document.
             StaleLabelError: the label was changed meanwhile.
         """
         return await self._database.write(
-            self._relabel, document_id, label, expected_label_version, event
+            self._relabel,
+            document_id,
+            label,
+            expected=expected_label_version,
+            event=event,
+            origins=origins,
         )
 
     async def delete_document(
@@ -117,37 +134,43 @@ class Documents:
         step.lock(connection, version.document_id)
         pending = step.pending_version(connection, version)
         old = step.document_of_record(connection, version.document_id)
+        origins = label_steps.origins_of(connection, version.document_id)
         step.require_label_version(old, pending.based_on_label_version)
-        step.go_live(connection, pending, old, event.time)
+        moved = step.go_live(connection, pending, old, event.time)
         step.release(connection, old)
+        new = step.document_of_record(connection, version.document_id)
+        if moved:
+            label_steps.remember_ingest(connection, old, origins, new, by=event.subject)
         self._audit.append_within(connection, event)
-        return step.document_of_record(connection, version.document_id)
+        return new
 
-    def _relabel(
+    def _relabel(  # noqa: PLR0913 - a change has as many sides
         self,
         connection: Connection,
         document_id: str,
         label: Label,
+        *,
         expected: int,
         event: AuditEvent,
+        origins: Mapping[str, Any] | None,
     ) -> int:
         step.lock(connection, document_id)
         old = step.live_document(connection, document_id)
         step.require_label_version(old, expected)
-        if label.values.get("tenant", old.tenant) != old.tenant:
-            raise UnstorableError("the label names another tenant than the document")
-        changed = update(documents).where(documents.c.id == document_id)
-        connection.execute(
-            changed.values(
-                label=to_json("label", label.as_json()),
-                label_digest=label.digest,
-                label_version=old.label_version + 1,
-                label_revision=bump(connection, Head.LABEL),
-                updated_at=event.time,
-            )
+        known = label_steps.origins_of(connection, document_id)
+        edit = LabelEdit(
+            document_id=document_id,
+            expected_version=expected,
+            label=label,
+            shares=old.shares,
+            origins=origins or label_steps.set_on_document(old, label, known),
+            kind=ChangeKind.RELABEL if origins is None else ChangeKind.INGEST,
+            reason="",
+            change_id="",
         )
+        version = label_steps.relabel(connection, old, edit, by=event.subject, at=event.time)
         self._audit.append_within(connection, event)
-        return old.label_version + 1
+        return version
 
     def _delete(
         self, connection: Connection, document_id: str, event: AuditEvent

@@ -50,6 +50,16 @@ class StaleLabelError(RecordsError):
         self.actual = actual
 
 
+class StaleFolderError(RecordsError):
+    """The label of a folder is no longer the one that the caller decided upon."""
+
+    def __init__(self, path: str, *, expected: int, actual: int) -> None:
+        super().__init__(f"the label of folder `{path}` is version {actual}, not {expected}")
+        self.path = path
+        self.expected = expected
+        self.actual = actual
+
+
 class StaleVersionError(RecordsError):
     """The pending version was abandoned, superseded by a later one, or is live already."""
 

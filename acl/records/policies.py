@@ -100,6 +100,10 @@ class Policies:
         """Return revisions in their order, beginning behind `after`."""
         return await self._database.read(_revisions, after, limit)
 
+    async def latest(self, limit: int) -> tuple[PolicyRevision, ...]:
+        """Return the last revisions, the latest first."""
+        return await self._database.read(_latest, limit)
+
     async def note_proof(self, revision: int, proof: Proof) -> None:
         """Keep how far the proof of a revision has come."""
         await self._database.write(_note_proof, revision, proof)
@@ -214,6 +218,11 @@ def _texts(connection: Connection, number: int) -> RevisionTexts:
 def _revisions(connection: Connection, after: int, limit: int) -> tuple[PolicyRevision, ...]:
     statement = select(*_ABOUT).where(_TABLE.revision > after).order_by(_TABLE.revision)
     return tuple(PolicyRevision(*row) for row in connection.execute(statement.limit(limit)))
+
+
+def _latest(connection: Connection, limit: int) -> tuple[PolicyRevision, ...]:
+    statement = select(*_ABOUT).order_by(_TABLE.revision.desc()).limit(limit)
+    return tuple(PolicyRevision(*row) for row in connection.execute(statement))
 
 
 def _note_proof(connection: Connection, revision: int, proof: Proof) -> None:

@@ -6,7 +6,7 @@ the engine has acknowledged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -28,7 +28,11 @@ class Projection:
 
     async def mark_projected(self, document_id: str, label_version: int) -> None:
         """Note that the engine carries this label version; an older note changes nothing."""
-        await self._database.write(_mark_projected, document_id, label_version)
+        await self.mark_all_projected({document_id: label_version})
+
+    async def mark_all_projected(self, versions: Mapping[str, int]) -> None:
+        """Note that the engine carries these label versions of these documents."""
+        await self._database.write(_mark_projected, versions)
 
     async def point_deletions(self, *, limit: int = 1000) -> tuple[DocumentVersion, ...]:
         """Return versions whose points must go from the engine, the oldest order first."""
@@ -50,11 +54,13 @@ def _unprojected(connection: Connection, limit: int) -> tuple[DocumentRecord, ..
     return tuple(document_of(row) for row in connection.execute(statement))
 
 
-def _mark_projected(connection: Connection, document_id: str, label_version: int) -> None:
+def _mark_projected(connection: Connection, versions: Mapping[str, int]) -> None:
     mark = documents.c.projected_label_version
-    behind = (mark < label_version) & (documents.c.label_version >= label_version)
-    statement = update(documents).where(documents.c.id == document_id, behind)
-    connection.execute(statement.values(projected_label_version=label_version))
+    # In one order, so that two who mark the same documents do not wait for each other.
+    for document_id, label_version in sorted(versions.items()):
+        behind = (mark < label_version) & (documents.c.label_version >= label_version)
+        statement = update(documents).where(documents.c.id == document_id, behind)
+        connection.execute(statement.values(projected_label_version=label_version))
 
 
 def _point_deletions(connection: Connection, limit: int) -> tuple[DocumentVersion, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from acl.records.schema import documents
+from acl.records.shares import shares_of
 from acl.records.storable import from_json
 from acl.records.types import DocumentRecord
 
@@ -32,6 +33,7 @@ DOCUMENT_COLUMNS: Final = (
     documents.c.created_at,
     documents.c.updated_at,
     documents.c.label_revision,
+    documents.c.shares,
 )
 
 
@@ -54,6 +56,7 @@ def document_of(row: Sequence[Any]) -> DocumentRecord:
         created_at,
         updated_at,
         label_revision,
+        shares,
     ) = row
     return DocumentRecord(
         id=document_id,
@@ -72,6 +75,7 @@ def document_of(row: Sequence[Any]) -> DocumentRecord:
         created_at=created_at,
         updated_at=updated_at,
         label_revision=label_revision,
+        shares=shares_of(shares),
     )
 
 

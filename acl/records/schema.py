@@ -92,6 +92,7 @@ def _description() -> tuple[Column[Any], ...]:
         _text("label_digest"),
         _text("content_digest"),
         _whole("chunk_count"),
+        Column("origins", Text, nullable=False, server_default="{}"),
     )
 
 
@@ -108,6 +109,8 @@ documents: Final = Table(
     _moment("created_at"),
     _moment("updated_at"),
     Column("label_revision", Whole, nullable=False, server_default="0"),
+    Column("shares", Text, nullable=False, server_default="[]"),
+    Column("shares_next", Moment, nullable=True),
     CheckConstraint("length(id) = 36", name="id"),
     CheckConstraint("length(tenant) > 0 AND length(uri) > 0", name="source"),
     CheckConstraint("label_version >= 1", name="label_version"),
@@ -118,6 +121,12 @@ documents: Final = Table(
     CheckConstraint("chunk_count >= 1", name="chunk_count"),
     UniqueConstraint("tenant", "uri"),
     Index("ix_documents_label_digest", "label_digest"),
+    Index(
+        "ix_documents_shares_next",
+        "shares_next",
+        sqlite_where=text("shares_next IS NOT NULL"),
+        postgresql_where=text("shares_next IS NOT NULL"),
+    ),
     Index(
         "ix_documents_unprojected",
         "id",

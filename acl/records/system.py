@@ -15,7 +15,10 @@ from acl.records.database import Database
 from acl.records.directory import Directory
 from acl.records.documents import Documents
 from acl.records.errors import RecordsError
+from acl.records.folders import Folders
 from acl.records.heads import Standing
+from acl.records.jobs import Jobs
+from acl.records.labels import Labels
 from acl.records.migrate import migrate
 from acl.records.policies import Policies
 from acl.records.postgresql import PostgresDatabase
@@ -38,6 +41,9 @@ class Records:
         collection: what the collection was made with.
         directory: users and groups from an identity provider.
         standing: how far each kind of change has come.
+        labels: changing labels, with their history.
+        folders: labels of folders.
+        jobs: changes of many documents.
     """
 
     catalog: Catalog
@@ -49,6 +55,9 @@ class Records:
     collection: Collection
     directory: Directory
     standing: Standing
+    labels: Labels
+    folders: Folders
+    jobs: Jobs
     database: Database
 
     @classmethod
@@ -81,6 +90,9 @@ class Records:
             collection=Collection(database),
             directory=Directory(database, audit),
             standing=Standing(database),
+            labels=Labels(database, audit),
+            folders=Folders(database, audit),
+            jobs=Jobs(database, audit),
             database=database,
         )
 

@@ -27,7 +27,8 @@ from acl.records.schema import (
     quarantine,
     version_counters,
 )
-from acl.records.storable import to_json
+from acl.records.shares import READERS, share_columns, standing
+from acl.records.storable import from_json, to_json
 from acl.records.types import DocumentRecord, DocumentVersion, NewVersion
 from acl.records.upsert import upsert
 
@@ -39,6 +40,7 @@ _DESCRIPTION: Final = (
     "label_digest",
     "content_digest",
     "chunk_count",
+    "origins",
 )
 
 
@@ -52,6 +54,7 @@ def description(new: NewVersion) -> dict[str, Any]:
         "label_digest": new.label.digest,
         "content_digest": new.content_digest,
         "chunk_count": len(new.chunks),
+        "origins": to_json("origins", new.origins or {"source": new.label.as_json()}),
     }
 
 
@@ -164,8 +167,11 @@ def require_label_version(document: DocumentRecord, expected: int) -> None:
         raise StaleLabelError(document.id, expected=expected, actual=actual)
 
 
-def go_live(connection: Connection, pending: Row[Any], old: DocumentRecord, now: datetime) -> None:
-    """Swap description, label and chunks; the label version counts up if the label changed."""
+def go_live(connection: Connection, pending: Row[Any], old: DocumentRecord, now: datetime) -> bool:
+    """Swap description, label and chunks; say whether the label changed, and so its version.
+
+    Shares of those whom the new label does not name as readers end here.
+    """
     changed = bool(old.live_version) and pending.label_digest != old.label_digest
     label_version = old.label_version + changed
     moved = changed or not old.live_version
@@ -178,6 +184,7 @@ def go_live(connection: Connection, pending: Row[Any], old: DocumentRecord, now:
             projected_label_version=label_version,
             label_revision=bump(connection, Head.LABEL) if moved else old.label_revision,
             updated_at=now,
+            **_shares(pending, old),
             **{name: pending._mapping[name] for name in _DESCRIPTION},  # noqa: SLF001 - public API
         )
     )
@@ -186,6 +193,12 @@ def go_live(connection: Connection, pending: Row[Any], old: DocumentRecord, now:
     if old.live_version:
         _drop_chunks(connection, old.live)
         delete_points(connection, old.live, now)
+    return moved
+
+
+def _shares(pending: Row[Any], old: DocumentRecord) -> dict[str, Any]:
+    readers = from_json(pending.label).get(READERS, ())
+    return share_columns(standing(old.shares, readers))
 
 
 def drop_pending(

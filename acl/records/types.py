@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from acl.labels import Label, LabelSchema
 from acl.records.errors import UnstorableError
+from acl.records.shares import Share, ended, next_end, without
 from acl.records.storable import checked_text
 
 # What an index of PostgreSQL can hold, with room for a second column.
@@ -55,6 +56,7 @@ class NewVersion:
         document_id: UUID text, always the same for one tenant and uri.
         expected_label_version: the label version on which `label` was decided, 0 for a document
             not seen before; `None` for the one that stands when the version begins.
+        origins: where the label's values come from; by default all of them from the source.
     """
 
     document_id: str
@@ -67,6 +69,7 @@ class NewVersion:
     chunks: tuple[NewChunk, ...]
     metadata: Mapping[str, object] = field(default_factory=dict)
     expected_label_version: int | None = None
+    origins: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         for name in ("tenant", "uri", "title", "media_type", "content_digest"):
@@ -90,11 +93,12 @@ class DocumentRecord:
     """A live document with its label of record.
 
     Attributes:
-        label_json: the label as `Label.as_json` gave it.
+        label_json: the label as `Label.as_json` gave it; its readers may hold shares that ended.
         label_version: counts up with every change of the label, from 1.
         projected_label_version: the newest label version that the engine is known to carry.
         live_version: the version whose chunks are visible, at least 1.
         label_revision: number of the last change of who may read it, among those of all documents.
+        shares: which of the readers are so by a share, and until when.
     """
 
     id: str
@@ -113,14 +117,20 @@ class DocumentRecord:
     created_at: datetime
     updated_at: datetime
     label_revision: int
+    shares: tuple[Share, ...] = ()
 
-    def label(self, schema: LabelSchema) -> Label:
-        """Return the typed label.
+    def label(self, schema: LabelSchema, at: datetime) -> Label:
+        """Return the typed label of record at `at`: a share that ended by then lets nobody read.
 
         Raises:
             LabelError: it was stored under another schema.
         """
-        return schema.parse(self.label_json)
+        return schema.parse(without(self.label_json, ended(self.shares, at)))
+
+    def overdue(self, at: datetime) -> bool:
+        """Say whether a share ended by `at` that the stored label and the engine still carry."""
+        first = next_end(self.shares)
+        return first is not None and first <= at
 
     @property
     def live(self) -> DocumentVersion:

@@ -5,40 +5,26 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import structlog
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from starlette.exceptions import HTTPException
 
-from acl.errors import FilterTooLargeError, RequestError
-from acl.records import RecordsUnavailableError
-from acl.records.errors import AuditUnavailableError
-from ingest.errors import ModelError
-from ingest.index.engine import EngineError
-from retrieval.documents import DocumentNotFoundError
-from retrieval.service import problems, routes_documents, routes_health, routes_search
+from retrieval.service import (
+    routes_authzen,
+    routes_documents,
+    routes_health,
+    routes_labels,
+    routes_policy,
+    routes_search,
+    scim,
+)
 from retrieval.service.authentication import Authentication
-from retrieval.service.envelope import Envelope, request_id
+from retrieval.service.envelope import Envelope
+from retrieval.service.error_table import handle_errors
 from retrieval.service.messages import Problem
-from retrieval.service.problems import ProblemError, ProblemType
 from retrieval.service.tokens import TokenVerifier
 from retrieval.service.wiring import Parts
 
 TITLE = "Strongroom"
-
-log = structlog.get_logger("strongroom.service")
-
-# The one table from errors of the packages below to problems.
-ERRORS: dict[type[Exception], ProblemType] = {
-    DocumentNotFoundError: ProblemType.NOT_FOUND,
-    FilterTooLargeError: ProblemType.FILTER_TOO_LARGE,
-    RequestError: ProblemType.INVALID,
-    EngineError: ProblemType.UNAVAILABLE,
-    RecordsUnavailableError: ProblemType.UNAVAILABLE,
-    AuditUnavailableError: ProblemType.UNAVAILABLE,
-    ModelError: ProblemType.UNAVAILABLE,
-}
 
 
 def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
@@ -52,12 +38,21 @@ def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
     )
     app.state.parts = parts
     app.state.body_limit = parts.settings.body_max_bytes
-    for routes in (routes_search, routes_documents, routes_health):
+    for routes in (
+        routes_search,
+        routes_documents,
+        routes_authzen,
+        routes_policy,
+        routes_labels,
+        routes_health,
+    ):
         app.include_router(routes.router)
+    scim.mount(app, parts)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
-    _handle_errors(app)
+    handle_errors(app)
     # The one added last is the outermost.
     app.add_middleware(Authentication, verifier=verifier)
+    app.add_middleware(scim.ScimErrors)
     app.add_middleware(Envelope)
     return app
 
@@ -68,33 +63,6 @@ def _version() -> str:
     except PackageNotFoundError:
         # Run from a checkout that was not installed.
         return "0"
-
-
-def _handle_errors(app: FastAPI) -> None:
-    app.add_exception_handler(HTTPException, _of_framework)
-    app.add_exception_handler(RequestValidationError, _of_fields)
-    for error in ERRORS:
-        app.add_exception_handler(error, _of_package)
-
-
-async def _of_framework(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if not isinstance(error, ProblemError):
-        error = ProblemError(problems.of_status(error.status_code), headers=error.headers)
-    return problems.response(error, request_id(request.scope))
-
-
-async def _of_fields(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    problem = ProblemError(ProblemType.INVALID, problems.field_faults(error.errors()))
-    return problems.response(problem, request_id(request.scope))
-
-
-async def _of_package(request: Request, error: Exception) -> Response:
-    kind = next(ERRORS[one] for one in type(error).__mro__ if one in ERRORS)
-    if kind is not ProblemType.NOT_FOUND:
-        log.warning("refused", id=request_id(request.scope), error=type(error).__name__)
-    return problems.response(ProblemError(kind), request_id(request.scope))
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

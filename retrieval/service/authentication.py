@@ -26,7 +26,14 @@ from retrieval.service.token_keys import KeysUnavailableError
 from retrieval.service.tokens import TokenError, TokenVerifier
 
 PUBLIC: Final = frozenset(
-    {"/livez", "/readyz", "/openapi.json", "/docs", "/.well-known/security.txt"}
+    {
+        "/livez",
+        "/readyz",
+        "/openapi.json",
+        "/docs",
+        "/.well-known/security.txt",
+        "/.well-known/authzen-configuration",
+    }
 )
 
 log = structlog.get_logger("strongroom.authentication")

@@ -57,8 +57,18 @@ class StrictRequest(Request):
             faults = [FieldFault("", f"the body {error}")]
             raise ProblemError(ProblemType.MALFORMED, faults) from None
 
+    @property
+    def limit(self) -> int:
+        """How many bytes a body may have."""
+        return int(getattr(self.app.state, "body_limit", DEFAULT_LIMIT))
+
+    @property
+    def media(self) -> frozenset[str]:
+        """What a body may say that it is."""
+        return frozenset({"application/json"})
+
     async def _bounded(self) -> bytes:
-        limit: int = getattr(self.app.state, "body_limit", DEFAULT_LIMIT)
+        limit = self.limit
         declared = self.headers.get("content-length", "0")
         if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
             raise ProblemError(ProblemType.TOO_LARGE, headers=_CLOSE)
@@ -75,7 +85,7 @@ class StrictRequest(Request):
     def _check_type(self) -> None:
         media, _, parameters = self.headers.get("content-type", "").partition(";")
         plain = parameters.strip().lower() in {"", "charset=utf-8", 'charset="utf-8"'}
-        if media.strip().lower() != "application/json" or not plain:
+        if media.strip().lower() not in self.media or not plain:
             raise ProblemError(ProblemType.UNSUPPORTED_MEDIA_TYPE)
         if self.headers.get("content-encoding", "identity").lower() != "identity":
             raise ProblemError(ProblemType.UNSUPPORTED_MEDIA_TYPE)
@@ -84,11 +94,13 @@ class StrictRequest(Request):
 class StrictRoute(APIRoute):
     """A route that reads its body by the laws of this file."""
 
+    request_class: type[StrictRequest] = StrictRequest
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, given a `StrictRequest`."""
         handle = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
-            return await handle(StrictRequest(request.scope, request.receive))
+            return await handle(self.request_class(request.scope, request.receive))
 
         return strict

@@ -12,17 +12,19 @@ The laws of this file:
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Coroutine
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from retrieval.service import console, logs
-from retrieval.service.settings import Settings, SettingsError, load_settings
+from retrieval.service import console
+from retrieval.service.cli_directory import directory_app
+from retrieval.service.cli_label import label_app
+from retrieval.service.cli_policy import policy_app
+from retrieval.service.running import run, settings_of_command
+from retrieval.service.settings import SettingsError, load_settings
 
 app = typer.Typer(
     name="strongroom",
@@ -31,7 +33,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-policy_app = typer.Typer(help="Look at the rules that say who may read what.", no_args_is_help=True)
 documents_app = typer.Typer(help="Look at the documents that are stored.", no_args_is_help=True)
 quarantine_app = typer.Typer(
     help="Look at the documents that are kept out, and why.", no_args_is_help=True
@@ -41,6 +42,8 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(documents_app, name="documents")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(audit_app, name="audit")
+app.add_typer(directory_app, name="directory")
+app.add_typer(label_app, name="label")
 
 AskAs = Annotated[
     str, typer.Option("--as", help="Who asks, such as `user:ada`; from the subjects file.")
@@ -77,7 +80,7 @@ def ingest(
     """
     from retrieval.service import commands_write
 
-    _run(commands_write.ingest(_settings(), path, label or [], prune=prune, quiet=quiet))
+    run(commands_write.ingest(settings_of_command(), path, label or [], prune=prune, quiet=quiet))
 
 
 @app.command()
@@ -94,7 +97,7 @@ def search(
     from retrieval.store import Mode
 
     request = SearchRequest(query=question, top_k=top_k, mode=Mode(mode.value))
-    _run(commands_ask.search(_settings(), asker, request))
+    run(commands_ask.search(settings_of_command(), asker, request))
 
 
 @app.command()
@@ -105,7 +108,7 @@ def explain(
     """Say why somebody may or may not read a document, rule by rule."""
     from retrieval.service import commands_ask
 
-    _run(commands_ask.explained(_settings(), subject, document))
+    run(commands_ask.explained(settings_of_command(), subject, document))
 
 
 @documents_app.command("list")
@@ -113,7 +116,7 @@ def documents_list(*, asker: AskAs) -> None:
     """List every document that somebody may read."""
     from retrieval.service import commands_ask
 
-    _run(commands_ask.documents(_settings(), asker))
+    run(commands_ask.documents(settings_of_command(), asker))
 
 
 @quarantine_app.command("list")
@@ -121,19 +124,7 @@ def quarantine_list() -> None:
     """List the documents that are kept out, with the reason for each."""
     from retrieval.service import commands_operate
 
-    _run(commands_operate.quarantine(_settings()))
-
-
-@policy_app.command("check")
-def policy_check(
-    folder: Annotated[
-        Path | None, typer.Argument(help="Folder with the policy; the one in use by default.")
-    ] = None,
-) -> None:
-    """Read a policy strictly, and name every line that could not be enforced."""
-    from retrieval.service import commands_policy
-
-    _exit(commands_policy.check(folder or _settings().policy_dir))
+    run(commands_operate.quarantine(settings_of_command()))
 
 
 @audit_app.command("verify")
@@ -141,7 +132,7 @@ def audit_verify() -> None:
     """Check that no event of the audit was edited, removed or added."""
     from retrieval.service import commands_operate
 
-    _run(commands_operate.verify_audit(_settings()))
+    run(commands_operate.verify_audit(settings_of_command()))
 
 
 @app.command()
@@ -152,7 +143,7 @@ def token(
     """Sign a token for somebody, for trying the service out. Development mode only."""
     from retrieval.service import commands_operate
 
-    _exit(commands_operate.token(_settings(), subject, lifetime))
+    raise typer.Exit(commands_operate.token(settings_of_command(), subject, lifetime))
 
 
 @app.command()
@@ -160,7 +151,7 @@ def serve() -> None:
     """Serve until Ctrl-C. Settings come from `STRONGROOM_…`; see docs/settings.md."""
     from retrieval.service import commands_operate
 
-    _exit(commands_operate.serve(load_settings()))
+    raise typer.Exit(commands_operate.serve(load_settings()))
 
 
 @app.command()
@@ -168,7 +159,7 @@ def status() -> None:
     """Say what is stored, and which policy is in effect."""
     from retrieval.service import commands_operate
 
-    _run(commands_operate.status(_settings()))
+    run(commands_operate.status(settings_of_command()))
 
 
 @app.command()
@@ -176,7 +167,7 @@ def fsck() -> None:
     """Compare the records with the search engine, and repair differences."""
     from retrieval.service import commands_write
 
-    _run(commands_write.fsck(_settings()))
+    run(commands_write.fsck(settings_of_command()))
 
 
 @app.command()
@@ -192,7 +183,7 @@ def demo(
     """Show it with two small companies: one question, three people, three answers."""
     from retrieval.service import demo as demonstration
 
-    _run(demonstration.run(folder, serving=serving))
+    run(demonstration.run(folder, serving=serving))
 
 
 def main() -> None:
@@ -215,17 +206,3 @@ def _expected() -> tuple[type[Exception], ...]:
     from ingest.index.engine import EngineError
 
     return (SettingsError, AclError, IngestError, EngineError)
-
-
-def _settings() -> Settings:
-    """Read the settings for a command; its log is for people, and says warnings alone."""
-    logs.configure("warning")
-    return load_settings()
-
-
-def _run(work: Coroutine[Any, Any, int]) -> None:
-    _exit(asyncio.run(work))
-
-
-def _exit(code: int) -> None:
-    raise typer.Exit(code)

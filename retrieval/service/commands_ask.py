@@ -71,7 +71,7 @@ async def explained(settings: Settings, asker: str, document: str) -> int:
             parts.snapshots.pin().policy,
             person.subject,
             READ,
-            record.label(parts.schema),
+            record.label(parts.schema, datetime.now(UTC)),
             datetime.now(UTC),
         )
     print_explanation(explanation, record)

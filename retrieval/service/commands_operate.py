@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 from acl.labels import LabelSchema
 from ingest.index.engine import EngineError
+from retrieval.policy_source import read_schema
 from retrieval.service import logs
 from retrieval.service.console import err, out, safe, table
 from retrieval.service.people import person_named, read_people
 from retrieval.service.serve import serve as run
 from retrieval.service.settings import Settings, check_serving
 from retrieval.service.wiring import Parts, development_issuer, levels, open_parts
-from retrieval.snapshot import read_policy
 
 _PAGE = 500
 _WARNING = (
@@ -25,7 +25,7 @@ _WARNING = (
 def token(settings: Settings, asker: str, seconds: int) -> int:
     """Print a token for `asker`, and nothing else on standard output."""
     issuer = development_issuer(settings)
-    schema: LabelSchema = read_policy(settings.policy_dir).schema
+    schema: LabelSchema = read_schema(settings.policy_dir)
     person = person_named(read_people(settings.people_file, levels(schema)), asker)
     out.out(issuer.issue(person.subject, seconds=min(seconds, settings.token_max_seconds)))
     return 0

@@ -81,7 +81,9 @@ def print_report(report: IngestReport) -> None:
     )
 
 
-def read_flags(labels: Sequence[str], schema: LabelSchema) -> dict[str, object]:
+def read_flags(
+    labels: Sequence[str], schema: LabelSchema, *, option: str = "--label"
+) -> dict[str, object]:
     """Return what `--label key=value` says; a set is written `a,b`.
 
     Raises:
@@ -93,7 +95,7 @@ def read_flags(labels: Sequence[str], schema: LabelSchema) -> dict[str, object]:
         attribute = schema.attributes.get(name)
         if not equals or attribute is None:
             known = ", ".join(schema.attributes)
-            raise SettingsError(f"`--label {given}`: write key=value, with one of {known}")
+            raise SettingsError(f"`{option} {given}`: write key=value, with one of {known}")
         match attribute.type:
             case AttributeType.KEYWORD_SET:
                 flags[name] = [one.strip() for one in value.split(",") if one.strip()]

@@ -208,7 +208,7 @@ def _missing(lines: Sequence[RuleLine]) -> list[str]:
 
 def _said(parts: Parts, person: Person, record: DocumentRecord, condition: str) -> str:
     """Put the values that failed a condition beside each other."""
-    label, subject = record.label(parts.schema), person.subject
+    label, subject = record.label(parts.schema, datetime.now(UTC)), person.subject
     said = [
         f"{name} {_plain(parts.schema.attributes[name].display(label.values[name]))}"
         for name in dict.fromkeys(_OF_DOCUMENT.findall(condition))
@@ -228,8 +228,9 @@ def _said(parts: Parts, person: Person, record: DocumentRecord, condition: str) 
 
 def _explained(parts: Parts, person: Person, record: DocumentRecord) -> Explanation:
     snapshot = parts.snapshots.pin()
-    label = record.label(snapshot.schema)
-    return explain(snapshot.policy, person.subject, READ, label, datetime.now(UTC))
+    now = datetime.now(UTC)
+    label = record.label(snapshot.schema, now)
+    return explain(snapshot.policy, person.subject, READ, label, now)
 
 
 async def _records(parts: Parts, answers: Sequence[Answer]) -> Mapping[str, DocumentRecord]:

@@ -6,17 +6,20 @@ The laws of this file:
 2. Every request leaves one line: method, route as declared, status, time, subject. No path as
    sent, no query, no header, no body.
 3. An error that nobody expected becomes a problem that says nothing; the line names its class.
+4. An `X-Request-ID` that came with the request goes back as it came, if it is plain and short. It
+   is the caller's own; the log and the audit have another.
 """
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from typing import Final
 
 import structlog
 from fastapi.routing import APIRoute
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acl.subject import Subject
@@ -32,6 +35,9 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+
+REQUEST_ID: Final = "X-Request-ID"
+_PLAIN: Final = re.compile(r"[\x20-\x7e]{1,200}\Z")
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -50,7 +56,7 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         scope.setdefault("state", {})["request_id"] = str(uuid.uuid4())
-        answer = _Answer(send)
+        answer = _Answer(send, Headers(scope=scope).get(REQUEST_ID, ""))
         started = time.perf_counter()
         try:
             await self._app(scope, receive, answer.send)
@@ -69,10 +75,11 @@ def request_id(scope: Scope) -> str:
 
 
 class _Answer:
-    """Passes an answer on, with the headers of law 1."""
+    """Passes an answer on, with the headers of laws 1 and 4."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, given_id: str) -> None:
         self._send = send
+        self._given_id = given_id
         self.status = 0
 
     async def send(self, message: Message) -> None:
@@ -81,6 +88,8 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
+            if _PLAIN.match(self._given_id):
+                headers[REQUEST_ID] = self._given_id
         await self._send(message)
 
 

@@ -9,17 +9,18 @@ The laws of this file:
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from acl.errors import LabelError
 from acl.explain import Explanation, explain
-from acl.records import AuditEvent, AuditKind, DocumentRecord, Outcome, Records
+from acl.records import AuditKind, DocumentRecord, Records
 from acl.subject import Subject
 from retrieval.documents import DocumentNotFoundError
+from retrieval.releases import Release
 from retrieval.search import READ
-from retrieval.snapshot import PolicySnapshot
+from retrieval.standing import Pinned, Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,52 +33,49 @@ class Explained:
 
 
 async def explain_own(
-    records: Records,
-    snapshot: PolicySnapshot,
-    subject: Subject,
-    document_id: str,
-    now: datetime,
+    records: Records, standing: Standing, subject: Subject, document_id: str, now: datetime
 ) -> Explained:
     """Return why `subject` may read a document.
 
     Raises:
         DocumentNotFoundError: there is no such document, or the subject may not read it.
+        UnsettledError: the policy changed again and again meanwhile.
         AuditUnavailableError: the explanation could not be recorded.
         RecordsUnavailableError: the records cannot be asked.
     """
+    return await standing.settled(partial(_explain, records, standing, subject, document_id, now))
+
+
+async def _explain(
+    records: Records, standing: Standing, subject: Subject, document_id: str, now: datetime
+) -> Explained:
+    pinned = await standing.pin(subject)
     document = await records.catalog.document(document_id)
-    explanation = _explanation(snapshot, subject, document, now)
-    event = AuditEvent(
-        kind=AuditKind.EXPLAIN,
-        time=now,
-        subject=subject.id,
-        outcome=Outcome.PERMITTED if explanation else Outcome.DENIED,
-        actors=tuple(one.id for one in subject.actors),
-        tenant=subject.tenant,
-        action=READ,
-        decision_id=str(uuid.uuid4()),
-        policy_revision=snapshot.revision,
-        policy_digest=snapshot.digest,
+    explanation = _explanation(pinned, document, now)
+    release = Release(pinned=pinned, now=now, action=READ)
+    event = release.event(
+        AuditKind.EXPLAIN,
+        permitted=explanation is not None,
         resources=(document_id,) if explanation else (),
     )
-    await records.audit.append(event)
+    await records.audit.append(event, under=pinned.heads)
     if explanation is None:
         raise DocumentNotFoundError
     return Explained(
         explanation=explanation,
-        decision_id=event.decision_id,
-        policy_revision=snapshot.revision,
+        decision_id=release.id,
+        policy_revision=pinned.snapshot.revision,
     )
 
 
 def _explanation(
-    snapshot: PolicySnapshot, subject: Subject, document: DocumentRecord | None, now: datetime
+    pinned: Pinned, document: DocumentRecord | None, now: datetime
 ) -> Explanation | None:
     if document is None:
         return None
     try:
-        label = document.label(snapshot.schema)
+        label = document.label(pinned.snapshot.schema, now)
     except LabelError:
         return None
-    found = explain(snapshot.policy, subject, READ, label, now)
+    found = explain(pinned.snapshot.policy, pinned.subject, READ, label, now)
     return found if found.permitted else None

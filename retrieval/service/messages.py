@@ -14,6 +14,7 @@ from acl.explain import ConditionLine, Explanation, RuleLine
 from retrieval.documents import DocumentPage, DocumentText, DocumentView
 from retrieval.narrow import MAX_CONDITIONS, MAX_VALUES, Narrowing, Operator
 from retrieval.search import MAX_QUERY, MAX_TOP_K, Hit, SearchPage, SearchRequest
+from retrieval.standing import AtLeast
 from retrieval.store import Mode
 
 MAX_REVISION: Final = 2**31 - 1
@@ -24,15 +25,19 @@ _WORDS: Final = r"^[^\x00]*[^\x00-\x20][^\x00]*$"
 Scalar = Annotated[str, Field(max_length=1024)] | bool | int
 
 
-class _Asked(BaseModel):
+class Asked(BaseModel):
+    """What is asked: undeclared fields are refused, and nothing is converted."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class _Answered(BaseModel):
+class Answered(BaseModel):
+    """What is answered."""
+
     model_config = ConfigDict(frozen=True)
 
 
-class FilterCondition(_Asked):
+class FilterCondition(Asked):
     """One condition on a declared metadata attribute. All of them must hold."""
 
     key: str = Field(min_length=1, max_length=128, description="A declared metadata attribute.")
@@ -46,7 +51,7 @@ class FilterCondition(_Asked):
         return Narrowing(self.key, Operator(self.op), self.value)
 
 
-class SearchQuestion(_Asked):
+class SearchQuestion(Asked):
     """A question, and how to answer it."""
 
     model_config = ConfigDict(
@@ -78,6 +83,16 @@ class SearchQuestion(_Asked):
         le=MAX_REVISION,
         description="Refuse to answer under a policy older than this revision.",
     )
+    min_label_revision: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_REVISION,
+        description="Refuse to answer without this change of a label, and all before it.",
+    )
+
+    def at_least(self) -> AtLeast:
+        """Return the revisions that the answer must not be older than."""
+        return AtLeast(policy=self.min_revision or 0, label=self.min_label_revision or 0)
 
     def request(self) -> SearchRequest:
         """Return the question as the search takes it."""
@@ -89,14 +104,14 @@ class SearchQuestion(_Asked):
         )
 
 
-class Span(_Answered):
+class Span(Answered):
     """Where a passage lies in its document, in characters: `[start, end)`."""
 
     start: int
     end: int
 
 
-class FoundPassage(_Answered):
+class FoundPassage(Answered):
     """A passage that answers the question, with what a citation needs."""
 
     chunk_id: str
@@ -127,12 +142,13 @@ class FoundPassage(_Answered):
         )
 
 
-class SearchAnswer(_Answered):
+class SearchAnswer(Answered):
     """The passages, best first. Nothing says how many were hidden."""
 
     hits: list[FoundPassage]
     decision_id: str = Field(description="Names this decision in the audit.")
     policy_revision: int
+    label_revision: int = Field(description="Changes of labels up to this one were regarded.")
 
     @classmethod
     def of(cls, page: SearchPage) -> SearchAnswer:
@@ -141,10 +157,11 @@ class SearchAnswer(_Answered):
             hits=[FoundPassage.of(hit) for hit in page.hits],
             decision_id=page.decision_id,
             policy_revision=page.policy_revision,
+            label_revision=page.label_revision,
         )
 
 
-class Document(_Answered):
+class Document(Answered):
     """A document that the subject may read."""
 
     id: str
@@ -171,13 +188,14 @@ class Document(_Answered):
         )
 
 
-class DocumentList(_Answered):
+class DocumentList(Answered):
     """One page of what the subject may read."""
 
     documents: list[Document]
     next_token: str = Field(description='Asks for the next page; `""` at the end.')
     decision_id: str
     policy_revision: int
+    label_revision: int
 
     @classmethod
     def of(cls, page: DocumentPage, next_token: str) -> DocumentList:
@@ -187,6 +205,7 @@ class DocumentList(_Answered):
             next_token=next_token,
             decision_id=page.decision_id,
             policy_revision=page.policy_revision,
+            label_revision=page.label_revision,
         )
 
 
@@ -196,6 +215,7 @@ class FetchedDocument(Document):
     text: str
     decision_id: str
     policy_revision: int
+    label_revision: int
 
     @classmethod
     def of_text(cls, fetched: DocumentText) -> FetchedDocument:
@@ -205,16 +225,17 @@ class FetchedDocument(Document):
             text=fetched.text,
             decision_id=fetched.decision_id,
             policy_revision=fetched.policy_revision,
+            label_revision=fetched.label_revision,
         )
 
 
-class ExplainQuestion(_Asked):
+class ExplainQuestion(Asked):
     """Which of one's own documents to explain."""
 
     document_id: str = Field(min_length=1, max_length=200)
 
 
-class ExplainedCondition(_Answered):
+class ExplainedCondition(Answered):
     """One condition of a rule, as its author wrote it."""
 
     text: str
@@ -226,7 +247,7 @@ class ExplainedCondition(_Answered):
         return cls(text=line.text, status=line.status.value)
 
 
-class ExplainedRule(_Answered):
+class ExplainedRule(Answered):
     """A rule of the policy that lets the subject read the document."""
 
     rule: str
@@ -245,7 +266,7 @@ class ExplainedRule(_Answered):
         )
 
 
-class ExplainedSubject(_Answered):
+class ExplainedSubject(Answered):
     """Why the subject, or one of its actors, may read the document."""
 
     subject: str
@@ -258,7 +279,7 @@ class ExplainedSubject(_Answered):
         return cls(subject=explanation.subject, rules=rules)
 
 
-class ExplainAnswer(_Answered):
+class ExplainAnswer(Answered):
     """Why the asker may read a document."""
 
     document_id: str
@@ -304,7 +325,7 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = None
 
 
-class Readiness(_Answered):
+class Readiness(Answered):
     """Which parts answer."""
 
     status: Literal["ready"] = "ready"

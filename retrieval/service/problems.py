@@ -23,6 +23,7 @@ from fastapi.responses import JSONResponse
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:strongroom:problem:"
+CHALLENGE: Final = 'Bearer realm="strongroom"'
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 
@@ -35,7 +36,6 @@ class ProblemType(StrEnum):
     NOT_FOUND = "not-found"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     TOO_SLOW = "too-slow"
-    STALE_POLICY = "stale-policy"
     TOO_LARGE = "too-large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
     INVALID = "invalid"
@@ -43,6 +43,11 @@ class ProblemType(StrEnum):
     FILTER_TOO_LARGE = "filter-too-large"
     INTERNAL = "internal"
     UNAVAILABLE = "unavailable"
+    NOT_REACHED = "not-reached"
+    FORBIDDEN = "forbidden"
+    STALE = "stale"
+    PRECONDITION_REQUIRED = "precondition-required"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +69,6 @@ KINDS: Final[Mapping[ProblemType, _Kind]] = {
         405, "Method not allowed", "This address does not answer to this method."
     ),
     ProblemType.TOO_SLOW: _Kind(408, "Too slow", "The body did not arrive in time."),
-    ProblemType.STALE_POLICY: _Kind(
-        409,
-        "Policy not there yet",
-        "This replica has not reached the policy revision that `min_revision` asks for.",
-    ),
     ProblemType.TOO_LARGE: _Kind(413, "Too large", "The request is larger than is read here."),
     ProblemType.UNSUPPORTED_MEDIA_TYPE: _Kind(
         415, "Unsupported media type", "A body is `application/json` in UTF-8, not encoded."
@@ -87,6 +87,23 @@ KINDS: Final[Mapping[ProblemType, _Kind]] = {
     ),
     ProblemType.UNAVAILABLE: _Kind(
         503, "Unavailable", "A part of the service does not answer now; try again."
+    ),
+    ProblemType.NOT_REACHED: _Kind(
+        503,
+        "Not there yet",
+        "The revision that was asked for is not reached; nothing older is answered. Try again.",
+    ),
+    ProblemType.FORBIDDEN: _Kind(
+        403, "Not permitted", "The subject lacks the right to this action; see `errors`."
+    ),
+    ProblemType.STALE: _Kind(
+        412, "Changed meanwhile", "What `If-Match` names is not the current state; read it again."
+    ),
+    ProblemType.PRECONDITION_REQUIRED: _Kind(
+        428, "Precondition required", "A change needs `If-Match` with the ETag that was read."
+    ),
+    ProblemType.REFUSED: _Kind(
+        409, "Refused", "The change was refused as a whole; see `errors`. Nothing has changed."
     ),
 }
 
@@ -135,8 +152,8 @@ def response(error: ProblemError, instance: str) -> JSONResponse:
     if error.faults:
         body["errors"] = [{"pointer": one.pointer, "detail": one.detail} for one in error.faults]
     if error.kind is ProblemType.UNAUTHENTICATED:
-        headers.setdefault("WWW-Authenticate", 'Bearer realm="strongroom"')
-    if error.kind is ProblemType.UNAVAILABLE:
+        headers.setdefault("WWW-Authenticate", CHALLENGE)
+    if kind.status == KINDS[ProblemType.UNAVAILABLE].status:
         headers.setdefault("Retry-After", "2")
     return JSONResponse(body, kind.status, headers, media_type=MEDIA_TYPE)
 

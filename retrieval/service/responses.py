@@ -34,7 +34,10 @@ _BODY: Final = _of(
 ANSWERS: Final[Mapping[str, dict[int | str, dict[str, Any]]]] = {
     "query": _QUERY,
     "body": _BODY,
+    "access": _of(*_ALWAYS, ProblemType.MALFORMED, ProblemType.TOO_SLOW, ProblemType.TOO_LARGE),
     "document": _of(*_ALWAYS, ProblemType.NOT_FOUND),
-    "revision": _of(ProblemType.STALE_POLICY),
+    "policy": _of(*_ALWAYS, ProblemType.FORBIDDEN, ProblemType.NOT_FOUND, ProblemType.INVALID),
+    "change": _of(ProblemType.REFUSED, ProblemType.STALE, ProblemType.PRECONDITION_REQUIRED),
+    "revision": _of(ProblemType.NOT_REACHED),
     "readiness": _of(ProblemType.UNAVAILABLE),
 }

@@ -6,9 +6,9 @@ import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
-from retrieval.service.access import Open, Policy
+from retrieval.service.access import Open
 from retrieval.service.authentication import Asker
 from retrieval.service.bodies import StrictRoute
 from retrieval.service.cursors import MAX_CURSOR, CursorError
@@ -20,6 +20,7 @@ from retrieval.service.messages import (
     ExplainQuestion,
     FetchedDocument,
 )
+from retrieval.service.preconditions import tag
 from retrieval.service.problems import FieldFault, ProblemError, ProblemType
 from retrieval.service.responses import ANSWERS
 
@@ -63,12 +64,17 @@ async def list_documents(
     summary="Fetch a document that the subject may read",
     responses=ANSWERS["document"],
 )
-async def fetch_document(document_id: str, subject: Asker, parts: Open) -> FetchedDocument:
-    """Return a document with its text. One that is hidden does not exist."""
+async def fetch_document(
+    document_id: str, subject: Asker, parts: Open, response: Response
+) -> FetchedDocument:
+    """Return a document with its text. One that is hidden does not exist.
+
+    The ETag names the version of its label, for a change of that.
+    """
     known = canonical(document_id)
-    return FetchedDocument.of_text(
-        await parts.reader.document(subject, known, now=datetime.now(UTC))
-    )
+    fetched = await parts.reader.document(subject, known, now=datetime.now(UTC))
+    tag(response, fetched.document.label_version)
+    return FetchedDocument.of_text(fetched)
 
 
 @router.post(
@@ -77,12 +83,12 @@ async def fetch_document(document_id: str, subject: Asker, parts: Open) -> Fetch
     summary="Explain why the subject may read a document",
     responses=ANSWERS["body"] | ANSWERS["document"],
 )
-async def explain(
-    question: ExplainQuestion, subject: Asker, parts: Open, snapshot: Policy
-) -> ExplainAnswer:
+async def explain(question: ExplainQuestion, subject: Asker, parts: Open) -> ExplainAnswer:
     """Name the rules that let the subject read a document. One that is hidden does not exist."""
     document_id = canonical(question.document_id)
-    explained = await explain_own(parts.records, snapshot, subject, document_id, datetime.now(UTC))
+    explained = await explain_own(
+        parts.records, parts.standing, subject, document_id, datetime.now(UTC)
+    )
     return ExplainAnswer(
         document_id=document_id,
         action="document:read",

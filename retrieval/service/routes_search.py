@@ -29,14 +29,10 @@ async def search(
     question: SearchQuestion, subject: Asker, parts: Open, snapshot: Policy
 ) -> SearchAnswer:
     """Answer with the best passages among those that the subject may read, and with no other."""
-    if question.min_revision is not None and snapshot.revision < question.min_revision:
-        raise ProblemError(
-            ProblemType.STALE_POLICY,
-            [FieldFault("/min_revision", "is a revision that is not in effect here")],
-            {"Retry-After": "1"},
-        )
     _check_filter(question.filter, snapshot.schema)
-    page = await parts.searcher.search(subject, question.request(), datetime.now(UTC))
+    page = await parts.searcher.search(
+        subject, question.request(), datetime.now(UTC), at_least=question.at_least()
+    )
     return SearchAnswer.of(page)
 
 

@@ -15,16 +15,20 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from acl.records import RecordsError
 from ingest.errors import ModelError
+from retrieval.proof_watch import ProofWatch
 from retrieval.service.app import create_app
 from retrieval.service.mending import mend
 from retrieval.service.settings import Settings, check_serving
+from retrieval.service.sweeping import resume_jobs, sweep
 from retrieval.service.wiring import Parts, open_parts, verifier
 
 GRACE: Final = 10
@@ -96,6 +100,9 @@ async def serve_parts(parts: Parts, *, started: Callable[[str], None]) -> None:
     background = [
         asyncio.create_task(_load(parts), name="load the model"),
         asyncio.create_task(mend(parts), name="mend"),
+        asyncio.create_task(sweep(parts), name="sweep"),
+        asyncio.create_task(resume_jobs(parts), name="resume jobs"),
+        asyncio.create_task(_watch_proofs(parts), name="watch proofs"),
     ]
     try:
         await make_server(parts, create_app(parts, tokens), started).serve()
@@ -121,6 +128,16 @@ def make_server(parts: Parts, app: FastAPI, started: Callable[[str], None]) -> S
         timeout_graceful_shutdown=GRACE,
     )
     return Server(config, started)
+
+
+async def _watch_proofs(parts: Parts) -> None:
+    watch = ProofWatch(parts.records, parts.desk, clock=lambda: datetime.now(UTC))
+    while True:
+        try:
+            await watch.run()
+        except RecordsError as error:
+            log.warning("proofs_not_watched", error=type(error).__name__)
+            await asyncio.sleep(GRACE)
 
 
 async def _load(parts: Parts) -> None:

@@ -36,6 +36,13 @@ class Mode(StrEnum):
     PRODUCTION = "production"
 
 
+class SubjectSource(StrEnum):
+    """What says which groups a user is in."""
+
+    TOKEN = "token"  # noqa: S105 - not a secret
+    SCIM = "scim"
+
+
 class Settings(BaseSettings):
     """All settings. Paths are relative to the working directory."""
 
@@ -48,12 +55,22 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address that the service listens on.")
     port: int = Field(8020, ge=0, le=65535, description="Port; 0 takes a free one.")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^?#\s]*[^?#/\s]$",
+        description="Address under which clients reach the service, such as "
+        "`https://rooms.example.org`; metadata documents name it. Default: where it listens.",
+    )
 
     data_dir: Path = Field(
         Path("data"), description="Where records, vectors and generated secrets lie."
     )
     policy_dir: Path = Field(
         Path("policy"), description="Folder with `labels.toml`, `model.conf` and `policy.csv`."
+    )
+    policy_four_eyes: bool = Field(
+        False,
+        description="Whether a proposed policy must be activated by somebody else than its author.",
     )
     subjects_file: Path | None = Field(
         None,
@@ -90,6 +107,15 @@ class Settings(BaseSettings):
         10, ge=0, le=60, description="How far clocks may differ when a token's times are read."
     )
 
+    directory: SubjectSource = Field(
+        SubjectSource.TOKEN,
+        description="What says which groups a user is in: `token`, or `scim` for the directory "
+        "that your identity provider keeps at `/scim/v2`; then only its active users are answered.",
+    )
+    scim_max_bytes: int = Field(
+        1024 * 1024, ge=1024, description="Largest body of a SCIM request that is read."
+    )
+
     audit_key_file: Path | None = Field(
         None, description="Secret of the audit chain. Default: made in the data folder."
     )
@@ -123,6 +149,11 @@ class Settings(BaseSettings):
     )
     acorn_ef: int = Field(128, gt=0, description="Beam of the ACORN walk.")
     hnsw_ef: int = Field(256, gt=0, description="Beam of the plain graph walk.")
+
+    declassify_four_eyes: bool = Field(
+        False,
+        description="Whether a label that is lowered waits until somebody else approves it.",
+    )
 
     body_max_bytes: int = Field(
         64 * 1024, ge=1024, description="Largest body of a request that is read."

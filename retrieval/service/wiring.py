@@ -29,15 +29,25 @@ from ingest.models import DEFAULT_MODEL, verified_model_folder, vetted_model
 from ingest.parse import ParseLimits, Parser
 from ingest.parts import Stores, Tools
 from ingest.pipeline import Pipeline
+from ingest.project import Projector
 from ingest.reconcile import Reconciler
 from ingest.scan import SecretScanner
+from retrieval.authzen import DecisionPoint
 from retrieval.decisions import Decisions
+from retrieval.directory import SubjectResolver
 from retrieval.documents import DocumentReader
+from retrieval.label_bulk import BulkDesk
+from retrieval.label_folders import FolderDesk
+from retrieval.label_views import LabelDeskSettings, LabelParts
+from retrieval.labels import LabelDesk
 from retrieval.plan import PlanSettings
+from retrieval.policy_desk import PolicyDesk
+from retrieval.policy_source import read_labels
 from retrieval.search import Searcher
+from retrieval.seeding import seeded
 from retrieval.service.cursors import Cursors
 from retrieval.service.secret_files import given_secret, own_file, own_secret
-from retrieval.service.settings import Settings, SettingsError
+from retrieval.service.settings import Settings, SettingsError, SubjectSource
 from retrieval.service.token_keys import (
     FetchedKeys,
     FixedKeys,
@@ -46,7 +56,8 @@ from retrieval.service.token_keys import (
     read_signing_key,
 )
 from retrieval.service.tokens import DevelopmentIssuer, TokenRules, TokenVerifier
-from retrieval.snapshot import SnapshotHolder, activate, read_policy
+from retrieval.snapshot import SnapshotHolder
+from retrieval.standing import Resolve, Standing
 from retrieval.store import Store
 
 CLASSIFICATION: Final = "classification"
@@ -58,8 +69,11 @@ class Parts:
     """Everything that is open.
 
     Attributes:
-        snapshots: the policy in effect.
+        snapshots: the policy in effect, as this process saw it last.
+        standing: pins requests to the policy and memberships of record.
+        desk: changes the policy.
         cursors: makes and reads page cursors.
+        labels: shows and changes labels.
     """
 
     settings: Settings
@@ -67,9 +81,30 @@ class Parts:
     engine: VectorEngine
     encoder: Encoder
     snapshots: SnapshotHolder
+    standing: Standing
+    decisions: Decisions
     searcher: Searcher
     reader: DocumentReader
+    decision_point: DecisionPoint
+    desk: PolicyDesk
     cursors: Cursors
+    labels: LabelDesk
+
+    @property
+    def bulk(self) -> BulkDesk:
+        """Changes labels of many documents."""
+        return BulkDesk(self.labels)
+
+    @property
+    def folders(self) -> FolderDesk:
+        """Sets labels of folders."""
+        return FolderDesk(self.labels)
+
+    @property
+    def may_write(self) -> bool:
+        """Whether this process can change the engine."""
+        settings = self.settings
+        return settings.qdrant_url is None or settings.qdrant_write_key_file is not None
 
     @property
     def schema(self) -> LabelSchema:
@@ -91,36 +126,57 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         RecordsError, EngineError: records or engine cannot be opened, or are of another making.
     """
     data = _data_dir(settings)
-    policy = await asyncio.to_thread(read_policy, settings.policy_dir)
+    labels = await asyncio.to_thread(read_labels, settings.policy_dir)
+    schema = LabelSchema.from_toml(labels)
     async with AsyncExitStack() as stack:
         audit_key = own_secret(settings.audit_key_file, data / "audit.key")
         records = await Records.open(database_url(settings), audit_key)
         stack.push_async_callback(records.close)
-        await records.collection.require(_collection(policy.schema), now=datetime.now(UTC))
+        await records.collection.require(_collection(schema), now=datetime.now(UTC))
         engine = _engine(settings)
-        await engine.open(policy.schema)
+        await engine.open(schema)
         stack.push_async_callback(engine.close)
         # For questions; measuring whether half precision pays is for those who ingest.
         encoder = Encoder(override=settings.model_dir, settings=EncoderSettings(bfloat16=False))
         stack.push_async_callback(encoder.close)
-        snapshot = await activate(policy, records, actor=SERVICE, now=datetime.now(UTC))
+        snapshot = await seeded(records, settings.policy_dir, actor=SERVICE, now=datetime.now(UTC))
         snapshots, decisions = SnapshotHolder(snapshot), Decisions()
+        standing = Standing(records, snapshots, resolve=_resolve(settings, records))
         yield Parts(
             settings=settings,
             records=records,
             engine=engine,
             encoder=encoder,
             snapshots=snapshots,
+            standing=standing,
+            decisions=decisions,
             searcher=Searcher(
                 records=records,
-                store=Store(engine, policy.schema, settings=_plan(settings)),
+                store=Store(engine, schema, settings=_plan(settings)),
                 encoder=encoder,
-                snapshots=snapshots,
+                standing=standing,
                 query_key=own_secret(settings.query_key_file, data / "query.key"),
                 decisions=decisions,
             ),
-            reader=DocumentReader(records=records, snapshots=snapshots, decisions=decisions),
+            reader=DocumentReader(records=records, standing=standing, decisions=decisions),
+            decision_point=DecisionPoint(records=records, standing=standing, decisions=decisions),
+            desk=PolicyDesk(
+                records=records,
+                standing=standing,
+                decisions=decisions,
+                schema_text=labels,
+                four_eyes=settings.policy_four_eyes,
+            ),
             cursors=Cursors(own_secret(settings.cursor_key_file, data / "cursor.key")),
+            labels=LabelDesk(
+                LabelParts(
+                    records=records,
+                    standing=standing,
+                    projector=Projector(Stores(records=records, engine=engine, schema=schema)),
+                    decisions=decisions,
+                    settings=LabelDeskSettings(four_eyes=settings.declassify_four_eyes),
+                )
+            ),
         )
 
 
@@ -274,3 +330,9 @@ def _keys(settings: Settings) -> TokenKeys:
 def _signing_key(settings: Settings) -> bytes:
     default = _data_dir(settings) / "development.key"
     return own_file(settings.signing_key_file, default, new_signing_key)
+
+
+def _resolve(settings: Settings, records: Records) -> Resolve | None:
+    if settings.directory is SubjectSource.TOKEN:
+        return None
+    return SubjectResolver(records.directory).resolve

@@ -268,7 +268,7 @@ async def assert_engine_equals_records(made: World) -> None:
     async for point in made.engine.scroll(EVERYTHING):
         document = documents[point.payload["document"]["id"]]
         assert point.payload["document"]["version"] == document.live_version
-        wanted = label_payload(document.label(made.schema), made.schema)
+        wanted = label_payload(document.label(made.schema, document.updated_at), made.schema)
         assert point.payload["label"] == wanted
         points[document.id] = points.get(document.id, 0) + 1
     assert points == {one.id: one.chunk_count for one in documents.values()}

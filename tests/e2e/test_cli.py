@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = [
     *([], ["ingest"], ["search"], ["explain"], ["token"], ["serve"], ["status"], ["fsck"]),
     *(["demo"], ["policy", "check"], ["documents", "list"], ["quarantine", "list"]),
-    ["audit", "verify"],
+    *(["audit", "verify"], ["directory", "list"], ["directory", "show"]),
 ]
 PEOPLE = """
 [subjects."user:ada"]

@@ -69,7 +69,7 @@ async def test_the_policy_permits_what_is_expected_and_nothing_else(
         kept_out = {
             one.uri.removeprefix("file:") for one in await parts.records.quarantine.entries()
         }
-    labels = {one.uri.removeprefix("file:"): one.label(schema) for one in records}
+    labels = {one.uri.removeprefix("file:"): one.label(schema, one.updated_at) for one in records}
     assert kept_out == QUARANTINED
     wrong: list[str] = []
     for question in questions:

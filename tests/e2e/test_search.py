@@ -62,13 +62,20 @@ def test_a_filter_narrows(service: Service) -> None:
     assert found(service, ADA, {**HOTEL, "filter": [{**markdown, "op": "ne"}]}) == set()
 
 
-def test_a_policy_that_is_not_there_yet_is_a_conflict(service: Service) -> None:
+def test_nothing_older_than_asked_for_is_answered(service: Service) -> None:
     with service.as_(ADA) as client:
-        assert client.post("/v1/search", json={**HOTEL, "min_revision": 1}).status_code == 200
-        answer = client.post("/v1/search", json={**HOTEL, "min_revision": 999})
-    assert answer.status_code == 409
-    assert answer.json()["errors"][0]["pointer"] == "/min_revision"
-    assert answer.headers["retry-after"] == "1"
+        first = client.post("/v1/search", json=HOTEL).json()
+        reached = {
+            "min_revision": first["policy_revision"],
+            "min_label_revision": first["label_revision"],
+        }
+        assert client.post("/v1/search", json={**HOTEL, **reached}).status_code == 200
+        for field, value in reached.items():
+            answer = client.post("/v1/search", json={**HOTEL, field: value + 1})
+            assert answer.status_code == 503
+            assert answer.json()["type"] == "urn:strongroom:problem:not-reached"
+            assert answer.json()["errors"][0]["pointer"] == f"/{field}"
+            assert answer.headers["retry-after"] == "2"
 
 
 def test_what_has_no_label_is_in_quarantine(service: Service) -> None:

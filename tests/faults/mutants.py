@@ -124,8 +124,8 @@ MUTANTS: Final = (
     Mutant(
         "a missing attribute satisfies",
         "acl.predicate",
-        "value is not None and _leaf_holds",
-        "value is None or _leaf_holds",
+        "value is not None and leaf_holds",
+        "value is None or leaf_holds",
     ),
     Mutant(
         "none of is always true",

@@ -16,6 +16,7 @@ from ingest.parts import Tools
 from ingest.scan import SecretScanner
 from tests.integration.folders import write_company
 from tests.integration.world import CountingEncoder, CountingParser, World, world
+from tests.plain import plain_tools
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -70,3 +71,17 @@ async def installed(tmp_path: Path, tools: Tools) -> AsyncIterator[World]:
 def company(tmp_path: Path) -> Path:
     """A folder with two tenants, in which everybody may read something and nobody everything."""
     return write_company(tmp_path / "company")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stocked(installed: World, company: Path) -> World:
+    await installed.ingest(company)
+    return installed
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def light(tmp_path: Path, company: Path) -> AsyncIterator[World]:
+    """The same company through plain tools, for tests that are about who may do what."""
+    async with world(tmp_path / "light", plain_tools()) as made:
+        await made.ingest(company)
+        yield made

@@ -64,7 +64,9 @@ async def assert_engine_equals_records(installed: World) -> None:
     for point in await points(installed):
         document = documents[point.payload["document"]["id"]]
         assert point.payload["document"]["version"] == document.live_version
-        wanted = label_payload(document.label(installed.schema), installed.schema)
+        wanted = label_payload(
+            document.label(installed.schema, document.updated_at), installed.schema
+        )
         assert point.payload["label"] == wanted
         found[document.id] = found.get(document.id, 0) + 1
     assert found == {one.id: one.chunk_count for one in documents.values()}

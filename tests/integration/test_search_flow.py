@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from structlog.testing import capture_logs
 
 from acl.engine.payload import label_payload
@@ -27,9 +26,11 @@ from ingest.index.engine import EngineUnavailableError, Point
 from ingest.project import points_of
 from retrieval.documents import DocumentNotFoundError, DocumentReader
 from retrieval.narrow import Narrowing, NarrowingError, Operator
+from retrieval.policy_source import read_source
 from retrieval.search import Searcher, SearchRequest
-from retrieval.snapshot import load_snapshot, read_policy
+from retrieval.snapshot import PolicySnapshot
 from retrieval.store import Mode, Store
+from tests.integration.policies import put_in_effect
 from tests.integration.troubles import broken
 from tests.integration.world import (
     ADA,
@@ -54,12 +55,6 @@ QUESTION = "Who approved the budget of project Falcon, and zyxomma?"
 NOBODY = Subject(id="user:nobody", tenant="elsewhere")
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def stocked(installed: World, company: Path) -> World:
-    await installed.ingest(company)
-    return installed
-
-
 async def last(world: World) -> AuditRecord:
     head = await world.records.audit.head()
     (record,) = await world.records.audit.events(after=head.seq - 1)
@@ -72,7 +67,7 @@ def searcher(world: World, **parts: object) -> Searcher:
         "records": world.records,
         "store": Store(world.engine, world.schema),
         "encoder": world.tools.encoder,
-        "snapshots": world.snapshots,
+        "standing": world.standing,
         "query_key": QUERY_KEY,
     }
     return Searcher(**{**given, **parts})  # type: ignore[arg-type]
@@ -124,9 +119,7 @@ async def test_who_is_denied_gets_an_empty_page_and_the_engine_is_not_asked(
 ) -> None:
     before = encoder.questions
     nothing = policy_folder(tmp_path, without="p, group:everyone, *, /*, document:read")
-    stocked.snapshots.swap(
-        await load_snapshot(nothing, stocked.records, actor="user:root", now=NOW)
-    )
+    await put_in_effect(stocked.records, read_source(nothing), now=NOW)
     await stocked.engine.close()
 
     page = await stocked.ask(NOBODY, QUESTION)
@@ -175,7 +168,7 @@ async def test_the_question_is_nowhere_on_disk_nor_in_the_log(
 async def test_without_a_record_there_is_no_answer(stocked: World) -> None:
     records = replace(stocked.records, audit=broken(stocked.records.audit))
     document = await stocked.document("file:acme/handbook/travel.md")
-    reader = DocumentReader(records=records, snapshots=stocked.snapshots)
+    reader = DocumentReader(records=records, standing=stocked.standing)
 
     with pytest.raises(AuditUnavailableError):
         await searcher(stocked, records=records).search(ADA, SearchRequest(query="Falcon"), NOW)
@@ -299,15 +292,15 @@ async def test_the_next_request_obeys_another_policy(stocked: World, tmp_path: P
     assert "file:acme/engineering/thread.eml" in await stocked.uris(EVE, "supplier")
     folder = policy_folder(tmp_path, without="/acme/engineering/*, document:read, True")
 
-    snapshot = await load_snapshot(folder, stocked.records, actor="user:root", now=NOW)
-    stocked.snapshots.swap(snapshot)
+    revision = await put_in_effect(stocked.records, read_source(folder), now=NOW)
 
-    assert snapshot.revision == 2
-    assert "file:acme/engineering/thread.eml" not in await stocked.uris(EVE, "supplier")
-    back = await load_snapshot(POLICY, stocked.records, actor="user:root", now=NOW)
-    assert back.revision == 3
-    same = await load_snapshot(POLICY, stocked.records, actor="user:root", now=NOW)
-    assert (same.revision, same.digest) == (3, back.digest)
+    assert revision.revision == 2
+    page = await stocked.ask(EVE, "supplier")
+    assert page.policy_revision == 2
+    assert "file:acme/engineering/thread.eml" not in {one.uri for one in page.hits}
+    await put_in_effect(stocked.records, read_source(POLICY), now=NOW)
+    assert (await stocked.ask(EVE, "supplier")).policy_revision == 3
+    assert "file:acme/engineering/thread.eml" in await stocked.uris(EVE, "supplier")
 
 
 async def test_a_policy_of_other_labels_is_not_swapped_in(stocked: World, tmp_path: Path) -> None:
@@ -315,7 +308,7 @@ async def test_a_policy_of_other_labels_is_not_swapped_in(stocked: World, tmp_pa
     labels = (folder / "labels.toml").read_text()
     added = '[label.project]\ntype = "keyword"\nrequired = false\n'
     (folder / "labels.toml").write_text(labels + added)
-    other = await load_snapshot(folder, stocked.records, actor="user:root", now=NOW)
+    other = PolicySnapshot(policy=read_source(folder).policy, revision=2)
 
     with pytest.raises(SchemaError, match=r"another labels\.toml"):
         stocked.snapshots.swap(other)
@@ -327,10 +320,10 @@ async def test_a_policy_that_cannot_be_read_names_the_file(tmp_path: Path) -> No
     folder = policy_folder(tmp_path)
     (folder / "policy.csv").write_bytes(b"\xff\xfe")
     with pytest.raises(PolicyError, match=r"policy\.csv: `file`: is not UTF-8"):
-        read_policy(folder)
+        read_source(folder)
     (folder / "policy.csv").unlink()
     with pytest.raises(PolicyError, match=r"policy\.csv: `file`: cannot be read"):
-        read_policy(folder)
+        read_source(folder)
 
 
 async def test_a_document_is_given_with_its_text_and_on_record(stocked: World) -> None:

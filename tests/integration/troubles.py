@@ -80,7 +80,7 @@ class _Stale(_Failing):
 
 
 class _Broken(_Failing):
-    async def append(self, event: AuditEvent) -> AuditEntry:
+    async def append(self, event: AuditEvent, *, under: object = None) -> AuditEntry:
         del event
         raise AuditUnavailableError("the event could not be recorded")
 

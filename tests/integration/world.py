@@ -24,7 +24,9 @@ from ingest.report import IngestEvent, IngestReport
 from retrieval.decisions import Decisions
 from retrieval.documents import DocumentReader
 from retrieval.search import READ, Hit, Searcher, SearchPage, SearchRequest
-from retrieval.snapshot import PolicySnapshot, SnapshotHolder, load_snapshot
+from retrieval.seeding import seeded
+from retrieval.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.standing import Standing
 from retrieval.store import Mode, Store
 
 POLICY = Path(__file__).parents[2] / "policy"
@@ -88,6 +90,7 @@ class World:
     records: Records
     engine: EdgeEngine
     snapshots: SnapshotHolder
+    standing: Standing
     tools: Tools
     pipeline: Pipeline
     searcher: Searcher
@@ -176,27 +179,29 @@ async def world(
         await asyncio.to_thread(folder.mkdir, exist_ok=True)
         records = await Records.open(f"sqlite:///{folder / 'records.db'}", AUDIT_KEY)
         stack.push_async_callback(records.close)
-        snapshot = await load_snapshot(POLICY, records, actor="service:test", now=NOW)
+        snapshot = await seeded(records, POLICY, actor="service:test", now=NOW)
         engine = EdgeEngine(folder / "engine")
         await engine.open(snapshot.schema)
         stack.push_async_callback(engine.close)
         snapshots, decisions = SnapshotHolder(snapshot), Decisions()
+        standing = Standing(records, snapshots)
         stores = Stores(records=records, engine=engine, schema=snapshot.schema)
         yield World(
             records=records,
             engine=engine,
             snapshots=snapshots,
+            standing=standing,
             tools=tools,
             pipeline=Pipeline(stores, tools, settings=settings, clock=lambda: NOW),
             searcher=Searcher(
                 records=records,
                 store=Store(engine, snapshot.schema),
                 encoder=tools.encoder,
-                snapshots=snapshots,
+                standing=standing,
                 query_key=QUERY_KEY,
                 decisions=decisions,
             ),
-            reader=DocumentReader(records=records, snapshots=snapshots, decisions=decisions),
+            reader=DocumentReader(records=records, standing=standing, decisions=decisions),
         )
 
 

@@ -53,7 +53,7 @@ async def test_of_two_relabellings_from_one_version_one_wins(records: Records, u
     (winner,) = [n for n, answer in enumerate(answers) if answer == 2]
     document = await records.catalog.document(DOCUMENT)
     assert document is not None
-    assert document.label(SCHEMA) == label(owner=owners[winner])
+    assert document.label(SCHEMA, NOW) == label(owner=owners[winner])
     assert (document.label_version, (await records.audit.head()).seq) == (2, 2)
     await other.close()
 
@@ -100,7 +100,7 @@ async def test_a_commit_and_a_relabelling_that_meet_never_lose_the_relabelling(
         )
         document = await records.catalog.document(mine)
         assert document is not None
-        assert document.label(SCHEMA) == tight
+        assert document.label(SCHEMA, NOW) == tight
         assert not isinstance(committed, BaseException) or isinstance(committed, StaleLabelError)
     await other.close()
 

@@ -90,7 +90,7 @@ async def whole(records: Records) -> None:
         assert len(passages) == document.chunk_count
         assert {one.version for one in passages} == {document.live_version}
         assert len({one.text.split("/")[0] for one in passages}) == 1
-        document.label(SCHEMA)
+        document.label(SCHEMA, NOW)
     gone = await records.documents.abandon_pending(now=NOW)
     assert len(gone) <= 1
     assert set(gone) <= set(await records.projection.point_deletions(limit=100_000))

@@ -58,7 +58,7 @@ async def test_a_committed_version_is_live_with_its_label_and_on_record(records:
     answer = await records.documents.commit_version(pending, event(AuditKind.INGEST, later=5))
 
     assert answer == await records.catalog.document(DOCUMENT)
-    assert answer.label(SCHEMA) == label()
+    assert answer.label(SCHEMA, NOW) == label()
     assert answer.label_digest == label().digest
     assert answer.metadata == {"year": 2026, "topics": ["a", "b"]}
     assert (answer.live_version, answer.label_version, answer.projected_label_version) == (1, 1, 1)
@@ -70,7 +70,7 @@ async def test_a_label_of_another_schema_is_not_read(records: Records) -> None:
     document = await put(records, version())
 
     with pytest.raises(LabelError, match="`owner`: is not declared"):
-        document.label(type(SCHEMA)({"tenant": SCHEMA.attributes["tenant"]}))
+        document.label(type(SCHEMA)({"tenant": SCHEMA.attributes["tenant"]}), NOW)
 
 
 async def test_the_old_version_stays_until_the_new_one_goes_live(records: Records) -> None:
@@ -117,7 +117,7 @@ async def test_a_relabelling_meanwhile_stops_a_pending_version(records: Records)
 
     document = await records.catalog.document(DOCUMENT)
     assert document is not None
-    assert document.label(SCHEMA) == tight
+    assert document.label(SCHEMA, NOW) == tight
     assert len(await records.audit.events()) == 2
 
 

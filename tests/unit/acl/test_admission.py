@@ -50,6 +50,11 @@ def test_an_unbalanced_quote_is_refused_by_line() -> None:
         (RULE + RULE, "line 2: `p`: repeats line 1"),
         ("# nothing\n", "policy.csv: `p`: has no rule"),
         (RULE + "g, user:eve, , acme, _, _\n", "line 2, column `role`: ``: is empty"),
+        (
+            RULE.replace("document:read", "document:raed"),
+            "`act`: `document:raed`: is not an action",
+        ),
+        (RULE.replace("document:read", "document:ingest"), "`document:ingest`: is not an action"),
         (RULE.replace("True", "r.sub.age > 3"), "model.conf: `r.sub.age`: a subject has only"),
     ],
 )
@@ -67,3 +72,42 @@ def test_priorities_are_numbers_without_ties() -> None:
     words = "p, first, user:ada, /a/*, allow\np, second, user:ada, /b/*, deny\n"
     assert all("is not a whole number" in one for one in refused(words, PRIORITIES))
     assert policy("p, 1, user:ada, /a/*, allow\np, 2, user:ada, /b/*, deny\n", PRIORITIES).rules
+
+
+@pytest.mark.parametrize(
+    ("matcher", "action", "passes"),
+    [
+        ("keyMatch(r.act, p.act) && r.obj.classification < 2", "document:*", True),
+        ("keyMatch(r.act, p.act) && r.obj.classification < 2", "documents:*", False),
+        ("r.obj.classification < 2 && r.act == p.act", "document:tag", True),
+        ("r.obj.classification < 2 && r.act == p.act", "document:tga", False),
+        ('(r.act == p.act || p.act == "any") && r.obj.classification < 2', "any", True),
+        # Nothing in the matcher decides on the action alone: it must be named in full.
+        ("r.act == p.act || r.obj.classification < 2", "any", False),
+        ("r.act == p.act || r.obj.classification < 2", "policy:read", True),
+    ],
+)
+def test_a_rule_that_no_action_can_meet_is_refused(
+    matcher: str, action: str, *, passes: bool
+) -> None:
+    model = (
+        "[request_definition]\nr = sub, obj, act\n[policy_definition]\np = sub, act\n"
+        "[policy_effect]\ne = some(where (p.eft == allow))\n"
+        f"[matchers]\nm = {matcher}\n"
+    )
+    rows = f"p, user:ada, {action}\n"
+
+    if passes:
+        assert policy(rows, model).rules
+    else:
+        assert "is not an action" in refused(rows, model)[0]
+
+
+def test_a_model_without_actions_needs_none() -> None:
+    model = PRIORITIES.replace("r = sub, obj, act", "r = sub, obj")
+
+    assert policy("p, 1, user:ada, /a/*, allow\n", model).rules
+
+
+def test_the_policy_that_comes_with_the_project_is_admitted() -> None:
+    assert policy().rules

@@ -77,7 +77,7 @@ e = some(where (p.eft == allow))
 [matchers]
 m = p.sub in r.sub.groups && any_of(r.obj.readers, r.sub.clearance)
 """
-    told = explain(policy("p, group:everyone, read\n", model), ADA, READ, label(), NOW)
+    told = explain(policy("p, group:everyone, document:read\n", model), ADA, READ, label(), NOW)
 
     assert [rule.status for rule in told.rules] == [Status.RAISES]
     assert [line.status for line in told.rules[0].conditions] == [Status.HOLDS, Status.RAISES]

@@ -11,7 +11,8 @@ import pytest
 from acl.decision import Denied, Permitted
 from acl.subject import Subject
 from retrieval.decisions import Decisions, decision_key
-from retrieval.snapshot import PolicySnapshot, read_policy
+from retrieval.policy_source import read_source
+from retrieval.snapshot import PolicySnapshot
 
 POLICY = Path(__file__).parents[3] / "policy"
 READ = "document:read"
@@ -22,8 +23,7 @@ WINDOW = datetime(2026, 3, 31, 23, 59, 59, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def snapshot() -> PolicySnapshot:
-    policy = read_policy(POLICY)
-    return PolicySnapshot(policy, policy.schema, 1)
+    return PolicySnapshot(policy=read_source(POLICY).policy, revision=1)
 
 
 ASKERS = [

@@ -1,0 +1,224 @@
+"""The census: which of many labels a predicate holds for, computed for all of them at once.
+
+The law of this file: for every label, a mask says what `acl.predicate.holds` says. Nothing is
+decided here that is released; the census counts what a change of policy would change.
+
+Each attribute keeps an inverted index: the places of each value, or of each element of a set. Paths
+are kept in order, so that those under a prefix stand side by side.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeAlias, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acl.labels import Label, LabelValue
+from acl.predicate import (
+    And,
+    AnyOf,
+    AtMost,
+    Condition,
+    Constant,
+    Labelled,
+    Leaf,
+    MoreThan,
+    NoneOf,
+    NotShaped,
+    NotSubsetOf,
+    NotUnder,
+    Or,
+    Predicate,
+    Present,
+    Scalar,
+    Shaped,
+    SubsetOf,
+    Under,
+)
+
+Mask: TypeAlias = NDArray[np.bool_]
+"""For each label, in order, whether a condition holds for it."""
+
+Packed: TypeAlias = NDArray[np.uint8]
+"""The same with eight labels in a byte, in which conditions are joined."""
+
+Places: TypeAlias = NDArray[np.int64]
+
+_KEPT_LABELS: Final = 8 * 64 * 1024 * 1024
+"""Labels in all leaves that are remembered, eight to a byte."""
+
+_LAST: Final = "\U0010ffff"
+_BEYOND: Final = 2**62
+
+
+class Census:
+    """Labels, and how many documents carry each."""
+
+    def __init__(self, labels: Sequence[Label], counts: Sequence[int] | None = None) -> None:
+        """Index `labels`; without `counts`, each is carried by one document."""
+        self.labels = tuple(labels)
+        self.counts = np.array([1] * len(labels) if counts is None else counts, dtype=np.int64)
+        if len(self.counts) != len(self.labels):
+            raise ValueError("there is one count for each label")
+        self._columns: dict[str, _Column] = {}
+        self._kept: dict[Leaf, Packed] = {}
+
+    def mask(self, condition: Condition) -> Mask:
+        """Return for which labels `condition` holds."""
+        if isinstance(condition, Constant):
+            return np.full(len(self.labels), bool(condition.value))
+        packed = self._mask(condition)
+        return np.unpackbits(packed, count=len(self.labels)).view(np.bool_)
+
+    def count(self, mask: Mask) -> int:
+        """Return how many documents carry one of the labels that `mask` chooses."""
+        return int(self.counts[mask].sum())
+
+    def _mask(self, predicate: Predicate) -> Packed:
+        match predicate:
+            case And(parts):
+                first, *rest = map(self._mask, parts)
+                found = first.copy()
+                for one in rest:
+                    found &= one
+                return found
+            case Or(parts):
+                first, *rest = map(self._mask, parts)
+                found = first.copy()
+                for one in rest:
+                    found |= one
+                return found
+            case _:
+                return self._leaf(predicate)
+
+    def _leaf(self, leaf: Leaf) -> Packed:
+        found = self._kept.get(leaf)
+        if found is None:
+            if len(self._kept) * len(self.labels) > _KEPT_LABELS:
+                self._kept.clear()
+            found = self._kept[leaf] = np.packbits(self._computed(leaf))
+        return found
+
+    def _computed(self, leaf: Leaf) -> Mask:
+        if isinstance(leaf, Labelled):
+            return np.ones(len(self.labels), dtype=np.bool_)
+        column = self._column(leaf.attribute)
+        match leaf:
+            case AnyOf(_, values):
+                return column.any_of(values)
+            case NoneOf(_, values):
+                return column.present & ~column.any_of(values)
+            case SubsetOf(_, texts):
+                return column.within(texts)
+            case NotSubsetOf(_, texts):
+                return column.present & ~column.within(texts)
+            case AtMost(_, bound):
+                return column.is_number & (column.numbers <= _bounded(bound))
+            case MoreThan(_, bound):
+                return column.is_number & (column.numbers > _bounded(bound))
+            case Under(_, prefixes):
+                return column.under(prefixes)
+            case NotUnder(_, prefixes):
+                return column.is_text & ~column.under(prefixes)
+            case Shaped(_, shape):
+                return column.shaped(shape.matches)
+            case NotShaped(_, shape):
+                return column.is_text & ~column.shaped(shape.matches)
+            case Present():
+                return column.present
+            case _:
+                assert_never(leaf)
+
+    def _column(self, attribute: str) -> _Column:
+        if attribute not in self._columns:
+            values = [label.values.get(attribute) for label in self.labels]
+            self._columns[attribute] = _Column(values)
+        return self._columns[attribute]
+
+
+class _Column:
+    """One attribute of every label."""
+
+    def __init__(self, values: Sequence[LabelValue | None]) -> None:
+        self._size = len(values)
+        self.present = _filled(value is not None for value in values)
+        self.is_number = _filled(isinstance(value, int) for value in values)
+        self.is_text = _filled(isinstance(value, str) for value in values)
+        self.numbers = np.array(
+            [value if isinstance(value, int) else 0 for value in values], dtype=np.int64
+        )
+        self._lengths = np.array([len(_elements(value)) for value in values], dtype=np.int64)
+        self._places = _inverted(values)
+        self._texts = sorted(text for text in set(values) if isinstance(text, str))
+        ordered = [self._places[text] for text in self._texts]
+        # Where the places of the n-th text begin; those under one prefix are one slice.
+        self._starts = np.cumsum([0, *map(len, ordered)])
+        self._in_order = np.concatenate([np.empty(0, dtype=np.int64), *ordered])
+
+    def any_of(self, values: Iterable[Scalar]) -> Mask:
+        """Return where the value, or an element of it, is among `values`."""
+        found = self._empty()
+        for value in values:
+            places = self._places.get(value)
+            if places is not None:
+                found[places] = True
+        return found
+
+    def within(self, texts: Iterable[Scalar]) -> Mask:
+        """Return where the value, or every element of it, is among `texts`."""
+        hits = np.zeros(self._size, dtype=np.int64)
+        for text in texts:
+            places = self._places.get(text)
+            if places is not None:
+                hits[places] += 1
+        every: Mask = hits == self._lengths
+        return self.present & every
+
+    def under(self, prefixes: Iterable[str]) -> Mask:
+        """Return where the text begins with one of `prefixes`."""
+        found = self._empty()
+        for prefix in prefixes:
+            first = bisect_left(self._texts, prefix)
+            after = bisect_left(self._texts, _following(prefix)) if prefix else len(self._texts)
+            found[self._in_order[self._starts[first] : self._starts[after]]] = True
+        return found
+
+    def shaped(self, matches: Callable[[str], bool]) -> Mask:
+        """Return where the text matches."""
+        return self.any_of(text for text in self._texts if matches(text))
+
+    def _empty(self) -> Mask:
+        return np.zeros(self._size, dtype=np.bool_)
+
+
+def _filled(values: Iterable[bool]) -> Mask:
+    return np.fromiter(values, dtype=np.bool_)
+
+
+def _elements(value: LabelValue | None) -> frozenset[Scalar]:
+    if value is None:
+        return frozenset()
+    return frozenset(value) if isinstance(value, frozenset) else frozenset({value})
+
+
+def _inverted(values: Sequence[LabelValue | None]) -> Mapping[Scalar, Places]:
+    places: dict[Scalar, list[int]] = defaultdict(list)
+    for place, value in enumerate(values):
+        for element in _elements(value):
+            places[element].append(place)
+    return {element: np.array(found, dtype=np.int64) for element, found in places.items()}
+
+
+def _following(prefix: str) -> str:
+    """Return the first text, in the order of code points, after every text with this prefix."""
+    rest = prefix.rstrip(_LAST)
+    return f"{rest[:-1]}{chr(ord(rest[-1]) + 1)}" if rest else _LAST * 2048
+
+
+def _bounded(bound: int) -> int:
+    """Keep a bound within the integers of an array; labels stay within ±2^53."""
+    return max(-_BEYOND, min(_BEYOND, bound))

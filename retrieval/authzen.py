@@ -1,0 +1,291 @@
+"""The decision point: may they, which may they, who may, what may they do.
+
+The laws of this file:
+
+1. What is told of whom is the law of `rights`. Beyond it the answer is the one for a document that
+   does not exist, after the same reads.
+2. A search equals the evaluation of each: it is the compiler's predicate on the labels of record.
+   Everything that is found evaluates to true, and nothing else does.
+3. The audit event is durable before anything leaves, and names what was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from acl.actions import Action
+from acl.errors import LabelError
+from acl.labels import Label
+from acl.records import AuditKind, DocumentRecord, Records
+from acl.subject import Subject
+from retrieval.authzen_types import (
+    DOCUMENT,
+    Evaluated,
+    Found,
+    PageAsked,
+    Party,
+    Question,
+    Semantic,
+    Sought,
+    Target,
+    action_of,
+)
+from retrieval.decisions import Decisions
+from retrieval.known_subjects import KINDS, KnownSubjects, PolicySubjects, kind_of
+from retrieval.releases import Release
+from retrieval.rights import Rights, RightsReader, permits
+from retrieval.snapshot import PolicySnapshot
+from retrieval.standing import Standing
+
+_SCANNED: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ask:
+    """One request under what was pinned."""
+
+    release: Release
+    rights: RightsReader
+
+    def label(self, document: DocumentRecord | None) -> Label | None:
+        """Return the label of record, or None where there is none that can be read."""
+        if document is None:
+            return None
+        try:
+            return document.label(self.rights.snapshot.schema, self.rights.now)
+        except LabelError:
+            return None
+
+
+class DecisionPoint:
+    """Answers the questions of the AuthZEN Authorization API.
+
+    Each of its methods raises:
+        RequestError: an attribute of a subject cannot be decided upon.
+        UnsettledError: the policy changed again and again meanwhile.
+        RecordsError: the records failed, or the answer could not be put on record.
+    """
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        standing: Standing,
+        decisions: Decisions | None = None,
+        known: KnownSubjects | None = None,
+    ) -> None:
+        """Take the parts.
+
+        Args:
+            records: labels of record, and the audit.
+            standing: pins policy and memberships.
+            decisions: shared with others that decide for the same askers.
+            known: who can be asked about; None stands for whom the policy in effect names.
+        """
+        self._records = records
+        self._standing = standing
+        self._decisions = decisions or Decisions()
+        # Those about others have their own place, so that they push no asker's out.
+        self._reviewed = Decisions()
+        self._known = known
+        self._named: tuple[str, PolicySubjects] | None = None
+
+    async def evaluate(
+        self,
+        asker: Subject,
+        questions: Sequence[Question | None],
+        *,
+        semantic: Semantic = Semantic.EXECUTE_ALL,
+        now: datetime,
+    ) -> Evaluated:
+        """Return the decision on each question, in order; None stands for one that is malformed."""
+        attempt = partial(self._evaluate, asker, questions, semantic=semantic, now=now)
+        return await self._standing.settled(attempt)
+
+    async def search_resources(
+        self, asker: Subject, party: Party, sought: Sought, *, page: PageAsked, now: datetime
+    ) -> Found:
+        """Return with which documents the party may do it, in the order of their uris."""
+        attempt = partial(self._resources, asker, party, sought, page=page, now=now)
+        return await self._standing.settled(attempt)
+
+    async def search_subjects(
+        self, asker: Subject, target: Target, sought: Sought, *, page: PageAsked, now: datetime
+    ) -> Found:
+        """Return who may do it with the document, in the order of their ids."""
+        attempt = partial(self._subjects, asker, target, sought, page=page, now=now)
+        return await self._standing.settled(attempt)
+
+    async def search_actions(
+        self, asker: Subject, party: Party, target: Target, *, page: PageAsked, now: datetime
+    ) -> Found:
+        """Return what the party may do with the document, in the order of the names."""
+        attempt = partial(self._actions, asker, party, target, page=page, now=now)
+        return await self._standing.settled(attempt)
+
+    async def _evaluate(
+        self,
+        asker: Subject,
+        questions: Sequence[Question | None],
+        *,
+        semantic: Semantic,
+        now: datetime,
+    ) -> Evaluated:
+        actions = {one.action for one in questions if one is not None}
+        ask = await self._ask(asker, actions.pop() if len(actions) == 1 else "", now)
+        ids = {one.target.document_id for one in questions if one is not None}
+        documents = await self._records.catalog.labels_of(ids)
+        rights: dict[tuple[Party, str], Rights | None] = {}
+        decided: list[tuple[Question | None, bool]] = []
+        for question in questions:
+            decided.append((question, await _decision(ask, question, documents, rights)))
+            if semantic.ends_with(decision=decided[-1][1]):
+                break
+        released = [one.target.document_id for one, good in decided if one and good]
+        told = [_told(one, decision=good) for one, good in decided]
+        await self._record(ask, released, {"evaluations": told})
+        return Evaluated(
+            decisions=tuple(good for _, good in decided),
+            decision_id=ask.release.id,
+            policy_revision=ask.rights.snapshot.revision,
+        )
+
+    async def _resources(
+        self, asker: Subject, party: Party, sought: Sought, *, page: PageAsked, now: datetime
+    ) -> Found:
+        ask = await self._ask(asker, sought.action, now)
+        rights = await ask.rights.of(party, sought.action)
+        seen = await self._covered(ask, rights, page) if rights and sought.kind == DOCUMENT else []
+        found = _page(ask, [(one.uri, one.id) for one in seen], page)
+        await self._record(ask, found.names, {"search": "resource", **_about(party)})
+        return found
+
+    async def _subjects(
+        self, asker: Subject, target: Target, sought: Sought, *, page: PageAsked, now: datetime
+    ) -> Found:
+        ask = await self._ask(asker, sought.action, now)
+        label = ask.label(await self._records.catalog.document(target.document_id))
+        seen = await _able(ask, label, sought, page) if label is not None else []
+        found = _page(ask, [(one, one) for one in seen], page)
+        released = (target.document_id,) if found.names else ()
+        await self._record(ask, released, {"search": "subject", "found": list(found.names)})
+        return found
+
+    async def _actions(
+        self, asker: Subject, party: Party, target: Target, *, page: PageAsked, now: datetime
+    ) -> Found:
+        ask = await self._ask(asker, "", now)
+        rights = [(one.value, await ask.rights.of(party, one.value)) for one in Action]
+        label = ask.label(await self._records.catalog.document(target.document_id))
+        seen = sorted(name for name, one in rights if one is not None and one.cover(label))
+        found = _page(ask, [(one, one) for one in seen if one > page.after], page)
+        released = (target.document_id,) if found.names else ()
+        detail = {"search": "action", **_about(party), "found": list(found.names)}
+        await self._record(ask, released, detail)
+        return found
+
+    async def _ask(self, asker: Subject, action: str, now: datetime) -> _Ask:
+        pinned = await self._standing.pin(asker)
+        known = action_of(action)
+        rights = RightsReader(
+            asker=pinned.subject,
+            snapshot=pinned.snapshot,
+            now=now,
+            known=self._known or self._named_by(pinned.snapshot),
+            own=self._decisions,
+            reviewed=self._reviewed,
+        )
+        name = known.value if known else ""
+        return _Ask(release=Release(pinned=pinned, now=now, action=name), rights=rights)
+
+    def _named_by(self, snapshot: PolicySnapshot) -> KnownSubjects:
+        if self._named is None or self._named[0] != snapshot.digest:
+            self._named = snapshot.digest, PolicySubjects(snapshot.policy)
+        return self._named[1]
+
+    async def _covered(self, ask: _Ask, rights: Rights, page: PageAsked) -> list[DocumentRecord]:
+        """Return the documents of one page, and one more if there is one."""
+        found: list[DocumentRecord] = []
+        behind, more = page.after, rights.possible
+        while more and len(found) <= page.limit:
+            scanned = await self._records.catalog.list_documents(
+                ask.rights.asker.tenant, after=behind, limit=_SCANNED
+            )
+            found += [one for one in scanned if rights.cover(ask.label(one))]
+            more = len(scanned) == _SCANNED
+            behind = scanned[-1].uri if scanned else behind
+        return found
+
+    async def _record(
+        self, ask: _Ask, released: Sequence[str], detail: Mapping[str, object]
+    ) -> None:
+        event = ask.release.event(
+            AuditKind.EVALUATE,
+            permitted=bool(released),
+            resources=tuple(dict.fromkeys(released)),
+            detail=detail,
+        )
+        await self._records.audit.append(event, under=ask.release.pinned.heads)
+
+
+async def _decision(
+    ask: _Ask,
+    question: Question | None,
+    documents: Mapping[str, DocumentRecord],
+    known: dict[tuple[Party, str], Rights | None],
+) -> bool:
+    if question is None:
+        return False
+    key = question.party, question.action
+    if key not in known:
+        known[key] = await ask.rights.of(*key)
+    rights = known[key]
+    return rights is not None and rights.cover(
+        ask.label(documents.get(question.target.document_id))
+    )
+
+
+async def _able(ask: _Ask, label: Label, sought: Sought, page: PageAsked) -> list[str]:
+    """Return who is able, up to one more than a page."""
+    found: list[str] = []
+    action = action_of(sought.action)
+    if action is None or sought.kind not in KINDS:
+        return found
+    async for one in ask.rights.candidates(label, after=page.after):
+        if kind_of(one.id) == sought.kind and permits(ask.rights.decide(one, action), label):
+            found.append(one.id)
+        if len(found) > page.limit:
+            break
+    return found
+
+
+def _page(ask: _Ask, seen: Sequence[tuple[str, str]], page: PageAsked) -> Found:
+    """Return a page of what was seen: the key and the name of each."""
+    shown = seen[: page.limit]
+    return Found(
+        names=tuple(name for _, name in shown),
+        cursor=shown[-1][0] if len(seen) > page.limit else None,
+        decision_id=ask.release.id,
+        policy_revision=ask.rights.snapshot.revision,
+    )
+
+
+def _about(party: Party) -> dict[str, object]:
+    """Return whom a question is about, for the record; what is no identity is not repeated."""
+    return {"about": party.identity or "", "claimed": party.claimed.names}
+
+
+def _told(question: Question | None, *, decision: bool) -> dict[str, object]:
+    if question is None:
+        return {"malformed": True, "decision": decision}
+    action = action_of(question.action)
+    return {
+        **_about(question.party),
+        "action": action.value if action else "",
+        "document": question.target.document_id,
+        "decision": decision,
+    }

@@ -1,0 +1,67 @@
+"""Who a subject is at this moment, where the directory and not the token says so.
+
+The laws of this file:
+
+1. A user that the directory does not have, or has as inactive, is nobody, whatever its token says.
+   This is asked of the records for each request; nothing is remembered.
+2. A user's groups are exactly those of the directory, directly or through other groups. Groups of
+   the token are ignored, so that a membership that was taken away is gone before the token is.
+3. Where the directory says anything of clearance or compartments, both are the directory's, and
+   what it leaves out is the weakest.
+4. Services and agents have no directory: their token says who they are. Each actor is asked for as
+   the subject is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from acl.errors import AclError
+from acl.identity import PrincipalKind
+from acl.records.directory import Directory
+from acl.subject import Subject
+
+_USER: Final = f"{PrincipalKind.USER.value}:"
+
+
+class UnknownSubjectError(AclError):
+    """A verified token names a user whom the directory does not have, or has as inactive."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(f"`{identity}` is not an active user of this tenant's directory")
+        self.identity = identity
+
+
+class SubjectResolver:
+    """Turns the subject of a token into the subject that is decided upon."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def resolve(self, subject: Subject) -> Subject:
+        """Return `subject` as the directory says it is now.
+
+        Raises:
+            UnknownSubjectError: it, or one of its actors, is no active user.
+            RequestError: it is in more groups than a subject can be in.
+            RecordsUnavailableError: the directory cannot be asked.
+        """
+        actors = [await self._known(actor) for actor in subject.actors]
+        return replace(await self._known(subject), actors=tuple(actors))
+
+    async def _known(self, subject: Subject) -> Subject:
+        if not subject.id.startswith(_USER):
+            return subject
+        entry = await self._directory.resolve(subject.tenant, subject.id)
+        if entry is None or not entry.user.state.active:
+            raise UnknownSubjectError(subject.id)
+        state = entry.user.state
+        known = replace(subject, groups=entry.groups)
+        if not state.says_rights:
+            return known
+        return replace(
+            known,
+            clearance=state.clearance or 0,
+            compartments=state.compartments or frozenset(),
+        )

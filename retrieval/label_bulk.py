@@ -1,0 +1,220 @@
+"""Jobs: changes of many documents, stored before they begin and carried out one by one.
+
+The laws of this file:
+
+1. Each document changes in a transaction of its own, under the rights that stand at that moment.
+   What became of it stands in the same transaction, so that an interrupted job goes on where it
+   stopped and does nothing twice.
+2. A document whose label is not the one that the job was made for is a conflict, and stays.
+3. Records first, engine after: documents that carry one label share one write to the engine, and
+   searches get their turn between the writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+import structlog
+
+from acl.actions import Action
+from acl.records import (
+    AuditKind,
+    ItemState,
+    Job,
+    JobItem,
+    NewJob,
+    Records,
+    RecordsConflictError,
+    StaleLabelError,
+    UnknownDocumentError,
+)
+from acl.records.labels import Provided
+from ingest.index.engine import EngineError
+from retrieval.authority import Asker, Authority, ForbiddenError, asker_json, asker_of
+from retrieval.documents import DocumentNotFoundError
+from retrieval.label_requests import LabelRequest, LabelRequestError
+from retrieval.label_selection import Planned, Planner, Refused, Selection
+from retrieval.labels import LabelDesk, change_detail
+
+MAX_SELECTED: Final = 100_000
+_PAGE: Final = 500
+# So many records change between two looks at the engine.
+_TOGETHER: Final = 50
+_NOBODY: Final = "user:nobody"
+
+_LOG = structlog.stdlib.get_logger("strongroom.labels")
+
+Progress = Callable[[Job], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A job that was stored, and what it leaves alone."""
+
+    job: Job
+    refused: tuple[Refused, ...]
+
+
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+async def begun(records: Records, job_id: str, planned: Planned) -> Begun:
+    """Return a job that has just been stored.
+
+    Raises:
+        DocumentNotFoundError: there is none.
+    """
+    return Begun(job=await _job(records, job_id), refused=planned.refused)
+
+
+class BulkDesk:
+    """Makes jobs and carries them out."""
+
+    def __init__(self, desk: LabelDesk, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._desk = desk
+        self._parts = desk.parts
+        self._records = desk.parts.records
+        self._planner = Planner(desk)
+        self._clock = clock
+
+    async def plan(self, asker: Asker, selection: Selection, request: LabelRequest) -> Planned:
+        """Return what a job would do; nothing is stored.
+
+        Raises:
+            LabelRequestError: the selection or the request is none.
+        """
+        authority = await self._desk.authority(asker, self._clock())
+        return await self._planner.plan(authority, selection, request)
+
+    async def begin(self, asker: Asker, selection: Selection, request: LabelRequest) -> Begun:
+        """Store a job; `run` carries it out.
+
+        Raises:
+            LabelRequestError: the selection or the request is none.
+        """
+        authority = await self._desk.authority(asker, self._clock())
+        planned = await self._planner.plan(authority, selection, request)
+        job = new_job(authority, asker, selection.tenant, request, planned.items)
+        event = authority.event(
+            AuditKind.RELABEL_JOB,
+            Action.DOCUMENT_TAG,
+            tenant=job.tenant,
+            detail={"job": job.id, "documents": len(job.items), "reason": request.reason},
+        )
+        await self._records.jobs.create(job, event)
+        return await begun(self._records, job.id, planned)
+
+    async def job(self, asker: Asker, job_id: str) -> Job:
+        """Return a job of the asker's own.
+
+        Raises:
+            DocumentNotFoundError: there is none.
+        """
+        authority = await self._desk.authority(asker, self._clock())
+        job = await self._records.jobs.job(job_id)
+        mine = job is not None and (job.tenant, job.by) == (authority.tenant, authority.by)
+        if job is None or not (mine or authority.tenant is None):
+            raise DocumentNotFoundError
+        return job
+
+    async def run(self, job_id: str, *, on_progress: Progress = lambda _: None) -> Job:
+        """Carry a job out, or go on with it.
+
+        Raises:
+            RecordsError: what was done is done; another run goes on from there.
+        """
+        job = await _job(self._records, job_id)
+        after = ""
+        while items := await self._records.jobs.items(
+            job_id, state=ItemState.PENDING, after=after, limit=_TOGETHER
+        ):
+            done = [one for item in items if (one := await self._one(job, item))]
+            await self._parts.projector.follow_all(done, at=self._clock())
+            after = items[-1].document_id
+            on_progress(await _job(self._records, job_id))
+            await asyncio.sleep(0)
+        await self._catch_up()
+        return await _job(self._records, job_id)
+
+    async def _one(self, job: Job, item: JobItem) -> str | None:
+        """Change one document; return its id if that was done."""
+        try:
+            await self._parts.standing.settled(partial(self._attempt, job, item))
+        except RecordsConflictError:
+            # Another process has this job in hand and was first.
+            return None
+        except StaleLabelError:
+            await self._settle(job, item, ItemState.CONFLICT, "was changed by somebody else")
+        except UnknownDocumentError:
+            await self._settle(job, item, ItemState.CONFLICT, "is gone")
+        except (ForbiddenError, LabelRequestError) as error:
+            await self._settle(job, item, ItemState.FAILED, str(error))
+        else:
+            return item.document_id
+        return None
+
+    async def _attempt(self, job: Job, item: JobItem) -> None:
+        authority = await self._desk.authority(asker_of(job.asker), self._clock())
+        request = LabelRequest.from_json(job.request)
+        state = await self._records.labels.state(item.document_id)
+        if state is None or not authority.knows_of(state.document):
+            raise UnknownDocumentError(item.document_id)
+        outcome = await self._desk.outcome(authority, state, request)
+        authority.require(outcome.actions, outcome.before, outcome.after)
+        edit = self._desk.edit_of(state.document, request, outcome, job.id)
+        await self._records.labels.change(
+            replace(edit, expected_version=item.expected_version),
+            authority.event(
+                AuditKind.RELABEL,
+                max(outcome.actions),
+                tenant=state.document.tenant,
+                resources=(item.document_id,),
+                detail={"job": job.id} | change_detail(state.document, request, outcome, None),
+            ),
+            provided=Provided(under=authority.heads, job=job.id),
+        )
+
+    async def _settle(self, job: Job, item: JobItem, state: ItemState, detail: str) -> None:
+        await self._records.jobs.settle(job.id, item.document_id, state, detail)
+
+    async def _catch_up(self) -> None:
+        """Bring to the engine what a run that was killed had brought to the records alone."""
+        behind = await self._records.projection.unprojected()
+        try:
+            await self._parts.projector.project_all([one.id for one in behind], at=self._clock())
+        except EngineError as error:
+            _LOG.warning("labels_not_projected", error=type(error).__name__)
+
+
+async def _job(records: Records, job_id: str) -> Job:
+    job = await records.jobs.job(job_id)
+    if job is None:
+        raise DocumentNotFoundError
+    return job
+
+
+def new_job(
+    authority: Authority,
+    asker: Asker,
+    tenant: str,
+    request: LabelRequest,
+    items: Mapping[str, int],
+) -> NewJob:
+    """Return a job as it is stored."""
+    return NewJob(
+        id=str(uuid.uuid4()),
+        tenant=authority.tenant or tenant,
+        by=authority.by,
+        asker=asker_json(asker),
+        request=request.as_json(),
+        reason=request.reason,
+        items=items,
+    )

@@ -1,0 +1,323 @@
+"""What is asked of a label, what would come of it, and which rights that needs.
+
+The laws of this file:
+
+1. A request changes what it names and nothing else. What it sets is set on the document itself; a
+   folder or a new text does not move that.
+2. Raising (a higher classification, more compartments, fewer readers) needs `document:tag`. A new
+   reader needs `document:share`, and so does taking a share back. Everything else may let somebody
+   read who could not, and needs `document:declassify`.
+3. A share ends after it began, and is for somebody who is no reader without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+
+from acl.actions import Action
+from acl.errors import LabelError, LabelFault, RequestError
+from acl.labels import Label, LabelSchema, LabelValue
+from acl.records import READERS, ChangeKind, FolderLabel, LabelState, Share
+from acl.records.shares import ended, without
+from acl.records.storable import from_microseconds, to_microseconds
+from acl.subject import is_identity
+from ingest.inherit import (
+    CLASSIFICATION,
+    COMPARTMENTS,
+    FIXED,
+    Origins,
+    can_share,
+    settled,
+    shared,
+    typed_values,
+)
+
+_SHARED_WITH: Final = ("user:", "group:", "role:")
+MAX_REASON: Final = 1000
+
+
+class LabelRequestError(RequestError):
+    """What was asked cannot be done to a label, whoever asks.
+
+    Attributes:
+        faults: attribute or field, and what is wrong with it.
+    """
+
+    def __init__(self, *faults: LabelFault) -> None:
+        super().__init__("; ".join(str(one) for one in faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareRequest:
+    """Somebody who is to read; `until` is `None` for good."""
+
+    principal: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelRequest:
+    """What is to be done to a label.
+
+    Attributes:
+        kind: why.
+        values: attribute to value, to be set on the document itself.
+        inherit: attributes that are to come from folder and source again.
+        refresh: whether everything that is not set on the document is taken anew from there.
+        share: who is to read.
+        unshare: whose share is taken back.
+        restore: a remembered label that is to stand again.
+    """
+
+    kind: ChangeKind = ChangeKind.RELABEL
+    values: Mapping[str, object] = field(default_factory=dict)
+    inherit: frozenset[str] = frozenset()
+    refresh: bool = False
+    share: tuple[ShareRequest, ...] = ()
+    unshare: frozenset[str] = frozenset()
+    restore: Mapping[str, Any] | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.reason) > MAX_REASON or "\0" in self.reason:
+            fault = LabelFault("reason", f"is no text of at most {MAX_REASON} characters")
+            raise LabelRequestError(fault)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the stored form."""
+        return {
+            "kind": self.kind.value,
+            "values": dict(self.values),
+            "inherit": sorted(self.inherit),
+            "refresh": self.refresh,
+            "share": [
+                [one.principal, None if one.until is None else to_microseconds(one.until)]
+                for one in self.share
+            ],
+            "unshare": sorted(self.unshare),
+            "restore": self.restore,
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> LabelRequest:
+        """Return the request of a stored form."""
+        return cls(
+            kind=ChangeKind(stored["kind"]),
+            values=stored["values"],
+            inherit=frozenset(stored["inherit"]),
+            refresh=stored["refresh"],
+            share=tuple(
+                ShareRequest(
+                    principal=principal,
+                    until=None if until is None else from_microseconds(until),
+                )
+                for principal, until in stored["share"]
+            ),
+            unshare=frozenset(stored["unshare"]),
+            restore=stored["restore"],
+            reason=stored["reason"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a request is judged upon, beside the label of record.
+
+    Attributes:
+        folders: of the document's tenant.
+        by: who asks.
+        at: when.
+    """
+
+    schema: LabelSchema
+    folders: Sequence[FolderLabel]
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What would come of a request.
+
+    Attributes:
+        before: the label of record now.
+        after: the label that it would be.
+        actions: which rights it needs.
+        changes: whether anything is other than before.
+    """
+
+    before: Label
+    after: Label
+    shares: tuple[Share, ...]
+    origins: Origins
+    actions: frozenset[Action]
+    changes: bool
+
+
+def wanted(state: LabelState, request: LabelRequest, ground: Ground) -> Wanted:
+    """Return what would come of `request` on the label of record.
+
+    Raises:
+        LabelRequestError: it cannot be done.
+    """
+    document, known, schema, at = (
+        state.document,
+        Origins.of(state.origins),
+        ground.schema,
+        ground.at,
+    )
+    before = document.label(schema, at)
+    alive = tuple(one for one in document.shares if not one.over(at))
+    try:
+        if request.restore is not None:
+            base, origins, kept = _restored(request.restore, known, schema, at)
+        else:
+            base, origins = _changed(_unshared(before, alive), known, request, ground)
+            kept = alive
+    except LabelError as error:
+        raise LabelRequestError(*error.faults) from error
+    shares = _shares(request, base, kept, ground)
+    after = shared(base, shares)
+    moved = set(shares) != set(alive)
+    actions = _actions(before, after, schema, frozenset(one.principal for one in alive))
+    return Wanted(
+        before=before,
+        after=after,
+        shares=shares,
+        origins=origins,
+        actions=_at_least_tag(actions | ({Action.DOCUMENT_SHARE} if moved else frozenset())),
+        changes=(after, set(shares), origins) != (before, set(alive), known),
+    )
+
+
+def needed(before: Label, after: Label, schema: LabelSchema) -> frozenset[Action]:
+    """Return which rights it takes to put `after` in the place of `before` (law 2)."""
+    return _at_least_tag(_actions(before, after, schema, frozenset()))
+
+
+def _at_least_tag(actions: frozenset[Action]) -> frozenset[Action]:
+    """Return the rights; to say where a value comes from is tagging, too."""
+    return actions or frozenset({Action.DOCUMENT_TAG})
+
+
+def _actions(
+    before: Label, after: Label, schema: LabelSchema, by_share: frozenset[str]
+) -> frozenset[Action]:
+    found: set[Action] = set()
+    for name in schema.attributes:
+        old, new = before.values.get(name), after.values.get(name)
+        if old != new and name == READERS:
+            found |= _of_readers(_names(old), _names(new), by_share)
+        elif old != new:
+            raised = _raised(name, old, new)
+            found.add(Action.DOCUMENT_TAG if raised else Action.DOCUMENT_DECLASSIFY)
+    return frozenset(found)
+
+
+def _raised(name: str, old: LabelValue | None, new: LabelValue | None) -> bool:
+    if name == CLASSIFICATION and isinstance(old, int) and isinstance(new, int):
+        return new > old
+    return name == COMPARTMENTS and _names(old) <= _names(new)
+
+
+def _of_readers(old: frozenset[str], new: frozenset[str], by_share: frozenset[str]) -> set[Action]:
+    found: set[Action] = set()
+    if new - old or (old - new) & by_share:
+        found.add(Action.DOCUMENT_SHARE)
+    if old - new - by_share:
+        found.add(Action.DOCUMENT_TAG)
+    return found
+
+
+def _names(value: LabelValue | None) -> frozenset[str]:
+    return value if isinstance(value, frozenset) else frozenset()
+
+
+def _unshared(label: Label, shares: Sequence[Share]) -> dict[str, Any]:
+    """Return the stored form of a label without those who read by a share."""
+    names = frozenset(one.principal for one in shares)
+    return dict(without(label.as_json(), names))
+
+
+def _changed(
+    current: Mapping[str, Any],
+    known: Origins,
+    request: LabelRequest,
+    ground: Ground,
+) -> tuple[Label, Origins]:
+    schema = ground.schema
+    typed = typed_values(schema, request.values)
+    faults = [
+        LabelFault(name, "is not declared, or is where the document lies")
+        for name in sorted(request.inherit)
+        if name not in schema.attributes or name in FIXED
+    ]
+    if faults:
+        raise LabelError(tuple(faults))
+    own = known.own.union(typed) - request.inherit
+    said, fresh = settled(schema, {**current, **typed}, replace(known, own=own), ground.folders)
+    again = frozenset(schema.attributes) - own if request.refresh else request.inherit
+    places = {name: path for name, path in known.folders.items() if name not in own | again}
+    places |= {name: path for name, path in fresh.folders.items() if name in again}
+    stored = said.as_json()
+    values = {**current, **typed, **{name: stored.get(name) for name in again}}
+    return schema.parse(values), replace(known, own=own, folders=places)
+
+
+def _restored(
+    remembered: Mapping[str, Any], known: Origins, schema: LabelSchema, at: datetime
+) -> tuple[Label, Origins, tuple[Share, ...]]:
+    """Return a remembered label; shares that ended since do not come back."""
+    shares = tuple(Share.from_json(one) for one in remembered["shares"])
+    everybody = frozenset(one.principal for one in shares)
+    label = schema.parse(without(remembered["label"], everybody))
+    then = Origins.of(remembered["origins"])
+    values = label.as_json()
+    foreign = {
+        name
+        for name in schema.attributes
+        if name not in then.folders and values.get(name) != known.source.get(name)
+    }
+    own = then.own | foreign - FIXED
+    folders = {name: path for name, path in then.folders.items() if name not in own}
+    gone = ended(shares, at)
+    kept = tuple(one for one in shares if one.principal not in gone)
+    return label, replace(known, own=own, folders=folders), kept
+
+
+def _shares(
+    request: LabelRequest,
+    base: Label,
+    kept: Sequence[Share],
+    ground: Ground,
+) -> tuple[Share, ...]:
+    if (request.share or request.unshare) and not can_share(ground.schema):
+        fault = LabelFault(READERS, "is no set of names in labels.toml, so nothing can be shared")
+        raise LabelRequestError(fault)
+    readers = _names(base.values.get(READERS))
+    shares = {one.principal: one for one in kept if one.principal not in readers}
+    for name in sorted(request.unshare):
+        if shares.pop(name, None) is None:
+            raise LabelRequestError(LabelFault("principal", "has no share of this document"))
+    for one in request.share:
+        _check_share(one, readers, ground.at)
+        shares[one.principal] = Share(
+            principal=one.principal, until=one.until, by=ground.by, since=ground.at
+        )
+    return tuple(shares[name] for name in sorted(shares))
+
+
+def _check_share(one: ShareRequest, readers: frozenset[str], at: datetime) -> None:
+    if not is_identity(one.principal) or not one.principal.startswith(_SHARED_WITH):
+        raise LabelRequestError(
+            LabelFault("principal", "is no name such as user:ada, group:finance or role:auditor")
+        )
+    if one.principal in readers:
+        raise LabelRequestError(LabelFault("principal", "is a reader already, and for good"))
+    if one.until is not None and (one.until.tzinfo is None or one.until <= at):
+        raise LabelRequestError(LabelFault("until", "is no moment to come, with its zone"))

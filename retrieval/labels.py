@@ -1,0 +1,390 @@
+"""The desk of data owners: labels of single documents, seen, changed, shared, taken back.
+
+The laws of this file:
+
+1. Rights are decided on the label of record before the change and on the one after it. They must
+   still stand, and the label must still be the one that was decided upon, when it is stored.
+2. Who may know nothing of a document gets the answer of one that does not exist. Who may know of
+   it and lacks a right is told which. Both are on record.
+3. A request is stored as a whole or not at all, the record first and the engine after it. So what
+   tightens binds at once, and what widens shows when all of it is stored.
+4. Where two pairs of eyes are asked for, what lowers a label waits for somebody else who may.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from acl.actions import Action
+from acl.errors import LabelFault
+from acl.records import (
+    AuditKind,
+    ChangeKind,
+    DocumentRecord,
+    FolderLabel,
+    LabelChange,
+    LabelEdit,
+    LabelState,
+    Proposal,
+    StaleLabelError,
+)
+from acl.records.labels import Provided
+from ingest.inherit import Origins
+from retrieval.audience import Effect, effect
+from retrieval.authority import MANAGING, Asker, Authority, ForbiddenError, authority_of
+from retrieval.decisions import Decisions
+from retrieval.documents import DocumentNotFoundError
+from retrieval.label_requests import (
+    Ground,
+    LabelRequest,
+    LabelRequestError,
+    Wanted,
+    wanted,
+)
+from retrieval.label_views import Changed, LabelParts, LabelView, OwnProposalError, Target
+from retrieval.shown import label_of
+
+
+class LabelDesk:
+    """Shows and changes labels.
+
+    Each method that names a document may raise:
+        DocumentNotFoundError: there is none, or the asker may not know of it.
+        ForbiddenError: the asker may know of it and lacks a right.
+        StaleLabelError: the label is not the version that the asker saw.
+        LabelRequestError: what was asked cannot be done, whoever asks.
+        UnsettledError: policy or memberships changed again and again meanwhile.
+        RecordsError: it could not be recorded, so nothing has changed.
+    """
+
+    def __init__(self, parts: LabelParts) -> None:
+        self.parts = parts
+        self._records = parts.records
+        # Of others than the asker; they must not push out what searches keep.
+        self._others = Decisions()
+
+    async def authority(self, asker: Asker, now: datetime) -> Authority:
+        """Return the rights of `asker` as they stand now."""
+        return await authority_of(self.parts.standing, self.parts.decisions, asker, now)
+
+    async def show(self, asker: Asker, document_id: str, *, now: datetime) -> LabelView:
+        """Return a document's label, and where each value comes from."""
+        return await self.parts.standing.settled(partial(self._show, asker, document_id, now))
+
+    async def history(
+        self, asker: Asker, document_id: str, *, now: datetime, below: int | None = None
+    ) -> tuple[LabelChange, ...]:
+        """Return the changes of a document's label, the last one first."""
+        attempt = partial(self._history, asker, document_id, now, below)
+        return await self.parts.standing.settled(attempt)
+
+    async def change(
+        self,
+        asker: Asker,
+        target: Target,
+        request: LabelRequest,
+        *,
+        now: datetime,
+        dry_run: bool = False,
+    ) -> Changed:
+        """Do what `request` says, or say what it would do."""
+        attempt = partial(self._change, asker, target, request, now, dry_run=dry_run)
+        return await self.parts.standing.settled(attempt)
+
+    async def undo(
+        self,
+        asker: Asker,
+        target: Target,
+        *,
+        reason: str,
+        now: datetime,
+        dry_run: bool = False,
+    ) -> Changed:
+        """Let the label stand again that was there before the last change, as a new change."""
+        authority = await self.authority(asker, now)
+        state = await self._known(authority, target.document_id)
+        _require_version(state.document, target.version)
+        last = next(iter(await self._records.labels.history(state.document.id, limit=1)), None)
+        if last is None or last.before is None or last.label_version != target.version:
+            raise LabelRequestError(LabelFault("version", "was not made by a change of the label"))
+        request = LabelRequest(kind=ChangeKind.UNDO, restore=last.before, reason=reason)
+        return await self.change(asker, target, request, now=now, dry_run=dry_run)
+
+    async def approve(
+        self, asker: Asker, document_id: str, proposal_id: str, *, now: datetime
+    ) -> Changed:
+        """Let a proposal take effect.
+
+        Raises:
+            OwnProposalError: the asker is its author.
+        """
+        attempt = partial(self._approve, asker, document_id, proposal_id, now)
+        return await self.parts.standing.settled(attempt)
+
+    async def _show(self, asker: Asker, document_id: str, now: datetime) -> LabelView:
+        authority = await self.authority(asker, now)
+        document, stored = await self._managed(authority, document_id)
+        schema, origins = authority.snapshot.schema, Origins.of(stored)
+        label = document.label(schema, now)
+        view = LabelView(
+            document=document,
+            label=label_of(label, schema),
+            origins={name: origins.of_attribute(name) for name in label.values},
+            shares=tuple(one for one in document.shares if not one.over(now)),
+            proposals=await self._records.labels.proposals(document.id),
+        )
+        await self._released(authority, document)
+        return view
+
+    async def _history(
+        self, asker: Asker, document_id: str, now: datetime, below: int | None
+    ) -> tuple[LabelChange, ...]:
+        authority = await self.authority(asker, now)
+        document, _ = await self._managed(authority, document_id)
+        changes = await self._records.labels.history(document.id, below=below)
+        await self._released(authority, document)
+        return changes
+
+    async def _managed(
+        self, authority: Authority, document_id: str
+    ) -> tuple[DocumentRecord, Mapping[str, Any]]:
+        """Return a document whose whole label the asker may see: not everybody who may read it."""
+        state = await self._known(authority, document_id)
+        label = state.document.label(authority.snapshot.schema, authority.now)
+        if not any(authority.may(action, label) for action in MANAGING):
+            await self._refused(authority, state.document, Action.ACCESS_REVIEW)
+            raise ForbiddenError(Action.ACCESS_REVIEW)
+        return state.document, state.origins
+
+    async def _change(
+        self,
+        asker: Asker,
+        target: Target,
+        request: LabelRequest,
+        now: datetime,
+        *,
+        dry_run: bool,
+    ) -> Changed:
+        authority = await self.authority(asker, now)
+        state = await self._known(authority, target.document_id)
+        _require_version(state.document, target.version)
+        outcome = await self.outcome(authority, state, request)
+        await self._permitted(authority, state.document, outcome)
+        done = self._changed(authority, state.document, outcome)
+        if dry_run:
+            await self._released(authority, state.document)
+            return replace(done, dry=True)
+        if not outcome.changes:
+            return done
+        if self.parts.settings.four_eyes and Action.DOCUMENT_DECLASSIFY in outcome.actions:
+            proposal = await self._propose(authority, state.document, request, outcome)
+            return replace(done, proposal=proposal)
+        return await self._store(authority, done, request, outcome)
+
+    async def _approve(
+        self, asker: Asker, document_id: str, proposal_id: str, now: datetime
+    ) -> Changed:
+        authority = await self.authority(asker, now)
+        state = await self._known(authority, document_id)
+        waiting = await self._records.labels.proposals(state.document.id)
+        proposal = next((one for one in waiting if one.id == proposal_id), None)
+        if proposal is None:
+            raise DocumentNotFoundError
+        if proposal.by == authority.by:
+            raise OwnProposalError
+        _require_version(state.document, proposal.expected_version)
+        request = LabelRequest.from_json(proposal.changes)
+        outcome = await self.outcome(authority, state, request)
+        await self._permitted(authority, state.document, outcome)
+        done = self._changed(authority, state.document, outcome)
+        return await self._store(authority, done, request, outcome, proposal=proposal)
+
+    async def outcome(
+        self,
+        authority: Authority,
+        state: LabelState,
+        request: LabelRequest,
+        *,
+        folders: Sequence[FolderLabel] | None = None,
+    ) -> Wanted:
+        """Return what would come of `request` on the label of record.
+
+        Args:
+            authority: who asks, and when.
+            state: the label of record.
+            request: what is asked.
+            folders: what is set for folders, if that is not what is on record.
+
+        Raises:
+            LabelRequestError: it cannot be done.
+        """
+        if folders is None:
+            folders = await self._records.folders.of_tenant(state.document.tenant)
+        schema = authority.snapshot.schema
+        ground = Ground(schema=schema, folders=folders, by=authority.by, at=authority.now)
+        return wanted(state, request, ground)
+
+    def edit_of(
+        self, document: DocumentRecord, request: LabelRequest, outcome: Wanted, change_id: str
+    ) -> LabelEdit:
+        """Return the change as it is stored."""
+        return LabelEdit(
+            document_id=document.id,
+            expected_version=document.label_version,
+            label=outcome.after,
+            shares=outcome.shares,
+            origins=outcome.origins.as_json(),
+            kind=request.kind,
+            reason=request.reason,
+            change_id=change_id,
+        )
+
+    def effect_of(self, authority: Authority, tenant: str, outcome: Wanted) -> Effect | None:
+        """Return who gains and who loses, if the asker may review access to the document."""
+        if not authority.may(Action.ACCESS_REVIEW, outcome.before):
+            return None
+        labels = outcome.before, outcome.after
+        members = self.parts.audience(authority.snapshot, tenant, labels)
+        return effect(authority.snapshot, self._others, members, labels, authority.now)
+
+    def _changed(self, authority: Authority, document: DocumentRecord, outcome: Wanted) -> Changed:
+        schema = authority.snapshot.schema
+        return Changed(
+            document=document,
+            version=document.label_version,
+            before=label_of(outcome.before, schema),
+            after=label_of(outcome.after, schema),
+            actions=outcome.actions,
+            effect=self.effect_of(authority, document.tenant, outcome),
+        )
+
+    async def _store(
+        self,
+        authority: Authority,
+        done: Changed,
+        request: LabelRequest,
+        outcome: Wanted,
+        *,
+        proposal: Proposal | None = None,
+    ) -> Changed:
+        document = done.document
+        version = await self._records.labels.change(
+            self.edit_of(document, request, outcome, str(uuid.uuid4())),
+            authority.event(
+                AuditKind.RELABEL,
+                max(outcome.actions),
+                tenant=document.tenant,
+                resources=(document.id,),
+                detail=change_detail(document, request, outcome, proposal),
+            ),
+            provided=Provided(
+                under=authority.heads, proposal="" if proposal is None else proposal.id
+            ),
+        )
+        projected = await self.parts.projector.follow(document.id, at=authority.now)
+        return replace(done, version=version, projected=projected)
+
+    async def _propose(
+        self,
+        authority: Authority,
+        document: DocumentRecord,
+        request: LabelRequest,
+        outcome: Wanted,
+    ) -> str:
+        proposal = Proposal(
+            id=str(uuid.uuid4()),
+            document_id=document.id,
+            expected_version=document.label_version,
+            changes=request.as_json(),
+            wanted=outcome.after.as_json(),
+            by=authority.by,
+            at=authority.now,
+            reason=request.reason,
+        )
+        event = authority.event(
+            AuditKind.RELABEL_PROPOSED,
+            Action.DOCUMENT_DECLASSIFY,
+            tenant=document.tenant,
+            resources=(document.id,),
+            detail={"proposal": proposal.id} | change_detail(document, request, outcome, None),
+        )
+        await self._records.labels.propose(proposal, event)
+        return proposal.id
+
+    async def _known(self, authority: Authority, document_id: str) -> LabelState:
+        """Return the document with its label, if the asker may know of it (law 2)."""
+        state = await self._records.labels.state(_identity(document_id))
+        if state is None or not authority.knows_of(state.document):
+            await self._records.audit.append(
+                authority.event(
+                    AuditKind.DENIED,
+                    Action.DOCUMENT_TAG,
+                    tenant=authority.tenant or "",
+                    resources=(_identity(document_id),),
+                    permitted=False,
+                )
+            )
+            raise DocumentNotFoundError
+        return state
+
+    async def _permitted(
+        self, authority: Authority, document: DocumentRecord, outcome: Wanted
+    ) -> None:
+        try:
+            authority.require(outcome.actions, outcome.before, outcome.after)
+        except ForbiddenError as error:
+            await self._refused(authority, document, error.action)
+            raise
+
+    async def _refused(
+        self, authority: Authority, document: DocumentRecord, action: Action
+    ) -> None:
+        event = authority.event(
+            AuditKind.DENIED,
+            action,
+            tenant=document.tenant,
+            resources=(document.id,),
+            permitted=False,
+        )
+        await self._records.audit.append(event)
+
+    async def _released(self, authority: Authority, document: DocumentRecord) -> None:
+        event = authority.event(
+            AuditKind.EXPLAIN,
+            Action.DOCUMENT_READ,
+            tenant=document.tenant,
+            resources=(document.id,),
+            detail={"what": "label"},
+        )
+        await self._records.audit.append(event, under=authority.heads)
+
+
+def change_detail(
+    document: DocumentRecord, request: LabelRequest, outcome: Wanted, proposal: Proposal | None
+) -> dict[str, Any]:
+    """Return what the audit keeps of a change, beside who, when and what."""
+    return {
+        "change": request.kind.value,
+        "label": outcome.after.as_json(),
+        "shares": [one.as_json() for one in outcome.shares],
+        "replaces_label_version": document.label_version,
+        "reason": request.reason,
+        "proposed_by": "" if proposal is None else proposal.by,
+    }
+
+
+def _require_version(document: DocumentRecord, expected: int) -> None:
+    if document.label_version != expected:
+        raise StaleLabelError(document.id, expected=expected, actual=document.label_version)
+
+
+def _identity(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return str(uuid.UUID(int=0))

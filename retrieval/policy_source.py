@@ -1,0 +1,94 @@
+"""From texts to an admitted policy: `model.conf`, `policy.csv` and `labels.toml`.
+
+A policy is read strictly and as a whole, whether it comes from a folder, from a proposal or from
+the records, by the one road in this file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from acl.admission import POLICY_FILE, admit, read_csv
+from acl.errors import PolicyError, Refusal
+from acl.guards import guard
+from acl.labels import LabelSchema
+from acl.policy import MODEL_FILE, Policy, load
+from acl.records import RevisionTexts
+
+LABELS_FILE: Final = "labels.toml"
+MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PolicySource:
+    """A policy with the texts that it was read from."""
+
+    texts: RevisionTexts
+    policy: Policy
+
+
+def source_of(texts: RevisionTexts, schema: LabelSchema) -> PolicySource:
+    """Return the admitted policy that `texts` say.
+
+    Raises:
+        PolicyError: with every place that is refused.
+        SchemaError: the schema has no tenant to guard by.
+    """
+    guard(schema, "any")
+    policy = load(texts.model, read_csv(texts.rules), schema)
+    admit(policy)
+    return PolicySource(texts, policy)
+
+
+def read_source(folder: Path) -> PolicySource:
+    """Return the admitted policy in `folder`.
+
+    Raises:
+        PolicyError: with every place that is refused.
+        SchemaError: labels.toml cannot be used.
+    """
+    return source_of(read_texts(folder), read_schema(folder))
+
+
+def read_schema(folder: Path) -> LabelSchema:
+    """Return the label schema in `folder`.
+
+    Raises:
+        PolicyError: the file cannot be read.
+        SchemaError: it cannot be used.
+    """
+    return LabelSchema.from_toml(read_labels(folder))
+
+
+def read_labels(folder: Path) -> str:
+    """Return the content of `labels.toml`.
+
+    Raises:
+        PolicyError: the file cannot be read.
+    """
+    return _text(folder, LABELS_FILE)
+
+
+def read_texts(folder: Path) -> RevisionTexts:
+    """Return the texts of the policy in `folder`, not yet read as a policy.
+
+    Raises:
+        PolicyError: a file cannot be read.
+        UnstorableError: the model is empty.
+    """
+    return RevisionTexts(model=_text(folder, MODEL_FILE), rules=_text(folder, POLICY_FILE))
+
+
+def _text(folder: Path, name: str) -> str:
+    try:
+        with (folder / name).open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise PolicyError((Refusal(name, "file", f"is larger than {MAX_FILE_BYTES} bytes"),))
+        return content.decode()
+    except OSError as error:
+        raise PolicyError((Refusal(name, "file", "cannot be read"),)) from error
+    except UnicodeDecodeError as error:
+        raise PolicyError((Refusal(name, "file", "is not UTF-8"),)) from error

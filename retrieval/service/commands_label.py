@@ -1,0 +1,286 @@
+"""`strongroom label …` for one document: shown, changed, shared, undone, approved."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from acl.labels import LabelSchema
+from acl.records import ChangeKind, DocumentRecord, LabelChange
+from ingest.context import document_id
+from retrieval.audience import Effect
+from retrieval.authority import OPERATOR, Asker
+from retrieval.documents import DocumentNotFoundError
+from retrieval.label_requests import LabelRequest, ShareRequest
+from retrieval.label_views import Changed, LabelView, Target
+from retrieval.service.commands_ask import person_of
+from retrieval.service.commands_write import read_flags
+from retrieval.service.console import out, safe, table
+from retrieval.service.settings import Settings, SettingsError
+from retrieval.service.wiring import Parts, open_parts
+
+_SPAN: Final = re.compile(r"([0-9]{1,5})([dhm])\Z")
+_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the command line says of a change.
+
+    Attributes:
+        asker: `""` for whoever runs the machine.
+        values: `attribute=value`.
+    """
+
+    asker: str = ""
+    reason: str = ""
+    dry_run: bool = False
+    values: Sequence[str] = field(default_factory=tuple)
+    inherit: Sequence[str] = field(default_factory=tuple)
+
+    def request(self, schema: LabelSchema) -> LabelRequest:
+        """Return the change as the desk takes it.
+
+        Raises:
+            SettingsError: a value is not of the form `attribute=value`.
+        """
+        if not self.values and not self.inherit:
+            raise SettingsError("say what is to change: `--set classification=confidential`")
+        return LabelRequest(
+            values=read_flags(self.values, schema, option="--set"),
+            inherit=frozenset(self.inherit),
+            reason=self.reason,
+        )
+
+
+async def show(settings: Settings, asker: str, name: str) -> int:
+    """Print a document's label."""
+    async with open_parts(settings) as parts:
+        who = asker_of(parts, asker)
+        found = await _document(parts, who, name)
+        view = await parts.labels.show(who, found, now=datetime.now(UTC))
+    _print_view(view)
+    return 0
+
+
+async def change(settings: Settings, name: str, asked: Asked) -> int:
+    """Change a document's label and print what came of it."""
+    async with open_parts(settings) as parts:
+        return await _apply(parts, name, asked, asked.request(parts.schema))
+
+
+async def share(settings: Settings, name: str, principal: str, until: str, asked: Asked) -> int:
+    """Share a document and print what came of it."""
+    one = ShareRequest(principal=principal, until=moment(until) if until else None)
+    request = LabelRequest(kind=ChangeKind.SHARE, share=(one,), reason=asked.reason)
+    async with open_parts(settings) as parts:
+        return await _apply(parts, name, asked, request)
+
+
+async def unshare(settings: Settings, name: str, principal: str, asked: Asked) -> int:
+    """Take a share back and print what came of it."""
+    names = frozenset({principal})
+    request = LabelRequest(kind=ChangeKind.UNSHARE, unshare=names, reason=asked.reason)
+    async with open_parts(settings) as parts:
+        return await _apply(parts, name, asked, request)
+
+
+async def history(settings: Settings, asker: str, name: str) -> int:
+    """Print the changes of a document's label."""
+    async with open_parts(settings) as parts:
+        who = asker_of(parts, asker)
+        found = await _document(parts, who, name)
+        changes = await parts.labels.history(who, found, now=datetime.now(UTC))
+        rows = [_history_row(one, parts.schema) for one in changes]
+    out.print(table("", ("version", "when", "who", "what", "change", "reason"), rows))
+    return 0
+
+
+async def undo(settings: Settings, name: str, asked: Asked) -> int:
+    """Take the last change back and print what came of it."""
+    async with open_parts(settings) as parts:
+        who, target = await _target(parts, asked.asker, name)
+        changed = await parts.labels.undo(
+            who, target, reason=asked.reason, now=datetime.now(UTC), dry_run=asked.dry_run
+        )
+    print_changed(changed)
+    return 0
+
+
+async def approve(settings: Settings, asker: str, name: str, proposal: str) -> int:
+    """Approve a proposal and print what came of it."""
+    now = datetime.now(UTC)
+    async with open_parts(settings) as parts:
+        who = asker_of(parts, asker)
+        found = await _document(parts, who, name)
+        if not proposal:
+            waiting = (await parts.labels.show(who, found, now=now)).proposals
+            if len(waiting) != 1:
+                raise SettingsError(
+                    f"{len(waiting)} proposals wait for this document; name one: "
+                    "`strongroom label show` lists them"
+                )
+            proposal = waiting[0].id
+        changed = await parts.labels.approve(who, found, proposal, now=now)
+    print_changed(changed)
+    return 0
+
+
+def asker_of(parts: Parts, name: str) -> Asker:
+    """Return who asks: a person of the subjects file, or whoever runs the machine.
+
+    Raises:
+        SettingsError: nobody is called so.
+    """
+    return person_of(parts, name).subject if name else OPERATOR
+
+
+def moment(text: str) -> datetime:
+    """Return the moment that `2026-03-31`, `2026-03-31T18:00`, `7d` or `12h` means.
+
+    A day ends when it is over; a time without a zone is in UTC.
+
+    Raises:
+        SettingsError: it is none of these.
+    """
+    span = _SPAN.match(text)
+    if span is not None:
+        return datetime.now(UTC) + timedelta(**{_UNITS[span[2]]: int(span[1])})
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(
+            f"`--until {text}` is no moment: write 2026-03-31, 2026-03-31T18:00, 7d or 12h"
+        ) from None
+    if re.fullmatch(r"[0-9-]{8,10}", text):
+        found += timedelta(days=1)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def identities(name: str, tenants: Sequence[str]) -> list[str]:
+    """Return the ids that a document's name can stand for."""
+    try:
+        return [str(uuid.UUID(name))]
+    except ValueError:
+        path = name.removeprefix("file:").lstrip("/")
+        among = dict.fromkeys([*tenants, path.partition("/")[0]])
+        return [document_id(one, f"file:{path}") for one in among]
+
+
+async def found_document(parts: Parts, who: Asker, name: str) -> DocumentRecord | None:
+    """Return the document of this name, known to `who` or not; it is not to be printed."""
+    tenants = [] if who is OPERATOR else [getattr(who, "tenant", "")]
+    for identity in identities(name, tenants):
+        if record := await parts.records.catalog.document(identity):
+            return record
+    return None
+
+
+def print_changed(changed: Changed) -> None:
+    """Print what a change did or would do, as a table of before and after."""
+    rows = [
+        (name, _plain(changed.before.get(name)), _plain(changed.after.get(name)))
+        for name in sorted(changed.before.keys() | changed.after.keys())
+        if changed.before.get(name) != changed.after.get(name)
+    ]
+    out.print(safe(changed.document.uri, "bold"))
+    if rows:
+        out.print(table("", ("", "before", "after"), rows))
+    else:
+        out.print("The label's values stay as they are.")
+    print_effect(changed.effect)
+    if changed.proposal:
+        out.print(
+            safe(f"Waits for somebody else's approval: proposal {changed.proposal}", "yellow")
+        )
+    elif changed.dry:
+        out.print(safe("Nothing was changed; without --dry-run it would be.", "yellow"))
+    else:
+        out.print(safe(f"Done: label version {changed.version}", "green"))
+
+
+def print_effect(effect: Effect | None) -> None:
+    """Print who gains and who loses."""
+    if effect is None:
+        out.print("Who gains or loses is not shown: that needs the right to review access.")
+        return
+    for what, names in (("gain access:", effect.gains), ("lose access:", effect.loses)):
+        out.print(safe(f"{what:13} {', '.join(names) or 'nobody'}"))
+
+
+async def _apply(parts: Parts, name: str, asked: Asked, request: LabelRequest) -> int:
+    who, target = await _target(parts, asked.asker, name)
+    changed = await parts.labels.change(
+        who, target, request, now=datetime.now(UTC), dry_run=asked.dry_run
+    )
+    print_changed(changed)
+    return 0
+
+
+async def _document(parts: Parts, who: Asker, name: str) -> str:
+    record = await found_document(parts, who, name)
+    if record is None:
+        raise DocumentNotFoundError
+    return record.id
+
+
+async def _target(parts: Parts, asker: str, name: str) -> tuple[Asker, Target]:
+    """Return who asks, and the document with the version of its label now."""
+    who = asker_of(parts, asker)
+    record = await found_document(parts, who, name)
+    if record is None:
+        raise DocumentNotFoundError
+    return who, Target(record.id, record.label_version)
+
+
+def _print_view(view: LabelView) -> None:
+    out.print(safe(view.document.uri, "bold"))
+    rows = [(name, _plain(value), view.origins[name]) for name, value in view.label.items()]
+    out.print(table("", ("", "value", "comes from"), rows))
+    if view.shares:
+        shares = [(one.principal, _until(one.until), one.by, _at(one.since)) for one in view.shares]
+        out.print(table("Shared with", ("who", "until", "by", "since"), shares))
+    if view.proposals:
+        waiting = [(one.id, one.by, _at(one.at), one.reason) for one in view.proposals]
+        out.print(table("Waits for approval", ("proposal", "by", "when", "reason"), waiting))
+    out.print(safe(f"label version {view.version}", "dim"))
+
+
+def _history_row(change: LabelChange, schema: LabelSchema) -> tuple[object, ...]:
+    before = {} if change.before is None else change.before["label"]
+    after: Mapping[str, Any] = change.after["label"]
+    moved = [
+        f"{name}: {shown_value(name, before, schema)} → {shown_value(name, after, schema)}"
+        for name in sorted(after.keys() | before.keys())
+        if change.before is not None and before.get(name) != after.get(name)
+    ]
+    what = "; ".join(moved) or ("first label" if change.before is None else "values as before")
+    return change.label_version, _at(change.at), change.by, change.kind.value, what, change.reason
+
+
+def shown_value(name: str, label: Mapping[str, Any], schema: LabelSchema) -> str:
+    """Return one value of a stored label as a person would write it."""
+    attribute, value = schema.attributes.get(name), label.get(name)
+    if attribute is not None and isinstance(value, int | str):
+        value = attribute.display(value)
+    return _plain(value)
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value) or "none"
+    return str(value)
+
+
+def _until(until: datetime | None) -> str:
+    return "for good" if until is None else _at(until)
+
+
+def _at(moment_: datetime) -> str:
+    return f"{moment_:%Y-%m-%d %H:%M} UTC"

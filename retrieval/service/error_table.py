@@ -1,0 +1,128 @@
+"""What every error becomes over HTTP: one table, and the handlers that read it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from acl.errors import FilterTooLargeError, PolicyError, Refusal, RequestError
+from acl.policy import MODEL_FILE
+from acl.records import (
+    RecordsConflictError,
+    RecordsUnavailableError,
+    StaleFolderError,
+    StaleLabelError,
+    StalePolicyError,
+    UnknownDocumentError,
+    UnknownRevisionError,
+)
+from acl.records.errors import AuditUnavailableError
+from ingest.errors import ModelError
+from ingest.index.engine import EngineError
+from retrieval.authority import ForbiddenError
+from retrieval.directory import UnknownSubjectError
+from retrieval.documents import DocumentNotFoundError
+from retrieval.label_requests import LabelRequestError
+from retrieval.label_views import OwnProposalError
+from retrieval.policy_desk import FourEyesError, OverreachError, RefutedError
+from retrieval.prover import ProofError
+from retrieval.rule_changes import UnchangedError
+from retrieval.service import problems
+from retrieval.service.envelope import request_id
+from retrieval.service.problems import FieldFault, ProblemError, ProblemType
+from retrieval.standing import NotReachedError, PolicyUnreadableError, UnsettledError
+
+log = structlog.get_logger("strongroom.service")
+
+_MAX_REFUSALS: Final = 50
+
+# The one table from errors of the packages below to problems.
+ERRORS: dict[type[Exception], ProblemType] = {
+    DocumentNotFoundError: ProblemType.NOT_FOUND,
+    FilterTooLargeError: ProblemType.FILTER_TOO_LARGE,
+    RequestError: ProblemType.INVALID,
+    UnknownSubjectError: ProblemType.UNAUTHENTICATED,
+    EngineError: ProblemType.UNAVAILABLE,
+    RecordsUnavailableError: ProblemType.UNAVAILABLE,
+    AuditUnavailableError: ProblemType.UNAVAILABLE,
+    ModelError: ProblemType.UNAVAILABLE,
+    NotReachedError: ProblemType.NOT_REACHED,
+    UnknownRevisionError: ProblemType.NOT_FOUND,
+    StalePolicyError: ProblemType.STALE,
+    ForbiddenError: ProblemType.FORBIDDEN,
+    UnknownDocumentError: ProblemType.NOT_FOUND,
+    StaleLabelError: ProblemType.STALE,
+    StaleFolderError: ProblemType.STALE,
+    OwnProposalError: ProblemType.REFUSED,
+    # Two asked for the same thing at once, and the other was first.
+    RecordsConflictError: ProblemType.REFUSED,
+    FourEyesError: ProblemType.REFUSED,
+    OverreachError: ProblemType.REFUSED,
+    RefutedError: ProblemType.REFUSED,
+    UnchangedError: ProblemType.REFUSED,
+    ProofError: ProblemType.UNAVAILABLE,
+    UnsettledError: ProblemType.UNAVAILABLE,
+    # The policy of record cannot be read: nothing may be answered under another one.
+    PolicyUnreadableError: ProblemType.UNAVAILABLE,
+    PolicyError: ProblemType.INVALID,
+}
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Register the handlers."""
+    app.add_exception_handler(HTTPException, _of_framework)
+    app.add_exception_handler(RequestValidationError, _of_fields)
+    for error in ERRORS:
+        app.add_exception_handler(error, _of_package)
+
+
+async def _of_framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if not isinstance(error, ProblemError):
+        error = ProblemError(problems.of_status(error.status_code), headers=error.headers)
+    return problems.response(error, request_id(request.scope))
+
+
+async def _of_fields(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problem = ProblemError(ProblemType.INVALID, problems.field_faults(error.errors()))
+    return problems.response(problem, request_id(request.scope))
+
+
+async def _of_package(request: Request, error: Exception) -> Response:
+    kind = next(ERRORS[one] for one in type(error).__mro__ if one in ERRORS)
+    if kind is not ProblemType.NOT_FOUND:
+        log.warning("refused", id=request_id(request.scope), error=type(error).__name__)
+    return problems.response(ProblemError(kind, _faults(error)), request_id(request.scope))
+
+
+def _faults(error: Exception) -> list[FieldFault]:
+    match error:
+        case NotReachedError():
+            return [FieldFault(f"/{error.field}", "is a revision that is not reached")]
+        case PolicyError():
+            return [_refusal(one) for one in error.refusals[:_MAX_REFUSALS]]
+        case ForbiddenError():
+            return [FieldFault("", f"needs the right to {error.action}")]
+        case LabelRequestError():
+            return [
+                FieldFault(problems.pointer((one.attribute,)), one.reason) for one in error.faults
+            ]
+        case FourEyesError() | UnchangedError() | OwnProposalError():
+            return [FieldFault("", str(error))]
+        case OverreachError():
+            return [FieldFault("", one) for one in error.reasons[:_MAX_REFUSALS]]
+        case RefutedError():
+            return [FieldFault("", str(one)) for one in error.report.counterexamples[:3]]
+        case _:
+            return []
+
+
+def _refusal(one: Refusal) -> FieldFault:
+    """Name the place and the reason; what stands there is not repeated."""
+    place = f"{one.where}, column {one.column}" if one.column else one.where
+    return FieldFault("/model" if one.where == MODEL_FILE else "/rules", f"{place}: {one.reason}")

@@ -1,0 +1,400 @@
+"""The JSON of the AuthZEN Authorization API: what may be asked, and what is answered.
+
+The laws of this file:
+
+1. Fields that are not declared are ignored, as the specification wants it. So nothing that matters
+   may ever be read from one.
+2. A field of another type is an error; no value is converted.
+3. Of a subject's properties `clearance`, `compartments` and `groups` are read, and of a resource's
+   or an action's none: a label is what the records say, not what a request says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from acl.errors import RequestError
+from acl.labels import Attribute
+from acl.subject import MAX_GROUPS
+from retrieval.authzen_types import (
+    Claimed,
+    Evaluated,
+    Found,
+    Party,
+    Question,
+    Semantic,
+    Target,
+)
+from retrieval.known_subjects import kind_of
+from retrieval.service.cursors import MAX_CURSOR
+
+MAX_EVALUATIONS: Final = 200
+_MAX_LEVEL: Final = 1000
+
+Text = Annotated[str, Field(max_length=1024)]
+Texts = Annotated[list[Text], Field(max_length=MAX_GROUPS)]
+Anything = dict[str, Any]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+
+class _Answered(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class SubjectProperties(_Asked):
+    """What is said of another subject; heeded where the asker holds `access:review`."""
+
+    clearance: Text | int | None = Field(None, description="A level, by name or number.")
+    compartments: Texts | None = None
+    groups: Texts | None = Field(None, description="`group:…` and `role:…`.")
+
+    def claimed(self, levels: Attribute | None) -> Claimed:
+        """Return the attributes.
+
+        Raises:
+            RequestError: one is none that a subject can have.
+        """
+        return Claimed(
+            clearance=None if self.clearance is None else _level(self.clearance, levels),
+            compartments=None if self.compartments is None else frozenset(self.compartments),
+            groups=None if self.groups is None else frozenset(self.groups) - {"group:everyone"},
+        )
+
+
+class SubjectEntity(_Asked):
+    """A subject."""
+
+    type: Text = Field(description="`user`, `service` or `agent`.")
+    id: Text = Field(description="`ada`, or the whole identity: `user:ada`.")
+    properties: SubjectProperties | None = None
+
+    def party(self, levels: Attribute | None) -> Party:
+        """Return the subject as the decision point takes it.
+
+        Raises:
+            RequestError: a property is none that a subject can have.
+        """
+        claimed = (self.properties or SubjectProperties()).claimed(levels)  # type: ignore[call-arg]
+        return Party(kind=self.type, name=self.id, claimed=claimed)
+
+
+class ResourceEntity(_Asked):
+    """A resource."""
+
+    type: Text = Field(description="`document`.")
+    id: Text = Field(description="The document's id.")
+    properties: Anything | None = None
+
+    def target(self) -> Target:
+        """Return the resource as the decision point takes it."""
+        return Target(kind=self.type, name=self.id)
+
+
+class ActionEntity(_Asked):
+    """An action."""
+
+    name: Text = Field(description="Such as `document:read`.")
+    properties: Anything | None = None
+
+
+class TypeOnly(_Asked):
+    """The type of what is searched for."""
+
+    type: Text
+
+
+class Page(_Asked):
+    """Which page."""
+
+    token: Annotated[str, Field(max_length=MAX_CURSOR)] = Field(
+        "", description="The `next_token` of the page before."
+    )
+    limit: int | None = Field(None, ge=1, description="At most so many results; 200 at most.")
+
+
+class EvaluationQuestion(_Asked):
+    """May the subject do this?"""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "subject": {"type": "user", "id": "ada"},
+                    "action": {"name": "document:read"},
+                    "resource": {"type": "document", "id": "1d9ab8a4-6d86-5cd6-a0cc-8a10b2f1c9a1"},
+                }
+            ]
+        }
+    )
+
+    subject: SubjectEntity
+    action: ActionEntity
+    resource: ResourceEntity
+    context: Anything | None = Field(None, description="Taken and not read.")
+
+    def question(self, levels: Attribute | None) -> Question:
+        """Return the question as the decision point takes it.
+
+        Raises:
+            RequestError: a property is none that a subject can have.
+        """
+        return Question(
+            party=self.subject.party(levels),
+            action=self.action.name,
+            target=self.resource.target(),
+        )
+
+
+class DefaultSubject(_Asked):
+    """What an evaluation takes where it names no subject of its own."""
+
+    type: Text | None = None
+    id: Text | None = None
+    properties: SubjectProperties | None = None
+
+
+class DefaultResource(_Asked):
+    """What an evaluation takes where it names no resource of its own."""
+
+    type: Text | None = None
+    id: Text | None = None
+    properties: Anything | None = None
+
+
+class DefaultAction(_Asked):
+    """What an evaluation takes where it names no action of its own."""
+
+    name: Text | None = None
+    properties: Anything | None = None
+
+
+class EvaluationsOptions(_Asked):
+    """How a list of evaluations is executed."""
+
+    evaluations_semantic: Literal["execute_all", "deny_on_first_deny", "permit_on_first_permit"] = (
+        "execute_all"
+    )
+
+
+class EvaluationsQuestion(_Asked):
+    """Several evaluations, with values for those that leave something out."""
+
+    subject: DefaultSubject | None = None
+    action: DefaultAction | None = None
+    resource: DefaultResource | None = None
+    context: Anything | None = Field(None, description="Taken and not read.")
+    evaluations: Annotated[list[Anything], Field(max_length=MAX_EVALUATIONS)] | None = None
+    options: EvaluationsOptions | None = None
+
+    @property
+    def semantic(self) -> Semantic:
+        """Return when the list ends."""
+        options = self.options or EvaluationsOptions()
+        return Semantic(options.evaluations_semantic)
+
+    def single(self) -> EvaluationQuestion:
+        """Return the one question that a body without evaluations asks.
+
+        Raises:
+            ValidationError: it leaves something out.
+        """
+        return EvaluationQuestion.model_validate(self._defaults())
+
+    def questions(self, levels: Attribute | None) -> Iterator[Question | None]:
+        """Yield each question, and None for each that is malformed."""
+        defaults = self._defaults()
+        for given in self.evaluations or ():
+            try:
+                yield EvaluationQuestion.model_validate(_merged(defaults, given)).question(levels)
+            except (ValidationError, RequestError):
+                yield None
+
+    def _defaults(self) -> dict[str, Anything]:
+        given = {"subject": self.subject, "action": self.action, "resource": self.resource}
+        return {
+            name: one.model_dump(exclude_none=True)
+            for name, one in given.items()
+            if one is not None
+        }
+
+
+class ResourceSearchQuestion(_Asked):
+    """With which documents may the subject do this?"""
+
+    subject: SubjectEntity
+    action: ActionEntity
+    resource: TypeOnly
+    context: Anything | None = Field(None, description="Taken and not read.")
+    page: Page | None = None
+
+
+class SubjectSearchQuestion(_Asked):
+    """Who may do this with the document?"""
+
+    subject: TypeOnly
+    action: ActionEntity
+    resource: ResourceEntity
+    context: Anything | None = Field(None, description="Taken and not read.")
+    page: Page | None = None
+
+
+class ActionSearchQuestion(_Asked):
+    """What may the subject do with the document?"""
+
+    subject: SubjectEntity
+    resource: ResourceEntity
+    context: Anything | None = Field(None, description="Taken and not read.")
+    page: Page | None = None
+
+
+class DecisionContext(_Answered):
+    """Where the answer stands on record, and under which policy it was given."""
+
+    decision_id: str
+    policy_revision: int
+
+
+class Decision(_Answered):
+    """One decision."""
+
+    decision: bool
+
+
+class EvaluationAnswer(Decision):
+    """The decision on one question."""
+
+    context: DecisionContext
+
+    @classmethod
+    def of(cls, evaluated: Evaluated) -> EvaluationAnswer:
+        """Return the answer as it is sent."""
+        return cls(decision=evaluated.decisions[0], context=_context(evaluated))
+
+
+class EvaluationsAnswer(_Answered):
+    """The decisions, in the order of the questions."""
+
+    evaluations: list[Decision]
+    context: DecisionContext
+
+    @classmethod
+    def of(cls, evaluated: Evaluated) -> EvaluationsAnswer:
+        """Return the answer as it is sent."""
+        decisions = [Decision(decision=one) for one in evaluated.decisions]
+        return cls(evaluations=decisions, context=_context(evaluated))
+
+
+class Entity(_Answered):
+    """A subject or a resource that was found."""
+
+    type: str
+    id: str
+
+
+class NamedAction(_Answered):
+    """An action that was found."""
+
+    name: str
+
+
+class NextPage(_Answered):
+    """How to go on: `""` at the end."""
+
+    next_token: str
+
+
+class EntitiesAnswer(_Answered):
+    """One page of subjects or resources."""
+
+    results: list[Entity]
+    page: NextPage
+    context: DecisionContext
+
+    @classmethod
+    def of_resources(cls, found: Found, kind: str, token: str) -> EntitiesAnswer:
+        """Return documents as they are sent."""
+        results = [Entity(type=kind, id=one) for one in found.names]
+        return cls(results=results, page=NextPage(next_token=token), context=_context(found))
+
+    @classmethod
+    def of_subjects(cls, found: Found, token: str) -> EntitiesAnswer:
+        """Return identities as they are sent: the kind apart from the name."""
+        results = [
+            Entity(type=kind_of(one), id=one.removeprefix(f"{kind_of(one)}:"))
+            for one in found.names
+        ]
+        return cls(results=results, page=NextPage(next_token=token), context=_context(found))
+
+
+class ActionsAnswer(_Answered):
+    """One page of actions."""
+
+    results: list[NamedAction]
+    page: NextPage
+    context: DecisionContext
+
+    @classmethod
+    def of(cls, found: Found, token: str) -> ActionsAnswer:
+        """Return actions as they are sent."""
+        results = [NamedAction(name=one) for one in found.names]
+        return cls(results=results, page=NextPage(next_token=token), context=_context(found))
+
+
+class Configuration(_Answered):
+    """The metadata of the policy decision point."""
+
+    policy_decision_point: str
+    access_evaluation_endpoint: str
+    access_evaluations_endpoint: str
+    search_subject_endpoint: str
+    search_resource_endpoint: str
+    search_action_endpoint: str
+
+    @classmethod
+    def at(cls, address: str) -> Configuration:
+        """Return the metadata of the service that clients reach at `address`."""
+        api = f"{address}/access/v1"
+        return cls(
+            policy_decision_point=address,
+            access_evaluation_endpoint=f"{api}/evaluation",
+            access_evaluations_endpoint=f"{api}/evaluations",
+            search_subject_endpoint=f"{api}/search/subject",
+            search_resource_endpoint=f"{api}/search/resource",
+            search_action_endpoint=f"{api}/search/action",
+        )
+
+
+def _context(answer: Evaluated | Found) -> DecisionContext:
+    return DecisionContext(decision_id=answer.decision_id, policy_revision=answer.policy_revision)
+
+
+def _merged(defaults: Mapping[str, Anything], given: Anything) -> Anything:
+    """Return an evaluation with what it leaves out.
+
+    An entity that it names stands for the whole default, but for `type`, `id` and `name`.
+    """
+    merged: Anything = dict(defaults)
+    for name, entity in given.items():
+        default = defaults.get(name)
+        if isinstance(entity, dict) and default is not None:
+            kept = {key: default[key] for key in ("type", "id", "name") if key in default}
+            merged[name] = kept | entity
+        else:
+            merged[name] = entity
+    return merged
+
+
+def _level(value: str | int, levels: Attribute | None) -> int:
+    try:
+        level = value if levels is None or not levels.levels else levels.parse(value)
+    except ValueError:
+        level = -1
+    if not isinstance(level, int) or not 0 <= level <= _MAX_LEVEL:
+        raise RequestError("the subject's clearance is not a level")
+    return level

@@ -1,0 +1,268 @@
+"""Labels over HTTP, for data owners: seen, changed, shared, undone; one document or many.
+
+A document that is not the subject's to know about is the same 404 as one that does not exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import structlog
+from fastapi import APIRouter, Depends, Path, Query, Response, status
+
+from acl.errors import AclError
+from acl.records import ChangeKind, ItemState
+from ingest.index.engine import EngineError
+from retrieval.label_requests import LabelRequest
+from retrieval.label_selection import Selection
+from retrieval.label_views import Changed, Target
+from retrieval.service.access import Open
+from retrieval.service.authentication import Asker
+from retrieval.service.bodies import StrictRoute
+from retrieval.service.messages_labels import (
+    Approval,
+    Because,
+    ChangedLabel,
+    LabelHistory,
+    LabelPatch,
+    RelabelAnswer,
+    Relabelling,
+    Sharing,
+    ShownChange,
+    ShownJob,
+    ShownLabel,
+)
+from retrieval.service.preconditions import Expected, tag
+from retrieval.service.problems import FieldFault, ProblemError, ProblemType
+from retrieval.service.responses import ANSWERS
+from retrieval.service.routes_documents import canonical
+from retrieval.service.wiring import Parts
+
+INLINE: Final = 20
+"""A job of so many documents is done before it is answered; a larger one goes on behind."""
+
+_CHANGE: Final = ANSWERS["body"] | ANSWERS["policy"] | ANSWERS["change"]
+
+router = APIRouter(route_class=StrictRoute, tags=["labels"])
+log = structlog.get_logger("strongroom.labels")
+
+# The loop holds tasks weakly; one that nobody else holds can vanish.
+_RUNNING: Final = set[asyncio.Task[None]]()
+
+
+def _target(document_id: str, expected: Expected) -> Target:
+    return Target(canonical(document_id), expected)
+
+
+Named = Annotated[Target, Depends(_target)]
+"""The document of the address, with the version of `If-Match`."""
+
+
+@router.get(
+    "/v1/documents/{document_id}/label",
+    operation_id="readLabel",
+    summary="Read a document's label, and where each value comes from",
+    responses=ANSWERS["policy"],
+)
+async def read_label(
+    document_id: str, subject: Asker, parts: Open, response: Response
+) -> ShownLabel:
+    """Return the label, its shares and what waits for approval; the version is the ETag."""
+    view = await parts.labels.show(subject, canonical(document_id), now=_now())
+    tag(response, view.version)
+    return ShownLabel.of(view)
+
+
+@router.patch(
+    "/v1/documents/{document_id}/label",  # noqa: FAST003 - in `Named`
+    operation_id="changeLabel",
+    summary="Change a document's label",
+    responses=_CHANGE,
+)
+async def change_label(
+    patch: LabelPatch,
+    target: Named,
+    subject: Asker,
+    parts: Open,
+    response: Response,
+) -> ChangedLabel:
+    """Change what is named, or say what would change. With two pairs of eyes, lowering waits."""
+    changed = await parts.labels.change(
+        subject, target, patch.request(), now=_now(), dry_run=patch.dry_run
+    )
+    return _answer(changed, response)
+
+
+@router.get(
+    "/v1/documents/{document_id}/label/history",
+    operation_id="labelHistory",
+    summary="List the changes of a document's label",
+    responses=ANSWERS["policy"],
+)
+async def label_history(
+    document_id: str,
+    subject: Asker,
+    parts: Open,
+    below: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+) -> LabelHistory:
+    """Return who changed what, when and why, the last change first."""
+    found = await parts.labels.history(subject, canonical(document_id), now=_now(), below=below)
+    return LabelHistory(changes=[ShownChange.of(one) for one in found])
+
+
+@router.post(
+    "/v1/documents/{document_id}/label:undo",  # noqa: FAST003 - in `Named`
+    operation_id="undoLabel",
+    summary="Take the last change of a label back",
+    responses=_CHANGE,
+)
+async def undo_label(
+    because: Because,
+    target: Named,
+    subject: Asker,
+    parts: Open,
+    response: Response,
+) -> ChangedLabel:
+    """Let the label before stand again, as a new change. Shares that ended do not come back."""
+    changed = await parts.labels.undo(
+        subject,
+        target,
+        reason=because.reason,
+        now=_now(),
+        dry_run=because.dry_run,
+    )
+    return _answer(changed, response)
+
+
+@router.post(
+    "/v1/documents/{document_id}/label:approve",
+    operation_id="approveLabel",
+    summary="Approve a lower label that somebody else proposed",
+    responses=_CHANGE,
+)
+async def approve_label(
+    document_id: str, approval: Approval, subject: Asker, parts: Open, response: Response
+) -> ChangedLabel:
+    """Let a proposal take effect, on the label that it was made for."""
+    changed = await parts.labels.approve(
+        subject, canonical(document_id), approval.proposal, now=_now()
+    )
+    return _answer(changed, response)
+
+
+@router.post(
+    "/v1/documents/{document_id}/shares",  # noqa: FAST003 - in `Named`
+    operation_id="shareDocument",
+    summary="Let somebody read a document, for a time or for good",
+    responses=_CHANGE,
+)
+async def share_document(
+    sharing: Sharing,
+    target: Named,
+    subject: Asker,
+    parts: Open,
+    response: Response,
+) -> ChangedLabel:
+    """Share a document; compartments and classification hold for them as for anybody."""
+    request = replace(sharing.request(_moment(sharing.until)), kind=ChangeKind.SHARE)
+    changed = await parts.labels.change(
+        subject, target, request, now=_now(), dry_run=sharing.dry_run
+    )
+    return _answer(changed, response)
+
+
+@router.delete(
+    "/v1/documents/{document_id}/shares/{principal}",  # noqa: FAST003 - in `Named`
+    operation_id="unshareDocument",
+    summary="Take a share back",
+    responses=_CHANGE,
+)
+async def unshare_document(
+    principal: Annotated[str, Path(max_length=200)],
+    target: Named,
+    subject: Asker,
+    parts: Open,
+    response: Response,
+) -> ChangedLabel:
+    """Let whom a document was shared with read it no longer by that share."""
+    request = LabelRequest(kind=ChangeKind.UNSHARE, unshare=frozenset({principal}))
+    return _answer(await parts.labels.change(subject, target, request, now=_now()), response)
+
+
+@router.post(
+    "/v1/documents:relabel",
+    operation_id="relabelDocuments",
+    summary="Change the labels of many documents",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=ANSWERS["body"] | ANSWERS["policy"],
+)
+async def relabel(asked: Relabelling, subject: Asker, parts: Open) -> RelabelAnswer:
+    """Begin a job over the named documents or a folder, or say what it would do."""
+    selection: Selection = asked.selection()
+    if bool(selection.ids) is bool(selection.folder):
+        fault = FieldFault("/document_ids", "give either ids or a folder")
+        raise ProblemError(ProblemType.INVALID, [fault])
+    if asked.dry_run:
+        return RelabelAnswer.of_plan(await parts.bulk.plan(subject, selection, asked.request()))
+    begun = await parts.bulk.begin(subject, selection, asked.request())
+    if begun.job.total <= INLINE:
+        await parts.bulk.run(begun.job.id)
+    else:
+        _behind(parts, begun.job.id)
+    return RelabelAnswer.of_job(begun.job, begun.refused)
+
+
+@router.get(
+    "/v1/jobs/{job_id}",
+    operation_id="readJob",
+    summary="See how far a job has come",
+    responses=ANSWERS["document"] | ANSWERS["query"],
+)
+async def read_job(job_id: str, subject: Asker, parts: Open) -> ShownJob:
+    """Return a job of the subject's own."""
+    job = await parts.bulk.job(subject, job_id)
+    problems = [
+        item
+        for state in (ItemState.CONFLICT, ItemState.FAILED)
+        for item in await parts.records.jobs.items(job.id, state=state)
+    ]
+    return ShownJob.of(job, problems[:100])
+
+
+def _answer(changed: Changed, response: Response) -> ChangedLabel:
+    tag(response, changed.version)
+    return ChangedLabel.of(changed)
+
+
+def _behind(parts: Parts, job_id: str) -> None:
+    task = asyncio.create_task(_run(parts, job_id), name=f"job {job_id}")
+    _RUNNING.add(task)
+    task.add_done_callback(_RUNNING.discard)
+
+
+async def _run(parts: Parts, job_id: str) -> None:
+    try:
+        await parts.bulk.run(job_id)
+    except (AclError, EngineError) as error:
+        # The next start of a service goes on with it.
+        log.warning("job_stopped", job=job_id, error=type(error).__name__)
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = datetime.min  # noqa: DTZ901 - without a zone, so that it is refused below
+    if moment.tzinfo is None:
+        fault = FieldFault("/until", "is no moment such as 2026-03-31T18:00:00+00:00")
+        raise ProblemError(ProblemType.INVALID, [fault])
+    return moment.astimezone(UTC)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

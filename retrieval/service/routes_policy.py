@@ -1,0 +1,223 @@
+"""`/v1/policy`: revisions, proposals, previews and proofs, for administrators.
+
+Rights to it are actions under the policy itself. What a subject may not see of it is 403: that
+there is a policy is no secret.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Response, status
+
+from acl.actions import Action
+from acl.records import AuditKind
+from retrieval.outlook import LookBack, outlook
+from retrieval.policy_source import source_of
+from retrieval.service.access import Open
+from retrieval.service.authentication import Asker
+from retrieval.service.bodies import StrictRequest, StrictRoute
+from retrieval.service.messages_policy import (
+    ActivatedRevision,
+    PolicyPreviewQuestion,
+    PolicyProposal,
+    PreviewAnswer,
+    ProofProgress,
+    Reinstated,
+    Revision,
+    RevisionDifference,
+    RevisionList,
+    RevisionWithTexts,
+    RollBackReason,
+    SuspendedRole,
+)
+from retrieval.service.preconditions import Expected, tag
+from retrieval.service.responses import ANSWERS
+
+BODY_BYTES: Final = 8 * 1024 * 1024
+MAX_PAGE: Final = 200
+
+
+class PolicyRequest(StrictRequest):
+    """A request whose body can hold a whole policy."""
+
+    @property
+    def limit(self) -> int:
+        """How many bytes a body may have."""
+        return BODY_BYTES
+
+
+class PolicyRoute(StrictRoute):
+    """A route for bodies that can hold a whole policy."""
+
+    request_class = PolicyRequest
+
+
+router = APIRouter(route_class=PolicyRoute, tags=["policy"], responses=ANSWERS["policy"])
+
+Change = ANSWERS["change"] | ANSWERS["body"]
+
+
+@router.get("/v1/policy", operation_id="readPolicy", summary="Read the policy in effect")
+async def read_policy(subject: Asker, parts: Open, response: Response) -> RevisionWithTexts:
+    """Return the revision in effect with its texts; its number is the ETag."""
+    authority = await parts.desk.seeing(subject, datetime.now(UTC))
+    revision = authority.snapshot.revision
+    found = await parts.records.policies.revision(revision)
+    texts = await parts.records.policies.texts(revision)
+    tag(response, revision)
+    return RevisionWithTexts.with_texts(found, texts)
+
+
+@router.put(
+    "/v1/policy",
+    operation_id="proposePolicy",
+    summary="Propose a change of the policy",
+    status_code=status.HTTP_201_CREATED,
+    responses=Change,
+)
+async def propose(
+    proposal: PolicyProposal, expected: Expected, subject: Asker, parts: Open, response: Response
+) -> Revision:
+    """Store a proposal. It takes effect when it is activated, and not before."""
+    found = await parts.desk.propose(
+        subject, proposal.edit(), expected=expected, reason=proposal.reason, now=datetime.now(UTC)
+    )
+    response.headers["Location"] = f"/v1/policy/revisions/{found.revision}"
+    return Revision.of(found)
+
+
+@router.post(
+    "/v1/policy:preview",
+    operation_id="previewPolicy",
+    summary="See who would gain and who would lose what",
+    responses=ANSWERS["body"],
+)
+async def preview(question: PolicyPreviewQuestion, subject: Asker, parts: Open) -> PreviewAnswer:
+    """Compare a revision, or what is wanted, with the policy in effect. Nothing is stored."""
+    authority = await parts.desk.seeing(subject, datetime.now(UTC))
+    number = question.revision or authority.snapshot.revision
+    texts = await parts.records.policies.texts(number)
+    if question.revision is None:
+        texts = question.edit().applied(texts)
+    proposed = source_of(texts, authority.snapshot.schema).policy
+    found = await outlook(parts.records, authority, proposed, LookBack(days=question.days))
+    event = authority.event(
+        AuditKind.POLICY_PREVIEWED, Action.POLICY_READ, tenant=authority.tenant or ""
+    )
+    await parts.records.audit.append(event)
+    return PreviewAnswer.of(found, authority.snapshot.revision)
+
+
+@router.get(
+    "/v1/policy/revisions", operation_id="listRevisions", summary="List revisions in their order"
+)
+async def revisions(
+    subject: Asker,
+    parts: Open,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+) -> RevisionList:
+    """Return proposals and activations: who, when, why."""
+    authority = await parts.desk.seeing(subject, datetime.now(UTC))
+    found = await parts.records.policies.revisions(after=after, limit=limit)
+    return RevisionList(
+        revisions=[Revision.of(one) for one in found], in_effect=authority.snapshot.revision
+    )
+
+
+@router.get("/v1/policy/revisions/{number}", operation_id="readRevision", summary="Read a revision")
+async def revision(number: int, subject: Asker, parts: Open) -> RevisionWithTexts:
+    """Return a revision with its texts."""
+    texts = await parts.desk.texts(subject, number, datetime.now(UTC))
+    return RevisionWithTexts.with_texts(await parts.records.policies.revision(number), texts)
+
+
+@router.get(
+    "/v1/policy/revisions/{number}/diff",
+    operation_id="compareRevisions",
+    summary="Compare a revision with another",
+)
+async def compare(
+    number: int,
+    subject: Asker,
+    parts: Open,
+    to: Annotated[int | None, Query(ge=1, description="By default its base.")] = None,
+) -> RevisionDifference:
+    """Return what a revision says and the other, by default its base, does not."""
+    now = datetime.now(UTC)
+    await parts.desk.seeing(subject, datetime.now(UTC))
+    other = to or (await parts.records.policies.revision(number)).base or number
+    return RevisionDifference.of(await parts.desk.compared(subject, other, number, now))
+
+
+@router.get(
+    "/v1/policy/revisions/{number}/proof",
+    operation_id="readProof",
+    summary="See how far a proof is",
+)
+async def proof(number: int, subject: Asker, parts: Open) -> ProofProgress:
+    """Return how far the proof of a revision has come."""
+    await parts.desk.seeing(subject, datetime.now(UTC))
+    await parts.records.policies.revision(number)
+    return ProofProgress.of(await parts.records.policies.proof(number))
+
+
+@router.post(
+    "/v1/policy/revisions/{number}:activate",
+    operation_id="activateRevision",
+    summary="Prove a proposal and let it take effect",
+    responses=ANSWERS["change"],
+)
+async def activate(
+    number: int, expected: Expected, subject: Asker, parts: Open, response: Response
+) -> ActivatedRevision:
+    """Compare its filters with Casbin on the live labels, and if they are equal, activate it."""
+    found = await parts.desk.activate(subject, number, expected=expected, now=datetime.now(UTC))
+    tag(response, found.revision.revision)
+    return ActivatedRevision.of(found)
+
+
+@router.post(
+    "/v1/policy/revisions/{number}:rollback",
+    operation_id="rollBack",
+    summary="Propose what an earlier revision said",
+    status_code=status.HTTP_201_CREATED,
+    responses=Change,
+)
+async def roll_back(
+    number: int, reason: RollBackReason, expected: Expected, subject: Asker, parts: Open
+) -> Revision:
+    """Store a proposal with the texts of an earlier revision; activate it like any other."""
+    return Revision.of(
+        await parts.desk.roll_back(
+            subject, number, expected=expected, reason=reason.reason, now=datetime.now(UTC)
+        )
+    )
+
+
+@router.get(
+    "/v1/policy/suspended", operation_id="listSuspended", summary="List roles that are suspended"
+)
+async def suspended(subject: Asker, parts: Open) -> list[SuspendedRole]:
+    """Return the roles for which filter and policy were found to differ."""
+    authority = await parts.desk.seeing(subject, datetime.now(UTC))
+    everywhere = authority.holds(Action.POLICY_ADMINISTER)
+    return [
+        SuspendedRole.of(one)
+        for one in await parts.records.policies.suspended()
+        if everywhere or one.tenant == subject.tenant
+    ]
+
+
+@router.post(
+    "/v1/policy/suspended:reinstate",
+    operation_id="reinstateRole",
+    summary="Give a suspended role its rights again",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=ANSWERS["body"],
+)
+async def reinstate(role: Reinstated, subject: Asker, parts: Open) -> None:
+    """Decide that a role may act again, whatever the proof found."""
+    await parts.desk.reinstate(subject, role.tenant, role.principal, datetime.now(UTC))

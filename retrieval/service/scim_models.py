@@ -1,0 +1,195 @@
+"""What SCIM says of itself here: two kinds of resource, one extension, and what is supported.
+
+The laws of this file:
+
+1. What is published is what is kept: a user's name, state and rights, a group's name and members.
+   Other attributes, such as addresses and telephone numbers, are accepted and not kept.
+2. What is not announced is not done: no bulk requests, no sorting, no passwords.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, TypeAlias, Union
+
+from pydantic import Field
+from scim2_models import (
+    URN,
+    AuthenticationScheme,
+    Bulk,
+    CaseExact,
+    ChangePassword,
+    ComplexAttribute,
+    ETag,
+    Extension,
+    External,
+    Filter,
+    Mutability,
+    Pagination,
+    Patch,
+    Reference,
+    Required,
+    Resource,
+    ResourceType,
+    ScimPolicy,
+    ScimProvider,
+    ServiceProviderConfig,
+    Sort,
+    Uniqueness,
+)
+from scim2_models.resources.resource import AnyExtension
+
+from acl.labels import Attribute
+from acl.records.directory_types import MAX_CLEARANCE
+
+RIGHTS: Final = "urn:strongroom:scim:schemas:1.0:User"
+MAX_PAGE: Final = 200
+DEFAULT_PAGE: Final = 100
+
+
+class User(Resource[AnyExtension]):
+    """A user of this service."""
+
+    __schema__ = URN("urn:ietf:params:scim:schemas:core:2.0:User")
+
+    user_name: Annotated[str | None, Uniqueness.server, Required.true] = Field(
+        None,
+        description="The name by which tokens and rules name the user: `ada` is `user:ada`. "
+        "Letters, digits and `._@-`; upper case is folded.",
+    )
+    display_name: str | None = Field(None, description="The user's name, for people.")
+    active: bool | None = Field(
+        None,
+        description="Whether the user's requests are answered. A new user is active; what is "
+        "left out later changes nothing.",
+    )
+
+
+# A reference names the kinds of resource that it may point to.
+_ToEntry: TypeAlias = Reference[Union["User", "Group"]]  # type: ignore[type-arg]
+
+
+class Member(ComplexAttribute):
+    """A user or group that is directly in a group."""
+
+    value: Annotated[str | None, Mutability.immutable, CaseExact.true] = Field(
+        None, description="The id of the user or group."
+    )
+    ref: Annotated[_ToEntry | None, Mutability.immutable] = Field(
+        None, serialization_alias="$ref", validation_alias="$ref", description="Its address."
+    )
+    type: Annotated[str | None, Mutability.immutable] = Field(
+        None,
+        examples=["User", "Group"],
+        description="Which of the two it is; the id decides, whatever is sent.",
+    )
+
+
+class Group(Resource[Any]):
+    """A group of users and groups."""
+
+    __schema__ = URN("urn:ietf:params:scim:schemas:core:2.0:Group")
+
+    display_name: Annotated[str | None, Uniqueness.server, Required.true] = Field(
+        None,
+        description="The name by which rules and labels name the group: `finance` is "
+        "`group:finance`. Letters, digits and `._@-`; upper case is folded.",
+    )
+    members: list[Member] | None = Field(
+        None, description="The users and groups that are directly in the group."
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScimModels:
+    """The models that one label schema leads to; made at run time, so that their fields are `Any`.
+
+    Attributes:
+        rights: the extension that carries clearance and compartments.
+        user: a user with that extension.
+    """
+
+    provider: ScimProvider
+    rights: Any
+    user: Any
+    levels: Attribute | None
+
+    def level(self, name: str) -> int:
+        """Return the clearance called `name`.
+
+        Raises:
+            ValueError: there is none; the text says which there are.
+        """
+        if self.levels is not None and self.levels.levels:
+            level = self.levels.parse(name)
+            assert isinstance(level, int)
+            return level
+        if not (name.isascii() and name.isdigit() and int(name[:9]) <= MAX_CLEARANCE):
+            raise ValueError(f"expected a number from 0 to {MAX_CLEARANCE}")
+        return int(name)
+
+
+def level_name(levels: Attribute | None, level: int) -> str:
+    """Return the name of a clearance, or its number where it has none."""
+    names = levels.levels if levels is not None else ()
+    return names[level] if level < len(names) else str(level)
+
+
+def scim_models(levels: Attribute | None) -> ScimModels:
+    """Return the models; `levels` is the attribute whose levels name clearances, if any."""
+    rights = _rights(levels)
+    user: Any = User[rights]  # type: ignore[valid-type]
+    provider = ScimProvider(
+        models=[User, rights, Group],
+        resource_types=[ResourceType.from_resource(user), ResourceType.from_resource(Group)],
+        config=_config(),
+        # What others keep is not refused, and groups are left as Entra says it.
+        policy=ScimPolicy(
+            unknown=ScimPolicy.Unknown.ignore,
+            remove_value_as_filter=ScimPolicy.RemoveValue.apply,
+        ),
+    )
+    return ScimModels(provider=provider, rights=rights, user=user, levels=levels)
+
+
+def _rights(levels: Attribute | None) -> type[Extension]:
+    names = list(levels.levels) if levels is not None else []
+
+    class Rights(Extension):
+        """What a user may read at most, where the directory and not the token says so."""
+
+        __schema__ = URN(RIGHTS)
+
+        clearance: Annotated[str | None, CaseExact.true] = Field(
+            None,
+            examples=names or None,
+            description="The highest classification that the user may read.",
+        )
+        compartments: Annotated[list[str] | None, CaseExact.true] = Field(
+            None, description="The need-to-know sets that the user is in."
+        )
+
+    return Rights
+
+
+def _config() -> ServiceProviderConfig:
+    return ServiceProviderConfig(
+        patch=Patch(supported=True),
+        bulk=Bulk(supported=False, max_operations=0, max_payload_size=0),
+        filter=Filter(supported=True, max_results=MAX_PAGE),
+        change_password=ChangePassword(supported=False),
+        sort=Sort(supported=False),
+        etag=ETag(supported=True),
+        pagination=Pagination(
+            cursor=False, index=True, default_page_size=DEFAULT_PAGE, max_page_size=MAX_PAGE
+        ),
+        authentication_schemes=[
+            AuthenticationScheme(
+                type=AuthenticationScheme.Type.oauthbearertoken,
+                name="access token",
+                description="An access token by RFC 9068 whose subject may `directory:edit`.",
+                spec_uri=Reference[External]("https://www.rfc-editor.org/rfc/rfc9068"),
+                primary=True,
+            )
+        ],
+    )

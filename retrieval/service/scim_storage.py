@@ -1,0 +1,319 @@
+"""SCIM resources on the directory of record: the storage that the SCIM library asks.
+
+The laws of this file:
+
+1. One storage serves one request, of one tenant, and puts its changes on record under one event.
+2. A name becomes an identity in one place, and a name that is refused is refused by its attribute.
+3. Nobody becomes active by omission: a change that does not say `active` leaves it as it is.
+4. A filter is answered as the library evaluates it. What the records can look up narrows the
+   entries that it is asked about, and decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, cast
+
+from scim2_models import (
+    InvalidValueException,
+    Meta,
+    NotFoundException,
+    NotImplementedException,
+    PreconditionFailedException,
+    Reference,
+    Resource,
+    ResourceType,
+    ResponseParameters,
+    ScimFilter,
+    SearchRequest,
+    UniquenessException,
+)
+from scim2_server.storage import AsyncScimStorage, SearchPage
+
+from acl.errors import IdentityError
+from acl.identity import PrincipalKind, identity_of, name_of
+from acl.records.directory import Directory, Edit, Place
+from acl.records.directory_types import (
+    DirectoryGroup,
+    DirectoryUser,
+    GroupState,
+    Slice,
+    UserState,
+    Wanted,
+)
+from acl.records.errors import (
+    DirectoryFaultError,
+    StaleEntryError,
+    TakenIdentityError,
+    UnknownEntryError,
+)
+from retrieval.service.scim_filters import narrowed
+from retrieval.service.scim_models import Group, Member, ScimModels, level_name
+
+_PART: Final = 500
+_USER: Final = "User"
+
+_NAMES: Final = {
+    _USER: {"identity": "userName", "external_id": "externalId", "display_name": "displayName"},
+    "Group": {"identity": "displayName", "external_id": "externalId"},
+}
+
+
+class DirectoryStorage(AsyncScimStorage):
+    """The users and groups of one tenant, for the length of one request."""
+
+    def __init__(self, directory: Directory, models: ScimModels, tenant: str, edit: Edit) -> None:
+        self._directory = directory
+        self._models = models
+        self._tenant = tenant
+        self._edit = edit
+
+    async def get(
+        self,
+        resource_type: ResourceType,
+        resource_id: str,
+        *,
+        response_parameters: ResponseParameters[Any] | None = None,
+    ) -> Resource[Any]:
+        """Return a resource."""
+        wanted = Wanted(id=resource_id)
+        if resource_type.name == _USER:
+            user = await self._directory.user(self._tenant, wanted)
+            if user is not None:
+                return self._of_user(user)
+        else:
+            members = _shows_members(response_parameters)
+            group = await self._directory.group(self._tenant, wanted, members=members)
+            if group is not None:
+                return _of_group(group)
+        raise NotFoundException(detail="there is no such resource")
+
+    async def search(
+        self,
+        resource_types: list[ResourceType],
+        search_request: SearchRequest[Any],
+        *,
+        position: object = None,
+    ) -> SearchPage:
+        """Return one page of what matches, and how many match."""
+        del position
+        if len(resource_types) != 1:
+            raise NotImplementedException(detail="one resource type is searched at a time")
+        name = str(resource_types[0].name)
+        start = (search_request.start_index or 1) - 1
+        count = search_request.count or 0
+        if search_request.filter is None:
+            return await self._page(name, search_request, Slice(start=start, limit=count))
+        return await self._filtered(name, search_request, Slice(start=start, limit=count))
+
+    async def create(self, resource_type: ResourceType, resource: Resource[Any]) -> Resource[Any]:
+        """Store a new resource."""
+        if resource_type.name == _USER:
+            with _told(_USER):
+                state = self._user_state(resource, active=True)
+                return self._of_user(
+                    await self._directory.create_user(self._tenant, state, self._edit)
+                )
+        with _told("Group"):
+            group = _group_state(cast("Group", resource))
+            return _of_group(await self._directory.create_group(self._tenant, group, self._edit))
+
+    async def update(
+        self,
+        resource_type: ResourceType,
+        resource: Resource[Any],
+        *,
+        expected_version: str | None = None,
+    ) -> Resource[Any]:
+        """Replace what may be set of a resource."""
+        place = self._place(str(resource.id), expected_version)
+        if resource_type.name == _USER:
+            with _told(_USER):
+                old = await self._directory.user(self._tenant, Wanted(id=place.id))
+                active = old is not None and old.state.active
+                state = self._user_state(resource, active=active)
+                return self._of_user(await self._directory.replace_user(place, state, self._edit))
+        with _told("Group"):
+            group = _group_state(cast("Group", resource))
+            return _of_group(await self._directory.replace_group(place, group, self._edit))
+
+    async def delete(
+        self,
+        resource_type: ResourceType,
+        resource_id: str,
+        *,
+        expected_version: str | None = None,
+    ) -> None:
+        """Delete a resource."""
+        place = self._place(resource_id, expected_version)
+        with _told(str(resource_type.name)):
+            if resource_type.name == _USER:
+                await self._directory.delete_user(place, self._edit)
+            else:
+                await self._directory.delete_group(place, self._edit)
+
+    def _place(self, resource_id: str, version: str | None) -> Place:
+        number = None if version is None else int(version.removeprefix('W/"').removesuffix('"'))
+        return Place(tenant=self._tenant, id=resource_id, version=number)
+
+    async def _page(self, name: str, asked: SearchRequest[Any], part: Slice) -> SearchPage:
+        if name == _USER:
+            total = await self._directory.count_users(self._tenant)
+        else:
+            total = await self._directory.count_groups(self._tenant)
+        if not part.limit:
+            return SearchPage(total, [])
+        return SearchPage(
+            total, await self._listed(name, Wanted(), part, members=_shows_members(asked))
+        )
+
+    async def _filtered(self, name: str, asked: SearchRequest[Any], part: Slice) -> SearchPage:
+        """Ask the filter about every entry that it could match (law 4)."""
+        scim_filter = asked.filter
+        assert scim_filter is not None
+        wanted = narrowed(PrincipalKind(name.lower()), scim_filter.ast)
+        if wanted is None:
+            return SearchPage(0, [])
+        total, page = 0, list[Resource[Any]]()
+        async for entries in self._parts(name, wanted, members="members" in str(scim_filter)):
+            # In a thread: a large directory must not stop those who search.
+            for one in await asyncio.to_thread(_matching, scim_filter, entries):
+                if part.start <= total < part.start + part.limit:
+                    page.append(one)
+                total += 1
+        if page and name != _USER and _shows_members(asked):
+            page = [await self.get(_GROUP_TYPE, str(one.id)) for one in page]
+        return SearchPage(total, page)
+
+    async def _parts(
+        self, name: str, wanted: Wanted, *, members: bool
+    ) -> AsyncIterator[list[Resource[Any]]]:
+        start = 0
+        while entries := await self._listed(
+            name, wanted, Slice(start=start, limit=_PART), members=members
+        ):
+            yield entries
+            start += len(entries)
+
+    async def _listed(
+        self, name: str, wanted: Wanted, part: Slice, *, members: bool
+    ) -> list[Resource[Any]]:
+        if name == _USER:
+            users = await self._directory.users(self._tenant, wanted, part)
+            return [self._of_user(one) for one in users]
+        groups = await self._directory.groups(self._tenant, wanted, part, members=members)
+        return [_of_group(one) for one in groups]
+
+    def _user_state(self, resource: Any, *, active: bool) -> UserState:  # noqa: ANN401 - the library's model
+        rights = resource[self._models.rights]
+        compartments = None if rights is None else rights.compartments
+        return UserState(
+            identity=identity_of(PrincipalKind.USER, resource.user_name),
+            external_id=resource.external_id or "",
+            display_name=resource.display_name or "",
+            active=active if resource.active is None else resource.active,
+            clearance=None if rights is None else self._level(rights.clearance),
+            compartments=None if compartments is None else frozenset(compartments),
+        )
+
+    def _level(self, name: str | None) -> int | None:
+        if name is None:
+            return None
+        try:
+            return self._models.level(name)
+        except ValueError as error:
+            raise DirectoryFaultError("clearance", f"is no level: {error}") from None
+
+    def _of_user(self, user: DirectoryUser) -> Resource[Any]:
+        state = user.state
+        made: Any = self._models.user(
+            id=user.id,
+            external_id=state.external_id or None,
+            user_name=name_of(state.identity),
+            display_name=state.display_name or None,
+            active=state.active,
+            meta=_meta(_USER, user),
+        )
+        if state.says_rights:
+            level, names = state.clearance, state.compartments
+            made[self._models.rights] = self._models.rights(
+                clearance=None if level is None else level_name(self._models.levels, level),
+                compartments=None if names is None else sorted(names),
+            )
+        return cast("Resource[Any]", made)
+
+
+_GROUP_TYPE: Final = ResourceType.from_resource(Group)
+
+
+def _meta(name: str, entry: DirectoryUser | DirectoryGroup) -> Meta:
+    return Meta(
+        resource_type=name,
+        created=entry.created_at,
+        last_modified=entry.updated_at,
+        version=f'W/"{entry.version}"',
+    )
+
+
+def _of_group(group: DirectoryGroup) -> Resource[Any]:
+    members = [
+        Member(
+            value=one.id,
+            ref=Reference(f"{one.kind.value.title()}s/{one.id}"),
+            type=one.kind.value.title(),
+        )
+        for one in group.members
+    ]
+    return Group(
+        id=group.id,
+        external_id=group.external_id or None,
+        display_name=name_of(group.identity),
+        members=members or None,
+        meta=_meta("Group", group),
+    )
+
+
+def _group_state(group: Group) -> GroupState:
+    members = [one.value for one in group.members or ()]
+    if not all(members):
+        raise DirectoryFaultError("members", "have no `value`")
+    return GroupState(
+        identity=identity_of(PrincipalKind.GROUP, group.display_name or ""),
+        external_id=group.external_id or "",
+        members=frozenset(one for one in members if one),
+    )
+
+
+def _matching(scim_filter: ScimFilter[Any], entries: list[Resource[Any]]) -> list[Resource[Any]]:
+    return [one for one in entries if scim_filter.match(one)]
+
+
+def _shows_members(asked: ResponseParameters[Any] | None) -> bool:
+    """Say whether the answer may hold members; reading them is what costs."""
+    if asked is None:
+        return True
+    if asked.attributes:
+        return any("members" in str(path).lower() for path in asked.attributes)
+    return not any(str(path).lower() == "members" for path in asked.excluded_attributes or ())
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Turn the errors of the records into those of SCIM, in SCIM's words."""
+    try:
+        yield
+    except DirectoryFaultError as error:
+        attribute = _NAMES[name].get(error.attribute, error.attribute)
+        raise InvalidValueException(detail=f"`{attribute}` {error.reason}") from error
+    except IdentityError as error:
+        raise InvalidValueException(detail=f"`{_NAMES[name]['identity']}` {error}") from error
+    except TakenIdentityError as error:
+        raise UniquenessException(
+            detail=f"`{_NAMES[name]['identity']}` is the name of another"
+        ) from error
+    except UnknownEntryError as error:
+        raise NotFoundException(detail="there is no such resource") from error
+    except StaleEntryError as error:
+        raise PreconditionFailedException(detail="the resource was changed meanwhile") from error

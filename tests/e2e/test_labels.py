@@ -1,0 +1,235 @@
+"""Labels over real HTTP: preconditions, rights, shares that end, jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.serving import ADA, BOB, Service, running
+
+HR: dict[str, Any] = {
+    "sub": "user:hana",
+    "tenant": "acme",
+    "groups": ["group:hr"],
+    "clearance": "internal",
+}
+STEWARD: dict[str, Any] = {**ADA, "sub": "user:stew", "groups": ["role:steward"]}
+TRAVEL, BUDGET = "file:acme/handbook/travel.md", "file:acme/finance/budget.md"
+ABSENT = "5b0f4b0e-9d5d-4f0b-8b39-0d1f7f7f7f7f"
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose labels may change without changing what other tests see."""
+    yield from running(tmp_path_factory.mktemp("labels"))
+
+
+def label_of(own: Service, uri: str = TRAVEL) -> str:
+    return f"/v1/documents/{own.documents[uri]}/label"
+
+
+def etag(client: httpx2.Client, address: str) -> dict[str, str]:
+    return {"If-Match": client.get(address).headers["etag"]}
+
+
+def uris(client: httpx2.Client) -> set[str]:
+    answer = client.post("/v1/search", json={"query": "hotel limit", "top_k": 20})
+    return {one["uri"] for one in answer.json()["hits"]}
+
+
+def test_a_change_names_the_version_that_it_was_decided_on(own: Service) -> None:
+    body = {"set": {"classification": "internal", "readers": ["group:hr", "user:bob"]}}
+    with own.as_(STEWARD) as client:
+        address = label_of(own)
+        before = client.get(address)
+        assert before.json()["origins"]["readers"] == "source"
+        assert client.patch(address, json=body).status_code == 428
+        stale = client.patch(address, json=body, headers={"If-Match": '"99"'})
+        assert (stale.status_code, stale.json()["title"]) == (412, "Changed meanwhile")
+        tag = {"If-Match": before.headers["etag"]}
+        dry = client.patch(address, json={**body, "dry_run": True}, headers=tag).json()
+        assert "group:finance" in dry["effect"]["loses"]
+        done = client.patch(address, json={**body, "reason": "small circle"}, headers=tag)
+        assert (done.status_code, done.headers["etag"]) == (200, '"2"')
+        # The ETag of the document is that of its label.
+        with own.as_(BOB) as bob:
+            read = bob.get(f"/v1/documents/{own.documents[TRAVEL]}")
+        assert read.headers["etag"] == done.headers["etag"]
+        with own.as_(ADA) as ada:
+            assert TRAVEL not in uris(ada)
+        back = client.post(f"{address}:undo", json={}, headers={"If-Match": '"2"'})
+        assert back.json()["after"]["readers"] == ["group:everyone"]
+        changes = client.get(f"{address}/history").json()["changes"]
+        assert [(one["kind"], one["reason"]) for one in changes[:2]] == [
+            ("undo", ""),
+            ("relabel", "small circle"),
+        ]
+
+
+def test_hidden_and_absent_are_the_same_bytes_for_every_address(own: Service) -> None:
+    hidden = own.documents[BUDGET]
+    with own.as_(BOB, clearance="public") as bob:
+        for method, end, body in (
+            ("GET", "label", None),
+            ("PATCH", "label", {"set": {"owner": "user:bob"}}),
+            ("GET", "label/history", None),
+            ("POST", "label:undo", {}),
+            ("POST", "label:approve", {"proposal": ABSENT}),
+            ("POST", "shares", {"principal": "user:bob"}),
+            ("DELETE", "shares/user:bob", None),
+        ):
+            answers = [
+                bob.request(
+                    method, f"/v1/documents/{one}/{end}", json=body, headers={"If-Match": '"1"'}
+                )
+                for one in (hidden, ABSENT, "nonsense")
+            ]
+            assert {one.status_code for one in answers} == {404}
+            assert len({one.content for one in answers}) == 1
+
+
+def test_who_may_read_and_not_change_is_told_the_right(own: Service) -> None:
+    with own.as_(BOB) as bob:
+        answer = bob.patch(
+            label_of(own), json={"set": {"readers": []}}, headers={"If-Match": '"1"'}
+        )
+        stale = bob.patch(label_of(own), json={"set": {"readers": []}}, headers=etag_of(own))
+    assert answer.status_code in {403, 412}
+    assert stale.status_code == 403
+    assert stale.json()["errors"] == [{"pointer": "", "detail": "needs the right to document:tag"}]
+
+
+def etag_of(own: Service) -> dict[str, str]:
+    with own.as_(HR) as client:
+        return etag(client, label_of(own))
+
+
+def test_faults_are_named_by_field_and_not_repeated(own: Service) -> None:
+    with own.as_(STEWARD) as client:
+        tag = etag(client, label_of(own))
+        answer = client.patch(
+            label_of(own), json={"set": {"classification": "s3cret", "path": "/x"}}, headers=tag
+        )
+        assert answer.status_code == 422
+        assert [one["pointer"] for one in answer.json()["errors"]] == ["/classification", "/path"]
+        assert "s3cret" not in answer.text
+        address = f"/v1/documents/{own.documents[TRAVEL]}/shares"
+        for body in (
+            {"principal": "bob"},
+            {"principal": "user:bob", "until": "tomorrow"},
+            {"principal": "user:bob", "until": "2020-01-01T00:00:00Z"},
+            {"principal": "user:bob", "until": "2099-01-01T00:00:00"},
+        ):
+            assert client.post(address, json=body, headers=tag).status_code == 422
+        for body in ({}, {"document_ids": ["x"], "folder": "/acme/"}):
+            assert client.post("/v1/documents:relabel", json=body).status_code == 422
+
+
+def test_a_share_ends_by_itself(own: Service) -> None:
+    address = f"/v1/documents/{own.documents[BUDGET]}/shares"
+    cleared = {"clearance": "confidential", "compartments": ["finance"]}
+    with own.as_(ADA) as ada, own.as_(BOB, **cleared) as bob:
+        assert BUDGET not in uris(bob)
+        ends = datetime.now(UTC) + timedelta(seconds=2)
+        body = {"principal": "user:bob", "until": ends.isoformat()}
+        done = ada.post(address, json=body, headers=etag(ada, label_of(own, BUDGET)))
+        assert done.json()["effect"] == {"gains": ["user:bob"], "loses": []}
+        assert BUDGET in uris(bob)
+        time.sleep(max(0, (ends - datetime.now(UTC)).total_seconds()))
+        assert BUDGET not in uris(bob)
+        assert ada.get(label_of(own, BUDGET)).json()["shares"] == []
+
+
+def test_a_share_is_taken_back(own: Service) -> None:
+    address = f"/v1/documents/{own.documents[BUDGET]}/shares"
+    with own.as_(ADA) as ada, own.as_(BOB, clearance="restricted", compartments=["finance"]) as bob:
+        ada.post(address, json={"principal": "user:bob"}, headers=etag(ada, label_of(own, BUDGET)))
+        assert BUDGET in uris(bob)
+        gone = ada.request(
+            "DELETE", f"{address}/user:bob", headers=etag(ada, label_of(own, BUDGET))
+        )
+        assert gone.status_code == 200
+        assert BUDGET not in uris(bob)
+
+
+def test_a_job_is_its_authors_to_see(own: Service) -> None:
+    body = {"folder": "/acme/handbook/", "set": {"compartments": ["finance"]}}
+    with own.as_(STEWARD) as steward, own.as_(ADA) as ada:
+        dry = steward.post("/v1/documents:relabel", json={**body, "dry_run": True})
+        assert (dry.status_code, dry.json()["total"], dry.json()["job"]) == (202, 2, "")
+        job = steward.post("/v1/documents:relabel", json=body).json()["job"]
+        shown = steward.get(f"/v1/jobs/{job}").json()
+        assert (shown["done"], shown["pending"], shown["problems"]) == (2, 0, [])
+        hidden = ada.get(f"/v1/jobs/{job}")
+        assert hidden.status_code == 404
+        assert hidden.content == ada.get(f"/v1/jobs/{ABSENT}").content
+    with own.as_(BOB) as bob:
+        assert not uris(bob) & {TRAVEL, "file:acme/handbook/lunch.md"}
+
+
+def test_the_command_line_does_the_same(tmp_path: Path) -> None:
+    from tests.commandline import strongroom  # noqa: PLC0415 - one test alone needs it
+    from tests.serving import FILES, POLICY  # noqa: PLC0415
+
+    for name, text in FILES.items():
+        (tmp_path / "docs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "docs" / name).write_text(text)
+    (tmp_path / "people.toml").write_text(
+        '[subjects."user:hana"]\ntenant = "acme"\nclearance = "internal"\ngroups = ["group:hr"]\n'
+        '[subjects."user:bob"]\ntenant = "acme"\nclearance = "internal"\n'
+        '[subjects."user:stew"]\ntenant = "acme"\nclearance = "restricted"\n'
+        'compartments = ["finance"]\ngroups = ["role:steward"]\n'
+    )
+    settings = {
+        "data_dir": str(tmp_path / "data"),
+        "policy_dir": str(POLICY),
+        "subjects_file": str(tmp_path / "people.toml"),
+    }
+
+    def run(*arguments: str, code: int = 0, **more: str) -> str:
+        done = strongroom(tmp_path, *arguments, code=code, **settings, **more)
+        return done.stdout + done.stderr
+
+    run("ingest", "docs", "--quiet", code=1)
+    travel, hana, stew = "acme/handbook/travel.md", ("--as", "hana"), ("--as", "stew")
+    assert "source" in run("label", "show", travel, *hana)
+    assert "access:review" in run("label", "show", travel, "--as", "bob", code=1)
+    hidden = run("label", "show", "acme/finance/budget.md", "--as", "bob", code=1)
+    assert hidden == run("label", "show", "acme/finance/none.md", "--as", "bob", code=1)
+    dry = run("label", "set", travel, "--set", "readers=group:hr", "--dry-run", *hana)
+    assert "lose access:  group:everyone" in dry
+    assert "Nothing was changed" in dry
+    run("label", "set", travel, "--set", "readers=group:hr", "--reason", "draft", *hana)
+    run("label", "share", travel, "user:bob", "--until", "7d", *hana)
+    assert "Shared with" in run("label", "show", travel)
+    run("label", "unshare", travel, "user:bob", *hana)
+    run("label", "undo", travel, *hana)
+    history = run("label", "history", travel)
+    assert "readers: group:everyone → group:hr" in history
+    folder = ("label", "folder", "/acme/handbook/", "--set", "classification=confidential")
+    assert "2 documents would change" in run(*folder, "--dry-run", *stew)
+    said = run(*folder, *stew)
+    assert "2 of 2 documents changed" in said
+    job = said.split("job ")[1].split()[0]
+    assert job in run("label", "jobs")
+    assert "2 of 2 documents changed" in run("label", "jobs", "--resume", job)
+    assert "folder /acme/handbook/" in run("label", "show", travel)
+    assert "confidential" in run("label", "folder", "--tenant", "acme")
+    assert "whose folders" in run("label", "folder", code=1)
+    run("label", "set", "acme/", "--set", "classification=restricted", *stew)
+    assert "confidential" in run("label", "set", travel, "--inherit", "classification", *stew)
+    eyes = {"declassify_four_eyes": "true"}
+    assert "Waits" in run("label", "set", travel, "--set", "classification=public", *stew, **eyes)
+    assert "somebody else" in run("label", "approve", travel, *stew, code=1, **eyes)
+    assert "Done" in run("label", "approve", travel, **eyes)
+    assert "0 proposals" in run("label", "approve", travel, code=1)
+    assert "no moment" in run("label", "share", travel, "user:x", "--until", "soon", code=1)
+    assert "say what is to change" in run("label", "set", travel, code=1)
+    assert "not both" in run("label", "set", "acme/", travel, "--set", "owner=user:x", code=1)
+    assert "no job" in run("label", "jobs", "--resume", ABSENT, code=1)

@@ -1,0 +1,228 @@
+"""Users and groups over SCIM, against a running service that asks the directory who is who."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from acl.records import AuditKind
+from tests.commandline import strongroom
+from tests.provisioning import (
+    GROUP,
+    OTHER_IDP,
+    RIGHTS,
+    USER,
+    made,
+    patched,
+    refused,
+    search,
+    titles,
+)
+from tests.serving import ADA, BOB, Service
+
+
+def test_a_user_is_answered_from_the_moment_the_directory_has_it(
+    scim: Service, idp: httpx2.Client
+) -> None:
+    assert search(scim, BOB).status_code == 401
+    bob = made(idp, "Users", userName="Bob", displayName="Bob Bee")
+
+    assert (bob["userName"], bob["active"]) == ("bob", True)
+    assert search(scim, BOB).status_code == 200
+    idp.delete(f"Users/{bob['id']}").raise_for_status()
+    assert search(scim, BOB).status_code == 401
+    refused(idp.get(f"Users/{bob['id']}"), 404)
+
+
+def test_an_inactive_user_is_refused_and_no_omission_activates(
+    scim: Service, idp: httpx2.Client
+) -> None:
+    bob = made(idp, "Users", userName="bob", active=True)
+    path = f"Users/{bob['id']}"
+    off = {"op": "Replace", "path": "active", "value": "False"}
+    assert patched(idp, path, off).status_code == 204
+    assert search(scim, BOB).status_code == 401
+
+    replaced = idp.put(path, json={"schemas": [USER], "userName": "bob", "displayName": "B"})
+    assert replaced.json()["active"] is False
+    assert search(scim, BOB).status_code == 401
+    assert patched(idp, path, {"op": "replace", "value": {"active": True}}).status_code == 204
+    assert search(scim, BOB).status_code == 200
+
+
+def test_groups_are_the_directory_s_through_any_nesting(scim: Service, idp: httpx2.Client) -> None:
+    ada = made(idp, "Users", userName="ada")
+    assert "Budget" not in titles(scim, ADA), "the token's groups count for nothing"
+
+    payroll = made(idp, "Groups", displayName="payroll", members=[{"value": ada["id"]}])
+    assert payroll["members"] == [
+        {
+            "value": ada["id"],
+            "$ref": f"{scim.server.address}/scim/v2/Users/{ada['id']}",
+            "type": "User",
+        }
+    ]
+    finance = made(idp, "Groups", displayName="Finance", members=[{"value": payroll["id"]}])
+    assert finance["displayName"] == "finance"
+    assert "Budget" in titles(scim, ADA)
+
+    gone = {"op": "remove", "path": f'members[value eq "{ada["id"]}"]'}
+    assert patched(idp, f"Groups/{payroll['id']}", gone).status_code == 204
+    assert "Budget" not in titles(scim, ADA)
+    again = {"op": "Add", "path": "members", "value": [{"value": ada["id"]}]}
+    assert patched(idp, f"Groups/{payroll['id']}", again).status_code == 204
+    assert "Budget" in titles(scim, ADA)
+    # As Microsoft Entra says it.
+    odd = {"op": "Remove", "path": "members", "value": [{"value": ada["id"]}]}
+    assert patched(idp, f"Groups/{payroll['id']}", odd).status_code == 204
+    assert "Budget" not in titles(scim, ADA)
+
+
+def test_rights_are_the_directory_s_where_it_says_any(scim: Service, idp: httpx2.Client) -> None:
+    ada = made(idp, "Users", userName="ada")
+    made(idp, "Groups", displayName="finance", members=[{"value": ada["id"]}])
+    assert "Budget" in titles(scim, ADA), "the token's clearance and compartments count"
+
+    path = f"Users/{ada['id']}"
+    weak = {"op": "add", "path": f"{RIGHTS}:clearance", "value": "confidential"}
+    assert patched(idp, path, weak).status_code == 204
+    assert "Budget" not in titles(scim, ADA), "no compartment was said, so there is none"
+    full = {"op": "add", "value": {RIGHTS: {"compartments": ["finance"]}}}
+    assert patched(idp, path, full).status_code == 204
+    assert idp.get(path).json()[RIGHTS] == {
+        "clearance": "confidential",
+        "compartments": ["finance"],
+    }
+    assert "Budget" in titles(scim, ADA)
+    low = {"op": "replace", "path": f"{RIGHTS}:clearance", "value": "public"}
+    assert patched(idp, path, low).status_code == 204
+    assert titles(scim, ADA) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "words"),
+    [
+        ("Users", {"userName": "ada lovelace"}, "`userName` is not a name of letters"),
+        ("Users", {"userName": "user:ada"}, "`userName` is not a name of letters"),
+        ("Users", {"userName": "\uff41da"}, "`userName` holds a character"),
+        ("Users", {"userName": "a\u200bda"}, "`userName` holds a character"),
+        ("Users", {"userName": ""}, "`userName` is not a name of letters"),
+        ("Groups", {"displayName": "Everyone"}, "`displayName` is the name of the group"),
+        ("Groups", {"displayName": "Finance Team"}, "`displayName` is not a name"),
+        ("Groups", {"displayName": "f", "members": [{"value": "nobody"}]}, "`members` name an id"),
+        ("Groups", {"displayName": "f", "members": [{"type": "User"}]}, "`members` have no"),
+        ("Users", {"userName": "a", RIGHTS: {"clearance": "cosmic"}}, "`clearance` is no level"),
+        ("Users", {"userName": "a", RIGHTS: {"compartments": [" x"]}}, "`compartments` one begins"),
+        ("Users", {"userName": "a", "externalId": "x" * 501}, "`externalId` is longer"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_by_name(
+    idp: httpx2.Client, kind: str, fields: dict[str, Any], words: str
+) -> None:
+    schemas = [USER if kind == "Users" else GROUP, *(one for one in fields if ":" in one)]
+    answer = idp.post(kind, json={"schemas": schemas, **fields})
+
+    assert refused(answer, 400, "invalidValue").startswith(words)
+    assert idp.get(kind).json()["totalResults"] == 0
+
+
+def test_a_name_is_one_principal_however_it_is_written(idp: httpx2.Client) -> None:
+    made(idp, "Users", userName="Mallory")
+    for variant in ("mallory", "MALLORY", "mAllory"):
+        again = idp.post("Users", json={"schemas": [USER], "userName": variant})
+        assert "`userName`" in refused(again, 409, "uniqueness")
+
+
+def test_a_circle_is_refused(idp: httpx2.Client) -> None:
+    inner = made(idp, "Groups", displayName="inner")
+    outer = made(idp, "Groups", displayName="outer", members=[{"value": inner["id"]}])
+    add = {"op": "add", "path": "members", "value": [{"value": outer["id"]}]}
+
+    answer = patched(idp, f"Groups/{inner['id']}", add)
+    assert "circle" in refused(answer, 400, "invalidValue")
+
+
+def test_changes_at_once_are_all_kept(idp: httpx2.Client) -> None:
+    ids = [made(idp, "Users", userName=f"u{number}")["id"] for number in range(8)]
+    team = made(idp, "Groups", displayName="team")
+
+    def join(user_id: str) -> int:
+        add = {"op": "add", "path": "members", "value": [{"value": user_id}]}
+        return patched(idp, f"Groups/{team['id']}", add).status_code
+
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(join, ids)) == {204}
+    members = idp.get(f"Groups/{team['id']}").json()["members"]
+    assert {one["value"] for one in members} == set(ids)
+
+
+def test_nothing_is_seen_or_changed_from_another_tenant(scim: Service, idp: httpx2.Client) -> None:
+    bob = made(idp, "Users", userName="bob")
+    with scim.as_(OTHER_IDP) as client:
+        path = f"/scim/v2/Users/{bob['id']}"
+        body = {"schemas": [USER], "userName": "bob"}
+        assert client.get("/scim/v2/Users").json()["totalResults"] == 0
+        here = refused(client.get(path), 404)
+        assert here == refused(client.get("/scim/v2/Users/nobody"), 404)
+        refused(client.put(path, json=body), 404)
+        refused(client.delete(path), 404)
+        member = {"schemas": [GROUP], "displayName": "g", "members": [{"value": bob["id"]}]}
+        refused(client.post("/scim/v2/Groups", json=member), 400, "invalidValue")
+        assert client.post("/scim/v2/Users", json=body).status_code == 201
+        for one in client.get("/scim/v2/Users").json()["Resources"]:
+            client.delete(f"/scim/v2/Users/{one['id']}").raise_for_status()
+    assert search(scim, BOB).status_code == 200
+
+
+def test_every_change_is_on_record(scim: Service, idp: httpx2.Client) -> None:
+    bob = made(idp, "Users", userName="bob")
+    event = scim.run(scim.parts.records.audit.events(kind=AuditKind.DIRECTORY, limit=100_000))[
+        -1
+    ].event
+
+    assert (event.subject, event.tenant, event.action) == ("service:idp", "acme", "directory:edit")
+    assert event.resources == (bob["id"],)
+    assert event.detail["change"] == "created"
+    assert event.policy_revision >= 1
+    assert event.decision_id
+
+
+def test_the_command_line_shows_who_is_known(
+    scim: Service, idp: httpx2.Client, tmp_path: Path
+) -> None:
+    rights = {"clearance": "internal", "compartments": ["legal", "finance"]}
+    ada = made(idp, "Users", userName="ada", displayName="Ada", **{RIGHTS: rights})
+    made(idp, "Users", userName="bob", active=False)
+    inner = made(idp, "Groups", displayName="inner", members=[{"value": ada["id"]}])
+    made(idp, "Groups", displayName="outer", members=[{"value": inner["id"]}])
+
+    def said(*arguments: str, code: int = 0, source: str = "scim") -> str:
+        done = strongroom(
+            tmp_path,
+            "directory",
+            *arguments,
+            code=code,
+            data_dir=str(scim.settings.data_dir),
+            policy_dir=str(scim.settings.policy_dir),
+            directory=source,
+        )
+        return " ".join((done.stdout + done.stderr).split())
+
+    users = said("list", "--tenant", "acme")
+    assert "user:ada Ada yes internal finance, legal" in users
+    assert "user:bob no as the token says as the token says" in users
+    assert "2 users of acme" in users
+    assert "group:inner" in said("list", "--tenant", "acme", "--groups")
+    assert "0 users of globex" in said("list", "--tenant", "globex")
+    shown = said("show", "user:ada", "--tenant", "acme")
+    assert "groups, directly group:inner groups, through those group:outer" in shown
+    group = said("show", "group:inner", "--tenant", "acme")
+    assert "members user:ada member of group:outer" in group
+    assert "has no `user:eve`" in said("show", "user:eve", "--tenant", "acme", code=1)
+    assert "has no `group:eve`" in said("show", "group:eve", "--tenant", "acme", code=1)
+    unused = said("list", "--tenant", "acme", source="token")
+    assert "not in use" in unused

@@ -1,0 +1,189 @@
+"""The form of SCIM: what it asks of a service provider, and what every error looks like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+from scim2_client.engines.httpx2 import SyncSCIMClient
+from scim2_models import ScimProvider
+from scim2_tester import Status, check_server
+
+from acl.errors import FilterTooLargeError, RequestError
+from acl.records import AuditKind, RecordsUnavailableError
+from retrieval.directory import UnknownSubjectError
+from retrieval.service.problems import ProblemError, ProblemType
+from retrieval.service.scim import ScimEndpoint
+from retrieval.standing import UnsettledError
+from tests.provisioning import ERROR, IDP, MEDIA, RIGHTS, USER, made, patched, refused
+from tests.serving import BOB, Service
+
+# Where the checker asks for something else on purpose: sets have no order, and nobody becomes
+# active because an attribute is taken away.
+MEANT = {
+    f"Attribute '{RIGHTS}:compartments' was not added or has unexpected value",
+    f"Attribute '{RIGHTS}:compartments' was not replaced or has unexpected value",
+    "Attribute 'active' was not removed",
+}
+
+
+def test_it_keeps_to_the_specification(idp: httpx2.Client) -> None:
+    client = SyncSCIMClient(idp, provider=ScimProvider())
+    results = check_server(client)
+
+    good = (Status.SUCCESS, Status.SKIPPED, Status.ACCEPTABLE)
+    failed = [str(one.reason).splitlines()[0] for one in results if one.status not in good]
+    assert set(failed) <= MEANT, "\n".join(failed)
+    assert sum(one.status is Status.SUCCESS for one in results) > 40
+
+
+def test_who_may_not_is_refused_and_it_is_on_record(scim: Service) -> None:
+    body = {"schemas": [USER], "userName": "eve"}
+    with scim.as_(BOB, sub="service:other") as client:
+        for answer in (
+            client.get("/scim/v2/Users"),
+            client.get("/scim/v2/ServiceProviderConfig"),
+            client.post("/scim/v2/Users", json=body),
+        ):
+            assert "directory:edit" in refused(answer, 403)
+    events = scim.run(scim.parts.records.audit.events(kind=AuditKind.DIRECTORY, limit=10_000))
+    assert [(one.event.subject, one.event.outcome) for one in events[-3:]] == [
+        ("service:other", "denied")
+    ] * 3
+
+
+def test_errors_of_the_layers_around_have_the_form_too(scim: Service) -> None:
+    with scim.client() as client:
+        answer = client.get("/scim/v2/Users")
+        refused(answer, 401)
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.headers["cache-control"] == "no-store"
+    with scim.as_({**BOB, "sub": "user:nobody"}) as client:
+        refused(client.get("/scim/v2/Users"), 401)
+    with scim.as_(IDP) as client:
+        refused(client.get("/scim/v2"), 404)
+        refused(client.get("/scim/v2/Cars"), 404)
+        refused(client.delete("/scim/v2/Users"), 405)
+        assert client.get("/v1/nothing").headers["content-type"] == "application/problem+json"
+
+
+def test_bodies_are_bounded_and_of_one_meaning(scim: Service, idp: httpx2.Client) -> None:
+    def post(content: bytes, media: str = MEDIA) -> httpx2.Response:
+        return idp.post("Users", content=content, headers={"Content-Type": media})
+
+    refused(post(b"{" + b" " * scim.settings.scim_max_bytes + b"}"), 413)
+    refused(post(b"{}", "text/plain"), 415)
+    refused(post(b'{"userName": "a", "userName": "b"}'), 400, "invalidSyntax")
+    refused(post(b"[" * 100 + b"]" * 100), 400, "invalidSyntax")
+    refused(post(b""), 400, "invalidSyntax")
+    long = "(" * 3000
+    refused(idp.get("Users", params={"filter": long}), 400, "invalidFilter")
+    refused(idp.post("Users/.search", json={"filter": long}), 400, "invalidFilter")
+    deep = "(" * 990 + "active eq true" + ")" * 990
+    assert idp.get("Users", params={"filter": deep}).status_code in {200, 400}
+    refused(idp.post("Bulk", json={"schemas": [], "Operations": []}), 501)
+
+
+def test_lists_are_filtered_and_paged(idp: httpx2.Client) -> None:
+    ids = {
+        name: made(idp, "Users", userName=name, externalId=f"X-{name}", active=name != "cy")["id"]
+        for name in ("dan", "ann", "bea", "cy")
+    }
+    held = [{"value": ids["ann"]}, {"value": ids["cy"]}]
+    team = made(idp, "Groups", displayName="team", members=held)
+    made(idp, "Groups", displayName="empty")
+
+    def names(kind: str = "Users", **asked: Any) -> list[str]:
+        answer = idp.get(kind, params=asked)
+        answer.raise_for_status()
+        found = answer.json().get("Resources", [])
+        return [one.get("userName") or one["displayName"] for one in found]
+
+    assert names() == ["ann", "bea", "cy", "dan"]
+    assert names(startIndex=2, count=2) == ["bea", "cy"]
+    assert names(filter='userName eq "ANN"') == ["ann"]
+    assert names(filter='userName eq "no body"') == []
+    assert names(filter='externalId eq "X-bea"') == ["bea"]
+    assert names(filter='externalId eq "x-bea"') == []
+    assert names(filter='externalId eq "X-cy" and active eq true') == []
+    assert names(filter='userName eq "ann" or userName eq "cy"') == ["ann", "cy"]
+    assert names(filter='not (userName eq "ann")') == ["bea", "cy", "dan"]
+    assert names(filter="active eq true", startIndex=2, count=1) == ["bea"]
+    assert names(filter=f'id eq "{ids["dan"]}"') == ["dan"]
+    assert names("Groups", filter='displayName eq "Team"') == ["team"]
+    assert names("Groups", filter=f'members eq "{ids["cy"]}"') == ["team"]
+    assert names("Groups", filter=f'members[value eq "{ids["cy"]}"]') == ["team"]
+    assert names("Groups", filter=f'id eq "{team["id"]}" and members eq "{ids["dan"]}"') == []
+    page = idp.get("Users", params={"filter": "active eq true", "count": 1}).json()
+    assert (page["totalResults"], page["itemsPerPage"], page["startIndex"]) == (3, 1, 1)
+    assert idp.get("Users", params={"count": 0}).json()["totalResults"] == 4
+    refused(idp.get("Users", params={"filter": "shoeSize eq 4"}), 400, "invalidFilter")
+    refused(idp.get("Users", params={"sortBy": "userName"}), 501)
+    refused(idp.get("/"), 501)
+
+    full = idp.get("Groups", params={"filter": 'displayName eq "team"'}).json()["Resources"][0]
+    slim = idp.get("Groups", params={"excludedAttributes": "members"}).json()["Resources"]
+    assert {one["value"] for one in full["members"]} == {ids["ann"], ids["cy"]}
+    assert [one.get("members") for one in slim] == [None, None]
+    only = idp.get(f"Groups/{team['id']}", params={"attributes": "displayName"}).json()
+    assert "members" not in only
+
+
+def test_two_writers_of_one_entry_do_not_undo_each_other(idp: httpx2.Client) -> None:
+    bob = made(idp, "Users", userName="bob")
+    path, seen = f"Users/{bob['id']}", bob["meta"]["version"]
+    assert idp.get(path).headers["etag"] == seen
+    assert idp.get(path, headers={"If-None-Match": seen}).status_code == 304
+
+    body = {"schemas": [USER], "userName": "bob", "displayName": "first"}
+    first = idp.put(path, json=body, headers={"If-Match": seen})
+    assert first.status_code == 200
+    assert first.headers["etag"] != seen
+    body["displayName"] = "second"
+    refused(idp.put(path, json=body, headers={"If-Match": seen}), 412)
+    refused(idp.delete(path, headers={"If-Match": seen}), 412)
+    assert idp.get(path).json()["displayName"] == "first"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RequestError("a"), 422),
+        (FilterTooLargeError("a"), 422),
+        (RecordsUnavailableError("a"), 503),
+        (UnsettledError(), 503),
+        (UnknownSubjectError("user:ada"), 401),
+        (ProblemError(ProblemType.TOO_SLOW), 408),
+        (ZeroDivisionError("secret"), 500),
+    ],
+)
+def test_every_error_has_the_form(scim: Service, error: Exception, status: int) -> None:
+    scope = {"type": "http", "state": {"request_id": "1"}}
+    answer = ScimEndpoint(scim.parts)._failed(scope, error)
+
+    assert int(answer.status) == status
+    assert answer.body is not None
+    assert answer.body["schemas"] == [ERROR]
+    assert answer.body["status"] == str(status)
+    assert "secret" not in str(answer.body)
+    assert ("Retry-After" in answer.headers) == (status == 503)
+
+
+def test_what_is_not_kept_is_taken_and_dropped(idp: httpx2.Client) -> None:
+    sent = {
+        "schemas": [USER, "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],
+        "userName": "bob",
+        "password": "hunter2",
+        "emails": [{"value": "bob@acme.example", "primary": True}],
+        "name": {"givenName": "Bob"},
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "x"},
+    }
+    answer = idp.post("Users", json=sent)
+    assert answer.status_code == 201
+    assert answer.json().keys() == {"schemas", "id", "userName", "active", "meta"}
+    mail = {"op": "replace", "path": 'emails[type eq "work"].value', "value": "b@acme.example"}
+    both = {"op": "replace", "path": "displayName", "value": "B"}
+    path = f"Users/{answer.json()['id']}"
+    assert patched(idp, path, mail, both).status_code == 204
+    assert idp.get(path).json()["displayName"] == "B"

@@ -1,0 +1,386 @@
+"""Users and groups of record: on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, insert
+
+from acl.identity import PrincipalKind
+from acl.records import AuditEvent, AuditKind, Records, RecordsConflictError
+from acl.records.directory import FIRST, Edit, Place
+from acl.records.directory_types import (
+    GroupState,
+    Member,
+    Slice,
+    UserState,
+    Wanted,
+)
+from acl.records.errors import (
+    DirectoryFaultError,
+    MovedOnError,
+    StaleEntryError,
+    TakenIdentityError,
+    UnknownEntryError,
+)
+from acl.records.memberships import MAX_NESTING, drop_members
+from acl.records.schema_directory import group_memberships, user_memberships
+from tests.integration.records.samples import NOW
+
+EVENT = AuditEvent(
+    kind=AuditKind.DIRECTORY, time=NOW, subject="service:idp", tenant="acme", detail={"by": "scim"}
+)
+CHANGE = Edit(EVENT)
+
+
+async def user(records: Records, name: str = "ada", tenant: str = "acme", **more: Any) -> str:
+    state = UserState(identity=f"user:{name}", **more)
+    return (await records.directory.create_user(tenant, state, CHANGE)).id
+
+
+async def group(records: Records, name: str, *members: str, tenant: str = "acme") -> str:
+    state = GroupState(identity=f"group:{name}", members=frozenset(members))
+    return (await records.directory.create_group(tenant, state, CHANGE)).id
+
+
+async def members(records: Records, group_id: str, *ids: str, tenant: str = "acme") -> None:
+    found = await records.directory.group(tenant, Wanted(id=group_id))
+    assert found is not None
+    state = replace(found.state, members=frozenset(ids))
+    await records.directory.replace_group(Place(tenant=tenant, id=group_id), state, CHANGE)
+
+
+async def groups(records: Records, name: str = "ada", tenant: str = "acme") -> set[str]:
+    entry = await records.directory.resolve(tenant, f"user:{name}")
+    assert entry is not None
+    return {one.removeprefix("group:") for one in entry.groups}
+
+
+async def last_detail(records: Records) -> dict[str, Any]:
+    events = await records.audit.events(kind=AuditKind.DIRECTORY, limit=1000)
+    return dict(events[-1].event.detail)
+
+
+async def test_what_is_written_comes_back(records: Records) -> None:
+    state = UserState(
+        identity="user:ada",
+        external_id="00u1-É",
+        display_name='Ada "the CFO" \U0001f600',
+        active=False,
+        clearance=0,
+        compartments=frozenset({"finance", "über"}),
+    )
+    created = await records.directory.create_user("acme", state, CHANGE)
+
+    assert created.state == state
+    assert (created.version, created.created_at, created.updated_at) == (1, NOW, NOW)
+    entry = await records.directory.resolve("acme", "user:ada")
+    assert entry is not None
+    assert entry.user == created
+    assert await records.directory.user("acme", Wanted(id=created.id)) == created
+    assert await records.directory.resolve("acme", "user:bob") is None
+    assert await records.directory.resolve("globex", "user:ada") is None
+
+
+async def test_nothing_said_is_not_everything_taken_away(records: Records) -> None:
+    await user(records)
+    await user(records, "bob", compartments=frozenset())
+    silent, none = [
+        await records.directory.resolve("acme", f"user:{one}") for one in ("ada", "bob")
+    ]
+    assert silent is not None
+    assert none is not None
+
+    assert not silent.user.state.says_rights
+    assert none.user.state.says_rights
+    assert none.user.state.compartments == frozenset()
+
+
+async def test_a_change_counts_and_is_on_record(records: Records) -> None:
+    before = (await records.standing.read()).directory
+    ada = await user(records)
+    staff = await group(records, "staff", ada)
+    await records.directory.replace_user(
+        Place(tenant="acme", id=ada), UserState(identity="user:ada", active=False), CHANGE
+    )
+    replaced = await last_detail(records)
+    await members(records, staff)
+    emptied = await last_detail(records)
+    await records.directory.delete_user(Place(tenant="acme", id=ada), CHANGE)
+    deleted = await last_detail(records)
+
+    assert (await records.standing.read()).directory == before + 5
+    assert replaced["change"] == "replaced"
+    assert (replaced["active"], replaced["before"]["active"]) == (False, True)
+    assert emptied["removed"] == ["user:ada"]
+    assert deleted == {
+        "by": "scim",
+        "change": "deleted",
+        "identity": "user:ada",
+        "directory": before + 5,
+    }
+    assert (await records.audit.verify()).fault is None
+    found = await records.audit.concerning(ada, kinds=[AuditKind.DIRECTORY])
+    assert len(found) == 3
+
+
+async def test_a_refused_change_leaves_nothing(records: Records) -> None:
+    ada = await user(records)
+    await user(records, "bob")
+    before = await records.standing.read(), await records.audit.head()
+    place = Place(tenant="acme", id=ada, version=7)
+
+    with pytest.raises(TakenIdentityError, match="`user:bob` is another entry"):
+        await user(records, "bob")
+    with pytest.raises(TakenIdentityError):
+        await records.directory.replace_user(
+            Place(tenant="acme", id=ada), UserState(identity="user:bob"), CHANGE
+        )
+    with pytest.raises(StaleEntryError, match="at version 1; the change was made on 7"):
+        await records.directory.replace_user(place, UserState(identity="user:eve"), CHANGE)
+    with pytest.raises(StaleEntryError):
+        await records.directory.delete_user(place, CHANGE)
+    with pytest.raises(DirectoryFaultError, match="no user or group of this tenant"):
+        await group(records, "staff", ada, "nobody")
+
+    assert (await records.standing.read(), await records.audit.head()) == before
+    assert await records.directory.count_groups("acme") == 0
+
+
+async def test_a_change_under_rights_that_moved_on_is_not_made(records: Records) -> None:
+    under = await records.standing.read()
+    await records.directory.create_user("acme", UserState(identity="user:ada"), Edit(EVENT, under))
+
+    with pytest.raises(MovedOnError):
+        await records.directory.create_user(
+            "acme", UserState(identity="user:bob"), Edit(EVENT, under)
+        )
+    assert await records.directory.count_users("acme") == 1
+
+
+async def test_nothing_is_reached_from_another_tenant(records: Records) -> None:
+    ada = await user(records)
+    staff = await group(records, "staff", ada)
+    there = Place(tenant="globex", id=ada)
+
+    with pytest.raises(UnknownEntryError):
+        await records.directory.replace_user(there, UserState(identity="user:ada"), CHANGE)
+    with pytest.raises(UnknownEntryError):
+        await records.directory.delete_user(there, CHANGE)
+    with pytest.raises(UnknownEntryError):
+        await records.directory.delete_group(Place(tenant="globex", id=staff), CHANGE)
+    with pytest.raises(UnknownEntryError):
+        await records.directory.replace_group(
+            Place(tenant="globex", id=staff), GroupState(identity="group:staff"), CHANGE
+        )
+    with pytest.raises(DirectoryFaultError):
+        await group(records, "staff", ada, tenant="globex")
+    assert await records.directory.user("globex", Wanted(id=ada)) is None
+    assert await records.directory.group("globex", Wanted(id=staff)) is None
+    assert await records.directory.users("globex") == ()
+
+
+async def test_the_database_itself_refuses_a_member_of_another_tenant(records: Records) -> None:
+    ada = await user(records, tenant="globex")
+    staff = await group(records, "staff")
+    row = {"group_id": staff, "member_id": ada, "tenant": "acme"}
+
+    with pytest.raises(RecordsConflictError):
+        await records.database.write(lambda one: one.execute(insert(user_memberships), [row]))
+
+
+async def test_groups_are_nested(records: Records) -> None:
+    ada = await user(records)
+    payroll = await group(records, "payroll", ada)
+    finance = await group(records, "finance", payroll)
+    staff = await group(records, "staff", finance, ada)
+    await group(records, "other")
+
+    assert await groups(records) == {"payroll", "finance", "staff"}
+    found = await records.directory.group("acme", Wanted(id=staff))
+    assert found is not None
+    assert found.members == (
+        Member(PrincipalKind.USER, ada, "user:ada"),
+        Member(PrincipalKind.GROUP, finance, "group:finance"),
+    )
+    directly = await records.directory.groups_directly(ada)
+    assert [one.identity for one in directly] == ["group:payroll", "group:staff"]
+
+    await members(records, finance)
+    assert await groups(records) == {"payroll", "staff"}
+    await records.directory.delete_group(Place(tenant="acme", id=payroll), CHANGE)
+    assert await groups(records) == {"staff"}
+
+
+async def test_a_deleted_member_makes_another_version_of_its_groups(records: Records) -> None:
+    ada = await user(records)
+    staff = await group(records, "staff", ada)
+    await group(records, "other")
+    await records.directory.delete_user(Place(tenant="acme", id=ada, version=1), CHANGE)
+
+    other, changed = await records.directory.groups("acme", members=True)
+    assert (changed.id, changed.version, changed.members) == (staff, 2, ())
+    assert other.version == 1
+
+
+async def test_somebody_of_the_same_name_is_somebody_else(records: Records) -> None:
+    ada = await user(records)
+    await group(records, "staff", ada)
+    await records.directory.delete_user(Place(tenant="acme", id=ada), CHANGE)
+    again = await user(records)
+
+    assert again != ada
+    assert await groups(records) == set()
+
+
+async def test_a_circle_is_refused(records: Records) -> None:
+    inner = await group(records, "inner")
+    middle = await group(records, "middle", inner)
+    outer = await group(records, "outer", middle)
+    before = await records.standing.read()
+
+    for held in (inner, outer):
+        with pytest.raises(DirectoryFaultError, match="circle"):
+            await members(records, inner, held, outer)
+    with pytest.raises(DirectoryFaultError, match="circle"):
+        await members(records, middle, inner, outer)
+    assert await records.standing.read() == before
+
+
+async def test_two_writers_do_not_make_a_circle_together(records: Records) -> None:
+    one, two = await group(records, "one"), await group(records, "two")
+    ends = await asyncio.gather(
+        members(records, one, two), members(records, two, one), return_exceptions=True
+    )
+
+    assert sum(isinstance(end, DirectoryFaultError) for end in ends) == 1
+    assert sum(end is None for end in ends) == 1
+
+
+async def test_a_circle_that_was_stored_ends_the_walk(records: Records) -> None:
+    ada = await user(records)
+    one = await group(records, "one", ada)
+    two = await group(records, "two", one)
+    row = {"group_id": one, "member_id": two, "tenant": "acme"}
+    await records.database.write(
+        lambda database: database.execute(insert(group_memberships), [row])
+    )
+
+    assert await groups(records) == {"one", "two"}
+    three = await group(records, "three")
+    with pytest.raises(DirectoryFaultError, match="nested more than"):
+        await members(records, three, one)
+
+
+async def test_nesting_is_bounded_when_written_and_never_when_read(records: Records) -> None:
+    ada = await user(records)
+    last, chain = await group(records, "g0", ada), ["g0"]
+    for number in range(1, MAX_NESTING + 1):
+        last = await group(records, f"g{number}", last)
+        chain.append(f"g{number}")
+    with pytest.raises(DirectoryFaultError, match=f"more than {MAX_NESTING} deep"):
+        await group(records, "beyond", last)
+    top = await group(records, "top")
+    row = {"group_id": top, "member_id": last, "tenant": "acme"}
+    await records.database.write(
+        lambda database: database.execute(insert(group_memberships), [row])
+    )
+
+    assert await groups(records) == {*chain, "top"}
+
+
+async def test_the_depth_above_counts_too(records: Records) -> None:
+    bottom = await group(records, "bottom")
+    last = bottom
+    for number in range(MAX_NESTING):
+        last = await group(records, f"g{number}", last)
+    below = await group(records, "below")
+
+    with pytest.raises(DirectoryFaultError, match=f"would be nested more than {MAX_NESTING} deep"):
+        await members(records, bottom, below)
+
+
+async def test_lists_are_ordered_sliced_and_narrowed(records: Records) -> None:
+    ids = {name: await user(records, name, external_id=f"x-{name}") for name in "cab"}
+    staff = await group(records, "staff", ids["a"])
+    team = await group(records, "team", staff)
+
+    async def names(wanted: Wanted, part: Slice = FIRST) -> list[str]:
+        return [one.state.identity for one in await records.directory.users("acme", wanted, part)]
+
+    assert await names(Wanted()) == ["user:a", "user:b", "user:c"]
+    assert await names(Wanted(), Slice(start=1, limit=1)) == ["user:b"]
+    assert await names(Wanted(external_id="x-c")) == ["user:c"]
+    assert await names(Wanted(identity="user:b", id=ids["a"])) == []
+    assert await records.directory.count_users("acme", Wanted(id=ids["c"])) == 1
+    assert await records.directory.count_users("acme") == 3
+    for member, held in ((ids["a"], staff), (staff, team)):
+        found = await records.directory.groups("acme", Wanted(member=member))
+        assert [one.id for one in found] == [held]
+        assert found[0].members == ()
+
+
+async def test_large_groups_are_written_in_parts(records: Records) -> None:
+    staff = await group(records, "staff")
+    many = [await user(records, f"u{number}") for number in range(30)]
+    await members(records, staff, *many)
+    found = await records.directory.group("acme", Wanted(id=staff))
+    assert found is not None
+    assert {one.id for one in found.members} == set(many)
+
+    def drop(connection: Connection) -> None:
+        drop_members(connection, staff, found.members * 20)
+
+    await records.database.write(drop)
+    emptied = await records.directory.group("acme", Wanted(id=staff))
+    assert emptied is not None
+    assert emptied.members == ()
+
+
+# Who is in whom: an edge from a higher number to a lower one is a group that holds another.
+edges = st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7)).filter(lambda one: one[0] > one[1]))
+
+
+def above(start: set[int], held_by: set[tuple[int, int]]) -> set[int]:
+    """The oracle: everything that holds one of `start`, by repeated looking."""
+    while True:
+        more = start | {outer for outer, inner in held_by if inner in start}
+        if more == start:
+            return start
+        start = more
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(edges=edges, direct=st.sets(st.integers(0, 7)), dropped=st.integers(0, 7))
+def test_the_groups_of_a_user_are_the_closure(
+    sqlite_url: str, edges: set[tuple[int, int]], direct: set[int], dropped: int
+) -> None:
+    asyncio.run(_closure(sqlite_url, edges, direct, dropped))
+
+
+async def _closure(url: str, edges: set[tuple[int, int]], direct: set[int], dropped: int) -> None:
+    records = await Records.open(url, b"0" * 32)
+    tenant = f"t{abs(hash((frozenset(edges), frozenset(direct), dropped)))}"
+    if await records.directory.count_users(tenant):
+        await records.close()
+        return
+    ada = await user(records, tenant=tenant)
+    ids: list[str] = []
+    for number in range(8):
+        held = [ids[inner] for outer, inner in edges if outer == number]
+        mine = [ada] if number in direct else []
+        ids.append(await group(records, f"g{number}", *held, *mine, tenant=tenant))
+    assert await groups(records, tenant=tenant) == {f"g{one}" for one in above(direct, edges)}
+
+    await records.directory.delete_group(Place(tenant=tenant, id=ids[dropped]), CHANGE)
+    left = {edge for edge in edges if dropped not in edge}
+    expected = above(direct - {dropped}, left)
+    assert await groups(records, tenant=tenant) == {f"g{one}" for one in expected}
+    await records.close()

@@ -1,0 +1,351 @@
+"""Labels as people change them: one winner, whole history, shares that end, folders, jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from acl.labels import Label
+from acl.records import (
+    AuditKind,
+    ChangeKind,
+    DocumentRecord,
+    FolderLabel,
+    ItemState,
+    LabelEdit,
+    MovedOnError,
+    NewJob,
+    Proposal,
+    Records,
+    RecordsConflictError,
+    RecordsError,
+    Share,
+    StaleFolderError,
+    StaleLabelError,
+    UnknownDocumentError,
+    UnstorableError,
+)
+from acl.records.labels import Provided
+from tests.integration.records.samples import (
+    KEY,
+    NOW,
+    SCHEMA,
+    chunks,
+    document_id,
+    event,
+    in_effect,
+    label,
+    put,
+    version,
+)
+
+DOCUMENT = document_id("file:a.txt")
+LATER = NOW + timedelta(hours=1)
+TICK = timedelta(microseconds=1)
+
+
+def share(principal: str = "user:bob", until: Any = LATER) -> Share:
+    return Share(principal=principal, until=until, by="user:ada", since=NOW)
+
+
+def edit(
+    made: Label, *, expected: int = 1, shares: tuple[Share, ...] = (), **more: Any
+) -> LabelEdit:
+    values: dict[str, Any] = {
+        "document_id": DOCUMENT,
+        "expected_version": expected,
+        "label": made,
+        "shares": shares,
+        "origins": {"source": label().as_json(), "own": ["readers"]},
+        "kind": ChangeKind.RELABEL,
+        "reason": "because",
+        "change_id": "c",
+    }
+    return LabelEdit(**{**values, **more})
+
+
+def with_readers(*names: str) -> Label:
+    return label(readers=["user:ada", "group:all", *names])
+
+
+async def document(records: Records) -> DocumentRecord:
+    found = await records.catalog.document(DOCUMENT)
+    assert found is not None
+    return found
+
+
+async def shared(records: Records, *shares: Share) -> int:
+    made = with_readers(*(one.principal for one in shares))
+    return await records.labels.change(edit(made, shares=shares), event(AuditKind.RELABEL))
+
+
+async def test_a_change_is_kept_with_what_was_before(records: Records) -> None:
+    await put(records, version())
+    new = await records.labels.change(
+        edit(label("confidential")), event(AuditKind.RELABEL, later=5)
+    )
+    last, first = await records.labels.history(DOCUMENT)
+    assert (new, last.label_version, first.label_version) == (2, 2, 1)
+    assert (first.kind, first.before, first.by) == (ChangeKind.INGEST, None, "user:ada")
+    assert last.before is not None
+    assert last.before["label"] == first.after["label"] == label().as_json()
+    assert last.after["label"] == label("confidential").as_json()
+    assert (last.reason, last.change_id, last.kind) == ("because", "c", ChangeKind.RELABEL)
+    assert last.at == NOW + timedelta(seconds=5)
+    assert await records.labels.history(DOCUMENT, below=2) == (first,)
+    state = await records.labels.state(DOCUMENT)
+    assert state is not None
+    assert state.origins["own"] == ["readers"]
+    assert await records.labels.state(document_id("file:none")) is None
+
+
+async def test_of_two_writers_one_wins_and_nothing_is_united(records: Records, url: str) -> None:
+    await put(records, version())
+    other = await Records.open(url, KEY)
+    wanted = [with_readers(f"user:u{number}") for number in range(6)]
+    answers = await asyncio.gather(
+        *(
+            (records, other)[number % 2].labels.change(edit(one), event(AuditKind.RELABEL))
+            for number, one in enumerate(wanted)
+        ),
+        return_exceptions=True,
+    )
+    await other.close()
+    winners = [number for number, one in enumerate(answers) if one == 2]
+    stale = [one for one in answers if isinstance(one, StaleLabelError)]
+    assert (len(winners), len(stale)) == (1, 5)
+    assert (stale[0].expected, stale[0].actual) == (1, 2)
+    assert (await document(records)).label(SCHEMA, NOW) == wanted[winners[0]]
+    assert len(await records.labels.history(DOCUMENT)) == 2
+
+
+async def test_a_share_ends_at_its_moment_before_anybody_takes_it_out(records: Records) -> None:
+    await put(records, version())
+    await shared(records, share(), share("group:x", None))
+    found = await document(records)
+    assert found.label(SCHEMA, LATER - TICK) == with_readers("user:bob", "group:x")
+    assert found.label(SCHEMA, LATER) == with_readers("group:x")
+    assert found.label(SCHEMA, LATER + TICK) == with_readers("group:x")
+    assert [found.overdue(at) for at in (LATER - TICK, LATER)] == [False, True]
+    assert await records.labels.next_expiry() == LATER
+    assert await records.labels.due(LATER - TICK) == ()
+    assert await records.labels.due(LATER) == (DOCUMENT,)
+
+
+async def test_what_ended_is_taken_out_once_and_remembered(records: Records) -> None:
+    await put(records, version())
+    await shared(records, share(), share("group:x", None))
+    ended = replace(event(AuditKind.RELABEL), time=LATER, subject="service:strongroom")
+    assert await records.labels.expire(DOCUMENT, replace(ended, time=LATER - TICK)) is None
+    assert await records.labels.expire(DOCUMENT, ended) == 3
+    assert await records.labels.expire(DOCUMENT, ended) is None
+    assert await records.labels.expire(document_id("file:none"), ended) is None
+    found = await document(records)
+    assert found.label_json == with_readers("group:x").as_json()
+    assert found.label_digest == with_readers("group:x").digest
+    assert [one.principal for one in found.shares] == ["group:x"]
+    assert (await records.labels.next_expiry(), await records.labels.due(LATER)) == (None, ())
+    last, *_ = await records.labels.history(DOCUMENT)
+    assert (last.kind, last.reason) == (ChangeKind.EXPIRY, "shares ended: user:bob")
+    assert (await records.audit.verify()).fault is None
+
+
+async def test_a_share_of_whom_the_label_does_not_name_is_none(records: Records) -> None:
+    await put(records, version())
+    await shared(records, share())
+    await records.documents.relabel(
+        DOCUMENT, label(), expected_label_version=2, event=event(AuditKind.RELABEL)
+    )
+    found = await document(records)
+    assert (found.shares, await records.labels.next_expiry()) == ((), None)
+    state = await records.labels.state(DOCUMENT)
+    assert state is not None
+    assert state.origins["own"] == ["readers"]
+
+
+async def test_a_new_text_keeps_the_shares_that_its_label_names(records: Records) -> None:
+    await put(records, version())
+    await shared(records, share())
+    new = version(
+        "file:a.txt",
+        "other",
+        chunks=chunks("other"),
+        label=with_readers("user:bob"),
+        expected_label_version=2,
+    )
+    await put(records, new)
+    assert [one.principal for one in (await document(records)).shares] == ["user:bob"]
+    assert len(await records.labels.history(DOCUMENT)) == 2
+    await put(records, replace(new, label=label("confidential")))
+    assert (await document(records)).shares == ()
+    last, *_ = await records.labels.history(DOCUMENT)
+    assert (last.kind, last.label_version) == (ChangeKind.INGEST, 3)
+    assert last.before is not None
+    assert [one["principal"] for one in last.before["shares"]] == ["user:bob"]
+
+
+def test_a_share_that_ends_before_it_begins_is_none() -> None:
+    with pytest.raises(UnstorableError, match="not after the moment"):
+        share(until=NOW)
+    whole = share(until=None)
+    assert (Share.from_json(whole.as_json()), whole.over(LATER)) == (whole, False)
+
+
+async def test_a_change_is_refused_when_the_rights_moved_on(records: Records) -> None:
+    await put(records, version())
+    under = await records.standing.read()
+    await in_effect(records, "a")
+    with pytest.raises(MovedOnError):
+        await records.labels.change(
+            edit(label("confidential")), event(AuditKind.RELABEL), provided=Provided(under=under)
+        )
+    assert (await document(records)).label_version == 1
+    now = await records.standing.read()
+    assert (
+        await records.labels.change(
+            edit(label("confidential")), event(AuditKind.RELABEL), provided=Provided(under=now)
+        )
+        == 2
+    )
+
+
+def proposal(**more: Any) -> Proposal:
+    values: dict[str, Any] = {
+        "id": str(uuid.uuid4()),
+        "document_id": DOCUMENT,
+        "expected_version": 1,
+        "changes": {"set": {}},
+        "wanted": label("public").as_json(),
+        "by": "user:ada",
+        "at": NOW,
+        "reason": "out",
+    }
+    return Proposal(**{**values, **more})
+
+
+async def test_a_proposal_is_used_up_once_and_only_on_its_label(records: Records) -> None:
+    await put(records, version())
+    one, two = proposal(), proposal(at=LATER)
+    for each in (one, two):
+        await records.labels.propose(each, event(AuditKind.RELABEL_PROPOSED))
+    assert await records.labels.proposals(DOCUMENT) == (one, two)
+    with pytest.raises(StaleLabelError):
+        await records.labels.propose(proposal(expected_version=9), event())
+    with pytest.raises(UnknownDocumentError):
+        await records.labels.propose(proposal(document_id=document_id("file:none")), event())
+    foreign = Provided(proposal=str(uuid.uuid4()))
+    with pytest.raises(RecordsConflictError, match="decided upon by another"):
+        await records.labels.change(edit(label("public")), event(), provided=foreign)
+    await records.labels.change(edit(label("public")), event(), provided=Provided(proposal=one.id))
+    # What waited for the label before is gone with it.
+    assert await records.labels.proposals(DOCUMENT) == ()
+
+
+def job(**more: Any) -> NewJob:
+    values: dict[str, Any] = {
+        "id": str(uuid.uuid4()),
+        "tenant": "acme",
+        "by": "user:ada",
+        "asker": {"operator": True},
+        "request": {"kind": "relabel"},
+        "reason": "many",
+        "items": {DOCUMENT: 1, document_id("file:b.txt"): 1, document_id("file:c.txt"): 1},
+    }
+    return NewJob(**{**values, **more})
+
+
+async def test_a_job_knows_what_became_of_each_document(records: Records) -> None:
+    await put(records, version())
+    made = job()
+    await records.jobs.create(made, event(AuditKind.RELABEL_JOB))
+    (waiting,) = await records.jobs.unfinished()
+    assert (waiting.id, waiting.total, waiting.pending) == (made.id, 3, 3)
+    provided = Provided(job=made.id)
+    await records.labels.change(edit(label("confidential")), event(), provided=provided)
+    with pytest.raises(RecordsConflictError, match="done by another"):
+        await records.labels.change(edit(label("public"), expected=2), event(), provided=provided)
+    other = document_id("file:b.txt")
+    await records.jobs.settle(made.id, other, ItemState.FAILED, "no")
+    await records.jobs.settle(made.id, other, ItemState.CONFLICT, "too late")
+    (failed,) = await records.jobs.items(made.id, state=ItemState.FAILED)
+    assert (failed.document_id, failed.detail, failed.expected_version) == (other, "no", 1)
+    found = await records.jobs.job(made.id)
+    assert found is not None
+    assert found.counts == {ItemState.DONE: 1, ItemState.FAILED: 1, ItemState.PENDING: 1}
+    assert (found.request, found.asker, found.reason) == (made.request, made.asker, "many")
+    await records.jobs.settle(made.id, document_id("file:c.txt"), ItemState.CONFLICT, "gone")
+    assert await records.jobs.unfinished() == ()
+    assert [one.id for one in await records.jobs.recent()] == [made.id]
+    assert await records.jobs.job("nonsense") is None
+    assert await records.jobs.items(made.id, state=ItemState.DONE, after=DOCUMENT) == ()
+
+
+async def test_a_document_of_a_job_stays_pending_if_its_change_fails(records: Records) -> None:
+    await put(records, version())
+    made = job()
+    await records.jobs.create(made, event(AuditKind.RELABEL_JOB))
+    with pytest.raises(StaleLabelError):
+        await records.labels.change(
+            edit(label("public"), expected=7), event(), provided=Provided(job=made.id)
+        )
+    found = await records.jobs.job(made.id)
+    assert found is not None
+    assert found.pending == 3
+
+
+def folder(**more: Any) -> FolderLabel:
+    values: dict[str, Any] = {
+        "tenant": "acme",
+        "path": "/acme/hr/",
+        "attributes": {"classification": 2},
+        "by": "user:ada",
+        "at": NOW,
+    }
+    return FolderLabel(**{**values, **more})
+
+
+async def test_of_two_who_set_a_folder_one_is_told(records: Records, url: str) -> None:
+    other = await Records.open(url, KEY)
+    first = await records.folders.put(
+        folder(), expected_version=0, job=job(items={}), event=event()
+    )
+    answers = await asyncio.gather(
+        *(
+            store.folders.put(
+                folder(attributes={"classification": number}),
+                expected_version=first,
+                job=job(items={}),
+                event=event(),
+            )
+            for number, store in enumerate((records, other))
+        ),
+        return_exceptions=True,
+    )
+    await other.close()
+    (lost,) = [one for one in answers if isinstance(one, StaleFolderError)]
+    assert (lost.path, lost.expected, lost.actual) == ("/acme/hr/", 1, 2)
+    (kept,) = await records.folders.of_tenant("acme")
+    assert kept.version == 2
+    assert kept.attributes == {"classification": answers.index(2)}
+    assert await records.folders.of_tenant("globex") == ()
+    # The job of the one that was refused was not stored either.
+    assert len(await records.jobs.recent()) == 2
+
+
+async def test_two_who_set_a_folder_first_do_not_both_succeed(records: Records, url: str) -> None:
+    other = await Records.open(url, KEY)
+    answers = await asyncio.gather(
+        *(
+            store.folders.put(folder(), expected_version=0, job=job(items={}), event=event())
+            for store in (records, other)
+        ),
+        return_exceptions=True,
+    )
+    await other.close()
+    assert sorted(isinstance(one, RecordsError) for one in answers) == [False, True]
+    assert len(await records.folders.of_tenant("acme")) == 1

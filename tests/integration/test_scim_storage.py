@@ -1,0 +1,80 @@
+"""What the SCIM library is told when an entry goes or changes under its hands."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scim2_models import (
+    NotFoundException,
+    PreconditionFailedException,
+    Resource,
+    ResourceType,
+    SearchRequest,
+)
+from scim2_server.utils import parametrize
+
+from acl.records import AuditEvent, AuditKind, Records
+from acl.records.directory import Edit
+from retrieval.service import scim_storage
+from retrieval.service.scim_models import Group, scim_models
+from retrieval.service.scim_storage import DirectoryStorage
+from tests.integration.records.samples import KEY, NOW
+
+MODELS = scim_models(None)
+USERS, GROUPS = MODELS.provider.resource_types
+EDIT = Edit(AuditEvent(kind=AuditKind.DIRECTORY, time=NOW, subject="service:idp"))
+
+
+@pytest.fixture(name="storage")
+async def _storage(tmp_path: Path) -> AsyncIterator[DirectoryStorage]:
+    records = await Records.open(f"sqlite:///{tmp_path / 'records.db'}", KEY)
+    yield DirectoryStorage(records.directory, MODELS, "acme", EDIT)
+    await records.close()
+
+
+def named(kind: ResourceType, name: str) -> Resource[Any]:
+    if kind is USERS:
+        return MODELS.user(user_name=name)  # type: ignore[no-any-return]
+    return Group.model_validate({"displayName": name})
+
+
+@pytest.mark.parametrize("kind", [USERS, GROUPS])
+async def test_what_is_gone_or_changed_is_said(
+    storage: DirectoryStorage, kind: ResourceType
+) -> None:
+    made = await storage.create(kind, named(kind, "one"))
+    assert made.meta is not None
+    assert made.id is not None
+    await storage.update(kind, made, expected_version=made.meta.version)
+
+    with pytest.raises(PreconditionFailedException, match="changed meanwhile"):
+        await storage.update(kind, made, expected_version=made.meta.version)
+    with pytest.raises(PreconditionFailedException):
+        await storage.delete(kind, made.id, expected_version=made.meta.version)
+    await storage.delete(kind, made.id)
+    for gone in (
+        storage.get(kind, made.id),
+        storage.update(kind, made),
+        storage.delete(kind, made.id),
+    ):
+        with pytest.raises(NotFoundException, match="no such resource"):
+            await gone
+
+
+async def test_a_filter_is_asked_about_every_entry_part_by_part(
+    storage: DirectoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scim_storage, "_PART", 3)
+    for number in range(8):
+        await storage.create(USERS, named(USERS, f"u{number}"))
+    asked = parametrize(SearchRequest, MODELS.user)(
+        filter='userName sw "u" and not (userName eq "u3")', start_index=3, count=4
+    )
+    page = await storage.search([USERS], asked)
+
+    assert page.total == 7
+    found: list[Any] = page.resources
+    assert [one.user_name for one in found] == ["u2", "u4", "u5", "u6"]

@@ -1,0 +1,179 @@
+"""New enemies, moving policies, and revisions that are asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from acl.records import AuditEvent as Event
+from acl.records import AuditKind, MovedOnError, Suspension
+from acl.subject import Subject
+from ingest.index.engine import Vector
+from retrieval.documents import DocumentNotFoundError
+from retrieval.search import Searcher, SearchRequest
+from retrieval.standing import ANY, ATTEMPTS, AtLeast, NotReachedError, Standing, UnsettledError
+from tests.integration.policies import changed, put_in_effect
+from tests.integration.world import ADA, EVE, NOW, POLICY, QUERY_KEY, SAM, World
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+QUESTION = SearchRequest(query="supplier falcon", top_k=50)
+THREAD = "file:acme/engineering/thread.eml"
+CASH = "file:acme/finance/cash.txt"
+
+
+@dataclass
+class Gate:
+    """An encoder that waits in the middle of a search until it is let go."""
+
+    encoder: Any
+    reached: asyncio.Event
+    go_on: asyncio.Event
+
+    async def encode_question(self, text: str) -> Vector:
+        self.reached.set()
+        await self.go_on.wait()
+        vector: Vector = await self.encoder.encode_question(text)
+        return vector
+
+
+def gated(light: World) -> tuple[Searcher, Gate]:
+    gate = Gate(light.tools.encoder, asyncio.Event(), asyncio.Event())
+    searcher = Searcher(
+        records=light.records,
+        store=light.searcher._store,
+        encoder=gate,  # type: ignore[arg-type]
+        standing=light.standing,
+        query_key=QUERY_KEY,
+    )
+    return searcher, gate
+
+
+async def without(light: World, *lines: str, add: tuple[str, ...] = ()) -> int:
+    source = changed(POLICY, light.schema, remove=lines, add=add)
+    return (await put_in_effect(light.records, source, now=NOW)).revision
+
+
+async def test_a65_a_revocation_during_a_search_hides_what_came_after_it(light: World) -> None:
+    searcher, gate = gated(light)
+    under_way = asyncio.create_task(searcher.search(EVE, QUESTION, NOW))
+    await gate.reached.wait()
+
+    # Eve loses the folder; only then a document is moved into it.
+    revision = await without(light, "p, group:engineering")
+    await light.relabel("file:acme/board/minutes.md", classification=0, compartments=[])
+    gate.go_on.set()
+
+    page = await under_way
+    assert page.policy_revision == revision
+    assert THREAD not in {one.uri for one in page.hits}
+
+
+async def test_a66_who_left_a_folder_does_not_see_what_moves_in(light: World) -> None:
+    await light.relabel(THREAD, readers=["user:eve"])
+    searcher, gate = gated(light)
+    under_way = asyncio.create_task(searcher.search(EVE, QUESTION, NOW))
+    await gate.reached.wait()
+
+    await light.relabel(THREAD, readers=[])
+    await without(light, "p, group:engineering")
+    gate.go_on.set()
+
+    assert THREAD not in {one.uri for one in (await under_way).hits}
+
+
+async def test_nothing_is_released_while_the_policy_keeps_changing(light: World) -> None:
+    before = (await light.records.audit.head()).seq
+    attempts = 0
+
+    async def moving() -> None:
+        nonlocal attempts
+        attempts += 1
+        pinned = await light.standing.pin(ADA)
+        await without(light, "nothing holds this text")
+        event = Event(kind=AuditKind.SEARCH, time=NOW, subject=ADA.id)
+        await light.records.audit.append(event, under=pinned.heads)
+
+    with pytest.raises(UnsettledError, match="keep changing"):
+        await light.standing.settled(moving)
+
+    assert attempts == ATTEMPTS
+    kinds = {one.event.kind for one in await light.records.audit.events(after=before)}
+    assert kinds == {AuditKind.POLICY_PROPOSED, AuditKind.POLICY_ACTIVATED}
+
+
+async def test_a_member_who_is_removed_meanwhile_is_asked_about_again(light: World) -> None:
+    known = {EVE.id: EVE}
+
+    async def resolve(subject: Subject) -> Subject:
+        return known[subject.id]
+
+    standing = Standing(light.records, light.snapshots, resolve=resolve)
+    pinned = await standing.pin(EVE)
+    assert pinned.subject is EVE
+
+    outsider = replace(EVE, groups=frozenset())
+    known[EVE.id] = outsider
+    assert (await standing.pin(EVE)).subject is outsider
+
+
+async def test_what_another_process_changed_is_obeyed_at_once(light: World) -> None:
+    other = Standing(light.records, light.snapshots)
+    revision = await without(light, "p, group:engineering")
+
+    assert (await other.current()).revision == revision
+    assert (await light.standing.pin(EVE)).snapshot.revision == revision
+    assert THREAD not in await light.uris(EVE, "supplier")
+    assert light.standing.snapshots.pin().revision == revision
+
+
+async def test_whoever_reaches_a_suspended_role_is_denied(light: World) -> None:
+    sam = replace(SAM, clearance=2, compartments=frozenset({"finance"}))
+    assert CASH in await light.uris(sam, "cash position")
+    document = await light.document(CASH)
+    policies = light.records.policies
+    role = Suspension(
+        tenant="acme", principal="role:auditor", revision=1, reason="differs", since=NOW
+    )
+
+    await policies.suspend(role, Event(kind=AuditKind.ROLE_SUSPENDED, time=NOW, subject="x"))
+
+    assert await light.uris(sam, "cash position") == set()
+    with pytest.raises(DocumentNotFoundError):
+        await light.reader.document(sam, document.id, now=NOW)
+    assert await light.uris(EVE, "supplier") != set()
+    back = Event(kind=AuditKind.ROLE_REINSTATED, time=NOW, subject="x")
+    await policies.reinstate("acme", "role:auditor", back)
+    assert CASH in await light.uris(sam, "cash position")
+
+
+async def test_a_revision_that_is_asked_for_is_waited_for(light: World) -> None:
+    page = await light.ask(EVE, "supplier")
+    asked = AtLeast(policy=page.policy_revision + 1, label=page.label_revision + 1)
+
+    under_way = asyncio.create_task(light.searcher.search(EVE, QUESTION, NOW, at_least=asked))
+    await without(light, "p, group:engineering")
+    await light.relabel(THREAD, classification=1)
+
+    answer = await under_way
+    assert answer.policy_revision >= asked.policy
+    assert answer.label_revision >= asked.label
+    for never, field in (
+        (AtLeast(policy=99), "min_revision"),
+        (AtLeast(label=9999), "min_label_revision"),
+    ):
+        with pytest.raises(NotReachedError, match=f"`{field}`"):
+            await light.standing.pin(EVE, at_least=never)
+    assert (await light.standing.pin(EVE, at_least=ANY)).snapshot.revision == 2
+
+
+async def test_a_release_that_moved_on_is_not_on_record(light: World) -> None:
+    pinned = await light.standing.pin(ADA)
+    await without(light, "nothing holds this text")
+    event = Event(kind=AuditKind.SEARCH, time=NOW, subject=ADA.id)
+
+    with pytest.raises(MovedOnError):
+        await light.records.audit.append(event, under=pinned.heads)

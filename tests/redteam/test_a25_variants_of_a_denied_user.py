@@ -1,0 +1,48 @@
+"""A25: no spelling of a denied user's name, at the identity provider, is another principal."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from acl.errors import IdentityError
+from acl.identity import PrincipalKind, identity_of
+from acl.records import AuditEvent, AuditKind, Records
+from acl.records.directory import Edit
+from acl.records.directory_types import UserState
+from acl.records.errors import TakenIdentityError
+from acl.subject import Subject
+from retrieval.directory import SubjectResolver, UnknownSubjectError
+from tests.integration.records.samples import KEY, NOW
+
+DENIED = "mallory"
+VARIANTS = [
+    *("Mallory", "MALLORY", "mALLORY"),
+    *("\uff4dallory", "m\u0430llory", "mallory\u200b", "\u202emallory", "ma\u00adllory"),
+    *("mal\u217cory", "mallory\u0301", " mallory", "mallory ", "mallory\n", "\u1d50allory"),
+    *(unicodedata.normalize("NFD", "mallóry"), "mallory\0", "user:mallory", "MALLOR\u028f"),
+]
+EDIT = Edit(AuditEvent(kind=AuditKind.DIRECTORY, time=NOW, subject="service:idp"))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+async def test_a_variant_is_the_denied_user_or_nobody(tmp_path: Path, variant: str) -> None:
+    records = await Records.open(f"sqlite:///{tmp_path / 'records.db'}", KEY)
+    denied = UserState(identity=f"user:{DENIED}", active=False)
+    await records.directory.create_user("acme", denied, EDIT)
+
+    try:
+        same = UserState(identity=identity_of(PrincipalKind.USER, variant))
+    except IdentityError:
+        pass
+    else:
+        with pytest.raises(TakenIdentityError):
+            await records.directory.create_user("acme", same, EDIT)
+        with pytest.raises(UnknownSubjectError):
+            await SubjectResolver(records.directory).resolve(
+                Subject(id=same.identity, tenant="acme")
+            )
+    assert await records.directory.count_users("acme") == 1
+    await records.close()

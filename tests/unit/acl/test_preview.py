@@ -1,0 +1,228 @@
+"""Who gains and who loses what, and what would not have been released."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from acl.corpus import Corpus
+from acl.decide import decide
+from acl.decision import Permitted
+from acl.difference import difference_of
+from acl.labels import Label
+from acl.policy import Policy, load
+from acl.predicate import ALWAYS, NEVER, AnyOf, AtMost, Condition, holds
+from acl.preview import Conditions, PastRelease, Preview, preview, review_releases
+from acl.profiles import profiles
+from acl.subject import Subject
+from tests.unit.acl import small_policies as small
+from tests.unit.acl.company_policy import ROWS, policy
+from tests.unit.acl.default_policy import ADA, EVE, MODEL, NOW, READ, SCHEMA, label
+
+DOCUMENTS = tuple(
+    (f"{folder}-{level}-{number}", label(path=f"/acme/{folder}/x", classification=level,
+                                        compartments=[], readers=[], owner="user:nobody"))
+    for folder in ("finance", "engineering", "board")
+    for level in range(4)
+    for number in range(level + 1)
+)  # fmt: skip
+LESS = ROWS.replace("p, group:finance, acme, /acme/finance/*, document:read, True, allow\n", "")
+MORE = ROWS + "p, group:engineering, acme, /acme/board/*, document:read, True, allow\n"
+CHANGES = [
+    LESS,
+    MORE,
+    ROWS.replace("2026-03-31", "2027-03-31"),
+    ROWS.replace("role:contractor, acme, _, _", "role:auditor, acme, _, _"),
+    ROWS.replace("p, role:contractor", "p, group:engineering"),
+]
+
+
+def corpus(documents: tuple[tuple[str, Label], ...] = DOCUMENTS) -> Corpus:
+    return Corpus(documents, SCHEMA)
+
+
+def foreseen(
+    after: Policy, *subjects: Subject, readable: Condition = ALWAYS, samples: int = 5
+) -> Preview:
+    return preview(
+        Conditions(policy()), Conditions(after), subjects, READ, corpus(), at=NOW,
+        readable=readable, samples=samples,
+    )  # fmt: skip
+
+
+def permitted(made: Policy, subject: Subject) -> set[str]:
+    decision = decide(made, subject, READ, NOW)
+    if not isinstance(decision, Permitted):
+        return set()
+    return {one for one, known in DOCUMENTS if holds(decision.predicate, known)}
+
+
+def test_losses_are_counted_by_classification() -> None:
+    found = foreseen(policy(LESS), ADA, EVE)
+    (change,) = found.changes
+
+    assert change.subjects == (ADA,)
+    assert change.lost.documents == 10
+    assert change.lost.by_level == (
+        ("public", 1), ("internal", 2), ("confidential", 3), ("restricted", 4)
+    )  # fmt: skip
+    assert change.lost.samples == (
+        "finance-0-0", "finance-1-0", "finance-1-1", "finance-2-0", "finance-2-1"
+    )  # fmt: skip
+    assert (change.gained.documents, change.gained.by_level, change.gained.samples) == (0, (), ())
+    assert found.unchanged == 1
+
+
+def test_ids_are_of_documents_that_whoever_previews_may_read() -> None:
+    few = foreseen(policy(LESS), ADA, readable=AtMost("classification", 0)).changes[0].lost
+    none = foreseen(policy(LESS), ADA, readable=NEVER).changes[0].lost
+
+    assert (few.documents, few.samples) == (10, ("finance-0-0",))
+    assert (none.documents, none.samples) == (10, ())
+    one = foreseen(policy(LESS), ADA, samples=1).changes[0].lost
+    assert one.samples == ("finance-0-0",)
+
+
+def test_subjects_who_are_decided_alike_are_looked_at_once_and_the_largest_change_is_first() -> (
+    None
+):
+    twins = [
+        Subject(
+            id=f"user:{name}", tenant="acme", clearance=level, groups=frozenset({"group:legal"})
+        )
+        for name, level in (("a", 1), ("b", 3))
+    ]
+    after = policy(
+        ROWS.replace("p, group:legal, acme, /acme/board/*", "p, group:legal, acme, /acme/x/*")
+    )
+    changes = foreseen(after, *twins).changes
+
+    assert [one.subjects[0].id for one in changes] == ["user:b", "user:a"]
+    assert [one.lost.documents for one in changes] == [10, 3]
+    roles = profiles(
+        [policy(), after], tenants=["acme"], clearances=(0, 3), compartments=frozenset()
+    )
+    found = foreseen(after, *roles)
+    assert sum(len(one.subjects) for one in found.changes) + found.unchanged == len(roles)
+
+
+@pytest.mark.parametrize("rows", CHANGES)
+def test_what_is_counted_is_what_deciding_each_document_says(rows: str) -> None:
+    after = policy(rows)
+    subjects = profiles(
+        [policy(), after], tenants=["acme"], clearances=(0, 3), compartments=frozenset({"board"})
+    )
+    changes = {
+        subject: one for one in foreseen(after, *subjects).changes for subject in one.subjects
+    }
+    for subject in subjects:
+        old, new = permitted(policy(), subject), permitted(after, subject)
+        found = changes.get(subject)
+        assert (found is not None) == (old != new)
+        if found is not None:
+            assert (found.gained.documents, found.lost.documents) == (
+                len(new - old), len(old - new)
+            )  # fmt: skip
+            assert set(found.gained.samples) <= new - old
+            assert set(found.lost.samples) <= old - new
+    assert changes or "2027" in rows
+
+
+@pytest.mark.parametrize("rows", [LESS, MORE, ROWS.replace("p, role:contractor", "p, group:x")])
+def test_whom_no_changed_row_concerns_is_decided_alike(rows: str) -> None:
+    before, after = policy(), policy(rows)
+    difference = difference_of(before, after)
+    subjects = profiles(
+        [before, after], tenants=["acme"], clearances=(0, 3), compartments=frozenset({"board"})
+    )
+
+    assert difference is not None
+    concerned = [one for one in subjects if difference.concerns(one, READ, NOW)]
+    assert 0 < len(concerned) < len(subjects)
+    for one in set(subjects) - set(concerned):
+        ours, theirs = (Conditions(made).of(one, READ, NOW) for made in (before, after))
+        assert ours == theirs
+
+
+def test_more_than_rules_may_differ() -> None:
+    assert difference_of(policy(), policy(ROWS.replace("user:eve", "user:ed"))) is None
+    assert difference_of(policy(), policy(model=MODEL + "\n# changed\n")) is None
+    empty = load(small.model(), [], small.SCHEMA)
+    assert difference_of(empty, empty) is None
+    same = difference_of(policy(), policy())
+    assert same is not None
+    assert not same.concerns(ADA, READ, NOW)
+
+
+def test_a_subject_who_cannot_be_decided_upon_loses_all_and_the_reason_is_shown() -> None:
+    when = "r.sub.clearance && r.obj.classification < 4"
+    after = policy(f"p, group:finance, acme, /acme/finance/*, {READ}, {when}, allow\n")
+    (change,) = foreseen(after, ADA).changes
+
+    assert "neither true nor false" in change.error
+    assert change.lost.documents == 10
+
+
+def test_in_doubt_a_changed_row_concerns_a_subject() -> None:
+    when = "r.sub.clearance && r.obj.classification < 4"
+    row = f"p, group:finance, acme, /acme/finance/*, {READ}, {when}, allow\n"
+    difference = difference_of(policy(), policy(ROWS + row))
+
+    assert difference is not None
+    assert difference.concerns(ADA, READ, NOW)
+    assert not difference.concerns(EVE, READ, NOW)
+
+
+def test_a_schema_without_levels_is_counted_too() -> None:
+    documents = [("one", small.label()), ("two", small.label(open=False))]
+    held = Corpus(documents, small.SCHEMA)
+
+    assert held.by_level(held.census.mask(ALWAYS)) == (("", 2),)
+    assert held.label_of("one") == documents[0][1]
+    assert held.label_of("three") is None
+    nothing = Corpus([], SCHEMA)
+    assert nothing.by_level(nothing.census.mask(ALWAYS)) == ()
+
+
+def released(subject: Subject, *documents: str, at: datetime = NOW) -> PastRelease:
+    return PastRelease(id="r", subject=subject, action=READ, documents=documents, at=at)
+
+
+def test_past_releases_that_would_have_been_refused() -> None:
+    releases = [
+        released(ADA, "finance-0-0", "finance-3-0"),
+        released(ADA, "board-0-0", "deleted"),
+        released(EVE, "engineering-1-0"),
+        released(EVE, "engineering-1-1", at=NOW + timedelta(days=1)),
+    ]
+    readable = AnyOf("classification", frozenset({0, 1}))
+    review = review_releases(Conditions(policy(LESS)), releases, corpus(), readable=readable)
+    first, second = review.refused
+
+    assert (review.releases, review.gone) == (4, 1)
+    assert (first.release, first.refused, first.hidden) == (releases[0], ("finance-0-0",), 1)
+    assert (second.refused, second.hidden) == (("board-0-0",), 0)
+    every = review_releases(Conditions(policy(LESS)), releases, corpus(), readable=ALWAYS)
+    assert every.refused[0].refused == ("finance-0-0", "finance-3-0")
+
+
+@pytest.mark.parametrize(
+    ("moment", "refused"),
+    [
+        (datetime(2026, 1, 1, tzinfo=UTC), 1),
+        (datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC), 0),
+        (datetime(2026, 3, 31, 23, 59, 58, tzinfo=UTC), 0),
+        (datetime(2026, 3, 31, 23, 59, 59, tzinfo=UTC), 1),
+        (datetime(2026, 5, 1, tzinfo=UTC), 1),
+    ],
+)
+def test_a_release_is_judged_by_the_roles_of_its_own_moment(moment: datetime, refused: int) -> None:
+    sam = Subject(id="user:sam", tenant="acme", clearance=3)
+    known, held = Conditions(policy()), corpus()
+    # Others first, so that what is remembered is of another moment.
+    for other in (NOW, datetime(2026, 2, 1, tzinfo=UTC), datetime(2025, 2, 1, tzinfo=UTC)):
+        known.of(sam, READ, other)
+    releases = [released(sam, "finance-1-0", at=moment)]
+
+    assert len(review_releases(known, releases, held, readable=ALWAYS).refused) == refused
