@@ -67,7 +67,7 @@ def compile_request(
     """
     left = residuals(policy, request, at)
     rules = _combined(policy.effect, left) if policy.rules else _empty(policy, request, at)
-    condition = settled(all_of(guard, rules), policy.schema.required)
+    condition = _guarded(policy, rules, guard)
     not_after = next((moment for moment in policy.boundaries if moment >= at), None)
     if condition is NEVER:
         raised = any(one.outcome.defined is NEVER for one in left)
@@ -79,6 +79,19 @@ def compile_request(
         policy_digest=policy.digest,
         not_after=not_after,
     )
+
+
+def condition_of(policy: Policy, left: Sequence[Residual], guard: Condition) -> Condition:
+    """Return what the residuals of a policy that has rules come to, in the order of its rules.
+
+    Raises:
+        FilterTooLargeError: the rules nest too deep.
+    """
+    return _guarded(policy, _combined(policy.effect, left), guard)
+
+
+def _guarded(policy: Policy, rules: Condition, guard: Condition) -> Condition:
+    return settled(all_of(guard, rules), policy.schema.required)
 
 
 @dataclass(frozen=True, slots=True)

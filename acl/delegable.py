@@ -93,16 +93,11 @@ def _column(policy: Policy, row: Row, place: int) -> str:
 
 def _moved(old: Policy, new: Policy, tenant: str) -> Iterator[Refusal]:
     before, after = (
-        [(row.kind, row.values) for row in policy.rows if not _is_of(policy, row, tenant)]
+        [(row.kind, row.values) for row in policy.rows if tenant_of(policy, row) != tenant]
         for policy in (old, new)
     )
     if before != after and sorted(before) == sorted(after):
         yield Refusal(POLICY_FILE, "order", "rows of others may not change places")
-
-
-def _is_of(policy: Policy, row: Row, tenant: str) -> bool:
-    place = _tenant_place(policy, row)
-    return place is not None and row.values[place] == tenant
 
 
 def _asking(old: Policy, new: Policy, row: Row) -> Iterator[Refusal]:
@@ -129,7 +124,7 @@ def _unprovable(policy: Policy, term: Term, *, negated: bool) -> Iterator[tuple[
                 reason = "tests the asker alone; a delegated row compares them with the document"
                 yield source(node), reason
         case Rule():
-            raise AssertionError("a rule holds no rule")
+            raise AssertionError("a rule column holds no `eval`")
         case _:
             against = negated or (isinstance(term, Compare) and term.operator == "!=")
             for one in operands(term):

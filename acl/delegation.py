@@ -25,9 +25,9 @@ from acl.actions import Action
 from acl.admission import POLICY_FILE
 from acl.budget import UndecidedError
 from acl.conditions import all_of
-from acl.containment import escapee_of
+from acl.containment import STEPS, escapee_of
 from acl.decide import ACTION_COLUMNS, decide
-from acl.decision import Permitted
+from acl.decision import Decision, Permitted
 from acl.delegable import undelegable
 from acl.errors import FilterTooLargeError, Refusal, RequestError
 from acl.labels import Label
@@ -38,8 +38,21 @@ from acl.subject import Subject
 from acl.touched import Touched
 from acl.trials import Asker, Calendar, askers
 
-TRIALS: Final = 100_000
-"""Decisions that one change may take; each takes about a millisecond at a hundred rules."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long a question may take before the answer is that it cannot be decided.
+
+    Attributes:
+        decisions: for all profiles; each takes about a millisecond at a hundred rules.
+        steps: of one comparison.
+    """
+
+    decisions: int = 100_000
+    steps: int = STEPS
+
+
+LIMITS: Final = Limits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +78,14 @@ Verdict: TypeAlias = tuple[Refusal, ...] | Overreach
 """Nothing if the change may be made; otherwise why it may not."""
 
 
-def may_propose(
-    old: Policy, new: Policy, editor: Subject, *, profiles: Iterable[Subject], at: datetime
+def may_propose(  # noqa: PLR0913 - each is a part of the question
+    old: Policy,
+    new: Policy,
+    editor: Subject,
+    *,
+    profiles: Iterable[Subject],
+    at: datetime,
+    limits: Limits = LIMITS,
 ) -> Verdict:
     """Say what stands against `editor` proposing `new` instead of `old`, if anything does.
 
@@ -76,63 +95,79 @@ def may_propose(
         editor: whose rights count.
         profiles: the subjects that stand for every role under both policies, in every tenant.
         at: now.
+        limits: how long it may take.
 
     Raises:
         RequestError, FilterTooLargeError: the editor's own rights cannot be decided upon.
     """
-    return _verdict(old, new, editor, right=Action.POLICY_EDIT, profiles=profiles, at=at)
+    question = _Question(old, new, editor, Action.POLICY_EDIT, at)
+    return question.verdict(profiles, limits)
 
 
-def may_activate(
-    old: Policy, new: Policy, editor: Subject, *, profiles: Iterable[Subject], at: datetime
+def may_activate(  # noqa: PLR0913 - each is a part of the question
+    old: Policy,
+    new: Policy,
+    editor: Subject,
+    *,
+    profiles: Iterable[Subject],
+    at: datetime,
+    limits: Limits = LIMITS,
 ) -> Verdict:
     """Say what stands against `editor` letting `new` take effect, if anything does.
 
     Raises:
         RequestError, FilterTooLargeError: the editor's own rights cannot be decided upon.
     """
-    return _verdict(old, new, editor, right=Action.POLICY_ACTIVATE, profiles=profiles, at=at)
+    question = _Question(old, new, editor, Action.POLICY_ACTIVATE, at)
+    return question.verdict(profiles, limits)
 
 
-def _verdict(  # noqa: PLR0913 - each is a part of the question
-    old: Policy,
-    new: Policy,
-    editor: Subject,
-    *,
-    right: Action,
-    profiles: Iterable[Subject],
-    at: datetime,
-) -> Verdict:
-    if isinstance(decide(old, editor, Action.POLICY_ADMINISTER, at), Permitted):
-        return ()
-    decision = decide(old, editor, right, at)
-    if not isinstance(decision, Permitted):
-        return (Refusal(POLICY_FILE, right, "the editor does not hold this right"),)
-    refusals = undelegable(old, new, editor.tenant)
-    if refusals:
-        return refusals
-    trial = _Trial(old, new, editor, decision.predicate, at)
-    try:
-        return trial.overreach(askers(old, new, profiles, editor.tenant)) or ()
-    except UndecidedError as error:
-        return (Refusal(POLICY_FILE, right, str(error)),)
+@dataclass(frozen=True, slots=True)
+class _Question:
+    old: Policy
+    new: Policy
+    editor: Subject
+    right: Action
+    at: datetime
+
+    def verdict(self, profiles: Iterable[Subject], limits: Limits) -> Verdict:
+        """Apply the laws in their order."""
+        if isinstance(self._decided(Action.POLICY_ADMINISTER), Permitted):
+            return ()
+        decision = self._decided(self.right)
+        if not isinstance(decision, Permitted):
+            return (self._refusal("the editor does not hold this right"),)
+        refusals = undelegable(self.old, self.new, self.editor.tenant)
+        if refusals:
+            return refusals
+        trial = _Trial(self, decision.predicate, limits.steps, limits.decisions)
+        try:
+            everybody = askers(self.old, self.new, profiles, self.editor.tenant)
+            return trial.overreach(everybody) or ()
+        except UndecidedError as error:
+            return (self._refusal(str(error)),)
+
+    def _decided(self, action: str) -> Decision:
+        return decide(self.old, self.editor, action, self.at)
+
+    def _refusal(self, reason: str) -> Refusal:
+        return Refusal(POLICY_FILE, self.right, reason)
 
 
 @dataclass(slots=True)
 class _Trial:
-    old: Policy
-    new: Policy
-    editor: Subject
+    question: _Question
     region: Condition
-    at: datetime
-    left: int = TRIALS
+    steps: int
+    left: int
     _held: dict[str, Condition] = field(default_factory=dict)
     _proved: set[tuple[Condition, Condition, str]] = field(default_factory=set)
 
     def overreach(self, askers: Iterable[Asker]) -> Overreach | None:
         """Return the first thing that goes too far."""
-        touched, calendar = Touched(self.old, self.new), Calendar((self.old, self.new), self.at)
-        actions = tuple(_actions(self.old, self.new))
+        old, new, at = self.question.old, self.question.new, self.question.at
+        touched, calendar = Touched(old, new), Calendar((old, new), at)
+        actions = tuple(_actions(old, new))
         for asker in askers:
             for moment in calendar.moments(asker.subject):
                 for action in touched.by(asker, actions, moment):
@@ -142,10 +177,11 @@ class _Trial:
         return None
 
     def _compared(self, subject: Subject, action: str, moment: datetime) -> Overreach | None:
+        both = self.question.old, self.question.new
         self.left -= 1
         if self.left < 0:
             raise UndecidedError("the change is about too many roles and moments; make it smaller")
-        before, after = (_condition(one, subject, action, moment) for one in (self.old, self.new))
+        before, after = (_condition(one, subject, action, moment) for one in both)
         if before == after or (before, after, action) in self._proved:
             return None
         found = self._found(before, after, action)
@@ -153,7 +189,10 @@ class _Trial:
             self._proved.add((before, after, action))
             return None
         what, label = found
-        who, when = _who(subject), "" if moment == self.at else f" from {moment:%Y-%m-%d %H:%M:%S}"
+        who, when = (
+            _who(subject),
+            "" if moment == self.question.at else f" from {moment:%Y-%m-%d %H:%M:%S}",
+        )
         return Overreach(
             sentence=f"{who} would {what}{when}",
             profile=subject,
@@ -164,18 +203,19 @@ class _Trial:
 
     def _found(self, before: Condition, after: Condition, action: str) -> tuple[str, Label] | None:
         """Return what goes too far, and a label on which it does."""
-        schema, held = self.old.schema, self._of_editor(action)
-        gained = escapee_of([after], [before, all_of(self.region, held)], schema)
+        schema, held = self.question.old.schema, self._of_editor(action)
+        gained = escapee_of([after], [before, all_of(self.region, held)], schema, budget=self.steps)
         if gained is not None:
             beyond = _REGION if not _holds(self.region, gained) else "does not hold it themself"
             return f"gain `{action}` where the editor {beyond}", gained
-        lost = escapee_of([before], [after, self.region], schema)
+        lost = escapee_of([before], [after, self.region], schema, budget=self.steps)
         return None if lost is None else (f"lose `{action}` where the editor {_REGION}", lost)
 
     def _of_editor(self, action: str) -> Condition:
         """Return what the editor holds today, under the policy in effect."""
         if action not in self._held:
-            self._held[action] = _condition(self.old, self.editor, action, self.at)
+            asked = self.question
+            self._held[action] = _condition(asked.old, asked.editor, action, asked.at)
         return self._held[action]
 
 

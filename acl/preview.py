@@ -14,7 +14,6 @@ before and after are looked at once.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,13 +22,9 @@ from typing import Final
 
 from acl.census import Mask
 from acl.corpus import Corpus
-from acl.decide import decide
-from acl.decision import Permitted
-from acl.difference import difference_of
-from acl.errors import AclError
+from acl.difference import Comparison, Conditions, Decided
 from acl.labels import Label
-from acl.policy import Policy
-from acl.predicate import NEVER, Condition, Constant, holds
+from acl.predicate import Condition, Constant, holds
 from acl.subject import Subject
 
 SAMPLES: Final = 5
@@ -123,38 +118,6 @@ class ReleaseReview:
     gone: int
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """Which labels somebody is permitted, or why there is no filter for them."""
-
-    condition: Condition
-    error: str = ""
-
-
-class Conditions:
-    """What subjects are permitted under one policy, found out once for each."""
-
-    def __init__(self, policy: Policy) -> None:
-        """Begin with nothing found out."""
-        self.policy = policy
-        self._known: dict[tuple[Subject, str, int, int], Decided] = {}
-
-    def of(self, subject: Subject, action: str, at: datetime) -> Decided:
-        """Return what `subject` is permitted; between two boundaries of roles it is the same."""
-        moments = self.policy.boundaries
-        asked = subject, action, bisect_left(moments, at), bisect_right(moments, at)
-        if asked not in self._known:
-            self._known[asked] = self._decided(subject, action, at)
-        return self._known[asked]
-
-    def _decided(self, subject: Subject, action: str, at: datetime) -> Decided:
-        try:
-            decision = decide(self.policy, subject, action, at)
-        except AclError as error:
-            return Decided(NEVER, str(error))
-        return Decided(decision.predicate if isinstance(decision, Permitted) else NEVER)
-
-
 def preview(  # noqa: PLR0913 - two policies, who, what, on which documents, for whose eyes
     before: Conditions,
     after: Conditions,
@@ -179,16 +142,13 @@ def preview(  # noqa: PLR0913 - two policies, who, what, on which documents, for
         samples: how many ids are shown of what is gained, and of what is lost.
     """
     alike: dict[tuple[Decided, Decided], list[Subject]] = defaultdict(list)
-    unchanged, difference = 0, difference_of(before.policy, after.policy)
+    unchanged, comparison = 0, Comparison(before, after)
     for subject in subjects:
-        if difference is not None and not difference.concerns(subject, action, at):
-            unchanged += 1
-            continue
-        old, new = before.of(subject, action, at), after.of(subject, action, at)
-        if old == new:
+        pair = comparison.of(subject, action, at)
+        if pair is None or pair[0] == pair[1]:
             unchanged += 1
         else:
-            alike[old, new].append(subject)
+            alike[pair].append(subject)
     shown = corpus.census.mask(readable)
     changes: list[Change] = []
     for (old, new), members in alike.items():

@@ -27,7 +27,6 @@ from acl.proof import Batch, Decider, Proof, ProofReport
 from acl.proof_plan import BUDGET, plan_for
 
 _PACKED: Final = 500
-_NICE: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +101,10 @@ class _Process:
     proof: Proof | None = None
 
 
-def begin(job: ProofJob, leave: Callable[[int], object] = os._exit) -> None:
+def begin(job: ProofJob, nice: int = 0, leave: Callable[[int], object] = os._exit) -> None:
     """Take the job; the first thing that happens in the process. It leaves when its parent ends."""
     _Process.job = job
-    os.nice(_NICE)
+    os.nice(nice)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_leave_after, args=(parent.join, leave), daemon=True).start()

@@ -8,15 +8,15 @@ none of these differs between two policies, neither does the decision. In doubt 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from acl.casbin_door import PatternedRoleGraph, Row
-from acl.compiler import residuals
+from acl.compiler import Residual, residuals
 from acl.decide import request_of
-from acl.difference import Difference, difference_of
-from acl.errors import PolicyError, RequestError
+from acl.errors import RequestError
 from acl.outcome import Outcome
-from acl.policy import Policy, load
+from acl.policy import Policy
 from acl.subject import Subject
 from acl.trials import Asker, kinds_beyond_askers
 
@@ -28,7 +28,7 @@ class Touched:
         """Compare the rows."""
         self._old, self._new = old, new
         self._denied: dict[tuple[Subject, str, datetime], bool] = {}
-        self._rules = _rules_that_differ(old, new)
+        self._sides = _sides(old, new)
         self._kinds = [kind for kind in old.model.roles if _of(old, {kind}) != _of(new, {kind})]
         general = kinds_beyond_askers(old) | kinds_beyond_askers(new)
         self._everybody = any(
@@ -38,26 +38,27 @@ class Touched:
 
     def by(self, asker: Asker, actions: Iterable[str], at: datetime) -> Iterator[str]:
         """Yield those of `actions` about which an asker may be decided otherwise than before."""
-        for action in actions:
-            beside = asker.beside
-            matters = beside is None or self._denied_otherwise(beside, action, at)
-            if matters and self._touches(asker.subject, action, at):
+        subject, beside = asker.subject, asker.beside
+        left = [one for one in actions if beside is None or self._denied_otherwise(beside, one, at)]
+        sides = self._sides if left and not self._reaches_others(subject, at) else None
+        for action in left:
+            if sides is None or any(_left(side, subject, action, at) != [] for side in sides):
                 yield action
-
-    def _touches(self, subject: Subject, action: str, at: datetime) -> bool:
-        if self._rules is None or self._everybody or self._reaches_others(subject, at):
-            return True
-        return self._rules.concerns(subject, action, at)
 
     def _denied_otherwise(self, subject: Subject, action: str, at: datetime) -> bool:
         key = subject, action, at
         if key not in self._denied:
-            before, after = (_denials(one, *key) for one in (self._old, self._new))
-            self._denied[key] = before is None or before != after
+            self._denied[key] = self._denies_otherwise(*key)
         return self._denied[key]
 
+    def _denies_otherwise(self, subject: Subject, action: str, at: datetime) -> bool:
+        if self._sides is None or self._reaches_others(subject, at):
+            before, after = (_denials(one, subject, action, at) for one in (self._old, self._new))
+            return before is None or before != after
+        return any(_denials(side, subject, action, at) != frozenset() for side in self._sides)
+
     def _reaches_others(self, subject: Subject, at: datetime) -> bool:
-        return any(
+        return self._everybody or any(
             before.reached(name, domain, at) != after.reached(name, domain, at)
             for before, after in (
                 (self._old.graphs[one], self._new.graphs[one]) for one in self._kinds
@@ -67,13 +68,20 @@ class Touched:
         )
 
 
+def _left(policy: Policy, subject: Subject, action: str, at: datetime) -> list[Residual] | None:
+    """Return the rules that are not plainly false, or nothing if that cannot be said."""
+    try:
+        return residuals(policy, request_of(policy, subject, action, at), at)
+    except RequestError:
+        return None
+
+
 def _denials(
     policy: Policy, subject: Subject, action: str, at: datetime
 ) -> frozenset[Outcome] | None:
-    """Return what is left of the rules that deny or that can raise, or nothing if that fails."""
-    try:
-        left = residuals(policy, request_of(policy, subject, action, at), at)
-    except RequestError:
+    """Return what is left of the rules that deny or that can raise, or nothing as above."""
+    left = _left(policy, subject, action, at)
+    if left is None:
         return None
     return frozenset(one.outcome for one in left if one.effect != "allow" or not one.outcome.total)
 
@@ -82,24 +90,18 @@ def _of(policy: Policy, kinds: Iterable[str]) -> list[tuple[str, tuple[str, ...]
     return [(row.kind, row.values) for row in policy.rows if row.kind in kinds]
 
 
-def _rules_that_differ(old: Policy, new: Policy) -> Difference | None:
-    """Return the rules that differ, links aside, or nothing if that is not all."""
-    if not _in_order(old.rules, new.rules):
+def _sides(old: Policy, new: Policy) -> tuple[Policy, ...] | None:
+    """Return the rules that only one policy has, or nothing if the order of the others matters."""
+    if not old.rules or not new.rules or not _in_order(old.rules, new.rules):
         return None
-    links = [row for row in old.rows if row.kind in old.model.roles]
-    rules = [row for row in new.rows if row.kind not in new.model.roles]
-    try:
-        after = load(
-            new.model.text,
-            [*rules, *links],
-            new.schema,
-            matching=new.matching,
-            resource=new.names.resource,
-            suffix=new.suffix,
-        )
-    except PolicyError:
-        return None
-    return difference_of(old, after)
+    before, after = ({row.values for row in policy.rules} for policy in (old, new))
+    return (*_only(old, before - after), *_only(new, after - before))
+
+
+def _only(policy: Policy, values: set[tuple[str, ...]]) -> Iterator[Policy]:
+    rules = tuple(row for row in policy.rules if row.values in values)
+    if rules:
+        yield replace(policy, rules=rules, groups=tuple((place,) for place in range(len(rules))))
 
 
 def _in_order(old: Sequence[Row], new: Sequence[Row]) -> bool:

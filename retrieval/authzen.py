@@ -152,6 +152,7 @@ class DecisionPoint:
             decisions=tuple(good for _, good in decided),
             decision_id=ask.release.id,
             policy_revision=ask.rights.snapshot.revision,
+            label_revision=ask.release.pinned.heads.label,
         )
 
     async def _resources(
@@ -271,6 +272,7 @@ def _page(ask: _Ask, seen: Sequence[tuple[str, str]], page: PageAsked) -> Found:
         cursor=shown[-1][0] if len(seen) > page.limit else None,
         decision_id=ask.release.id,
         policy_revision=ask.rights.snapshot.revision,
+        label_revision=ask.release.pinned.heads.label,
     )
 
 

@@ -135,6 +135,7 @@ class Evaluated:
     decisions: tuple[bool, ...]
     decision_id: str
     policy_revision: int
+    label_revision: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +146,7 @@ class Found:
     cursor: str | None
     decision_id: str
     policy_revision: int
+    label_revision: int
 
 
 def action_of(name: str) -> Action | None:

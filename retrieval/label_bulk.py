@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -25,9 +25,12 @@ import structlog
 from acl.actions import Action
 from acl.records import (
     AuditKind,
+    FolderLabel,
     ItemState,
     Job,
     JobItem,
+    LabelState,
+    MovedOnError,
     NewJob,
     Records,
     RecordsConflictError,
@@ -59,6 +62,22 @@ class Begun:
 
     job: Job
     refused: tuple[Refused, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """What the documents of one batch are judged upon.
+
+    Attributes:
+        states: document to its label of record.
+        folders: tenant to what is set for its folders.
+    """
+
+    job: Job
+    request: LabelRequest
+    authority: Authority
+    states: Mapping[str, LabelState]
+    folders: Mapping[str, Sequence[FolderLabel]]
 
 
 def utc_now() -> datetime:
@@ -101,7 +120,7 @@ class BulkDesk:
             LabelRequestError: the selection or the request is none.
         """
         authority = await self._desk.authority(asker, self._clock())
-        planned = await self._planner.plan(authority, selection, request)
+        planned = await self._planner.plan(authority, selection, request, tell=False)
         job = new_job(authority, asker, selection.tenant, request, planned.items)
         event = authority.event(
             AuditKind.RELABEL_JOB,
@@ -136,7 +155,8 @@ class BulkDesk:
         while items := await self._records.jobs.items(
             job_id, state=ItemState.PENDING, after=after, limit=_TOGETHER
         ):
-            done = [one for item in items if (one := await self._one(job, item))]
+            ground = await self._ground(job, items)
+            done = [one for item in items if (one := await self._one(ground, item))]
             await self._parts.projector.follow_all(done, at=self._clock())
             after = items[-1].document_id
             on_progress(await _job(self._records, job_id))
@@ -144,32 +164,52 @@ class BulkDesk:
         await self._catch_up()
         return await _job(self._records, job_id)
 
-    async def _one(self, job: Job, item: JobItem) -> str | None:
+    async def _one(self, ground: _Ground, item: JobItem) -> str | None:
         """Change one document; return its id if that was done."""
         try:
-            await self._parts.standing.settled(partial(self._attempt, job, item))
+            try:
+                await self._attempt(ground, item)
+            except MovedOnError:
+                await self._parts.standing.settled(partial(self._anew, ground.job, item))
         except RecordsConflictError:
             # Another process has this job in hand and was first.
             return None
         except StaleLabelError:
-            await self._settle(job, item, ItemState.CONFLICT, "was changed by somebody else")
+            await self._settle(ground, item, ItemState.CONFLICT, "was changed by somebody else")
         except UnknownDocumentError:
-            await self._settle(job, item, ItemState.CONFLICT, "is gone")
+            await self._settle(ground, item, ItemState.CONFLICT, "is gone")
         except (ForbiddenError, LabelRequestError) as error:
-            await self._settle(job, item, ItemState.FAILED, str(error))
+            await self._settle(ground, item, ItemState.FAILED, str(error))
         else:
             return item.document_id
         return None
 
-    async def _attempt(self, job: Job, item: JobItem) -> None:
-        authority = await self._desk.authority(asker_of(job.asker), self._clock())
-        request = LabelRequest.from_json(job.request)
-        state = await self._records.labels.state(item.document_id)
+    async def _ground(self, job: Job, items: Sequence[JobItem]) -> _Ground:
+        """Read once what several documents are judged upon; each change checks that it stands."""
+        states = await self._records.labels.states([one.document_id for one in items])
+        tenants = {one.document.tenant for one in states.values()}
+        return _Ground(
+            job=job,
+            request=LabelRequest.from_json(job.request),
+            authority=await self._desk.authority(asker_of(job.asker), self._clock()),
+            states=states,
+            folders={one: await self._records.folders.of_tenant(one) for one in tenants},
+        )
+
+    async def _anew(self, job: Job, item: JobItem) -> None:
+        await self._attempt(await self._ground(job, [item]), item)
+
+    async def _attempt(self, ground: _Ground, item: JobItem) -> None:
+        authority, request = ground.authority, ground.request
+        state = ground.states.get(item.document_id)
         if state is None or not authority.knows_of(state.document):
             raise UnknownDocumentError(item.document_id)
-        outcome = await self._desk.outcome(authority, state, request)
+        outcome = await self._desk.outcome(
+            authority, state, request, folders=ground.folders[state.document.tenant]
+        )
         authority.require(outcome.actions, outcome.before, outcome.after)
-        edit = self._desk.edit_of(state.document, request, outcome, job.id)
+        edit = self._desk.edit_of(state.document, request, outcome, ground.job.id)
+        detail = change_detail(state.document, request, outcome, None)
         await self._records.labels.change(
             replace(edit, expected_version=item.expected_version),
             authority.event(
@@ -177,13 +217,13 @@ class BulkDesk:
                 max(outcome.actions),
                 tenant=state.document.tenant,
                 resources=(item.document_id,),
-                detail={"job": job.id} | change_detail(state.document, request, outcome, None),
+                detail={"job": ground.job.id} | detail,
             ),
-            provided=Provided(under=authority.heads, job=job.id),
+            provided=Provided(under=authority.heads, job=ground.job.id),
         )
 
-    async def _settle(self, job: Job, item: JobItem, state: ItemState, detail: str) -> None:
-        await self._records.jobs.settle(job.id, item.document_id, state, detail)
+    async def _settle(self, ground: _Ground, item: JobItem, state: ItemState, detail: str) -> None:
+        await self._records.jobs.settle(ground.job.id, item.document_id, state, detail)
 
     async def _catch_up(self) -> None:
         """Bring to the engine what a run that was killed had brought to the records alone."""

@@ -71,7 +71,7 @@ class FolderDesk:
         """
         authority = await self._desk.authority(asker, self._clock())
         new = await self._asked(authority, asked)
-        planned = await self._planned(authority, new, asked.reason)
+        planned = await self._planned(authority, new, asked.reason, tell=False)
         request = _request(asked.reason)
         job = new_job(authority, asker, new.tenant, request, planned.items)
         event = authority.event(
@@ -109,9 +109,13 @@ class FolderDesk:
         said = {k: v for k, v in known.attributes.items() if k not in asked.unset} | typed
         return replace(known, attributes=said, by=authority.by, at=authority.now)
 
-    async def _planned(self, authority: Authority, new: FolderLabel, reason: str) -> Planned:
+    async def _planned(
+        self, authority: Authority, new: FolderLabel, reason: str, *, tell: bool = True
+    ) -> Planned:
         selection = Selection(folder=new.path, tenant=new.tenant)
-        return await self._planner.plan(authority, selection, _request(reason), setting=new)
+        return await self._planner.plan(
+            authority, selection, _request(reason), setting=new, tell=tell
+        )
 
     async def _folder(self, tenant: str, path: str) -> FolderLabel:
         found = await self._records.folders.of_tenant(tenant)

@@ -25,6 +25,8 @@ from retrieval.labels import LabelDesk
 
 MAX_SELECTED: Final = 100_000
 _PAGE: Final = 500
+# Who gains and who loses is found out on so many different labels.
+_COMPARED: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,8 @@ class Planned:
     Attributes:
         items: the documents that would change, with the version that each must still have.
         uris: what these are called.
-        effect: who gains and who loses on any of them; `None` where the asker may not review.
+        effect: who gains and who loses on any of them, up to a hundred different labels; `None`
+            where the asker may not review access.
     """
 
     items: Mapping[str, int]
@@ -80,6 +83,7 @@ class Planner:
         request: LabelRequest,
         *,
         setting: FolderLabel | None = None,
+        tell: bool = True,
     ) -> Planned:
         """Return what a job would do.
 
@@ -88,6 +92,7 @@ class Planner:
             selection: which documents.
             request: what is to be done to each.
             setting: a folder as it is about to be set.
+            tell: whether to find out who gains and who loses, which costs more than the rest.
 
         Raises:
             LabelRequestError: the selection or the request is none.
@@ -110,7 +115,8 @@ class Planner:
                 items[document.id] = document.label_version
                 uris[document.id] = document.uri
                 pair = outcome.before.digest, outcome.after.digest
-                outcomes[pair] = document.tenant, outcome
+                if len(outcomes) < _COMPARED:
+                    outcomes[pair] = document.tenant, outcome
             if len(items) > MAX_SELECTED:
                 fault = LabelFault("folder", f"holds more than {MAX_SELECTED} documents")
                 raise LabelRequestError(fault)
@@ -118,7 +124,7 @@ class Planner:
             items=items,
             uris=uris,
             refused=tuple(refused),
-            effect=self._effect(authority, list(outcomes.values())),
+            effect=self._effect(authority, list(outcomes.values())) if tell else None,
         )
 
     def _against(self, authority: Authority, outcome: Wanted) -> str:

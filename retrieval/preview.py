@@ -17,10 +17,11 @@ from typing import Final
 
 from acl.actions import Action
 from acl.corpus import Corpus
+from acl.difference import Conditions
 from acl.labels import Label, LabelSchema
 from acl.policy import Policy
 from acl.predicate import Condition
-from acl.preview import Conditions, PastRelease, Preview, ReleaseReview, preview, review_releases
+from acl.preview import PastRelease, Preview, ReleaseReview, preview, review_releases
 from acl.profiles import profiles
 from acl.proof_plan import clearances_of, compartments_of, tenants_of
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Outcome, Records

@@ -32,6 +32,8 @@ from acl.proof_worker import PolicyText, ProofJob
 WORKERS: Final = 2
 BATCH: Final = 100
 _QUEUED: Final = 2
+_NICE: Final = 10
+"""Whoever activates waits for the gate; nobody waits for what goes on behind it."""
 
 OnProgress: TypeAlias = Callable[[Progress], None]
 OnMismatch: TypeAlias = Callable[[Counterexample], Awaitable[None]]
@@ -82,7 +84,7 @@ async def prove(
     Raises:
         ProofError: a process ended, or the job cannot be read; nothing is proved.
     """
-    async with _processes(job, workers) as executor:
+    async with _processes(job, workers, nice=0) as executor:
         report = await _asked(executor, 0)
         end = report.plan.gate
         if on_progress:
@@ -128,7 +130,7 @@ class BackgroundProof:
         Raises:
             ProofError: the process ended or the job cannot be read; `report` says how far it was.
         """
-        async with _processes(self._job, 1) as executor:
+        async with _processes(self._job, 1, nice=_NICE) as executor:
             report = self.report = await _asked(executor, self._start)
             end = report.plan.total
             async with aclosing(_batches(executor, self._start, end, 1)) as batches:
@@ -146,12 +148,12 @@ class BackgroundProof:
 
 
 @asynccontextmanager
-async def _processes(job: ProofJob, workers: int) -> AsyncIterator[Executor]:
+async def _processes(job: ProofJob, workers: int, *, nice: int) -> AsyncIterator[Executor]:
     executor = ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=proof_worker.begin,
-        initargs=(job,),
+        initargs=(job, nice),
     )
     try:
         yield executor

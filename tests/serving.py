@@ -175,7 +175,7 @@ class Thread(threading.Thread):
             jwks_file=jwks,
             data_dir=self.folder / "data",
             port=0,
-            **self.given,
+            **{"policy_proof_pairs": 300, **self.given},
         )
         root = self.folder / "documents"
         for name, text in FILES.items():

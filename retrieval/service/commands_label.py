@@ -209,7 +209,7 @@ def print_effect(effect: Effect | None) -> None:
         out.print("Who gains or loses is not shown: that needs the right to review access.")
         return
     for what, names in (("gain access:", effect.gains), ("lose access:", effect.loses)):
-        out.print(safe(f"{what:13} {', '.join(names) or 'nobody'}"))
+        out.print(safe(f"{what} {', '.join(names) or 'nobody'}"))
 
 
 async def _apply(parts: Parts, name: str, asked: Asked, request: LabelRequest) -> int:

@@ -25,17 +25,19 @@ from acl.labels import Attribute
 from acl.subject import Subject
 from retrieval.authzen_types import Found, PageAsked, Sought
 from retrieval.service.access import Open
+from retrieval.service.answers_authzen import (
+    ActionsAnswer,
+    Configuration,
+    EntitiesAnswer,
+    EvaluationAnswer,
+    EvaluationsAnswer,
+)
 from retrieval.service.authentication import Asker
 from retrieval.service.bodies import StrictRoute
 from retrieval.service.cursors import CursorError
 from retrieval.service.messages_authzen import (
-    ActionsAnswer,
     ActionSearchQuestion,
-    Configuration,
-    EntitiesAnswer,
-    EvaluationAnswer,
     EvaluationQuestion,
-    EvaluationsAnswer,
     EvaluationsQuestion,
     Page,
     ResourceSearchQuestion,

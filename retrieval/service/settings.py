@@ -72,6 +72,12 @@ class Settings(BaseSettings):
         False,
         description="Whether a proposed policy must be activated by somebody else than its author.",
     )
+    policy_proof_pairs: int = Field(
+        20_000,
+        ge=1,
+        description="How many pairs of a role and a label are compared before a policy takes "
+        "effect; the rest follows.",
+    )
     subjects_file: Path | None = Field(
         None,
         description="People for the command line and for development tokens (TOML). Default: "

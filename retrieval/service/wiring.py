@@ -166,6 +166,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
                 decisions=decisions,
                 schema_text=labels,
                 four_eyes=settings.policy_four_eyes,
+                budget=settings.policy_proof_pairs,
             ),
             cursors=Cursors(own_secret(settings.cursor_key_file, data / "cursor.key")),
             labels=LabelDesk(

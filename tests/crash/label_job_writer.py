@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from acl.records import Job
 from tests.integration.test_label_desk import office_of
 from tests.integration.world import world
 from tests.plain import plain_tools
@@ -17,9 +18,11 @@ async def work(home: Path, job: str) -> None:
         process = made.engine._process
         assert process is not None
         os.write(1, f"worker {process.pid}\n".encode())
-        await office_of(made).bulk.run(
-            job, on_progress=lambda one: None if os.write(1, f"{one.pending}\n".encode()) else None
-        )
+        await office_of(made).bulk.run(job, on_progress=tell)
+
+
+def tell(job: Job) -> None:
+    os.write(1, f"{job.pending}\n".encode())
 
 
 if __name__ == "__main__":

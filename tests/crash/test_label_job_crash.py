@@ -20,8 +20,8 @@ from tests.integration.world import NOW, world
 from tests.plain import plain_tools
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = 220
-KILLS = 3
+DOCUMENTS = 170
+KILLS = 2
 
 
 async def test_a_killed_job_goes_on_where_it_stopped(tmp_path: Path) -> None:

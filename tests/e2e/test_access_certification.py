@@ -18,6 +18,7 @@ from tests.e2e.access_service import (
     AccessService,
     question,
 )
+from tests.serving import Service
 
 READ, WRITE, DELETE = "document:read", "document:tag", "document:delete"
 ONE, TWO = "/shelf/one", "/shelf/two"
@@ -57,7 +58,7 @@ def test_context_properties_and_unknown_fields_change_nothing(
     answer = access.ask(GATEWAY, EVALUATION, body)
     assert answer["decision"] is True
     assert set(answer) == {"decision", "context"}
-    assert set(answer["context"]) == {"decision_id", "policy_revision"}
+    assert set(answer["context"]) == {"decision_id", "policy_revision", "label_revision"}
 
 
 def broken(access: AccessService) -> list[tuple[object, str]]:
@@ -331,6 +332,9 @@ def test_nobody_and_nothing_unknown_is_found(access: AccessService) -> None:
 def test_a_name_may_carry_its_kind(access: AccessService) -> None:
     assert access.decision(GATEWAY, "user:ann", READ, ONE) is True
     assert access.decision(GATEWAY, {"type": "service", "id": "ann"}, READ, ONE) is False
+    for kind, expected in (("service", True), ("user", False), ("agent", False)):
+        subject = {"type": kind, "id": "service:gateway"}
+        assert access.decision(GATEWAY, subject, "access:review", ONE) is expected
 
 
 @pytest.mark.parametrize(
@@ -372,6 +376,12 @@ def test_discovery_needs_no_token_and_believes_no_header(access: AccessService) 
     names |= {"access_evaluation_endpoint": "evaluation"}
     names |= {"access_evaluations_endpoint": "evaluations"}
     assert found == {name: f"{PUBLIC_URL}/access/v1/{end}" for name, end in names.items()}
+
+
+def test_without_a_public_address_discovery_names_the_socket(service: Service) -> None:
+    with service.client(Host="evil.example") as client:
+        found = client.get("/.well-known/authzen-configuration").json()
+    assert found["policy_decision_point"] == service.server.address
 
 
 def test_what_a_request_says_of_a_resource_or_an_action_decides_nothing(

@@ -11,7 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.serving import ADA, BOB, Service, running
+from tests.commandline import strongroom
+from tests.serving import ADA, BOB, FILES, POLICY, Service, running
 
 HR: dict[str, Any] = {
     "sub": "user:hana",
@@ -127,8 +128,8 @@ def test_faults_are_named_by_field_and_not_repeated(own: Service) -> None:
             {"principal": "user:bob", "until": "2099-01-01T00:00:00"},
         ):
             assert client.post(address, json=body, headers=tag).status_code == 422
-        for body in ({}, {"document_ids": ["x"], "folder": "/acme/"}):
-            assert client.post("/v1/documents:relabel", json=body).status_code == 422
+        for selection in ({}, {"document_ids": ["x"], "folder": "/acme/"}):
+            assert client.post("/v1/documents:relabel", json=selection).status_code == 422
 
 
 def test_a_share_ends_by_itself(own: Service) -> None:
@@ -174,9 +175,6 @@ def test_a_job_is_its_authors_to_see(own: Service) -> None:
 
 
 def test_the_command_line_does_the_same(tmp_path: Path) -> None:
-    from tests.commandline import strongroom  # noqa: PLC0415 - one test alone needs it
-    from tests.serving import FILES, POLICY  # noqa: PLC0415
-
     for name, text in FILES.items():
         (tmp_path / "docs" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "docs" / name).write_text(text)
@@ -192,8 +190,8 @@ def test_the_command_line_does_the_same(tmp_path: Path) -> None:
         "subjects_file": str(tmp_path / "people.toml"),
     }
 
-    def run(*arguments: str, code: int = 0, **more: str) -> str:
-        done = strongroom(tmp_path, *arguments, code=code, **settings, **more)
+    def run(*arguments: str, code: int = 0, eyes: str = "false") -> str:
+        done = strongroom(tmp_path, *arguments, code=code, declassify_four_eyes=eyes, **settings)
         return done.stdout + done.stderr
 
     run("ingest", "docs", "--quiet", code=1)
@@ -203,7 +201,7 @@ def test_the_command_line_does_the_same(tmp_path: Path) -> None:
     hidden = run("label", "show", "acme/finance/budget.md", "--as", "bob", code=1)
     assert hidden == run("label", "show", "acme/finance/none.md", "--as", "bob", code=1)
     dry = run("label", "set", travel, "--set", "readers=group:hr", "--dry-run", *hana)
-    assert "lose access:  group:everyone" in dry
+    assert "lose access: group:everyone" in dry
     assert "Nothing was changed" in dry
     run("label", "set", travel, "--set", "readers=group:hr", "--reason", "draft", *hana)
     run("label", "share", travel, "user:bob", "--until", "7d", *hana)
@@ -224,10 +222,11 @@ def test_the_command_line_does_the_same(tmp_path: Path) -> None:
     assert "whose folders" in run("label", "folder", code=1)
     run("label", "set", "acme/", "--set", "classification=restricted", *stew)
     assert "confidential" in run("label", "set", travel, "--inherit", "classification", *stew)
-    eyes = {"declassify_four_eyes": "true"}
-    assert "Waits" in run("label", "set", travel, "--set", "classification=public", *stew, **eyes)
-    assert "somebody else" in run("label", "approve", travel, *stew, code=1, **eyes)
-    assert "Done" in run("label", "approve", travel, **eyes)
+    assert "Waits" in run(
+        "label", "set", travel, "--set", "classification=public", *stew, eyes="true"
+    )
+    assert "somebody else" in run("label", "approve", travel, *stew, code=1, eyes="true")
+    assert "Done" in run("label", "approve", travel, eyes="true")
     assert "0 proposals" in run("label", "approve", travel, code=1)
     assert "no moment" in run("label", "share", travel, "user:x", "--until", "soon", code=1)
     assert "say what is to change" in run("label", "set", travel, code=1)

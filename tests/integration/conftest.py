@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import importlib
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +20,7 @@ from ingest.parse import Parser
 from ingest.parts import Tools
 from ingest.scan import SecretScanner
 from tests.integration.folders import write_company
+from tests.integration.records import tampering
 from tests.integration.world import CountingEncoder, CountingParser, World, world
 from tests.plain import plain_tools
 
@@ -85,3 +91,29 @@ async def light(tmp_path: Path, company: Path) -> AsyncIterator[World]:
     async with world(tmp_path / "light", plain_tools()) as made:
         await made.ingest(company)
         yield made
+
+
+@pytest.fixture(scope="session")
+def postgres_uri() -> Iterator[str]:
+    # Not below pytest's own directory: the server runs as a user who may not enter that.
+    folder = tempfile.mkdtemp(prefix="records-pg-")
+    with warnings.catch_warnings():
+        # On import it warns where no XDG_RUNTIME_DIR is set, which is not this suite's concern.
+        warnings.simplefilter("ignore")
+        pgserver = importlib.import_module("pgserver")
+    server = pgserver.get_server(folder, cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'records.db'}"
+
+
+@pytest.fixture
+async def postgres_url(postgres_uri: str) -> str:
+    name = f"t{uuid.uuid4().hex}"
+    await tampering.server(postgres_uri, f"CREATE DATABASE {name}")
+    return postgres_uri.replace("/postgres?", f"/{name}?")

@@ -12,10 +12,11 @@ import pytest
 from acl.actions import Action
 from acl.engine.payload import label_payload
 from acl.records import AuditKind, DocumentRecord, ItemState, StaleFolderError, StaleLabelError
+from acl.records.heads import Head, bump
 from acl.subject import Subject
 from ingest.expiry import Sweeper
 from ingest.project import Projector, points_of
-from retrieval.authority import OPERATOR, Asker, ForbiddenError
+from retrieval.authority import OPERATOR, Asker, Authority, ForbiddenError
 from retrieval.decisions import Decisions
 from retrieval.documents import DocumentNotFoundError
 from retrieval.label_bulk import BulkDesk
@@ -117,7 +118,11 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
 
 async def test_an_owner_raises_and_may_not_lower(office: Office) -> None:
     done = await office.change(HR, TRAVEL, classification="internal")
-    assert (done.version, done.actions, done.projected) == (2, {Action.DOCUMENT_TAG}, True)
+    assert (done.version, done.actions, done.projected) == (
+        2,
+        frozenset({Action.DOCUMENT_TAG}),
+        True,
+    )
     assert (done.before["classification"], done.after["classification"]) == ("public", "internal")
     with pytest.raises(ForbiddenError) as caught:
         await office.change(HR, TRAVEL, classification="public")
@@ -473,3 +478,42 @@ async def test_after_every_change_search_obeys_the_label_of_record(
         await office.change(STEWARD, TRAVEL, **values)
         document = await office.world.document(TRAVEL)
         assert (TRAVEL in await office.found(subject, "trips", NOW)) is may(subject, document)
+
+
+class _Hasty(LabelDesk):
+    """A desk after whose first look something moves on."""
+
+    looks = 0
+
+    async def authority(self, asker: Asker, now: datetime) -> Authority:
+        found = await super().authority(asker, now)
+        self.looks += 1
+        if self.looks == 1:
+            await self.parts.records.database.write(bump, Head.SUSPENSION)
+        return found
+
+
+async def test_what_moves_on_meanwhile_is_decided_again(office: Office) -> None:
+    request = LabelRequest(values={"classification": "internal"})
+    selection = Selection(ids=(await office.id_of(TRAVEL),))
+    begun = await office.bulk.begin(HR, selection, request)
+    hasty = _Hasty(office.desk.parts)
+    job = await BulkDesk(hasty, clock=lambda: NOW).run(begun.job.id)
+    assert job.counts == {ItemState.DONE: 1}
+    assert hasty.looks == 2
+
+    again = _Hasty(office.desk.parts)
+    target = Target(selection.ids[0], 2)
+    done = await again.change(HR, target, LabelRequest(values={"readers": []}), now=NOW)
+    assert (done.version, again.looks) == (3, 2)
+
+
+async def test_a_document_that_is_gone_is_a_conflict(office: Office) -> None:
+    request = LabelRequest(values={"classification": "internal"})
+    identity = await office.id_of(TRAVEL)
+    begun = await office.bulk.begin(HR, Selection(ids=(identity,)), request)
+    await office.world.pipeline.delete(identity, actor="user:root")
+    job = await office.bulk.run(begun.job.id)
+    (item,) = await office.world.records.jobs.items(job.id, state=ItemState.CONFLICT)
+    assert item.detail == "is gone"
+    assert await office.world.records.labels.history(identity) == ()

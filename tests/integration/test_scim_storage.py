@@ -70,8 +70,12 @@ async def test_a_filter_is_asked_about_every_entry_part_by_part(
     monkeypatch.setattr(scim_storage, "_PART", 3)
     for number in range(8):
         await storage.create(USERS, named(USERS, f"u{number}"))
-    asked = parametrize(SearchRequest, MODELS.user)(
-        filter='userName sw "u" and not (userName eq "u3")', start_index=3, count=4
+    asked = parametrize(SearchRequest, MODELS.user).model_validate(
+        {
+            "filter": 'userName sw "u" and not (userName eq "u3")',
+            "startIndex": 3,
+            "count": 4,
+        }
     )
     page = await storage.search([USERS], asked)
 

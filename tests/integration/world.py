@@ -172,12 +172,16 @@ class World:
 
 @asynccontextmanager
 async def world(
-    folder: Path, tools: Tools, *, settings: PipelineSettings | None = None
+    folder: Path,
+    tools: Tools,
+    *,
+    settings: PipelineSettings | None = None,
+    url: str | None = None,
 ) -> AsyncIterator[World]:
-    """Open an installation in `folder`, which may have been used before."""
+    """Open an installation in `folder`, which may have been used before; records at `url`."""
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(folder.mkdir, exist_ok=True)
-        records = await Records.open(f"sqlite:///{folder / 'records.db'}", AUDIT_KEY)
+        records = await Records.open(url or f"sqlite:///{folder / 'records.db'}", AUDIT_KEY)
         stack.push_async_callback(records.close)
         snapshot = await seeded(records, POLICY, actor="service:test", now=NOW)
         engine = EdgeEngine(folder / "engine")

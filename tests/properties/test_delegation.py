@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from acl.admission import read_csv
 from acl.decide import decide
 from acl.decision import Permitted
-from acl.delegation import Overreach, may_propose
+from acl.delegation import Overreach, Verdict, may_propose
+from acl.errors import PolicyError
 from acl.labels import Label
 from acl.policy import Policy, load
-from acl.admission import read_csv
 from acl.predicate import holds
 from acl.profiles import profiles
 from acl.subject import Subject
@@ -51,7 +53,8 @@ WINDOWS: Final = (
 def rule(rng: random.Random, *, tenants: tuple[str, ...] = ("acme",)) -> str:
     who = rng.choice([*GROUPS, *USERS[:3], "group:everyone"])
     action = rng.choice([READ, READ, READ, EDIT])
-    path, when = rng.choice(PATHS), rng.choice(WHEN)
+    asks = rng.random() < 0.05  # those make the profiles many
+    path, when = rng.choice(PATHS), rng.choice(WHEN if asks else WHEN[:9])
     effect = "deny" if rng.random() < 0.3 else "allow"
     return f"{who}, {rng.choice(tenants)}, {path}, {action}, {quoted(when)}, {effect}"
 
@@ -102,7 +105,7 @@ def policy(text: list[str], *, ranked: bool) -> Policy:
 
 
 def people(rng: random.Random) -> Iterator[Subject]:
-    for _ in range(12):
+    for _ in range(40):
         yield Subject(
             id=rng.choice(USERS),
             tenant=rng.choice(["acme", "acme", "acme", "globex"]),
@@ -127,9 +130,12 @@ def paper(rng: random.Random) -> Label:
     )
 
 
-def may(one: Policy, subject: Subject, action: str, label: Label, at: datetime) -> bool:
+def right(
+    one: Policy, subject: Subject, action: str, at: datetime = NOW
+) -> Callable[[Label], bool]:
+    """Return what tells whether `subject` may do `action` with a document of a label."""
     decision = decide(one, subject, action, at)
-    return isinstance(decision, Permitted) and holds(decision.predicate, label)
+    return lambda label: isinstance(decision, Permitted) and holds(decision.predicate, label)
 
 
 def editor(rng: random.Random) -> Subject:
@@ -140,3 +146,70 @@ def editor(rng: random.Random) -> Subject:
         clearance=3 if cleared else 2,
         compartments=COMPARTMENTS if cleared else frozenset({"finance"}),
     )
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change that somebody proposes, and what became of it."""
+
+    old: Policy
+    new: Policy
+    editor: Subject
+    verdict: Verdict
+
+    def rightful(self, label: Label, action: str, *, gained: bool) -> bool:
+        region = right(self.old, self.editor, EDIT)
+        return region(label) and (not gained or right(self.old, self.editor, action)(label))
+
+
+def edit(rng: random.Random) -> Edit | None:
+    ranked = rng.random() < 0.4
+    before = rows(rng, ranked=ranked)
+    try:
+        old = policy(before, ranked=ranked)
+        new = policy(changed(rng, before, ranked=ranked), ranked=ranked)
+    except PolicyError:  # A link that stands twice with two windows.
+        return None
+    who = editor(rng)
+    everybody = profiles(
+        [old, new], tenants=["acme", "globex"], clearances=(0, 1, 2, 3), compartments=COMPARTMENTS
+    )
+    return Edit(old, new, who, may_propose(old, new, who, profiles=everybody, at=NOW))
+
+
+def test_nobody_gains_or_loses_by_a_permitted_change_what_its_editor_could_not_give() -> None:
+    """Anybody at all, not only profiles: any groups, any clearance, at any time to come."""
+    rng = random.Random(2)
+    permitted = differences = 0
+    while permitted < 16:
+        made = edit(rng)
+        if made is None or made.verdict != ():
+            continue
+        permitted += 1
+        papers = [paper(rng) for _ in range(60)]
+        for subject in people(rng):
+            action, at = rng.choice([READ, READ, EDIT]), rng.choice(MOMENTS)
+            before, after = (right(one, subject, action, at) for one in (made.old, made.new))
+            for one in papers:
+                if before(one) != after(one):
+                    differences += 1
+                    assert made.rightful(one, action, gained=after(one)), (made, subject, one, at)
+    assert differences > 20
+
+
+def test_a_refused_change_does_what_the_refusal_says() -> None:
+    rng = random.Random(3)
+    found = 0
+    while found < 10:
+        made = edit(rng)
+        if made is None or not isinstance(made.verdict, Overreach):
+            continue
+        found += 1
+        said = made.verdict
+        before, after = (
+            right(one, said.profile, said.action, said.at)(said.label)
+            for one in (made.old, made.new)
+        )
+        assert before != after
+        assert ("gain" in said.sentence) == after
+        assert not made.rightful(said.label, said.action, gained=after)

@@ -237,7 +237,7 @@ def test_what_is_told_by_one_alternative_prunes_the_others() -> None:
 
 
 def test_several_conditions_are_weighed_at_once() -> None:
-    inners = [is_in("level", 0, 1), under("/a/")]
+    inners: list[Condition] = [is_in("level", 0, 1), under("/a/")]
 
     assert escapee_of(inners, [is_in("level", 0), is_in("level", 1)], SCHEMA) is None
     found = escapee_of(inners, [is_in("level", 0), under("/a/b")], SCHEMA)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from acl.casbin_door import Row
 from acl.corpus import Corpus
 from acl.decide import decide
 from acl.decision import Permitted
-from acl.difference import difference_of
+from acl.difference import Comparison, Conditions, difference_of
 from acl.labels import Label
 from acl.policy import Policy, load
 from acl.predicate import ALWAYS, NEVER, AnyOf, AtMost, Condition, holds
-from acl.preview import Conditions, PastRelease, Preview, preview, review_releases
+from acl.preview import PastRelease, Preview, preview, review_releases
 from acl.profiles import profiles
 from acl.subject import Subject
 from tests.unit.acl import small_policies as small
@@ -129,20 +132,65 @@ def test_what_is_counted_is_what_deciding_each_document_says(rows: str) -> None:
     assert changes or "2027" in rows
 
 
-@pytest.mark.parametrize("rows", [LESS, MORE, ROWS.replace("p, role:contractor", "p, group:x")])
-def test_whom_no_changed_row_concerns_is_decided_alike(rows: str) -> None:
+RULES_ONLY = [
+    LESS,
+    MORE,
+    ROWS.replace("p, role:contractor", "p, group:x"),
+    "".join(reversed(LESS.splitlines(keepends=True))),
+]
+
+
+@pytest.mark.parametrize("rows", RULES_ONLY)
+def test_what_two_policies_share_is_evaluated_once_and_means_the_same(rows: str) -> None:
     before, after = policy(), policy(rows)
     difference = difference_of(before, after)
     subjects = profiles(
         [before, after], tenants=["acme"], clearances=(0, 3), compartments=frozenset({"board"})
     )
+    alike = 0
 
-    assert difference is not None
-    concerned = [one for one in subjects if difference.concerns(one, READ, NOW)]
-    assert 0 < len(concerned) < len(subjects)
-    for one in set(subjects) - set(concerned):
-        ours, theirs = (Conditions(made).of(one, READ, NOW) for made in (before, after))
-        assert ours == theirs
+    assert (difference is None) is (rows == RULES_ONLY[3]), "there the links are in another order"
+    for one in subjects:
+        apart = [Conditions(made).of(one, READ, NOW) for made in (before, after)]
+        pair = Comparison(Conditions(before), Conditions(after)).of(one, READ, NOW)
+        alike += pair is None
+        assert apart[0] == apart[1] if pair is None else list(pair) == apart
+    assert (alike > 0) is (difference is not None)
+
+
+@pytest.mark.parametrize("effect", [small.ALLOW, small.BOTH, small.PRIORITY])
+def test_the_order_of_rules_counts_where_rows_are_shared(effect: str) -> None:
+    rng = random.Random(effect)
+    shared = 0
+    columns = "sub, val, act, eft" if effect != small.PRIORITY else "priority, sub, val, act, eft"
+    matcher = "p.sub == r.sub && keyMatch2(r.obj.place, p.val) && r.obj.weight > 2"
+    text = small.model(matcher, columns=columns, effect=effect, request="sub, obj, act")
+    subject = Subject(id="user:ada", tenant="acme")
+    different = 0
+    for _ in range(80):
+        pool = [
+            (*((str(rng.randrange(90)),) if effect == small.PRIORITY else ()),
+             rng.choice(["user:ada", "user:ben"]), place, READ, rng.choice(["allow", "deny"]))
+            for place in rng.sample(["/a/b", "/a/:x", "/:x/b", "/a/*", "/b/*", "/:x"], 5)
+        ]  # fmt: skip
+        rng.shuffle(pool)
+        made = [
+            load(text, [Row(n, "p", one) for n, one in enumerate(some, 1)], small.SCHEMA)
+            for some in (pool[:4], rng.sample(pool, 4))
+        ]
+        before, after = (Conditions(one) for one in made)
+        shared += difference_of(*made) is not None
+        pair = Comparison(before, after).of(subject, READ, small.AT)
+        apart = tuple(Conditions(one).of(subject, READ, small.AT) for one in made)
+        if pair is None:
+            assert apart[0] == apart[1]
+        else:
+            different += apart[0] != apart[1]
+            assert pair == apart
+            # And kept: asking again finds the same.
+            assert after.of(subject, READ, small.AT) is pair[1]
+    assert different > 10
+    assert 10 < shared < 70
 
 
 def test_more_than_rules_may_differ() -> None:
@@ -150,28 +198,32 @@ def test_more_than_rules_may_differ() -> None:
     assert difference_of(policy(), policy(model=MODEL + "\n# changed\n")) is None
     empty = load(small.model(), [], small.SCHEMA)
     assert difference_of(empty, empty) is None
+    twice = small.policy("r.obj.open", small.ROW, small.ROW)
+    once = small.policy("r.obj.open", small.ROW)
+    assert difference_of(twice, once) is None
+    assert difference_of(once, twice) is None
     same = difference_of(policy(), policy())
     assert same is not None
-    assert not same.concerns(ADA, READ, NOW)
+    assert same.conditions(ADA, READ, NOW) is None
 
 
-def test_a_subject_who_cannot_be_decided_upon_loses_all_and_the_reason_is_shown() -> None:
-    when = "r.sub.clearance && r.obj.classification < 4"
-    after = policy(f"p, group:finance, acme, /acme/finance/*, {READ}, {when}, allow\n")
-    (change,) = foreseen(after, ADA).changes
+def test_agents_narrow_what_changes() -> None:
+    agent = Subject(id="agent:helper", tenant="acme", clearance=1, groups=ADA.groups)
+    through = replace(ADA, actors=(agent,))
+    (change,) = foreseen(policy(LESS), through).changes
 
-    assert "neither true nor false" in change.error
-    assert change.lost.documents == 10
+    assert change.lost.by_level == (("public", 1), ("internal", 2))
 
 
-def test_in_doubt_a_changed_row_concerns_a_subject() -> None:
+def test_a_row_that_cannot_be_decided_upon_is_told_for_those_whom_it_concerns() -> None:
     when = "r.sub.clearance && r.obj.classification < 4"
     row = f"p, group:finance, acme, /acme/finance/*, {READ}, {when}, allow\n"
-    difference = difference_of(policy(), policy(ROWS + row))
+    found = foreseen(policy(ROWS + row), ADA, EVE)
+    (change,) = found.changes
 
-    assert difference is not None
-    assert difference.concerns(ADA, READ, NOW)
-    assert not difference.concerns(EVE, READ, NOW)
+    assert change.subjects == (ADA,)
+    assert "neither true nor false" in change.error
+    assert found.unchanged == 1
 
 
 def test_a_schema_without_levels_is_counted_too() -> None:

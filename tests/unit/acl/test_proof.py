@@ -207,3 +207,12 @@ def test_decisions_are_forgotten_when_they_are_too_many(monkeypatch: pytest.Monk
 
     assert one.batch(0, 50).wrong == 0
     assert len(one._kept) == 2
+
+
+def test_the_tenant_is_compared_although_no_rule_names_it() -> None:
+    mine = label(owner=ADA.id, path="/x/y")
+    theirs = label(owner=ADA.id, path="/x/y", tenant="beta")
+    plan = ProofPlan([ADA], [READ], [mine, theirs])
+
+    assert Proof(policy(), plan, NOW).batch(0, 2) == Batch(start=0, stop=2, allowed=1)
+    assert Proof(policy(), plan, NOW, decider=without_guard).batch(0, 2).wrong == 1

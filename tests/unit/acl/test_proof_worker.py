@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import threading
 
 import pytest
@@ -31,7 +30,6 @@ def job(rows: str = ROWS, current: str | None = None) -> ProofJob:
 @pytest.fixture
 def process(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process, as if it were one of the proof's own."""
-    monkeypatch.setattr(os, "nice", lambda _: 0)
     monkeypatch.setattr(proof_worker._Process, "job", None)
     monkeypatch.setattr(proof_worker._Process, "proof", None)
 
@@ -68,7 +66,7 @@ def test_a_process_leaves_when_its_parent_ends(monkeypatch: pytest.MonkeyPatch) 
         left.set()
 
     monkeypatch.setattr(multiprocessing, "parent_process", Parent)
-    begin(job(), leave)
+    begin(job(), leave=leave)
     assert not left.is_set()
     Parent.ended.set()
     assert left.wait(10)

@@ -32,7 +32,7 @@ def test_the_deepest_folder_has_the_word_and_the_document_the_last() -> None:
     made, origins = settled(SCHEMA, {"owner": "user:own"}, own, folders)
     assert made.values["classification"] == 3
     assert made.values["owner"] == "user:own"
-    assert made.values["readers"] == {"group:high"}
+    assert made.values["readers"] == frozenset({"group:high"})
     said = {name: origins.of_attribute(name) for name in ("classification", "owner", "readers")}
     assert said == {
         "classification": "folder /acme/finance/",
@@ -46,7 +46,7 @@ def test_the_deepest_folder_has_the_word_and_the_document_the_last() -> None:
 def test_a_folder_adds_compartments_and_takes_none_away() -> None:
     folders = [folder("/acme/", compartments=[]), folder("/acme/finance/", compartments=["board"])]
     made, _ = settled(SCHEMA, {}, Origins(source=SOURCE), folders)
-    assert made.values["compartments"] == {"finance", "board"}
+    assert made.values["compartments"] == frozenset({"finance", "board"})
 
 
 @pytest.mark.parametrize(("raised", "level"), [(True, 2), (False, 0)])
@@ -64,7 +64,7 @@ def test_without_folders_the_source_stands_to_the_letter() -> None:
 def test_shares_are_readers_and_nothing_else() -> None:
     one = Share(principal="user:bob", until=None, by="user:ada", since=NOW)
     made = shared(label(), [one])
-    assert made.values["readers"] == {"group:finance", "user:bob"}
+    assert made.values["readers"] == frozenset({"group:finance", "user:bob"})
     assert {k: v for k, v in made.values.items() if k != "readers"} == {
         k: v for k, v in label().values.items() if k != "readers"
     }

@@ -139,7 +139,7 @@ def test_what_is_set_is_the_documents_own_and_the_rest_stays() -> None:
     found = ask(state(label()), values={"classification": "restricted"})
     assert found.after == label(classification=3)
     assert found.origins.own == {"classification"}
-    assert (found.actions, found.changes) == ({TAG}, True)
+    assert (found.actions, found.changes) == (frozenset({TAG}), True)
     again = ask(state(label()), values={}, inherit=frozenset())
     assert (again.changes, again.after) == (False, label())
 
@@ -169,13 +169,13 @@ def test_setting_readers_leaves_shares_alone_and_takes_over_those_it_names() -> 
     made = label(readers=["group:finance", "user:bob", "user:eve"])
     known = state(made, share(), share("user:eve"))
     found = ask(known, values={"readers": ["user:eve"]})
-    assert found.after.values["readers"] == {"user:eve", "user:bob"}
+    assert found.after.values["readers"] == frozenset({"user:eve", "user:bob"})
     assert [one.principal for one in found.shares] == ["user:bob"]
 
 
 def test_a_share_adds_a_reader_and_is_taken_back() -> None:
     found = ask(state(label()), share=(ShareRequest(principal="user:bob", until=LATER),))
-    assert found.after.values["readers"] == {"group:finance", "user:bob"}
+    assert found.after.values["readers"] == frozenset({"group:finance", "user:bob"})
     assert found.shares == (Share(principal="user:bob", until=LATER, by="user:ada", since=NOW),)
     assert found.actions == {SHARE}
     shared = state(label(readers=["group:finance", "user:bob"]), share())
@@ -183,7 +183,7 @@ def test_a_share_adds_a_reader_and_is_taken_back() -> None:
     assert (longer.after, longer.changes) == (longer.before, True)
     assert longer.actions == {SHARE}
     back = ask(shared, unshare=frozenset({"user:bob"}))
-    assert (back.after, back.shares, back.actions) == (label(), (), {SHARE})
+    assert (back.after, back.shares, back.actions) == (label(), (), frozenset({SHARE}))
 
 
 def test_what_has_ended_counts_for_nothing() -> None:

@@ -24,6 +24,8 @@ def test_the_page_of_settings_says_what_the_class_says() -> None:
     expected = []
     for name, field in Settings.model_fields.items():
         default = field.default
+        if isinstance(default, bool):
+            default = str(default).lower()
         shown = "" if default is None else f"`{getattr(default, 'value', default)}`"
         expected.append((f"{PREFIX}{name.upper()}", shown, field.description))
     assert rows == expected

@@ -1,0 +1,114 @@
+"""Policies on the command line, as an administrator meets them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.commandline import strongroom
+from tests.e2e.test_cli import PEOPLE
+from tests.serving import FILES
+
+ROOT = Path(__file__).parents[2]
+ROW = "p, user:bob, acme, /acme/finance/*, document:read, True, allow"
+QUICK = {"policy_proof_pairs": "300"}
+ADMIN = """
+[subjects."user:root"]
+tenant = "acme"
+clearance = "restricted"
+groups = ["role:policy-admin"]
+"""
+
+
+@pytest.fixture(name="folder", scope="module")
+def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("policy-cli")
+    shutil.copytree(ROOT / "policy", folder / "policy")
+    (folder / "policy" / "subjects.toml").write_text(PEOPLE + ADMIN)
+    for name, text in FILES.items():
+        path = folder / "documents" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    strongroom(folder, "ingest", "documents", "--quiet", code=1)
+    return folder
+
+
+def test_propose_preview_activate_and_roll_back(folder: Path) -> None:
+    done = strongroom(folder, "policy", "propose", "--add", ROW, "--reason", "bob audits")
+    assert f"+ {ROW}" in done.stdout
+    assert "proposed as revision 2; nothing has taken effect yet" in done.stdout
+    assert "strongroom policy preview 2" in done.stdout
+
+    seen = strongroom(folder, "policy", "preview", "2").stdout
+    assert "user:bob" in seen
+    assert "document:read" in seen
+    log = strongroom(folder, "policy", "log").stdout
+    assert "proposed" in log
+    assert "bob audits" in log
+    assert "in effect" in log
+
+    active = strongroom(folder, "policy", "activate", "2", **QUICK).stdout
+    assert "no difference" in " ".join(active.split())
+    assert "revision 2 is in effect" in active
+    assert ROW in strongroom(folder, "policy", "show").stdout
+    assert ROW not in strongroom(folder, "policy", "show", "1").stdout
+    assert "[request_definition]" in strongroom(folder, "policy", "show", "--model").stdout
+
+    back = strongroom(folder, "policy", "rollback", "1", "--as", "root", **QUICK).stdout
+    assert "revision 3 is in effect" in back
+    assert f"- {ROW}" in strongroom(folder, "policy", "diff", "3").stdout
+    assert f"+ {ROW}" in strongroom(folder, "policy", "diff", "2").stdout
+    assert "first revision" in strongroom(folder, "policy", "diff", "1").stdout
+    log = strongroom(folder, "policy", "log").stdout
+    assert "user:root" in log
+    assert "was in effect" in log
+
+
+def test_a_policy_edited_in_its_folder_is_proposed_as_a_whole(folder: Path) -> None:
+    edited = folder / "edited"
+    shutil.copytree(folder / "policy", edited)
+    with (edited / "policy.csv").open("a") as file:
+        file.write("p, user:bob, acme, /acme/board/*, document:raed, True, allow\n")
+
+    refused = strongroom(folder, "policy", "propose", "edited", code=1)
+
+    assert "document:raed" in refused.stderr
+    assert "nothing of it takes effect" in refused.stderr
+    assert "document:raed" in strongroom(folder, "policy", "check", "edited", code=1).stderr
+    text = (edited / "policy.csv").read_text().replace("document:raed", "document:read")
+    (edited / "policy.csv").write_text(text)
+    assert "proposed as revision" in strongroom(folder, "policy", "propose", "edited").stdout
+
+
+def test_what_cannot_be_done_is_one_sentence(folder: Path) -> None:
+    for arguments, said in (
+        (("propose",), "give a folder"),
+        (("preview",), "name a revision, or give a change"),
+        (("show", "99"), "no policy revision 99"),
+        (("activate", "99"), "no policy revision 99"),
+        (("propose", "--add", ROW, "--as", "bob"), "needs the right to `policy:edit`"),
+        (("log", "--as", "bob"), "needs the right to `policy:read`"),
+        (("preview", "--remove", ROW), "is not a rule"),
+    ):
+        done = strongroom(folder, "policy", *arguments, code=1)
+        assert said in " ".join(done.stderr.split()), arguments
+        assert "Traceback" not in done.stderr
+
+
+def test_who_proposed_does_not_activate_where_four_eyes_are_asked_for(folder: Path) -> None:
+    proposed = strongroom(folder, "policy", "propose", "--add", ROW, "--as", "root").stdout
+    number = proposed.partition("proposed as revision ")[2].partition(";")[0]
+    asked = {"policy_four_eyes": "true", **QUICK}
+
+    done = strongroom(folder, "policy", "activate", number, "--as", "root", code=1, **asked)
+
+    assert "who proposed a revision cannot activate it" in done.stderr
+    assert "in effect" in strongroom(folder, "policy", "activate", number, **asked).stdout
+
+
+def test_a_suspended_role_is_shown_and_reinstated(folder: Path) -> None:
+    assert "0 suspended" in strongroom(folder, "policy", "suspended").stdout
+    done = strongroom(folder, "policy", "reinstate", "acme", "role:auditor", code=1)
+    assert "it was not suspended" in done.stdout

@@ -1,0 +1,392 @@
+"""A tenant's editor changes their tenant alone, and gives nobody what they do not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+import pytest
+
+from acl.admission import read_csv
+from acl.casbin_door import RoleMatching
+from acl.delegable import _unprovable
+from acl.delegation import LIMITS, Limits, Overreach, Verdict, may_activate, may_propose
+from acl.labels import LabelSchema
+from acl.policy import Policy, load
+from acl.profiles import profiles
+from acl.subject import Subject
+from acl.terms import Rule
+from tests.unit.acl.default_policy import MODEL, NOW, SCHEMA
+
+COMPARTMENTS: Final = frozenset({"board"})
+EDITOR: Final = Subject(id="user:editor", tenant="acme", clearance=3, compartments=COMPARTMENTS)
+BASE: Final = (
+    "p, user:admin, *, /*, policy:administer, True, allow",
+    "p, user:editor, acme, /acme/*, policy:edit, True, allow",
+    "p, user:editor, acme, /acme/*, policy:activate, r.obj.classification <= 1, allow",
+    "p, user:editor, acme, /acme/finance/*, document:read, True, allow",
+    "p, user:editor, acme, /acme/legal/*, document:read, True, allow",
+    "p, group:legal, acme, /acme/legal/*, document:read, True, allow",
+    "p, role:auditor, acme, /acme/hr/*, document:read, True, allow",
+    "p, group:staff, globex, /globex/*, document:read, True, allow",
+    "p, group:everyone, *, /*, document:read, r.obj.owner == r.sub.id, allow",
+    "g, user:sam, role:auditor, globex, _, _",
+)
+
+
+def policy(*lines: str, model: str = MODEL, schema: LabelSchema = SCHEMA) -> Policy:
+    return load(model, read_csv("\n".join(lines)), schema)
+
+
+def asked(
+    old: Policy,
+    new: Policy,
+    editor: Subject = EDITOR,
+    *,
+    activate: bool = False,
+    limits: Limits = LIMITS,
+) -> Verdict:
+    everybody = profiles(
+        [old, new], tenants=["acme", "globex"], clearances=(0, 1, 2, 3), compartments=COMPARTMENTS
+    )
+    question = may_activate if activate else may_propose
+    return question(old, new, editor, profiles=everybody, at=NOW, limits=limits)
+
+
+def adding(
+    *lines: str,
+    base: Sequence[str] = BASE,
+    editor: Subject = EDITOR,
+    activate: bool = False,
+    limits: Limits = LIMITS,
+) -> Verdict:
+    old, new = policy(*base), policy(*base, *lines)
+    return asked(old, new, editor, activate=activate, limits=limits)
+
+
+def without(line: str, base: Sequence[str] = BASE, editor: Subject = EDITOR) -> Verdict:
+    assert line in base
+    return asked(policy(*base), policy(*(one for one in base if one != line)), editor)
+
+
+def overreach(verdict: Verdict) -> Overreach:
+    assert isinstance(verdict, Overreach), verdict
+    return verdict
+
+
+def refused(verdict: Verdict) -> str:
+    assert not isinstance(verdict, Overreach), verdict
+    return "\n".join(map(str, verdict))
+
+
+GIVES: Final = "p, group:x, acme, /acme/finance/q/*, document:read, True, allow"
+
+
+def test_who_administers_the_policy_may_change_anything() -> None:
+    admin = Subject(id="user:admin", tenant="acme")
+
+    assert adding("p, user:eve, *, /*, policy:administer, True, allow", editor=admin) == ()
+    assert asked(policy(*BASE), policy(*BASE, model=MODEL + "\n"), admin) == ()
+
+
+def test_who_has_no_right_may_change_nothing() -> None:
+    stranger = Subject(id="user:eve", tenant="acme")
+
+    assert "`policy:edit`: the editor does not hold this right" in refused(
+        adding(GIVES, editor=stranger)
+    )
+    assert "`policy:edit`" in refused(adding(GIVES, editor=replace(EDITOR, tenant="globex")))
+
+
+def test_an_editor_s_agent_needs_the_right_too() -> None:
+    agent = Subject(id="agent:helper", tenant="acme")
+
+    assert "`policy:edit`" in refused(adding(GIVES, editor=replace(EDITOR, actors=(agent,))))
+
+
+def test_an_editor_gives_what_they_hold() -> None:
+    assert adding(GIVES) == ()
+    assert adding("g, user:sam, group:legal, acme, _, _") == ()
+    assert asked(policy(*BASE), policy(*BASE)) == ()
+
+
+def test_nobody_gains_what_the_editor_does_not_hold() -> None:
+    found = overreach(adding("p, group:x, acme, /acme/*, document:read, True, allow"))
+
+    assert found.sentence == (
+        "`group:x` would gain `document:read` where the editor does not hold it themself"
+    )
+    assert found.profile.groups == {"group:x"}
+    assert found.action == "document:read"
+    assert found.at == NOW
+    assert not str(found.label.values["path"]).startswith(("/acme/finance/", "/acme/legal/"))
+    assert "does not hold" in overreach(adding("g, user:ben, role:auditor, acme, _, _")).sentence
+    tagging = GIVES.replace("document:read", "document:tag")
+    assert "gain `document:tag`" in overreach(adding(tagging)).sentence
+
+
+def test_nobody_is_cleared_higher_than_the_editor() -> None:
+    found = overreach(adding(GIVES, editor=replace(EDITOR, clearance=1)))
+
+    assert found.label.values["classification"] == 2
+    assert "where the editor may not change the policy" in found.sentence
+
+
+def test_an_editor_cannot_widen_their_own_region_or_administer() -> None:
+    for right in ("policy:edit", "policy:administer"):
+        row = f"p, user:editor, acme, /*, {right}, True, allow"
+        assert f"gain `{right}`" in overreach(adding(row)).sentence
+
+
+def test_what_is_taken_lies_in_the_region_even_if_the_editor_does_not_hold_it() -> None:
+    assert without("p, role:auditor, acme, /acme/hr/*, document:read, True, allow") == ()
+    narrow = tuple(line.replace("acme, /acme/*, policy:edit", "acme, /acme/finance/*, policy:edit")
+                   for line in BASE)  # fmt: skip
+    found = overreach(without(BASE[6], base=narrow))
+    assert "would lose `document:read` where the editor may not change" in found.sentence
+    assert "/acme/hr/" in str(found.label.values["path"])
+
+
+def test_rows_of_others_stay_as_they_are() -> None:
+    own = "is not a row of the editor's own tenant"
+
+    assert own in refused(adding("p, group:x, *, /acme/finance/*, document:read, True, allow"))
+    assert own in refused(adding("g, user:eve, role:auditor, globex, _, _"))
+    assert "column `domain`" in refused(adding("g, user:eve, role:auditor, globex, _, _"))
+    assert own in refused(without(BASE[7]))
+    assert own in refused(without(BASE[8]))
+    moved = (*BASE[:7], BASE[8], BASE[7], *BASE[9:])
+    assert "rows of others may not change places" in refused(asked(policy(*BASE), policy(*moved)))
+
+
+def test_own_rows_may_stand_anywhere() -> None:
+    assert asked(policy(*BASE), policy(BASE[3], *BASE[:3], *BASE[4:])) == ()
+
+
+def test_model_and_schema_and_matching_are_the_administrator_s() -> None:
+    other = LabelSchema.from_toml(
+        "\n".join(f'[label.{name}]\ntype = "{one.type}"' for name, one in SCHEMA.attributes.items())
+    )
+    old = policy(*BASE)
+
+    assert "`model`" in refused(asked(old, policy(*BASE, model=MODEL + "\n")))
+    assert "`schema`" in refused(asked(old, policy(*BASE, schema=other)))
+    plain = MODEL.replace("g = _, _, _, (_, _)", "g = _, _, _")
+    bare = policy(*BASE[:9], model=plain)
+    matched = load(plain, bare.rows, SCHEMA, matching={"g": RoleMatching(domains="keyMatch")})
+    assert "`matching`" in refused(asked(bare, matched))
+
+
+def test_a_model_without_a_tenant_s_column_cannot_be_delegated() -> None:
+    model = """
+[request_definition]
+r = sub, obj, act
+[policy_definition]
+p = sub, act, when, eft
+[role_definition]
+g = _, _
+[policy_effect]
+e = some(where (p.eft == allow))
+[matchers]
+m = g(r.sub.id, p.sub) && r.act == p.act && eval(p.when)
+"""
+    base = ("p, user:editor, policy:edit, True, allow",)
+    old = policy(*base, model=model)
+    for line in ("p, user:ben, document:read, False, allow", "g, user:ben, user:editor"):
+        told = refused(asked(old, policy(*base, line, model=model)))
+        assert "no tenant, so they cannot be delegated" in told
+
+
+@pytest.mark.parametrize(
+    ("when", "reason"),
+    [
+        ("r.sub.clearance == 1", "tests the asker alone"),
+        ('"""board"" in r.sub.compartments || True"', "tests the asker alone"),
+        ('"!any_of(r.obj.readers, r.sub.principals)"', "is denied"),
+        ("r.obj.owner not in r.sub.groups", "is denied"),
+        ("r.obj.classification <= r.sub.clearance - 1", "is computed from the asker"),
+    ],
+)
+def test_a_delegated_rule_asks_nothing_that_profiles_cannot_answer(when: str, reason: str) -> None:
+    line = f"p, group:x, acme, /acme/finance/*, document:read, {when}, allow"
+
+    told = refused(adding(line))
+    assert reason in told
+    assert "column `when`" in told
+    assert reason in refused(without(line, base=(*BASE, line)))
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "r.obj.owner == r.sub.id",
+        "r.obj.owner != r.sub.id",
+        '"any_of(r.obj.readers, r.sub.principals) && !(r.obj.owner == ""user:bob"")"',
+        "r.obj.classification == r.sub.clearance",
+        "(r.obj.classification <= 1 || r.obj.owner == r.sub.id) && 1 < 2",
+    ],
+)
+def test_a_delegated_rule_compares_the_document_with_the_asker(when: str) -> None:
+    assert adding(f"p, group:x, acme, /acme/finance/*, document:read, {when}, allow") == ()
+
+
+def test_what_begins_later_counts_today() -> None:
+    later = "g, user:ben, role:auditor, acme, 2030-01-01 00:00:00, 2031-01-01 00:00:00"
+    found = overreach(adding(later))
+
+    assert found.at > datetime(2030, 1, 1, tzinfo=UTC)
+    assert found.sentence.endswith("from 2030-01-01 00:00:00")
+
+
+def test_what_is_over_counts_no_more() -> None:
+    assert adding("g, user:ben, role:auditor, acme, _, 2020-01-01 00:00:00") == ()
+
+
+def test_a_role_that_ends_reveals_what_a_rule_gives() -> None:
+    ends = "g, user:ben, role:barred, acme, _, 2030-01-01 00:00:00"
+    barred = "p, role:barred, acme, /acme/hr/*, document:read, True, deny"
+    gives = "p, user:ben, acme, /acme/hr/*, document:read, True, allow"
+    found = overreach(adding(gives, base=(*BASE, ends, barred)))
+
+    assert found.at >= datetime(2030, 1, 1, tzinfo=UTC)
+
+
+NO_OWNERS: Final = (*BASE[:8], *BASE[9:])
+BARRED: Final = "p, role:barred, acme, /acme/hr/*, document:read, True, deny"
+
+
+def test_a_deny_that_goes_gives_to_whoever_else_is_allowed() -> None:
+    """Alone, nobody who is barred gains: only an auditor who is barred too does."""
+    found = overreach(without(BARRED, base=(*NO_OWNERS, BARRED)))
+
+    assert {"role:auditor", "role:barred"} <= found.profile.groups
+    assert "gain `document:read`" in found.sentence
+    assert "`role:auditor` with `role:barred`" in found.sentence
+
+
+def test_a_link_that_goes_gives_what_its_role_denied() -> None:
+    """Whoever is barred by a link and an auditor by their token."""
+    base = (*NO_OWNERS, BARRED, "g, user:ben, role:barred, acme, _, _")
+    found = overreach(without(base[-1], base=base))
+
+    assert found.profile.id == "user:ben"
+    assert found.profile.groups == {"role:auditor"}
+
+
+def test_a_deny_that_comes_takes_from_whoever_is_allowed() -> None:
+    narrow = tuple(line.replace("acme, /acme/*, policy:edit", "acme, /acme/finance/*, policy:edit")
+                   for line in NO_OWNERS)  # fmt: skip
+
+    assert adding(BARRED) == ()
+    found = overreach(adding(BARRED, base=narrow))
+    assert "lose `document:read`" in found.sentence
+    assert {"role:auditor", "role:barred"} <= found.profile.groups
+
+
+RANKED: Final = MODEL.replace("p = sub,", "p = priority, sub,").replace(
+    "some(where (p.eft == allow)) && !some(where (p.eft == deny))", "priority(p.eft) || deny"
+)
+
+
+def test_a_first_rule_overrules_what_denies_somebody_else() -> None:
+    base = (
+        "p, 10, user:editor, acme, /acme/*, policy:edit, True, allow",
+        "p, 30, role:barred, acme, /acme/hr/*, document:read, True, deny",
+        "p, 50, group:x, acme, /acme/hr/*, document:read, True, allow",
+    )
+    first = "p, 20, group:x, acme, /acme/hr/*, document:read, True, allow"
+    found = overreach(asked(policy(*base, model=RANKED), policy(*base, first, model=RANKED)))
+
+    assert {"group:x", "role:barred"} <= found.profile.groups
+
+
+ALLOWING: Final = MODEL.replace(" && !some(where (p.eft == deny))", "")
+
+
+def test_without_denials_company_makes_no_difference() -> None:
+    old = policy(*BASE, model=ALLOWING)
+
+    assert asked(old, policy(*BASE, GIVES, model=ALLOWING)) == ()
+    assert asked(old, policy(*BASE, "g, user:ben, group:legal, acme, _, _", model=ALLOWING)) == ()
+
+
+def test_activation_rests_on_its_own_right() -> None:
+    found = overreach(adding(GIVES, activate=True))
+    assert found.label.values["classification"] == 2
+
+    mild = GIVES.replace("True", "r.obj.classification <= 1")
+    assert adding(mild, activate=True) == ()
+    without_right = tuple(line for line in BASE if "policy:activate" not in line)
+    assert "`policy:activate`" in refused(adding(mild, base=without_right, activate=True))
+
+
+def test_what_cannot_be_decided_is_refused() -> None:
+    assert "too many roles and moments" in refused(adding(GIVES, limits=Limits(decisions=1)))
+    assert "too many to compare" in refused(adding(GIVES, limits=Limits(steps=10)))
+
+
+PLAIN: Final = MODEL.replace("g = _, _, _, (_, _)", "g = _, _, _")
+
+
+def test_roles_without_windows_are_delegated_too() -> None:
+    base = (*BASE[:9], BARRED)
+    old = policy(*base, model=PLAIN)
+
+    assert asked(old, policy(*base, "g, user:ben, group:legal, acme", model=PLAIN)) == ()
+    found = overreach(asked(old, policy(*base, "g, user:ben, role:auditor, acme", model=PLAIN)))
+    assert found.profile.id == "user:ben"
+
+
+def test_a_link_counts_for_documents_whose_owner_it_names() -> None:
+    """Nobody who asks reaches the role that the link gives; the documents do."""
+    owned = (
+        'p, group:everyone, *, /*, document:read, "g(r.obj.owner, ""role:open"", ""acme"")", allow'
+    )
+    base = (*BASE, owned)
+
+    found = overreach(adding("g, user:ben, role:open, acme, _, _", base=base))
+    assert found.label.values["owner"] == "user:ben"
+    later = "g, user:ben, role:open, acme, 2030-01-01 00:00:00, _"
+    assert overreach(adding(later, base=base)).at.year == 2030
+
+
+def test_a_role_of_the_asker_that_the_document_names_is_the_asker_s() -> None:
+    held = 'p, group:everyone, *, /*, document:read, "g(r.sub.id, r.obj.owner, ""acme"")", allow'
+
+    found = overreach(adding("g, user:ben, role:open, acme, _, _", base=(*BASE, held)))
+    assert found.profile.id == "user:ben"
+    assert found.label.values["owner"] == "role:open"
+
+
+def test_a_request_that_fails_permits_nothing() -> None:
+    """A role's name is a text; whoever asks with a list of groups is told so, and gets nothing."""
+    fails = (
+        "p, group:x, acme, /acme/finance/*, document:read, "
+        '"g(r.obj.owner, r.sub.groups, ""acme"")", allow'
+    )
+    reads = "p, group:x, acme, /acme/finance/*, document:read, True, allow"
+
+    assert adding(GIVES, base=(*BASE, reads, fails)) == ()
+    found = overreach(adding(fails, base=(*BASE, reads)))
+    assert found.label.values["owner"] == found.profile.id
+    assert "would lose `document:read`" in found.sentence
+    assert adding(fails, base=(*NO_OWNERS, reads)) == ()
+    assert adding(fails.replace("allow", "deny"), base=(*NO_OWNERS, reads)) == ()
+
+
+def test_a_policy_may_lose_its_last_rule() -> None:
+    assert asked(policy(BASE[1]), policy()) == ()
+
+
+def test_rows_of_other_definitions_decide_nothing() -> None:
+    model = MODEL.replace("[policy_definition]\n", "[policy_definition]\np2 = sub, tenant\n")
+    old = policy(*BASE, model=model)
+
+    assert asked(old, policy(*BASE, "p2, group:x, acme", model=model)) == ()
+
+
+def test_a_rule_column_holds_no_rule() -> None:
+    with pytest.raises(AssertionError, match="holds no `eval`"):
+        list(_unprovable(policy(*BASE), Rule("p_when"), negated=False))
