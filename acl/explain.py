@@ -1,18 +1,25 @@
 """Why a subject may or may not do something with one document, in terms of the policy's own lines.
 
-An explanation is computed from the same residuals as the filter, evaluated on one label, so it
-cannot tell another story than the decision. It names rules and attributes of this one document;
-who may ask for it is decided by the caller.
+The laws of this file:
+
+1. An explanation is computed from the same residuals as the filter, evaluated on one label, so it
+   cannot tell another story than the decision.
+2. Whoever is not permitted is told one obstacle: the first thing that would have to change.
+3. Each rule comes with the way on which it reaches the subject: from a name of theirs through roles
+   to the name in the rule.
+
+It names rules and attributes of this one document; who may ask for it is decided by the caller.
+What would change the answer is the business of `acl.grants`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from acl.casbin_door import Row
+from acl.casbin_door import Effect, Row
 from acl.compiler import Examined, examine
 from acl.decide import decide, request_of
 from acl.decision import Permitted, RuleId
@@ -23,6 +30,7 @@ from acl.policy import Policy
 from acl.predicate import Condition, Constant, holds
 from acl.subject import Subject
 from acl.terms import Rule, Term
+from acl.ways import addressed, way
 
 
 class Status(StrEnum):
@@ -51,6 +59,8 @@ class RuleLine:
         effect: `allow` or `deny`.
         status: whether the whole rule holds for the document.
         conditions: its parts in the order of the matcher.
+        path: from a name of the subject, through roles, to the name in the rule; empty if the rule
+            reaches the subject in another way.
     """
 
     rule: RuleId
@@ -58,11 +68,39 @@ class RuleLine:
     effect: str
     status: Status
     conditions: tuple[ConditionLine, ...]
+    path: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[ConditionLine, ...]:
         """The conditions that do not hold."""
         return tuple(one for one in self.conditions if one.status is not Status.HOLDS)
+
+
+class Hindrance(StrEnum):
+    """What can stand between a subject and a document, in the order in which it is told."""
+
+    TENANT = "the document belongs to another tenant"
+    DENIED = "a rule denies it"
+    RAISES = "a rule cannot be evaluated for this document, which denies it"
+    CONDITION = "the nearest rule asks for more"
+    NO_RULE = "no rule that allows it is addressed to the subject"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """The first thing that stands between a subject and a document.
+
+    Attributes:
+        subject: whose obstacle it is; an agent's counts as well as the subject's.
+        hindrance: of which kind.
+        rule: the rule that denies, raises, or comes nearest to allowing it.
+        condition: the first of its conditions that does not hold.
+    """
+
+    subject: str
+    hindrance: Hindrance
+    rule: RuleLine | None = None
+    condition: ConditionLine | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +112,8 @@ class Explanation:
         allowed: what the policy and the guards decide for this subject alone.
         same_tenant: the guard that no rule can lift.
         rules: every rule addressed to the subject, those that hold first, then the nearest.
+        label: what the document is labelled with.
+        own_obstacle: what stands between the document and this subject alone, if anything does.
         actors: the same for each agent that acts for the subject.
     """
 
@@ -81,6 +121,8 @@ class Explanation:
     allowed: bool
     same_tenant: bool
     rules: tuple[RuleLine, ...]
+    label: Label
+    own_obstacle: Obstacle | None
     actors: tuple[Explanation, ...] = ()
 
     @property
@@ -90,10 +132,17 @@ class Explanation:
 
     @property
     def deciding(self) -> tuple[RuleLine, ...]:
-        """The rules that hold: those that deny if any does, otherwise those that allow."""
-        holding = [rule for rule in self.rules if rule.status is Status.HOLDS]
-        denying = tuple(rule for rule in holding if rule.effect == "deny")
-        return denying or tuple(rule for rule in holding if rule.effect == "allow")
+        """The rules that hold and count: those that allow, or if it is denied those that deny."""
+        counts = "allow" if self.allowed else "deny"
+        return tuple(
+            rule for rule in self.rules if (rule.status, rule.effect) == (Status.HOLDS, counts)
+        )
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """The first obstacle of the subject, or else of an agent; nothing if it is permitted."""
+        all_of_them = (self.own_obstacle, *(one.obstacle for one in self.actors))
+        return next((one for one in all_of_them if one is not None), None)
 
 
 def explain(
@@ -104,38 +153,79 @@ def explain(
     Raises:
         RequestError: an attribute of the subject cannot be decided upon.
     """
-    alone = Subject(
-        id=subject.id,
-        tenant=subject.tenant,
-        clearance=subject.clearance,
-        compartments=subject.compartments,
-        groups=subject.groups,
-    )
+    alone = replace(subject, actors=())
     decision = decide(policy, alone, action, at)
     examined = examine(policy, request_of(policy, alone, action, at), at)
-    lines = [_line(policy, row, label, examined) for row in examined.rows]
+    lines = map(_Asked(policy, alone, label, at, examined).line, examined.rows)
+    rules = tuple(sorted(lines, key=lambda line: len(line.missing)))
+    allowed = isinstance(decision, Permitted) and holds(decision.predicate, label)
+    same_tenant = _holds(guard(policy.schema, subject.tenant), label)
     return Explanation(
         subject=subject.id,
-        allowed=isinstance(decision, Permitted) and holds(decision.predicate, label),
-        same_tenant=_holds(guard(policy.schema, subject.tenant), label),
-        rules=tuple(sorted(lines, key=lambda line: len(line.missing))),
+        allowed=allowed,
+        same_tenant=same_tenant,
+        rules=rules,
+        label=label,
+        own_obstacle=None
+        if allowed
+        else _obstacle(policy, subject, rules, same_tenant=same_tenant),
         actors=tuple(explain(policy, actor, action, label, at) for actor in subject.actors),
     )
 
 
-def _line(policy: Policy, row: Row, label: Label, examined: Examined) -> RuleLine:
-    named = policy.named(row)
-    conditions = tuple(
-        ConditionLine(_text(text, term, named), _status(examined.outcome(term, row), label))
-        for text, term in policy.conjuncts
-    )
-    return RuleLine(
-        rule=RuleId(row.kind, row.number),
-        text=", ".join((row.kind, *row.values)),
-        effect=policy.effect_of(row),
-        status=_status(examined.outcome(policy.term, row), label),
-        conditions=conditions,
-    )
+def _obstacle(
+    policy: Policy, subject: Subject, rules: Sequence[RuleLine], *, same_tenant: bool
+) -> Obstacle:
+    if not same_tenant:
+        return Obstacle(subject=subject.id, hindrance=Hindrance.TENANT)
+    allowing = [rule for rule in rules if rule.effect == "allow"]
+    denying = () if policy.effect is Effect.ALLOW_OVERRIDE else rules
+    for hindrance, found in (
+        (Hindrance.DENIED, (one for one in denying if _is(one, "deny", Status.HOLDS))),
+        (Hindrance.RAISES, _raising(rules, allowing)),
+        (Hindrance.CONDITION, iter(allowing)),
+    ):
+        rule = next(found, None)
+        if rule is not None:
+            condition = next(iter(rule.missing), None)
+            return Obstacle(subject=subject.id, hindrance=hindrance, rule=rule, condition=condition)
+    return Obstacle(subject=subject.id, hindrance=Hindrance.NO_RULE)
+
+
+def _is(rule: RuleLine, effect: str, status: Status) -> bool:
+    return (rule.effect, rule.status) == (effect, status)
+
+
+def _raising(rules: Sequence[RuleLine], allowing: Sequence[RuleLine]) -> Iterator[RuleLine]:
+    """Yield the rules that raise, where one that allows would hold: then those are in the way."""
+    if any(rule.status is Status.HOLDS for rule in allowing):
+        yield from (rule for rule in rules if rule.status is Status.RAISES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    policy: Policy
+    subject: Subject
+    label: Label
+    at: datetime
+    examined: Examined
+
+    def line(self, row: Row) -> RuleLine:
+        policy, named = self.policy, self.policy.named(row)
+        return RuleLine(
+            rule=RuleId(row.kind, row.number),
+            text=", ".join((row.kind, *row.values)),
+            effect=policy.effect_of(row),
+            status=self._status(policy.term, row),
+            conditions=tuple(
+                ConditionLine(_text(text, term, named), self._status(term, row))
+                for text, term in policy.conjuncts
+            ),
+            path=way(policy, self.subject, addressed(policy, row), self.at),
+        )
+
+    def _status(self, term: Term, row: Row) -> Status:
+        return _status(self.examined.outcome(term, row), self.label)
 
 
 def _text(text: str, term: Term, named: Mapping[str, str]) -> str:

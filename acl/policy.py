@@ -278,7 +278,7 @@ class _Loader:
         definition = model.roles[kind]
         if kind in self.matching:
             return PatternedRoleGraph(rows, definition, self.matching[kind])
-        return PlainRoleGraph((_link(row, definition) for row in rows), timed=definition.timed)
+        return PlainRoleGraph((link_of(row, definition) for row in rows), timed=definition.timed)
 
     def _term(self, text: str, names: Names) -> Term:
         try:
@@ -393,7 +393,8 @@ def _all_terms(term: Term, terms: Mapping[str, Term], named: Mapping[str, str]) 
             yield one
 
 
-def _link(row: Row, definition: RoleDefinition) -> Link:
+def link_of(row: Row, definition: RoleDefinition) -> Link:
+    """Return the link that a row of a role definition says."""
     name, role = row.values[:2]
     domain = row.values[2] if definition.arity > 2 else ""  # noqa: PLR2004 - name, role, domain
     window = Window.parse(*row.values[-2:]) if definition.timed else Window()

@@ -14,7 +14,11 @@ from typing import Final, Protocol
 
 from acl.mentions import Mentions
 from acl.policy import Policy
+from acl.records.directory import Directory
+from acl.records.directory_types import Slice
 from acl.subject import Subject, is_identity
+
+_PAGE: Final = 200
 
 KINDS: Final = ("user", "service", "agent")
 """The kinds of identity that a subject can have."""
@@ -51,6 +55,38 @@ class PolicySubjects:
     def _named(self, tenant: str) -> set[str]:
         together = self._mentions.in_tenant(tenant)
         return {name for names in together for name in names if kind_of(name) in KINDS}
+
+
+class DirectorySubjects:
+    """Knows the active users of the directory, with their groups and what it says of rights."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def subject(self, tenant: str, identity: str) -> Subject | None:
+        """Return the subject, or None if it is no active user of the tenant."""
+        entry = await self._directory.resolve(tenant, identity)
+        if entry is None or not entry.user.state.active:
+            return None
+        state = entry.user.state
+        return Subject(
+            id=identity,
+            tenant=tenant,
+            clearance=state.clearance or 0,
+            compartments=state.compartments or frozenset(),
+            groups=entry.groups,
+        )
+
+    async def subjects(self, tenant: str, *, after: str = "") -> AsyncIterator[Subject]:
+        """Yield every active user of the tenant."""
+        start = 0
+        while page := await self._directory.users(tenant, part=Slice(start=start, limit=_PAGE)):
+            for one in page:
+                if one.state.identity > after and one.state.active:
+                    known = await self.subject(tenant, one.state.identity)
+                    if known is not None:
+                        yield known
+            start += len(page)
 
 
 def identity_of(kind: str, name: str) -> str | None:

@@ -123,7 +123,7 @@ class Activated:
 class PolicyDesk:
     """Changes the policy in effect."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is another part of the installation
         self,
         *,
         records: Records,

@@ -33,6 +33,8 @@ class AuditKind(StrEnum):
     ROLE_SUSPENDED = "role_suspended"
     ROLE_REINSTATED = "role_reinstated"
     DIRECTORY = "directory"
+    ACCESS_REQUESTED = "access_requested"
+    ACCESS_DECIDED = "access_decided"
     AUDIT_READ = "audit_read"
     DENIED = "denied"
 

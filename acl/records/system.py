@@ -24,6 +24,7 @@ from acl.records.policies import Policies
 from acl.records.postgresql import PostgresDatabase
 from acl.records.projection import Projection
 from acl.records.quarantine import Quarantine
+from acl.records.requests import Requests
 from acl.records.sqlite import SqliteDatabase
 
 
@@ -41,6 +42,7 @@ class Records:
         collection: what the collection was made with.
         directory: users and groups from an identity provider.
         standing: how far each kind of change has come.
+        requests: who asked for access to what.
         labels: changing labels, with their history.
         folders: labels of folders.
         jobs: changes of many documents.
@@ -55,6 +57,7 @@ class Records:
     collection: Collection
     directory: Directory
     standing: Standing
+    requests: Requests
     labels: Labels
     folders: Folders
     jobs: Jobs
@@ -90,6 +93,7 @@ class Records:
             collection=Collection(database),
             directory=Directory(database, audit),
             standing=Standing(database),
+            requests=Requests(database, audit),
             labels=Labels(database, audit),
             folders=Folders(database, audit),
             jobs=Jobs(database, audit),

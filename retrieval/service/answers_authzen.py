@@ -1,4 +1,4 @@
-"""The JSON of the AuthZEN Authorization API: what is answered. A count of what is hidden is nowhere."""
+"""The JSON of the AuthZEN Authorization API: what is answered. Nothing counts what is hidden."""
 
 from __future__ import annotations
 

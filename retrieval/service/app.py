@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from retrieval.service import (
+    routes_access,
     routes_authzen,
     routes_documents,
     routes_health,
@@ -44,6 +45,7 @@ def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
         routes_authzen,
         routes_policy,
         routes_labels,
+        routes_access,
         routes_health,
     ):
         app.include_router(routes.router)

@@ -20,6 +20,7 @@ from typing import Annotated
 import typer
 
 from retrieval.service import console
+from retrieval.service.cli_access import access_app
 from retrieval.service.cli_directory import directory_app
 from retrieval.service.cli_label import label_app
 from retrieval.service.cli_policy import policy_app
@@ -39,6 +40,7 @@ quarantine_app = typer.Typer(
 )
 audit_app = typer.Typer(help="Look after the record of who read what.", no_args_is_help=True)
 app.add_typer(policy_app, name="policy")
+app.add_typer(access_app, name="access")
 app.add_typer(documents_app, name="documents")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(audit_app, name="audit")

@@ -21,8 +21,10 @@ from acl.records import (
     UnknownRevisionError,
 )
 from acl.records.errors import AuditUnavailableError
+from acl.records.requests import TooManyRequestsError
 from ingest.errors import ModelError
 from ingest.index.engine import EngineError
+from retrieval.access_requests import UnknownRequestError
 from retrieval.authority import ForbiddenError
 from retrieval.directory import UnknownSubjectError
 from retrieval.documents import DocumentNotFoundError
@@ -52,6 +54,8 @@ ERRORS: dict[type[Exception], ProblemType] = {
     ModelError: ProblemType.UNAVAILABLE,
     NotReachedError: ProblemType.NOT_REACHED,
     UnknownRevisionError: ProblemType.NOT_FOUND,
+    UnknownRequestError: ProblemType.NOT_FOUND,
+    TooManyRequestsError: ProblemType.QUOTA_EXCEEDED,
     StalePolicyError: ProblemType.STALE,
     ForbiddenError: ProblemType.FORBIDDEN,
     UnknownDocumentError: ProblemType.NOT_FOUND,

@@ -10,7 +10,8 @@ from retrieval.service.problems import KINDS, MEDIA_TYPE, ProblemType
 _SCHEMA: Final = {"$ref": "#/components/schemas/Problem"}
 
 
-def _of(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
+def answer_of(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
+    """Return the declaration of these error answers."""
     return {
         KINDS[kind].status: {
             "description": KINDS[kind].title,
@@ -21,8 +22,8 @@ def _of(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
 
 
 _ALWAYS: Final = (ProblemType.UNAUTHENTICATED, ProblemType.INTERNAL, ProblemType.UNAVAILABLE)
-_QUERY: Final = _of(*_ALWAYS, ProblemType.INVALID)
-_BODY: Final = _of(
+_QUERY: Final = answer_of(*_ALWAYS, ProblemType.INVALID)
+_BODY: Final = answer_of(
     *_ALWAYS,
     ProblemType.MALFORMED,
     ProblemType.TOO_SLOW,
@@ -34,10 +35,14 @@ _BODY: Final = _of(
 ANSWERS: Final[Mapping[str, dict[int | str, dict[str, Any]]]] = {
     "query": _QUERY,
     "body": _BODY,
-    "access": _of(*_ALWAYS, ProblemType.MALFORMED, ProblemType.TOO_SLOW, ProblemType.TOO_LARGE),
-    "document": _of(*_ALWAYS, ProblemType.NOT_FOUND),
-    "policy": _of(*_ALWAYS, ProblemType.FORBIDDEN, ProblemType.NOT_FOUND, ProblemType.INVALID),
-    "change": _of(ProblemType.REFUSED, ProblemType.STALE, ProblemType.PRECONDITION_REQUIRED),
-    "revision": _of(ProblemType.NOT_REACHED),
-    "readiness": _of(ProblemType.UNAVAILABLE),
+    "access": answer_of(
+        *_ALWAYS, ProblemType.MALFORMED, ProblemType.TOO_SLOW, ProblemType.TOO_LARGE
+    ),
+    "document": answer_of(*_ALWAYS, ProblemType.NOT_FOUND),
+    "policy": answer_of(
+        *_ALWAYS, ProblemType.FORBIDDEN, ProblemType.NOT_FOUND, ProblemType.INVALID
+    ),
+    "change": answer_of(ProblemType.REFUSED, ProblemType.STALE, ProblemType.PRECONDITION_REQUIRED),
+    "revision": answer_of(ProblemType.NOT_REACHED),
+    "readiness": answer_of(ProblemType.UNAVAILABLE),
 }

@@ -32,10 +32,13 @@ from ingest.pipeline import Pipeline
 from ingest.project import Projector
 from ingest.reconcile import Reconciler
 from ingest.scan import SecretScanner
+from retrieval.access_history import AccessHistory
+from retrieval.access_requests import RequestDesk
 from retrieval.authzen import DecisionPoint
 from retrieval.decisions import Decisions
 from retrieval.directory import SubjectResolver
 from retrieval.documents import DocumentReader
+from retrieval.known_subjects import DirectorySubjects, KnownSubjects
 from retrieval.label_bulk import BulkDesk
 from retrieval.label_folders import FolderDesk
 from retrieval.label_views import LabelDeskSettings, LabelParts
@@ -101,6 +104,16 @@ class Parts:
         return FolderDesk(self.labels)
 
     @property
+    def requests(self) -> RequestDesk:
+        """Takes requests for access, and lets owners decide."""
+        return RequestDesk(self.records, self.labels)
+
+    @property
+    def history(self) -> AccessHistory:
+        """Says who did read a document."""
+        return AccessHistory(records=self.records, standing=self.standing, decisions=self.decisions)
+
+    @property
     def may_write(self) -> bool:
         """Whether this process can change the engine."""
         settings = self.settings
@@ -159,7 +172,12 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
                 decisions=decisions,
             ),
             reader=DocumentReader(records=records, standing=standing, decisions=decisions),
-            decision_point=DecisionPoint(records=records, standing=standing, decisions=decisions),
+            decision_point=DecisionPoint(
+                records=records,
+                standing=standing,
+                decisions=decisions,
+                known=_known(settings, records),
+            ),
             desk=PolicyDesk(
                 records=records,
                 standing=standing,
@@ -337,3 +355,10 @@ def _resolve(settings: Settings, records: Records) -> Resolve | None:
     if settings.directory is SubjectSource.TOKEN:
         return None
     return SubjectResolver(records.directory).resolve
+
+
+def _known(settings: Settings, records: Records) -> KnownSubjects | None:
+    """Return whom questions can be about; without a directory it is whom the policy names."""
+    if settings.directory is SubjectSource.TOKEN:
+        return None
+    return DirectorySubjects(records.directory)

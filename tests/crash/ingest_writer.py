@@ -1,20 +1,17 @@
-"""A process that forks writers which are to be killed: `python -m tests.crash.ingest_writer HOME`.
+"""Writers of documents that are to be killed: `python -m tests.crash.ingest_writer HOME`.
 
-Everything is imported once; a writer is there a few milliseconds after it was asked for. For each
-line on standard input one writer is forked, with the line as its seed. A writer says on standard
-output what it is about to do and what was acknowledged, until somebody kills it.
+The line that a writer is given is its seed.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import random
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+from tests.crash.killing import fork_writers, say
 from tests.integration.world import World, world
 from tests.plain import plain_tools
 
@@ -50,11 +47,8 @@ def write(home: Path, number: int, generation: int) -> None:
     aside.rename(path)
 
 
-def say(**what: object) -> None:
-    os.write(1, json.dumps(what).encode() + b"\n")
-
-
-async def work(home: Path, seed: int) -> None:
+async def work(home: Path, line: str) -> None:
+    seed = int(line)
     rng = random.Random(seed)
     async with world(home / "data", plain_tools()) as made:
         process = made.engine._process
@@ -88,18 +82,5 @@ async def step(made: World, home: Path, rng: random.Random, number: int) -> None
     say(say="ack")
 
 
-def main(home: Path) -> None:
-    for line in sys.stdin:
-        writer = os.fork()
-        if writer == 0:
-            try:
-                asyncio.run(work(home, int(line)))
-            finally:
-                os._exit(0)
-        say(say="writer", pid=writer)
-        _, status = os.waitpid(writer, 0)
-        say(say="end", killed=os.WIFSIGNALED(status))
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    fork_writers(partial(work, Path(sys.argv[1])))

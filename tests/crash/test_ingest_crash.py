@@ -8,26 +8,27 @@ with the writer.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import re
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from acl.engine.payload import VERSION, label_payload
-from acl.engine.wire import Filter, Range
 from acl.records import DocumentRecord
 from acl.subject import Subject
 from tests.crash.ingest_writer import DOCUMENTS, name_of, prepare
+from tests.crash.killing import (
+    Writers,
+    assert_engine_equals_records,
+    assert_points_are_whole,
+    forking,
+    kill,
+)
 from tests.integration.world import NOW, World, world
 from tests.plain import plain_tools
 
@@ -35,8 +36,6 @@ ROUNDS = 10
 KILLS = int(os.environ.get("STRONGROOM_KILLS", "200"))
 SECONDS = float("inf") if "STRONGROOM_KILLS" in os.environ else 300.0
 FEWEST = min(KILLS, 40)
-ROOT = Path(__file__).parents[2]
-EVERYTHING = Filter(must=(Range(VERSION, gte=0),))
 
 
 @dataclass(frozen=True)
@@ -113,35 +112,10 @@ class Expected:
                 return State(line["generation"], old.owner if old else "user:l0")
 
 
-class Writers:
-    """The process that forks writers."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def one(self, seed: int) -> int:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{seed}\n".encode())
-        await self._process.stdin.drain()
-        return int((await self.line())["pid"])
-
-    async def line(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        async with asyncio.timeout(60):
-            line: dict[str, Any] = json.loads(await self._process.stdout.readline())
-        return line
-
-
 @pytest.fixture
 async def writers(tmp_path: Path) -> AsyncIterator[Writers]:
-    command = (sys.executable, "-m", "tests.crash.ingest_writer", str(tmp_path))
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    yield Writers(process)
-    assert process.stdin is not None
-    process.stdin.close()
-    await process.wait()
+    async with forking("tests.crash.ingest_writer", tmp_path) as made:
+        yield made
 
 
 @pytest.mark.slow
@@ -151,29 +125,29 @@ async def test_killed_writers_lose_nothing_and_leave_nothing_half_done(
     rng = random.Random(KILLS)
     expected = Expected(dict.fromkeys(range(DOCUMENTS)))
     prepare(tmp_path)
-    started, repaired, interrupted, kill = time.monotonic(), 0, 0, 0
-    while kill < KILLS and time.monotonic() - started < SECONDS:
+    started, repaired, interrupted, kills = time.monotonic(), 0, 0, 0
+    while kills < KILLS and time.monotonic() - started < SECONDS:
         # The engine's process lives as long as this installation is open, and dies with the
         # writer that is killed when none is.
         expected.settling(on_disk(tmp_path))
-        kill += 1
-        await killed(writers, expected, kill, rng, with_engine=True)
+        kills += 1
+        await killed(writers, expected, kills, rng, with_engine=True)
         interrupted += bool(expected.possible)
         async with world(tmp_path / "data", plain_tools()) as made:
             repaired += await checked(made, expected)
-            while kill < KILLS and kill % ROUNDS:
+            while kills < KILLS and kills % ROUNDS:
                 expected.settling(on_disk(tmp_path))
-                kill += 1
-                await killed(writers, expected, kill, rng, with_engine=False)
+                kills += 1
+                await killed(writers, expected, kills, rng, with_engine=False)
                 interrupted += bool(expected.possible)
                 repaired += await checked(made, expected)
     print(  # noqa: T201 - the measured figures are part of the result
-        f"{kill} kills in {time.monotonic() - started:.0f} s: {expected.acks} acknowledged, "
+        f"{kills} kills in {time.monotonic() - started:.0f} s: {expected.acks} acknowledged, "
         f"{interrupted} steps interrupted, {repaired} differences repaired, 0 left"
     )
-    assert kill >= FEWEST
-    assert expected.acks > kill
-    assert interrupted > kill // 4
+    assert kills >= FEWEST
+    assert expected.acks > kills
+    assert interrupted > kills // 4
 
 
 async def checked(made: World, expected: Expected) -> int:
@@ -183,7 +157,7 @@ async def checked(made: World, expected: Expected) -> int:
     await assert_acknowledged_is_found(made, expected)
     await assert_nothing_lost(made, expected)
     repaired = (await made.reconciler.run(now=NOW)).differences
-    await assert_engine_equals_records(made)
+    await assert_engine_equals_records(made, at=NOW)
     return repaired
 
 
@@ -191,17 +165,14 @@ async def killed(
     writers: Writers, expected: Expected, seed: int, rng: random.Random, *, with_engine: bool
 ) -> None:
     """Let a writer run for a while, kill it, and hear everything that it said."""
-    writer = await writers.one(seed)
+    writer = await writers.one(str(seed))
     ready = await writers.line()
     assert ready["say"] == "ready"
     # One in four dies while it settles; the others when they have done some steps.
     if rng.random() < 0.75:
         expected.hear(await writers.line())
     await asyncio.sleep(rng.uniform(0, 0.15))
-    os.kill(writer, signal.SIGKILL)
-    if with_engine:
-        with suppress(ProcessLookupError):
-            os.kill(ready["worker"], signal.SIGKILL)
+    kill(writer, ready["worker"] if with_engine else 0)
     while (line := await writers.line())["say"] != "end":
         expected.hear(line)
     assert line["killed"]
@@ -217,13 +188,6 @@ def on_disk(home: Path) -> dict[int, int | None]:
 
 def generations(text: str) -> set[int]:
     return {int(one) for one in re.findall(r"generation (\d+)", text)}
-
-
-async def assert_points_are_whole(made: World) -> None:
-    """Whatever the engine holds carries a complete label, all of it or none."""
-    async for point in made.engine.scroll(EVERYTHING):
-        label = point.payload["label"]
-        assert label == label_payload(made.schema.parse(label["value"]), made.schema)
 
 
 async def assert_nothing_lost(made: World, expected: Expected) -> None:
@@ -260,15 +224,3 @@ async def assert_acknowledged_is_found(made: World, expected: Expected) -> None:
         texts = [hit.text for hit in hits if hit.uri == f"file:{name_of(document)}"]
         assert texts
         assert {one for text in texts for one in generations(text)} == {state.generation}
-
-
-async def assert_engine_equals_records(made: World) -> None:
-    documents = {one.id: one for one in await made.documents()}
-    points: dict[str, int] = {}
-    async for point in made.engine.scroll(EVERYTHING):
-        document = documents[point.payload["document"]["id"]]
-        assert point.payload["document"]["version"] == document.live_version
-        wanted = label_payload(document.label(made.schema, document.updated_at), made.schema)
-        assert point.payload["label"] == wanted
-        points[document.id] = points.get(document.id, 0) + 1
-    assert points == {one.id: one.chunk_count for one in documents.values()}

@@ -1,8 +1,9 @@
-"""Policies on the command line, as an administrator meets them."""
+"""Policies and access on the command line, as an administrator meets them."""
 
 from __future__ import annotations
 
 import shutil
+import uuid
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.serving import FILES
 
 ROOT = Path(__file__).parents[2]
 ROW = "p, user:bob, acme, /acme/finance/*, document:read, True, allow"
-QUICK = {"policy_proof_pairs": "300"}
+PAIRS = "300"
 ADMIN = """
 [subjects."user:root"]
 tenant = "acme"
@@ -49,14 +50,16 @@ def test_propose_preview_activate_and_roll_back(folder: Path) -> None:
     assert "bob audits" in log
     assert "in effect" in log
 
-    active = strongroom(folder, "policy", "activate", "2", **QUICK).stdout
+    active = strongroom(folder, "policy", "activate", "2", policy_proof_pairs=PAIRS).stdout
     assert "no difference" in " ".join(active.split())
     assert "revision 2 is in effect" in active
     assert ROW in strongroom(folder, "policy", "show").stdout
     assert ROW not in strongroom(folder, "policy", "show", "1").stdout
     assert "[request_definition]" in strongroom(folder, "policy", "show", "--model").stdout
 
-    back = strongroom(folder, "policy", "rollback", "1", "--as", "root", **QUICK).stdout
+    back = strongroom(
+        folder, "policy", "rollback", "1", "--as", "root", policy_proof_pairs=PAIRS
+    ).stdout
     assert "revision 3 is in effect" in back
     assert f"- {ROW}" in strongroom(folder, "policy", "diff", "3").stdout
     assert f"+ {ROW}" in strongroom(folder, "policy", "diff", "2").stdout
@@ -100,15 +103,35 @@ def test_what_cannot_be_done_is_one_sentence(folder: Path) -> None:
 def test_who_proposed_does_not_activate_where_four_eyes_are_asked_for(folder: Path) -> None:
     proposed = strongroom(folder, "policy", "propose", "--add", ROW, "--as", "root").stdout
     number = proposed.partition("proposed as revision ")[2].partition(";")[0]
-    asked = {"policy_four_eyes": "true", **QUICK}
 
-    done = strongroom(folder, "policy", "activate", number, "--as", "root", code=1, **asked)
+    activate = ("policy", "activate", number)
+
+    done = strongroom(folder, *activate, "--as", "root", code=1, policy_four_eyes="true")
 
     assert "who proposed a revision cannot activate it" in done.stderr
-    assert "in effect" in strongroom(folder, "policy", "activate", number, **asked).stdout
+    assert (
+        "in effect"
+        in strongroom(folder, *activate, policy_four_eyes="true", policy_proof_pairs=PAIRS).stdout
+    )
 
 
 def test_a_suspended_role_is_shown_and_reinstated(folder: Path) -> None:
     assert "0 suspended" in strongroom(folder, "policy", "suspended").stdout
     done = strongroom(folder, "policy", "reinstate", "acme", "role:auditor", code=1)
     assert "it was not suspended" in done.stdout
+
+
+def test_access_is_asked_for_and_looked_back_on(folder: Path) -> None:
+    listed = strongroom(folder, "access", "requests", "--tenant", "acme").stdout
+    assert "0 wait for a decision" in listed
+    unknown = str(uuid.uuid4())
+    asked = strongroom(folder, "access", "request", unknown, "--as", "bob").stdout
+    assert "recorded" in asked
+    assert "0 wait" in strongroom(folder, "access", "requests", "--tenant", "acme").stdout
+    done = strongroom(folder, "access", "refuse", unknown, "--as", "ada", code=1)
+    assert "there is no such request" in done.stderr
+    assert "whose requests" in strongroom(folder, "access", "requests", code=1).stderr
+    strongroom(folder, "search", "hotel", "--mode", "sparse", "--as", "bob")
+    did = strongroom(folder, "access", "did", "acme/handbook/travel.md").stdout
+    assert "user:bob" in did
+    assert "Nobody" in strongroom(folder, "access", "did", "globex/handbook/travel.md").stdout

@@ -109,11 +109,12 @@ class Machine(RuleBasedStateMachine):
     """One installation and what is known of it."""
 
     url: ClassVar[str | None] = None
-    empty: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
+    empty: ClassVar[tuple[Callable[[], None], ...]] = ()
 
     def __init__(self) -> None:
         super().__init__()
-        self.empty()
+        for emptied in self.empty:
+            emptied()
         self.runner = asyncio.Runner()
         self.folder = Path(tempfile.mkdtemp(prefix="machine-"))
         self.known: dict[str, Known] = {}
@@ -288,9 +289,9 @@ STEPS = int(os.environ.get("STRONGROOM_STEPS", "20"))
 EXAMPLES = int(os.environ.get("STRONGROOM_MACHINES", "6"))
 
 
-def run_machine(url: str | None, empty: Callable[[], None] = lambda: None) -> None:
-    machine = type("OnOneDatabase", (Machine,), {"url": url, "empty": staticmethod(empty)})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+def run_machine(url: str | None, *empty: Callable[[], None]) -> None:
+    machine = type("OnOneDatabase", (Machine,), {"url": url, "empty": empty})
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=EXAMPLES,
@@ -310,7 +311,7 @@ def test_on_postgresql(postgres_uri: str) -> None:
     name = f"machine{uuid.uuid4().hex}"
     url = postgres_uri.replace("/postgres?", f"/{name}?")
     asyncio.run(tampering.server(postgres_uri, f"CREATE DATABASE {name}"))
-    run_machine(url, empty=lambda: asyncio.run(_emptied(postgres_uri, name)))
+    run_machine(url, lambda: asyncio.run(_emptied(postgres_uri, name)))
 
 
 async def _emptied(server: str, name: str) -> None:

@@ -81,7 +81,7 @@ class _Stale(_Failing):
 
 class _Broken(_Failing):
     async def append(self, event: AuditEvent, *, under: object = None) -> AuditEntry:
-        del event
+        del event, under
         raise AuditUnavailableError("the event could not be recorded")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -99,6 +100,32 @@ def test_a_role_graph_answers_like_casbins_manager(
     assert no > 1_000
 
 
+def test_a_path_is_there_where_a_role_is_reached_and_no_shorter_one_is() -> None:
+    rng = random.Random(12)
+    lengths: Counter[int] = Counter()
+    for number in range(150):
+        links = graph(rng, domains=("a", "b"), timed=number % 2 == 0)
+        made = PlainRoleGraph(links, timed=number % 2 == 0)
+        names = sorted({name for link in links for name in (link.name, link.role)} | {"stranger"})
+        steps = {
+            (link.name, link.role) for link in links if link.domain == "a" and link.window.holds(AT)
+        }
+        for name, role in itertools.product(names, names):
+            path = made.path(name, role, "a", AT)
+            assert (path is not None) == made.has_link(name, role, "a", AT)
+            if path is None:
+                continue
+            lengths[len(path)] += 1
+            assert (path[0], path[-1]) == (name, role)
+            assert set(itertools.pairwise(path)) <= steps
+            assert not any(
+                (one, other) in steps
+                for place, one in enumerate(path)
+                for other in path[place + 2 :]
+            )
+    assert len(lengths) > 3
+
+
 def test_a_plain_graph_follows_nine_hops_and_a_timed_one_ten() -> None:
     steps = [f"s{number}" for number in range(13)]
     links = [Link(one, other) for one, other in itertools.pairwise(steps)]
@@ -108,6 +135,8 @@ def test_a_plain_graph_follows_nine_hops_and_a_timed_one_ten() -> None:
         theirs = manager(links, domains=False, timed=timed)
         assert made.has_link("s0", steps[hops], "", AT)
         assert not made.has_link("s0", steps[hops + 1], "", AT)
+        assert made.path("s0", steps[hops], "", AT) == tuple(steps[: hops + 1])
+        assert made.path("s0", steps[hops + 1], "", AT) is None
         assert theirs("s0", steps[hops])
         assert not theirs("s0", steps[hops + 1])
 

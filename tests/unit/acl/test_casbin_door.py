@@ -139,6 +139,9 @@ def test_a_graph_with_patterns_answers_from_a_fresh_manager() -> None:
     assert made.match == "keyMatch2"
     assert made.match_function("/books/1", "/books/:id")
     assert not made.circles("shelf", "")
+    assert made.path("/books/1", "hall", "", AT) == ("/books/1", "shelf", "hall")
+    assert made.path("/pens/1", "hall", "", AT) is None
+    assert made.path("/pens/1", "/pens/1", "", AT) == ("/pens/1",)
 
 
 def test_a_graph_with_patterned_domains() -> None:
@@ -147,6 +150,8 @@ def test_a_graph_with_patterned_domains() -> None:
     assert made.has_link("ada", "boss", "acme", AT)
     assert made.has_link("ada", "boss", "best", AT)
     assert not made.has_link("ben", "boss", "best", AT)
+    assert made.path("ada", "boss", "best", AT) == ("ada", "boss")
+    assert made.path("ben", "boss", "best", AT) is None
     assert set(made.domains()) == {"*", "acme"}
     assert made.match is None
     assert not made.match_function("ada", "ada")

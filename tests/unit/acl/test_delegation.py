@@ -374,6 +374,8 @@ def test_a_request_that_fails_permits_nothing() -> None:
     assert "would lose `document:read`" in found.sentence
     assert adding(fails, base=(*NO_OWNERS, reads)) == ()
     assert adding(fails.replace("allow", "deny"), base=(*NO_OWNERS, reads)) == ()
+    barring = "g, group:x, role:barred, acme, _, _"
+    assert adding(barring, base=(*NO_OWNERS, BARRED, fails)) == ()
 
 
 def test_a_policy_may_lose_its_last_rule() -> None:

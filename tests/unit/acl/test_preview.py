@@ -176,7 +176,7 @@ def test_the_order_of_rules_counts_where_rows_are_shared(effect: str) -> None:
         rng.shuffle(pool)
         made = [
             load(text, [Row(n, "p", one) for n, one in enumerate(some, 1)], small.SCHEMA)
-            for some in (pool[:4], rng.sample(pool, 4))
+            for some in (pool[:4], pool[1:] if rng.random() < 0.5 else rng.sample(pool, 4))
         ]
         before, after = (Conditions(one) for one in made)
         shared += difference_of(*made) is not None
@@ -190,7 +190,8 @@ def test_the_order_of_rules_counts_where_rows_are_shared(effect: str) -> None:
             # And kept: asking again finds the same.
             assert after.of(subject, READ, small.AT) is pair[1]
     assert different > 10
-    assert 10 < shared < 70
+    assert shared > 30
+    assert shared < 80 or effect == small.PRIORITY, "there the order is that of the numbers"
 
 
 def test_more_than_rules_may_differ() -> None:
@@ -202,6 +203,11 @@ def test_more_than_rules_may_differ() -> None:
     once = small.policy("r.obj.open", small.ROW)
     assert difference_of(twice, once) is None
     assert difference_of(once, twice) is None
+    around = [
+        small.policy("r.obj.open", small.ROW, ("p", name, "x", "read"), small.ROW)
+        for name in ("ben", "cyd")
+    ]
+    assert difference_of(*around) is None, "a row that stands twice has no one place"
     same = difference_of(policy(), policy())
     assert same is not None
     assert same.conditions(ADA, READ, NOW) is None

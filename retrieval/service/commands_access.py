@@ -1,0 +1,99 @@
+"""`strongroom access …`: what the commands do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from acl.subject import Subject
+from retrieval.access_history import Reader
+from retrieval.authority import Asker
+from retrieval.service.commands_ask import document_of, person_of
+from retrieval.service.commands_label import asker_of, moment, print_changed
+from retrieval.service.console import out, safe, table
+from retrieval.service.people import Person
+from retrieval.service.routes_documents import canonical
+from retrieval.service.settings import Settings, SettingsError
+from retrieval.service.wiring import Parts, open_parts
+
+_STILL = {True: "yes", False: "no", None: "not known"}
+
+
+async def did(settings: Settings, asker: str, name: str) -> int:
+    """Print who got passages of a document."""
+    async with open_parts(settings) as parts:
+        who = asker_of(parts, asker)
+        tenant = who.tenant if isinstance(who, Subject) else name.partition("/")[0]
+        nobody = Person(Subject(id="user:nobody", tenant=tenant or "none"), "")
+        document = await document_of(parts, nobody, name)
+        found = await parts.history.readers(who, document.id, now=datetime.now(UTC))
+    rows = [_row(one) for one in found]
+    out.print(table("", ("who", "through", "times", "last", "may still"), rows))
+    out.print(f"{len(rows)} have read it" if rows else "Nobody has read it.")
+    return 0
+
+
+async def request(settings: Settings, asker: str, document: str, reason: str) -> int:
+    """Ask for access; what is printed is the same for every document."""
+    async with open_parts(settings) as parts:
+        subject = person_of(parts, asker).subject
+        await parts.requests.ask(subject, canonical(document), reason, datetime.now(UTC))
+    out.print("recorded; if it is granted, you find the document")
+    return 0
+
+
+async def requests(settings: Settings, asker: str, tenant: str) -> int:
+    """Print the requests that wait for a decision."""
+    async with _deciding(settings, asker, tenant) as (parts, who, whose):
+        found = await parts.requests.waiting(who, whose, datetime.now(UTC))
+    rows = [
+        (one.request.id, one.request.asker, one.document.uri, one.request.reason) for one in found
+    ]
+    out.print(table("", ("request", "who", "document", "why"), rows))
+    out.print(f"{len(rows)} wait for a decision")
+    return 0
+
+
+async def grant(settings: Settings, asker: str, tenant: str, request_id: str, until: str) -> int:
+    """Share the document with whoever asked, and print what came of it."""
+    async with _deciding(settings, asker, tenant) as (parts, who, whose):
+        changed = await parts.requests.grant(
+            who,
+            whose,
+            request_id,
+            until=moment(until) if until else None,
+            now=datetime.now(UTC),
+        )
+    print_changed(changed)
+    return 0
+
+
+async def refuse(settings: Settings, asker: str, tenant: str, request_id: str) -> int:
+    """Take a request off the list."""
+    async with _deciding(settings, asker, tenant) as (parts, who, whose):
+        await parts.requests.refuse(who, whose, request_id, now=datetime.now(UTC))
+    out.print(safe("refused; whoever asked is not told"))
+    return 0
+
+
+@asynccontextmanager
+async def _deciding(
+    settings: Settings, asker: str, tenant: str
+) -> AsyncIterator[tuple[Parts, Asker, str]]:
+    async with open_parts(settings) as parts:
+        who = asker_of(parts, asker)
+        whose = who.tenant if isinstance(who, Subject) else tenant
+        if not whose:
+            raise SettingsError("say whose requests: `--tenant acme`, or `--as user:ada`")
+        yield parts, who, whose
+
+
+def _row(one: Reader) -> tuple[object, ...]:
+    return (
+        one.subject,
+        ", ".join(one.actors),
+        one.times,
+        f"{one.last:%Y-%m-%d %H:%M}",
+        _STILL[one.may_still],
+    )

@@ -1,0 +1,106 @@
+"""Access: asked for, decided about, and looked back on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, status
+
+from retrieval.service.access import Open
+from retrieval.service.authentication import Asker
+from retrieval.service.bodies import StrictRoute
+from retrieval.service.messages_access import (
+    AccessReason,
+    Granting,
+    OwnRequest,
+    OwnRequests,
+    PastReader,
+    PastReaders,
+    Requested,
+    WaitingRequest,
+    WaitingRequests,
+)
+from retrieval.service.problems import ProblemType
+from retrieval.service.responses import ANSWERS, answer_of
+from retrieval.service.routes_documents import canonical
+
+router = APIRouter(route_class=StrictRoute, tags=["access"])
+
+_DECIDE = ANSWERS["body"] | ANSWERS["policy"] | ANSWERS["change"]
+
+
+@router.post(
+    "/v1/documents/{document_id}/access-requests",
+    operation_id="requestAccess",
+    summary="Ask for access to a document whose id is known",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=ANSWERS["body"] | answer_of(ProblemType.QUOTA_EXCEEDED),
+)
+async def request_access(
+    document_id: str, reason: AccessReason, subject: Asker, parts: Open
+) -> Requested:
+    """Record the request. The answer is the same whether or not there is such a document."""
+    known = canonical(document_id)
+    await parts.requests.ask(subject, known, reason.reason, datetime.now(UTC))
+    return Requested()
+
+
+@router.get(
+    "/v1/access-requests/mine",
+    operation_id="listOwnRequests",
+    summary="List one's own requests",
+    responses=ANSWERS["query"],
+)
+async def own_requests(subject: Asker, parts: Open) -> OwnRequests:
+    """Return what the subject asked for; what is not granted is open."""
+    found = await parts.requests.mine(subject, datetime.now(UTC))
+    return OwnRequests(requests=[OwnRequest.of(one) for one in found])
+
+
+@router.get(
+    "/v1/access-requests",
+    operation_id="listWaitingRequests",
+    summary="List requests that the subject may decide about",
+    responses=ANSWERS["query"],
+)
+async def waiting_requests(subject: Asker, parts: Open) -> WaitingRequests:
+    """Return open requests for documents that the subject may share."""
+    found = await parts.requests.waiting(subject, subject.tenant, datetime.now(UTC))
+    return WaitingRequests(requests=[WaitingRequest.of(one) for one in found])
+
+
+@router.post(
+    "/v1/access-requests/{request_id}:grant",
+    operation_id="grantAccess",
+    summary="Share a document with whoever asked for it",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=_DECIDE,
+)
+async def grant(request_id: str, granting: Granting, subject: Asker, parts: Open) -> None:
+    """Make the share, for good or until a moment."""
+    now = datetime.now(UTC)
+    await parts.requests.grant(subject, subject.tenant, request_id, until=granting.until, now=now)
+
+
+@router.post(
+    "/v1/access-requests/{request_id}:refuse",
+    operation_id="refuseAccess",
+    summary="Refuse a request; whoever asked is not told",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=ANSWERS["policy"],
+)
+async def refuse(request_id: str, subject: Asker, parts: Open) -> None:
+    """Take the request off the list."""
+    await parts.requests.refuse(subject, subject.tenant, request_id, now=datetime.now(UTC))
+
+
+@router.get(
+    "/v1/documents/{document_id}/readers",
+    operation_id="listReaders",
+    summary="List who got passages of a document",
+    responses=ANSWERS["document"],
+)
+async def readers(document_id: str, subject: Asker, parts: Open) -> PastReaders:
+    """Return who retrieved it, and whether they still may; for those who may review access."""
+    found = await parts.history.readers(subject, canonical(document_id), now=datetime.now(UTC))
+    return PastReaders(readers=[PastReader.of(one) for one in found])

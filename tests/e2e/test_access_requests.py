@@ -1,0 +1,59 @@
+"""Asking for access over HTTP: the answers tell nothing, until one is a grant."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from tests.serving import ADA, Service
+
+BUDGET = "file:acme/finance/budget.md"
+OWNER: dict[str, Any] = {**ADA, "sub": "user:fay", "groups": ["group:finance"]}
+ASKER: dict[str, Any] = {**ADA, "sub": "user:zoe", "groups": []}
+
+
+def test_a_request_tells_nothing(service: Service) -> None:
+    ids = [service.documents[BUDGET], str(uuid.uuid4()), "no-uuid"]
+    with service.as_(ASKER) as client:
+        answers = [
+            client.post(f"/v1/documents/{one}/access-requests", json={"reason": "audit"})
+            for one in ids
+        ]
+        mine = client.get("/v1/access-requests/mine").json()["requests"]
+    assert {one.status_code for one in answers} == {202}
+    assert len({one.content for one in answers}) == 1
+    assert {one["state"] for one in mine} == {"open"}
+    assert len(mine) == len(ids)
+
+
+def test_the_owner_decides(service: Service) -> None:
+    document = service.documents[BUDGET]
+    with service.as_(ASKER) as client:
+        client.post(f"/v1/documents/{document}/access-requests", json={})
+        assert client.get(f"/v1/documents/{document}").status_code == 404
+        assert client.get("/v1/access-requests").json() == {"requests": []}
+    with service.as_(OWNER) as client:
+        waiting = client.get("/v1/access-requests").json()["requests"]
+        (mine,) = [one for one in waiting if one["asker"] == "user:zoe"]
+        assert mine["uri"] == BUDGET
+        grant = f"/v1/access-requests/{mine['id']}:grant"
+        assert client.post(grant, json={"until": "2001-01-01T00:00:00Z"}).status_code == 422
+        assert client.post(grant, json={}).status_code == 204
+        assert client.post(grant, json={}).status_code == 404
+        refuse = f"/v1/access-requests/{uuid.uuid4()}:refuse"
+        assert client.post(refuse).status_code == 404
+    with service.as_(ASKER) as client:
+        assert client.get(f"/v1/documents/{document}").status_code == 200
+        assert client.get(f"/v1/documents/{document}/readers").status_code == 404
+        mine = client.get("/v1/access-requests/mine").json()["requests"]
+        assert {one["state"] for one in mine if one["document_id"] == document} == {"granted"}
+    with service.as_(OWNER) as client:
+        readers = client.get(f"/v1/documents/{document}/readers").json()["readers"]
+    assert "user:zoe" in {one["subject"] for one in readers}
+    with service.as_(OWNER) as client:
+        label = client.get(f"/v1/documents/{document}/label")
+        undone = client.delete(
+            f"/v1/documents/{document}/shares/user:zoe",
+            headers={"If-Match": label.headers["etag"]},
+        )
+    assert undone.status_code < 300
