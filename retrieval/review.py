@@ -5,7 +5,7 @@ The laws of this file:
 1. Nothing is told of a document unless the asker holds `access:review` on its label of record. A
    document on which they do not is the same as one that does not exist: one error, after the same
    reads, and in the audit the same line.
-2. What is told is what the decisions say, suspended roles included.
+2. What is told is what is decided, suspended roles included. Nobody of another tenant is told of.
 3. Numbers count only documents that the asker may review.
 4. The audit event is durable before the answer leaves, under rights that still stand then.
 """
@@ -14,83 +14,43 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
 
 from acl.actions import Action
-from acl.decision import Denied, DenyReason, Permitted
+from acl.decision import Decision, Denied, DenyReason
 from acl.errors import LabelError, RequestError
-from acl.explain import Explanation, explain
+from acl.explain import explain
 from acl.grants import Grant, grants
-from acl.labels import Label
-from acl.predicate import holds
-from acl.records import AuditKind, DocumentRecord, Records
+from acl.labels import Label, LabelSchema
+from acl.records import AuditKind, DistinctLabel, DocumentRecord, Records
 from acl.subject import Subject
-from retrieval.audience import Audience, Member, roles
+from retrieval.audience import Audience, roles
 from retrieval.authority import Asker, Authority, authority_of
 from retrieval.decisions import Decisions
 from retrieval.documents import DocumentNotFoundError
+from retrieval.review_types import Listed, Readable, Readership, Reviewed
+from retrieval.rights import permits
 from retrieval.search import READ
 from retrieval.standing import Standing
 
 MAX_PAGE: Final = 200
 MAX_LABELS: Final = 5_000
-"""Grants are measured by no more labels than these; beyond, by the most common."""
+"""Grants are measured by this many distinct labels at most; beyond, by the most common ones."""
 _SCANNED: Final = 500
+_TURN: Final = 50
+"""After so many decisions other requests get their turn."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readership:
-    """Who may read a document.
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A document that the asker may review."""
 
-    Attributes:
-        subjects: ids of those, among the ones that were asked about, who may.
-        principals: names of roles, groups and others of the policy that give the right, to somebody
-            with the clearance that the document asks for; several names where it takes all.
-    """
-
-    subjects: tuple[str, ...]
-    principals: tuple[tuple[str, ...], ...]
-    decision_id: str
-    policy_revision: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readable:
-    """What somebody may read, as far as the asker may review it, in the order of the uris.
-
-    Attributes:
-        documents: id and uri of each.
-        after: the uri behind which the next page begins; nothing at the end.
-    """
-
-    documents: tuple[tuple[str, str], ...]
-    after: str | None
-    decision_id: str
-    policy_revision: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reviewed:
-    """Why somebody may or may not read a document.
-
-    Attributes:
-        explanation: in the policy's own lines.
-        permitted: what is decided; False for a suspended role, whatever the policy says.
-        suspended: whether a role of the subject is suspended.
-        grants: the single changes that would permit it, the smallest first, with how many documents
-            that the asker may review each would open.
-    """
-
-    explanation: Explanation
-    permitted: bool
-    suspended: bool
-    grants: tuple[Grant, ...]
-    decision_id: str
-    policy_revision: int
+    document: DocumentRecord
+    label: Label
 
 
 class AccessReview:
@@ -98,7 +58,7 @@ class AccessReview:
 
     Each of its methods raises:
         RequestError: an attribute of a subject cannot be decided upon.
-        NotReachedError, UnsettledError: see `retrieval.standing`.
+        UnsettledError: the policy changed again and again meanwhile.
         RecordsError: the records failed, or the answer could not be put on record.
     """
 
@@ -128,14 +88,13 @@ class AccessReview:
     async def who_may_read(
         self, asker: Asker, document_id: str, *, subjects: Sequence[Subject] = (), now: datetime
     ) -> Readership:
-        """Return who of `subjects`, and which names of the policy, may read a document.
+        """Return who of `subjects`, and which names of policy and label, may read a document.
 
         Raises:
             DocumentNotFoundError: there is none, or the asker may not review access to it.
         """
-        return await self._standing.settled(
-            partial(self._who, asker, _identity(document_id), subjects, now)
-        )
+        attempt = partial(self._who, asker, _identity(document_id), subjects, now)
+        return await self._standing.settled(attempt)
 
     async def what_may_read(
         self, asker: Asker, subject: Subject, *, now: datetime, after: str = "", limit: int = 50
@@ -147,9 +106,8 @@ class AccessReview:
         """
         if not 1 <= limit <= MAX_PAGE:
             raise RequestError(f"`limit` lies between 1 and {MAX_PAGE}")
-        return await self._standing.settled(
-            partial(self._what, asker, subject, now, after=after, limit=limit)
-        )
+        attempt = partial(self._what, asker, subject, now, after=after, limit=limit)
+        return await self._standing.settled(attempt)
 
     async def why(
         self, asker: Asker, subject: Subject, document_id: str, *, now: datetime
@@ -159,47 +117,173 @@ class AccessReview:
         Raises:
             DocumentNotFoundError: there is none, or the asker may not review access to it.
         """
-        return await self._standing.settled(
-            partial(self._why, asker, subject, _identity(document_id), now)
-        )
+        attempt = partial(self._why, asker, subject, _identity(document_id), now)
+        return await self._standing.settled(attempt)
 
     async def _who(
         self, asker: Asker, identity: str, subjects: Sequence[Subject], now: datetime
     ) -> Readership:
-        authority = await self._authority(asker, now)
-        document, label = await self._found(authority, identity)
-        asked = [one for one in subjects if document and one.tenant == document.tenant]
-        found: list[str] = []
-        names: list[tuple[str, ...]] = []
-        if document and label:
-            found = [one.id async for one in self._readers(authority, asked, label)]
-            members = self._audience(authority.snapshot, document.tenant, [label])
-            names = [one.names async for one in self._members(authority, members, label)]
-        event_id = await self._recorded(authority, identity, label, {"asked": "who"})
+        authority = await authority_of(self._standing, self._decisions, asker, now)
+        case = await self._case(authority, identity, {"asked": "who"})
+        tenant, label = case.document.tenant, case.label
+        known = [one for one in subjects if one.tenant == tenant]
+        members = tuple(self._audience(authority.snapshot, tenant, [label]))
+        may = await self._reading(authority, [*known, *(one.subject for one in members)], label)
+        names = {one.names for one in members if one.subject in may}
         return Readership(
-            subjects=tuple(dict.fromkeys(found)),
-            principals=_smallest(names),
-            decision_id=event_id,
+            subjects=tuple(dict.fromkeys(one.id for one in known if one in may)),
+            principals=_fewest(names),
+            decision_id=await self._told(authority, (identity,), tenant, {"asked": "who"}),
             policy_revision=authority.snapshot.revision,
         )
 
-    async def _why(
-        self, asker: Asker, subject: Subject, identity: str, now: datetime
-    ) -> Reviewed:
-        authority = await self._authority(asker, now)
-        _, label = await self._found(authority, identity)
-        labels = await self._counted(authority, subject.tenant if label else "")
-        told = None if label is None else await self._told(authority, subject, label, labels)
-        detail = {"asked": "why", "about": subject.id}
-        event_id = await self._recorded(authority, identity, label, detail)
-        assert told is not None  # otherwise the line above has raised
-        explanation, offered = told
-        decision = self._decided(authority, subject)
-        return Reviewed(
-            explanation=explanation,
-            permitted=explanation.permitted and isinstance(decision, Permitted),
-            suspended=isinstance(decision, Denied) and decision.reason is DenyReason.SUSPENDED,
-            grants=offered,
-            decision_id=event_id,
+    async def _what(
+        self, asker: Asker, subject: Subject, now: datetime, *, after: str, limit: int
+    ) -> Readable:
+        authority = await authority_of(self._standing, self._decisions, asker, now)
+        found: list[Listed] = []
+        if authority.tenant in {None, subject.tenant}:
+            found = await self._listed(authority, subject, after, limit + 1)
+        page = tuple(found[:limit])
+        detail = {"asked": "what", "about": subject.id}
+        ids = tuple(one.id for one in page)
+        return Readable(
+            documents=page,
+            more=len(found) > limit,
+            decision_id=await self._told(authority, ids, subject.tenant, detail),
             policy_revision=authority.snapshot.revision,
         )
+
+    async def _why(self, asker: Asker, subject: Subject, identity: str, now: datetime) -> Reviewed:
+        authority = await authority_of(self._standing, self._decisions, asker, now)
+        detail = {"asked": "why", "about": subject.id}
+        case = await self._case(authority, identity, detail)
+        decision = self._decided(authority, subject)
+        policy, label = authority.snapshot.policy, case.label
+        explanation = await asyncio.to_thread(explain, policy, subject, READ, label, now)
+        return Reviewed(
+            explanation=explanation,
+            permitted=permits(decision, label),
+            suspended=isinstance(decision, Denied) and decision.reason is DenyReason.SUSPENDED,
+            grants=await self._grants(authority, subject, case),
+            decision_id=await self._told(authority, (identity,), case.document.tenant, detail),
+            policy_revision=authority.snapshot.revision,
+        )
+
+    async def _case(self, authority: Authority, identity: str, detail: Mapping[str, str]) -> _Case:
+        """Return a document with its label of record; what cannot be reviewed is not there."""
+        document = await self._records.catalog.document(identity)
+        now = authority.now
+        label = None if document is None else _reviewable(authority, _of_record(document, now))
+        if document is None or label is None:
+            await self._told(authority, (identity,), "", detail, permitted=False)
+            raise DocumentNotFoundError
+        return _Case(document, label)
+
+    async def _reading(
+        self, authority: Authority, subjects: Iterable[Subject], label: Label
+    ) -> set[Subject]:
+        found: set[Subject] = set()
+        for number, one in enumerate(subjects):
+            if permits(self._decided(authority, one), label):
+                found.add(one)
+            if number % _TURN == _TURN - 1:
+                await asyncio.sleep(0)
+        return found
+
+    async def _listed(
+        self, authority: Authority, subject: Subject, behind: str, wanted: int
+    ) -> list[Listed]:
+        decision = self._decided(authority, subject)
+        found: list[Listed] = []
+        while len(found) < wanted and not isinstance(decision, Denied):
+            page = await self._records.catalog.list_documents(
+                subject.tenant, after=behind, limit=_SCANNED
+            )
+            for one in page:
+                label = _reviewable(authority, _of_record(one, authority.now))
+                if label is not None and permits(decision, label):
+                    found.append(Listed(one.id, one.uri))
+            if len(page) < _SCANNED:
+                break
+            behind = page[-1].uri
+        return found[:wanted]
+
+    async def _grants(
+        self, authority: Authority, subject: Subject, case: _Case
+    ) -> tuple[Grant, ...]:
+        if subject.tenant != case.document.tenant:
+            return ()
+        kept = await self._records.catalog.distinct_labels(subject.tenant)
+        common = sorted(kept, key=lambda one: (-one.documents, one.digest))[:MAX_LABELS]
+        mine = [
+            (label, one.documents)
+            for one in common
+            if (label := _reviewable(authority, _stored(one))) is not None
+        ]
+        return await asyncio.to_thread(
+            grants,
+            authority.snapshot.policy,
+            subject,
+            READ,
+            case.label,
+            authority.now,
+            labels=mine,
+        )
+
+    def _decided(self, authority: Authority, subject: Subject) -> Decision:
+        snapshot, now = authority.snapshot, authority.now
+        return self._reviewed.decide(snapshot, subject, READ, now).decision
+
+    async def _told(
+        self,
+        authority: Authority,
+        resources: tuple[str, ...],
+        tenant: str,
+        detail: Mapping[str, str],
+        *,
+        permitted: bool = True,
+    ) -> str:
+        """Put an answer on record and return its id."""
+        event = authority.event(
+            AuditKind.EXPLAIN,
+            Action.ACCESS_REVIEW,
+            tenant=tenant,
+            resources=resources,
+            permitted=permitted,
+            detail=detail,
+        )
+        await self._records.audit.append(event, under=authority.heads)
+        return event.decision_id
+
+
+def _reviewable(authority: Authority, read: Callable[[LabelSchema], Label]) -> Label | None:
+    """Return a label if the asker may review documents that carry it, or None."""
+    try:
+        label = read(authority.snapshot.schema)
+    except LabelError:
+        return None
+    return label if authority.may(Action.ACCESS_REVIEW, label) else None
+
+
+def _of_record(document: DocumentRecord, now: datetime) -> Callable[[LabelSchema], Label]:
+    return lambda schema: document.label(schema, now)
+
+
+def _stored(label: DistinctLabel) -> Callable[[LabelSchema], Label]:
+    return lambda schema: schema.parse(label.label_json)
+
+
+def _fewest(names: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """Return the names without those that hold others of them: fewer are enough."""
+    sets = {frozenset(one): one for one in names}
+    least = [names for one, names in sets.items() if not any(other < one for other in sets)]
+    return tuple(sorted(least))
+
+
+def _identity(text: str) -> str:
+    """Return an id in its one spelling; what is none becomes one that nothing has."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return str(uuid.UUID(int=0))

@@ -56,7 +56,7 @@ class Rights:
             if subject.tenant == TENANT and self._may(policy, subject, label_at(one, at), at)
         )
 
-    def _may(self, policy: Policy, subject: Subject, label: Any, at: datetime) -> bool:  # noqa: ANN401 - JSON
+    def _may(self, policy: Policy, subject: Subject, label: Any, at: datetime) -> bool:
         key = policy.digest, json.dumps(label, sort_keys=True), subject, at
         if key not in self._answers:
             asked = {**request_of(policy, subject, READ, at), "obj": label}

@@ -77,7 +77,9 @@ async def undo(clerk: Clerk) -> Step | None:
         return None
     after = await _after(clerk, state, LabelRequest(kind=ChangeKind.UNDO, restore=last.before))
     target = Target(document.id, document.label_version)
-    return after and Step(
+    if after is None:
+        return None
+    return Step(
         after=after,
         deed=lambda: clerk.desk.undo(OPERATOR, target, reason="undone", now=clerk.now),
     )
@@ -126,7 +128,9 @@ async def bulk(clerk: Clerk) -> Step | None:
     selection = Selection(folder=f"/{TENANT}/", tenant=TENANT)
     planned = await clerk.bulk.plan(OPERATOR, selection, request)
     later = await _later(clerk, planned, request, None)
-    return later and Step(
+    if not later:
+        return None
+    return Step(
         after={"jobs": clerk.state["jobs"] + 1},
         deed=lambda: clerk.bulk.begin(OPERATOR, selection, request),
         later=later,
@@ -178,13 +182,17 @@ async def _known(clerk: Clerk, uri: str) -> LabelState:
 
 async def _relabel(clerk: Clerk, values: Mapping[str, object]) -> Step | None:
     state = await _any(clerk)
-    return state and await _change(clerk, state, LabelRequest(values=values))
+    if state is None:
+        return None
+    return await _change(clerk, state, LabelRequest(values=values))
 
 
 async def _change(clerk: Clerk, state: LabelState, request: LabelRequest) -> Step | None:
     after = await _after(clerk, state, request)
     target = Target(state.document.id, state.document.label_version)
-    return after and Step(
+    if after is None:
+        return None
+    return Step(
         after=after,
         deed=lambda: clerk.desk.change(OPERATOR, target, request, now=clerk.now),
     )

@@ -101,7 +101,9 @@ def test_state_and_repair(folder: Path) -> None:
 
 
 def test_policies_are_checked_line_by_line(folder: Path) -> None:
-    assert "ok: 9 rules" in strongroom(folder, "policy", "check").stdout
+    rows = (folder / "policy/policy.csv").read_text().splitlines()
+    rules = sum(row.startswith("p,") for row in rows)
+    assert f"ok: {rules} rules" in strongroom(folder, "policy", "check").stdout
     broken = folder / "broken"
     shutil.copytree(folder / "policy", broken)
     (broken / "policy.csv").write_text("p, group:everyone, *, /*, document:read, like(1), Deny\n")

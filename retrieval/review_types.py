@@ -1,0 +1,67 @@
+"""What a review of access tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from acl.explain import Explanation
+from acl.grants import Grant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readership:
+    """Who may read a document.
+
+    Attributes:
+        subjects: ids of those, among the ones that were asked about, who may.
+        principals: names of the policy or the label that give the right to somebody who is cleared
+            for the document; several names where it takes all of them.
+    """
+
+    subjects: tuple[str, ...]
+    principals: tuple[tuple[str, ...], ...]
+    decision_id: str
+    policy_revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A document in a list."""
+
+    id: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readable:
+    """What somebody may read, as far as the asker may review it, in the order of the uris.
+
+    Attributes:
+        documents: one page of them.
+        more: whether there is another page behind the last one.
+    """
+
+    documents: tuple[Listed, ...]
+    more: bool
+    decision_id: str
+    policy_revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed:
+    """Why somebody may or may not read a document.
+
+    Attributes:
+        explanation: in the policy's own lines.
+        permitted: what is decided: whatever the policy says, a suspended role is denied.
+        suspended: whether that is why.
+        grants: the single changes that would let the policy permit it, the smallest first. Their
+            numbers count documents that the asker may review.
+    """
+
+    explanation: Explanation
+    permitted: bool
+    suspended: bool
+    grants: tuple[Grant, ...]
+    decision_id: str
+    policy_revision: int

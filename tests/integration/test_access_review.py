@@ -1,0 +1,344 @@
+"""A review tells what Casbin says, of documents that the asker may review and of no others."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from acl.actions import Action
+from acl.casbin_door import Oracle
+from acl.decide import request_of
+from acl.errors import RequestError
+from acl.explain import Hindrance
+from acl.records import (
+    AuditEvent,
+    AuditKind,
+    DocumentRecord,
+    NewChunk,
+    NewVersion,
+    Outcome,
+    Records,
+)
+from acl.records.policy_types import Suspension
+from acl.single_changes import GrantKind
+from acl.subject import Subject
+from retrieval.authority import OPERATOR
+from retrieval.documents import DocumentNotFoundError
+from retrieval.review import MAX_PAGE, AccessReview
+from retrieval.seeding import seeded
+from retrieval.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.standing import Standing
+from tests.integration.records.samples import KEY, document_id
+
+NOW: Final = datetime(2026, 2, 1, 12, 0, tzinfo=UTC)
+POLICY: Final = Path(__file__).parents[2] / "policy"
+RULES: Final = """
+p, group:everyone, *, /*, document:read, r.obj.owner == r.sub.id, allow
+p, group:everyone, *, /*, document:read, "any_of(r.obj.readers, r.sub.principals)", allow
+p, group:finance, acme, /acme/finance/*, document:read, True, allow
+p, role:auditor, acme, /acme/finance/*, document:read, r.obj.classification <= 2, allow
+p, role:contractor, acme, /acme/engineering/*, document:read, r.obj.classification >= 2, deny
+p, group:finance, acme, /acme/finance/*, access:review, True, allow
+p, group:everyone, *, /*, access:review, r.obj.owner == r.sub.id, allow
+g, user:eve, role:contractor, acme, _, _
+g, user:sam, role:auditor, acme, 2026-01-01 00:00:00, 2026-03-31 23:59:59
+"""
+USERS: Final = ("user:ada", "user:bob", "user:eve", "user:sam")
+ADA: Final = Subject(
+    id="user:ada",
+    tenant="acme",
+    clearance=3,
+    compartments=frozenset({"finance", "falcon"}),
+    groups=frozenset({"group:finance"}),
+)
+BOB: Final = Subject(id="user:bob", tenant="acme", clearance=2)
+EVE: Final = replace(BOB, id="user:eve", groups=frozenset({"group:engineering"}))
+SAM: Final = replace(ADA, id="user:sam", groups=frozenset())
+GUS: Final = replace(ADA, tenant="globex")
+PEOPLE: Final = (ADA, BOB, EVE, SAM)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@dataclass
+class World:
+    """The records, the review, and Casbin beside them."""
+
+    records: Records
+    review: AccessReview
+    snapshot: PolicySnapshot
+    documents: tuple[DocumentRecord, ...]
+
+    def enforced(self, subject: Subject, action: str, document: DocumentRecord) -> bool:
+        policy = self.snapshot.policy
+        oracle = Oracle(policy.model, policy.rows, at=NOW)
+        request = dict(request_of(policy, subject, action, NOW))
+        request["obj"] = dict(document.label_json)
+        allowed = oracle.enforce(*(request[one] for one in policy.names.request[1]))
+        return subject.tenant == document.tenant and allowed
+
+    async def last(self) -> AuditEvent:
+        head = await self.records.audit.head()
+        (last,) = await self.records.audit.events(after=head.seq - 1)
+        return last.event
+
+
+def raw_label(rng: random.Random, tenant: str, number: int) -> dict[str, object]:
+    return {
+        "tenant": tenant,
+        "owner": rng.choice(USERS),
+        "classification": rng.choice([0, 0, 1, 2, 3]),
+        "compartments": rng.choice([[], [], ["finance"], ["finance", "falcon"]]),
+        "readers": rng.sample([*USERS, "group:everyone"], rng.randrange(3)),
+        "path": f"/acme/{rng.choice(['finance', 'engineering', 'board'])}/{number}",
+    }
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    tmp_path = tmp_path_factory.mktemp("review")
+    folder = Path(shutil.copytree(POLICY, tmp_path / "policy"))
+    (folder / "policy.csv").write_text(RULES, encoding="utf-8")
+    rng = random.Random(5)
+    records = await Records.open(f"sqlite:///{tmp_path / 'records.db'}", KEY)
+    snapshot = await seeded(records, folder, actor="service:test", now=NOW)
+    for tenant in ("acme", "globex"):
+        for number in range(24):
+            await put(records, snapshot, tenant, number, raw_label(rng, tenant, number))
+    documents = [
+        one
+        for tenant in ("acme", "globex")
+        for one in await records.catalog.list_documents(tenant, limit=1000)
+    ]
+    standing = Standing(records, SnapshotHolder(snapshot))
+    review = AccessReview(records=records, standing=standing)
+    yield World(records, review, snapshot, tuple(documents))
+    await records.close()
+
+
+async def put(
+    records: Records, snapshot: PolicySnapshot, tenant: str, number: int, raw: dict[str, object]
+) -> None:
+    uri = f"file:{number:04}"
+    new = NewVersion(
+        document_id=document_id(uri, tenant),
+        tenant=tenant,
+        uri=uri,
+        title=uri,
+        media_type="text/plain",
+        label=snapshot.schema.parse(raw),
+        content_digest="0" * 64,
+        chunks=(NewChunk(0, "text"),),
+    )
+    begun = await records.documents.begin_version(new, now=NOW)
+    event = AuditEvent(kind=AuditKind.INGEST, time=NOW, subject="service:test")
+    await records.documents.commit_version(begun, event)
+
+
+async def test_who_may_read_is_what_casbin_says_of_each(world: World) -> None:
+    told = 0
+    for document in world.documents:
+        for asker in (ADA, BOB):
+            if not world.enforced(asker, Action.ACCESS_REVIEW, document):
+                with pytest.raises(DocumentNotFoundError):
+                    await world.review.who_may_read(asker, document.id, now=NOW)
+                continue
+            found = await world.review.who_may_read(
+                asker, document.id, subjects=(*PEOPLE, GUS), now=NOW
+            )
+            may = [one.id for one in PEOPLE if world.enforced(one, Action.DOCUMENT_READ, document)]
+            assert list(found.subjects) == may
+            told += 1
+    assert 5 < told < 40
+
+
+async def test_the_names_that_give_the_right_are_told(world: World) -> None:
+    finance = next(
+        one
+        for one in world.documents
+        if "/finance/" in one.label_json["path"] and one.label_json["classification"] == 2
+    )
+    found = await world.review.who_may_read(ADA, finance.id, now=NOW)
+
+    assert {("group:finance",), ("role:auditor",), (finance.label_json["owner"],)} <= set(
+        found.principals
+    )
+    assert found.subjects == ()
+    assert found.policy_revision == world.snapshot.revision
+
+
+async def test_what_may_be_read_is_what_casbin_says_of_what_may_be_reviewed(world: World) -> None:
+    sizes = []
+    for asker in (ADA, BOB, EVE):
+        for subject in PEOPLE:
+            expected = [
+                one.uri
+                for one in world.documents
+                if world.enforced(asker, Action.ACCESS_REVIEW, one)
+                and world.enforced(subject, Action.DOCUMENT_READ, one)
+            ]
+            for limit in (1, 3, MAX_PAGE):
+                found: list[str] = []
+                more, after = True, ""
+                while more:
+                    page = await world.review.what_may_read(
+                        asker, subject, now=NOW, after=after, limit=limit
+                    )
+                    found += [one.uri for one in page.documents]
+                    more, after = page.more, found[-1] if found else ""
+                assert found == expected
+            sizes.append(len(expected))
+    assert max(sizes) > 3
+
+
+async def test_nothing_is_told_of_another_tenant_s_people(world: World) -> None:
+    page = await world.review.what_may_read(ADA, GUS, now=NOW)
+    assert page.documents == ()
+    assert not page.more
+
+
+@pytest.mark.parametrize("limit", [0, MAX_PAGE + 1])
+async def test_a_page_has_a_size(world: World, limit: int) -> None:
+    with pytest.raises(RequestError, match="limit"):
+        await world.review.what_may_read(ADA, BOB, now=NOW, limit=limit)
+
+
+async def test_why_tells_what_casbin_says(world: World) -> None:
+    answers = []
+    for document in world.documents:
+        if world.enforced(ADA, Action.ACCESS_REVIEW, document):
+            for subject in PEOPLE:
+                told = await world.review.why(ADA, subject, document.id, now=NOW)
+                allowed = world.enforced(subject, Action.DOCUMENT_READ, document)
+                assert told.permitted == told.explanation.permitted == allowed
+                assert not told.suspended
+                assert (told.grants == ()) or not allowed
+                answers.append(allowed)
+    assert 3 < sum(answers) < len(answers) - 3
+
+
+async def test_grants_count_only_what_the_asker_may_review(world: World) -> None:
+    """To be in the group for finance would open every paper there; some are not the owner's."""
+    cleared = replace(BOB, clearance=3, compartments=ADA.compartments)
+    mine = [
+        one
+        for one in world.documents
+        if one.label_json["owner"] == "user:eve" and "/finance/" in one.label_json["path"]
+    ]
+    hidden = [one for one in mine if not world.enforced(cleared, Action.DOCUMENT_READ, one)]
+    told = await world.review.why(EVE, cleared, hidden[0].id, now=NOW)
+    opens = {one.value: one.opens for one in told.grants if one.kind is GrantKind.MEMBERSHIP}
+
+    assert opens["group:finance"] == sum(
+        world.enforced(EVE, Action.ACCESS_REVIEW, one)
+        and "/finance/" in one.label_json["path"]
+        and not world.enforced(cleared, Action.DOCUMENT_READ, one)
+        for one in world.documents
+    )
+
+
+async def test_a_document_that_is_hidden_and_one_that_is_not_there_are_the_same(
+    world: World,
+) -> None:
+    hidden = next(
+        one for one in world.documents if not world.enforced(BOB, Action.ACCESS_REVIEW, one)
+    )
+    lines = []
+    for identity in (hidden.id, document_id("file:nowhere"), "no id at all"):
+        for question in (
+            world.review.who_may_read(BOB, identity, subjects=(ADA,), now=NOW),
+            world.review.why(BOB, ADA, identity, now=NOW),
+        ):
+            with pytest.raises(DocumentNotFoundError) as caught:
+                await question
+            event = await world.last()
+            body = event.as_json() | {"decision_id": "", "resources": len(event.resources)}
+            lines.append((str(caught.value), str(body)))
+    assert lines[0::2] == [lines[0]] * 3
+    assert lines[1::2] == [lines[1]] * 3
+
+
+async def test_every_answer_is_on_record(world: World) -> None:
+    document = next(
+        one for one in world.documents if world.enforced(ADA, Action.ACCESS_REVIEW, one)
+    )
+    who = await world.review.who_may_read(ADA, document.id, now=NOW)
+    first = await world.last()
+    why = await world.review.why(ADA, BOB, document.id, now=NOW)
+    second = await world.last()
+    what = await world.review.what_may_read(ADA, BOB, now=NOW)
+    third = await world.last()
+
+    events = (first, second, third)
+    assert [one.decision_id for one in events] == [
+        who.decision_id,
+        why.decision_id,
+        what.decision_id,
+    ]
+    assert {one.kind for one in events} == {AuditKind.EXPLAIN}
+    assert {one.outcome for one in events} == {Outcome.PERMITTED}
+    assert {one.action for one in events} == {Action.ACCESS_REVIEW}
+    assert [one.detail.get("about") for one in events] == [None, "user:bob", "user:bob"]
+    assert third.resources == tuple(one.id for one in what.documents)
+
+
+async def test_whoever_runs_the_machine_may_ask_about_everything(world: World) -> None:
+    document = next(one for one in world.documents if one.tenant == "globex")
+    found = await world.review.who_may_read(OPERATOR, document.id, subjects=PEOPLE, now=NOW)
+    page = await world.review.what_may_read(OPERATOR, GUS, now=NOW, limit=MAX_PAGE)
+    told = await world.review.why(OPERATOR, ADA, document.id, now=NOW)
+
+    assert found.subjects == ()
+    assert len(page.documents) == sum(
+        world.enforced(GUS, Action.DOCUMENT_READ, one) for one in world.documents
+    )
+    assert told.explanation.obstacle is not None
+    assert told.explanation.obstacle.hindrance is Hindrance.TENANT
+    assert told.grants == ()
+
+
+async def test_a_label_of_another_schema_is_not_there(world: World) -> None:
+    schema = world.snapshot.schema
+    attributes = {**schema.attributes, "since": replace(schema.attributes["owner"], name="since")}
+    policy = world.snapshot.policy
+    wider = replace(
+        policy, names=replace(policy.names, schema=replace(schema, attributes=attributes))
+    )
+    snapshot = replace(world.snapshot, policy=wider)
+    review = AccessReview(
+        records=world.records, standing=Standing(world.records, SnapshotHolder(snapshot))
+    )
+    page = await review.what_may_read(OPERATOR, ADA, now=NOW)
+    assert page.documents == ()
+    with pytest.raises(DocumentNotFoundError):
+        await review.who_may_read(OPERATOR, world.documents[0].id, now=NOW)
+
+
+async def test_a_suspended_role_reads_nothing(world: World) -> None:
+    document = next(
+        one
+        for one in world.documents
+        if world.enforced(ADA, Action.ACCESS_REVIEW, one)
+        and world.enforced(SAM, Action.DOCUMENT_READ, one)
+    )
+    event = AuditEvent(kind=AuditKind.ROLE_SUSPENDED, time=NOW, subject="service:test")
+    suspension = Suspension(
+        tenant="acme", principal="role:auditor", revision=world.snapshot.revision, reason="a test"
+    )
+    await world.records.policies.suspend(suspension, event)
+    told = await world.review.why(ADA, SAM, document.id, now=NOW)
+    found = await world.review.who_may_read(ADA, document.id, subjects=(SAM,), now=NOW)
+    await world.records.policies.reinstate("acme", "role:auditor", event)
+
+    assert told.suspended
+    assert not told.permitted
+    assert told.explanation.permitted
+    assert found.subjects == ()
