@@ -5,7 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHES = ("bench.compile", "bench.proof", "bench.preview", "bench.engine", "bench.recall")
+BENCHES = (
+    "bench.compile",
+    "bench.proof",
+    "bench.preview",
+    "bench.delegation",
+    "bench.engine",
+    "bench.recall",
+)
 
 for name in BENCHES:
     print(f"== {name}", flush=True)

@@ -15,6 +15,7 @@ from retrieval.service import (
     routes_health,
     routes_labels,
     routes_policy,
+    routes_review,
     routes_search,
     scim,
 )
@@ -46,6 +47,7 @@ def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
         routes_policy,
         routes_labels,
         routes_access,
+        routes_review,
         routes_health,
     ):
         app.include_router(routes.router)

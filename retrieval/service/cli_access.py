@@ -12,7 +12,7 @@ import typer
 from retrieval.service.running import run, settings_of_command
 
 access_app = typer.Typer(
-    help="See who did read a document; ask for access, and decide about requests.",
+    help="See who may read a document and who did; ask for access, and decide about requests.",
     no_args_is_help=True,
 )
 
@@ -28,6 +28,24 @@ As = Annotated[
 ]
 Person = Annotated[str, typer.Option("--as", help="Who asks, such as `user:bob`.")]
 Request = Annotated[str, typer.Argument(help="The request's id; see `access requests`.")]
+
+
+@access_app.command("who")
+def who(document: Document, *, asker: As = "") -> None:
+    """Say who may read a document: people of the subjects file, and the groups and roles."""
+    from retrieval.service import commands_access
+
+    run(commands_access.who(settings_of_command(), asker, document))
+
+
+@access_app.command("what")
+def what(
+    subject: Annotated[str, typer.Argument(help="Who, such as `user:bob`.")], *, asker: As = ""
+) -> None:
+    """List what somebody may read, of what you may review."""
+    from retrieval.service import commands_access
+
+    run(commands_access.what(settings_of_command(), asker, subject))
 
 
 @access_app.command("did")

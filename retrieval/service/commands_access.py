@@ -6,28 +6,67 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from acl.records import DocumentRecord
 from acl.subject import Subject
 from retrieval.access_history import Reader
 from retrieval.authority import Asker
+from retrieval.review import MAX_PAGE
 from retrieval.service.commands_ask import document_of, person_of
 from retrieval.service.commands_label import asker_of, moment, print_changed
 from retrieval.service.console import out, safe, table
-from retrieval.service.people import Person
+from retrieval.service.people import Person, read_people
 from retrieval.service.routes_documents import canonical
 from retrieval.service.settings import Settings, SettingsError
-from retrieval.service.wiring import Parts, open_parts
+from retrieval.service.wiring import Parts, levels, open_parts
 
 _STILL = {True: "yes", False: "no", None: "not known"}
+
+
+async def who(settings: Settings, asker: str, name: str) -> int:
+    """Print who may read a document."""
+    async with open_parts(settings) as parts:
+        reviewer = asker_of(parts, asker)
+        document = await _document(parts, reviewer, name)
+        people = read_people(settings.people_file, levels(parts.schema)).values()
+        found = await parts.review.who_may_read(
+            reviewer,
+            document.id,
+            subjects=[one.subject for one in people],
+            now=datetime.now(UTC),
+        )
+    out.print(safe(document.uri, "bold"))
+    for one in found.subjects:
+        out.print(safe(f"  {one}", "green"))
+    out.print("Given by, to whoever is cleared for it:")
+    for names in found.principals:
+        out.print(safe(f"  {' together with '.join(names)}"))
+    return 0
+
+
+async def what(settings: Settings, asker: str, subject: str) -> int:
+    """Print what somebody may read."""
+    rows: list[tuple[object, ...]] = []
+    async with open_parts(settings) as parts:
+        reviewer, about = asker_of(parts, asker), person_of(parts, subject).subject
+        after, more = "", True
+        while more:
+            page = await parts.review.what_may_read(
+                reviewer, about, now=datetime.now(UTC), after=after, limit=MAX_PAGE
+            )
+            rows += [(one.uri, one.id) for one in page.documents]
+            more = page.more
+            after = page.documents[-1].uri if page.documents else ""
+    out.print(table("", ("document", "id"), rows))
+    out.print(f"{len(rows)} documents")
+    return 0
 
 
 async def did(settings: Settings, asker: str, name: str) -> int:
     """Print who got passages of a document."""
     async with open_parts(settings) as parts:
-        who = asker_of(parts, asker)
-        tenant = who.tenant if isinstance(who, Subject) else name.partition("/")[0]
-        nobody = Person(Subject(id="user:nobody", tenant=tenant or "none"), "")
-        document = await document_of(parts, nobody, name)
-        found = await parts.history.readers(who, document.id, now=datetime.now(UTC))
+        reviewer = asker_of(parts, asker)
+        document = await _document(parts, reviewer, name)
+        found = await parts.history.readers(reviewer, document.id, now=datetime.now(UTC))
     rows = [_row(one) for one in found]
     out.print(table("", ("who", "through", "times", "last", "may still"), rows))
     out.print(f"{len(rows)} have read it" if rows else "Nobody has read it.")
@@ -87,6 +126,12 @@ async def _deciding(
         if not whose:
             raise SettingsError("say whose requests: `--tenant acme`, or `--as user:ada`")
         yield parts, who, whose
+
+
+async def _document(parts: Parts, who: Asker, name: str) -> DocumentRecord:
+    tenant = who.tenant if isinstance(who, Subject) else name.partition("/")[0]
+    nobody = Person(Subject(id="user:nobody", tenant=tenant or "none"), "")
+    return await document_of(parts, nobody, name)
 
 
 def _row(one: Reader) -> tuple[object, ...]:

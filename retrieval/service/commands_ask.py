@@ -8,16 +8,18 @@ from datetime import UTC, datetime
 from rich.panel import Panel
 from rich.text import Text
 
-from acl.explain import Explanation, RuleLine, Status, explain
+from acl.explain import Explanation, RuleLine, Status
 from acl.records import DocumentRecord
 from ingest.context import document_id
-from retrieval.search import READ, Hit, SearchRequest
+from retrieval.authority import OPERATOR
+from retrieval.search import Hit, SearchRequest
 from retrieval.service.console import excerpt, out, safe, table
 from retrieval.service.people import Person, person_named, read_people
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, levels, open_parts
 
 _PAGE = 200
+_SHOWN_GRANTS = 5
 
 _MARKS = {Status.HOLDS: ("✓", "green"), Status.FAILS: ("✗", "red"), Status.RAISES: ("!", "yellow")}
 
@@ -63,18 +65,19 @@ async def documents(settings: Settings, asker: str) -> int:
 
 
 async def explained(settings: Settings, asker: str, document: str) -> int:
-    """Print why `asker` may or may not read a document."""
+    """Print why `asker` may or may not read a document, and what would change that."""
     async with open_parts(settings) as parts:
         person = person_of(parts, asker)
         record = await document_of(parts, person, document)
-        explanation = explain(
-            parts.snapshots.pin().policy,
-            person.subject,
-            READ,
-            record.label(parts.schema, datetime.now(UTC)),
-            datetime.now(UTC),
-        )
-    print_explanation(explanation, record)
+        found = await parts.review.why(OPERATOR, person.subject, record.id, now=datetime.now(UTC))
+    print_explanation(found.explanation, record)
+    if found.suspended:
+        out.print(safe("a role of theirs is suspended: `strongroom policy suspended`", "bold red"))
+    if found.grants:
+        out.print("One of these alone would let them read it, the smallest first:")
+    for one in found.grants[:_SHOWN_GRANTS]:
+        more = f"{one.opens} document" + ("" if one.opens == 1 else "s")
+        out.print(safe(f"   {one.kind.value} {one.value} for {one.subject}: opens {more}"))
     return 0
 
 
@@ -97,6 +100,8 @@ def print_explanation(explanation: Explanation, record: DocumentRecord) -> None:
 def print_rule(line: RuleLine) -> None:
     """Print one rule with its conditions."""
     out.print(safe(f"policy.csv line {line.rule.row}: {line.text}", "bold"))
+    if len(line.path) > 1:
+        out.print(safe(f"   by way of {' → '.join(line.path)}", "dim"))
     for condition in line.conditions:
         mark, style = _MARKS[condition.status]
         out.print(Text.assemble((f"   {mark} ", style), safe(condition.text)))

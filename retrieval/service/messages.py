@@ -253,6 +253,9 @@ class ExplainedRule(Answered):
     rule: str
     text: str
     effect: str
+    path: list[str] = Field(
+        description="From a name of the subject, through roles, to the name in the rule."
+    )
     conditions: list[ExplainedCondition]
 
     @classmethod
@@ -262,6 +265,7 @@ class ExplainedRule(Answered):
             rule=str(line.rule),
             text=line.text,
             effect=line.effect,
+            path=list(line.path),
             conditions=[ExplainedCondition.of(one) for one in line.conditions],
         )
 

@@ -38,7 +38,7 @@ from retrieval.authzen import DecisionPoint
 from retrieval.decisions import Decisions
 from retrieval.directory import SubjectResolver
 from retrieval.documents import DocumentReader
-from retrieval.known_subjects import DirectorySubjects, KnownSubjects
+from retrieval.known_subjects import DirectorySubjects, KnownSubjects, PolicySubjects
 from retrieval.label_bulk import BulkDesk
 from retrieval.label_folders import FolderDesk
 from retrieval.label_views import LabelDeskSettings, LabelParts
@@ -46,6 +46,7 @@ from retrieval.labels import LabelDesk
 from retrieval.plan import PlanSettings
 from retrieval.policy_desk import PolicyDesk
 from retrieval.policy_source import read_labels
+from retrieval.review import AccessReview
 from retrieval.search import Searcher
 from retrieval.seeding import seeded
 from retrieval.service.cursors import Cursors
@@ -112,6 +113,17 @@ class Parts:
     def history(self) -> AccessHistory:
         """Says who did read a document."""
         return AccessHistory(records=self.records, standing=self.standing, decisions=self.decisions)
+
+    @property
+    def review(self) -> AccessReview:
+        """Says who may read what, and why not."""
+        return AccessReview(records=self.records, standing=self.standing, decisions=self.decisions)
+
+    @property
+    def known_subjects(self) -> KnownSubjects:
+        """Whom questions can be about: those of the directory, or whom the policy names."""
+        known = _known(self.settings, self.records)
+        return known or PolicySubjects(self.snapshots.pin().policy)
 
     @property
     def may_write(self) -> bool:

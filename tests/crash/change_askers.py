@@ -28,7 +28,7 @@ from retrieval.store import Mode, Store
 from tests.crash.change_expected import Expected
 from tests.crash.change_rights import LINES, variant
 from tests.crash.change_state import GROUPS, TENANT, State, documents_of, moment
-from tests.integration.world import ADA, BOB, EVE, GUS, LEO, POLICY, QUERY_KEY, SAM, World
+from tests.integration.world import ADA, BOB, EVE, GUS, LEO, NOW, POLICY, QUERY_KEY, SAM, World
 
 ASKERS = (ADA, BOB, EVE, LEO, SAM, GUS)
 QUESTION = SearchRequest(query="note", top_k=50, mode=Mode.DENSE)
@@ -84,6 +84,11 @@ class Askers:
             standing=standing,
             query_key=QUERY_KEY,
         )
+
+    @property
+    def alarms(self) -> int:
+        """How many hits disagreed with the records without being known to lag."""
+        return self._searcher.counts.alarm
 
     async def found(self, asker: Subject, at: datetime) -> frozenset[str]:
         """Return what a search finds; nothing where there is no answer."""
@@ -162,3 +167,10 @@ def label_at(document: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     """Return a document's label without those whose shares have ended."""
     gone = ended(map(Share.from_json, document["shares"]), at)
     return dict(without(document["label"], gone))
+
+
+def labels_until(document: Mapping[str, Any], hour: int) -> list[dict[str, Any]]:
+    """Return a document's label as it stood at any time until `hour`: shares ended on the way."""
+    now = moment(hour)
+    ends = (one.until for one in map(Share.from_json, document["shares"]))
+    return [label_at(document, at) for at in (NOW, *(one for one in ends if one and one <= now))]

@@ -4,7 +4,9 @@ The laws of this file:
 
 1. What was acknowledged is there. Of the step that was not, each part is as it was before or as it
    was to be; a step that is whole is there with all of its parts or with none.
-2. Whoever asks while a writer works sees what was right at some moment between question and answer.
+2. As many changes are on the audit record as were made: one for a step that is whole, else one for
+   each of its parts.
+3. Whoever asks while a writer works sees what was right at some moment between question and answer.
 """
 
 from __future__ import annotations
@@ -42,15 +44,23 @@ class Expected:
         later: what the job will make true that was begun and is not done.
         eras: what the records held one after the other since the last writer began.
         killed: how often a writer died in the middle of each kind of change.
+        before: the records, as they were before the step that was not acknowledged.
+        landed: how many of those steps were found done, at least in part.
+        moved: the parts of the last such step that were found done.
         lasting: how long each kind takes, as far as that was seen.
+        recorded: how many changes are on the audit record.
     """
 
     state: State
+    recorded: int
     hour: int = 0
     pending: dict[str, Any] | None = None
     later: State = field(default_factory=dict)
     eras: list[Era] = field(default_factory=list)
     killed: Counter[str] = field(default_factory=Counter)
+    landed: int = 0
+    moved: set[str] = field(default_factory=set)
+    before: State = field(default_factory=dict)
     lasting: dict[str, list[float]] = field(default_factory=dict)
     acks: int = 0
 
@@ -68,6 +78,7 @@ class Expected:
             assert self.pending is not None
             lasted = self.lasting.setdefault(self.pending["kind"], [])
             lasted.append(line["at"] - self.pending["at"])
+            self.recorded += changes(self.pending, self._parts())
             self.eras[-2] = replace(self.eras[-2], end=line["at"])
             self.state, self.later = self.eras[-1].state, self.pending["later"]
             self.pending = None
@@ -79,38 +90,49 @@ class Expected:
         """Return how long a change of this kind takes."""
         return median(self.lasting.get(kind, [_FIRST_GUESS])[-20:])
 
-    def find(self, found: State) -> None:
-        """The records were found to hold this, after the writer was killed (law 1)."""
-        moved = {key for key in found.keys() | self.state.keys() if self._moved(found, key)}
+    def find(self, found: State, *, recorded: int) -> None:
+        """The records were found to hold this, after the writer was killed (laws 1 and 2)."""
+        names = found.keys() | self.state.keys()
+        self.moved = {one for one in names if found.get(one) != self.state.get(one)}
         if self.pending is not None:
-            self._interrupted(found, moved)
+            self._interrupted(self.pending, found)
+            self.recorded += changes(self.pending, self.moved)
         else:
-            assert not moved, f"{ {key: (self.state.get(key), found.get(key)) for key in moved} }"
-        self.state = found
+            assert not self.moved, {
+                one: (self.state.get(one), found.get(one)) for one in self.moved
+            }
+        assert recorded == self.recorded
+        self.before, self.state = self.state, found
 
-    def possible(self, key: str) -> list[Any]:
-        """Return what a thing may have been since the last writer began, the last steps alone."""
-        after = self.pending["after"] if self.pending is not None else {}
-        states = [self.state, after, self.later]
-        return [one[key] for one in states if one.get(key) is not None]
+    def finish(self) -> None:
+        """The job that was begun was carried out."""
+        after = applied(self.state, self.later)
+        self.recorded += sum(after[one] != self.state.get(one) for one in self.later)
+        self.before, self.state = after, after
 
-    def _moved(self, found: State, key: str) -> bool:
-        return bool(found.get(key) != self.state.get(key))
-
-    def _interrupted(self, found: State, moved: set[str]) -> None:
+    def _parts(self) -> set[str]:
+        """Return what the pending step is to change."""
         assert self.pending is not None
-        kind, after = self.pending["kind"], self.pending["after"]
-        assert moved <= after.keys(), f"{kind} changed {moved - after.keys()}"
-        for key in moved:
-            assert found.get(key) == after[key], f"{kind} left half of {key}"
-        parts = {key for key in after if after[key] != self.state.get(key)}
-        if self.pending["whole"]:
-            assert moved in (parts, set()), f"{kind} left {moved} of {parts}"
-            if moved:
-                self.later = self.pending["later"]
-        assert "policy" not in moved or "proposed" in moved
-        if parts:
-            self.killed[kind] += 1
+        after = self.pending["after"]
+        return {one for one in after if after[one] != self.state.get(one)}
+
+    def _interrupted(self, step: dict[str, Any], found: State) -> None:
+        kind, after, parts = step["kind"], step["after"], self._parts()
+        assert self.moved <= parts, f"{kind} changed {self.moved - parts}"
+        for one in self.moved:
+            assert found.get(one) == after[one], f"{kind} left half of {one}"
+        assert not step["whole"] or self.moved in (parts, set()), f"{kind} is there in part"
+        # A proposal takes effect after it was stored.
+        assert "policy" not in self.moved or "proposed" in self.moved
+        if step["whole"] and self.moved:
+            self.later = step["later"]
+        self.killed[kind] += bool(parts)
+        self.landed += bool(self.moved)
+
+
+def changes(step: dict[str, Any], moved: set[str]) -> int:
+    """Return how many changes a step was that moved so many of its parts (law 2)."""
+    return min(1, len(moved)) if step["whole"] else len(moved)
 
 
 def applied(state: State, after: State) -> State:

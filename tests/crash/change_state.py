@@ -16,7 +16,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from acl.records import LabelState
+from acl.records import AuditKind, LabelState
+from acl.records.schema import audit_events
 from acl.records.schema_labels import label_jobs
 from tests.integration.folders import write
 from tests.integration.world import NOW, World
@@ -37,6 +38,14 @@ GROUPS = {
     "group:legal": ("user:leo",),
     "group:sales": ("user:sam",),
 }
+
+
+CHANGES = (
+    *(AuditKind.POLICY_PROPOSED, AuditKind.POLICY_ACTIVATED),
+    *(AuditKind.ROLE_SUSPENDED, AuditKind.ROLE_REINSTATED, AuditKind.DIRECTORY),
+    *(AuditKind.INGEST, AuditKind.DELETE),
+    *(AuditKind.RELABEL, AuditKind.RELABEL_JOB, AuditKind.FOLDER_LABELLED),
+)
 
 
 def moment(hour: int) -> datetime:
@@ -130,6 +139,17 @@ async def _directory(made: World) -> State:
         one.identity: [sorted(member.identity for member in one.members), one.version]
         for one in groups
     }
+
+
+async def count_recorded(made: World) -> int:
+    """Return how many changes are on the audit record."""
+    return await made.records.database.read(_count_recorded)
+
+
+def _count_recorded(connection: Connection) -> int:
+    kinds = [one.value for one in CHANGES]
+    statement = select(func.count()).select_from(audit_events).where(audit_events.c.kind.in_(kinds))
+    return connection.scalar(statement) or 0
 
 
 def _count_jobs(connection: Connection) -> int:

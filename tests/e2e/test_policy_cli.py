@@ -135,3 +135,14 @@ def test_access_is_asked_for_and_looked_back_on(folder: Path) -> None:
     did = strongroom(folder, "access", "did", "acme/handbook/travel.md").stdout
     assert "user:bob" in did
     assert "Nobody" in strongroom(folder, "access", "did", "globex/handbook/travel.md").stdout
+
+
+def test_who_may_read_what_and_why_not(folder: Path) -> None:
+    who = strongroom(folder, "access", "who", "acme/finance/budget.md").stdout
+    assert "user:ada" in who
+    assert "group:finance" in who
+    assert "acme/handbook/lunch.md" in strongroom(folder, "access", "what", "bob").stdout
+    assert "0 documents" in strongroom(folder, "access", "what", "ada", "--as", "bob").stdout
+    why = strongroom(folder, "explain", "root", "acme/finance/budget.md").stdout
+    assert "user:root may not read" in why
+    assert "One of these alone would let them read it" not in why or "opens" in why

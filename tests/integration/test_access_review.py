@@ -205,6 +205,20 @@ async def test_nothing_is_told_of_another_tenant_s_people(world: World) -> None:
     assert not page.more
 
 
+async def test_any_number_of_people_can_be_asked_about(world: World) -> None:
+    public = next(
+        one
+        for one in world.documents
+        if "group:everyone" in one.label_json["readers"]
+        and world.enforced(ADA, Action.ACCESS_REVIEW, one)
+    )
+    many = tuple(replace(ADA, id=f"user:u{number}") for number in range(120))
+    found = await world.review.who_may_read(ADA, public.id, subjects=many, now=NOW)
+
+    assert found.subjects == tuple(one.id for one in many)
+    assert ("group:everyone",) in found.principals
+
+
 @pytest.mark.parametrize("limit", [0, MAX_PAGE + 1])
 async def test_a_page_has_a_size(world: World, limit: int) -> None:
     with pytest.raises(RequestError, match="limit"):
@@ -331,7 +345,11 @@ async def test_a_suspended_role_reads_nothing(world: World) -> None:
     )
     event = AuditEvent(kind=AuditKind.ROLE_SUSPENDED, time=NOW, subject="service:test")
     suspension = Suspension(
-        tenant="acme", principal="role:auditor", revision=world.snapshot.revision, reason="a test"
+        tenant="acme",
+        principal="role:auditor",
+        revision=world.snapshot.revision,
+        reason="a test",
+        since=NOW,
     )
     await world.records.policies.suspend(suspension, event)
     told = await world.review.why(ADA, SAM, document.id, now=NOW)
