@@ -126,12 +126,11 @@ class AccessReview:
         authority = await authority_of(self._standing, self._decisions, asker, now)
         case = await self._case(authority, identity, {"asked": "who"})
         tenant, label = case.document.tenant, case.label
-        known = [one for one in subjects if one.tenant == tenant]
         members = tuple(self._audience(authority.snapshot, tenant, [label]))
-        may = await self._reading(authority, [*known, *(one.subject for one in members)], label)
+        may = await self._reading(authority, [*subjects, *(one.subject for one in members)], label)
         names = {one.names for one in members if one.subject in may}
         return Readership(
-            subjects=tuple(dict.fromkeys(one.id for one in known if one in may)),
+            subjects=tuple(dict.fromkeys(one.id for one in subjects if one in may)),
             principals=_fewest(names),
             decision_id=await self._told(authority, (identity,), tenant, {"asked": "who"}),
             policy_revision=authority.snapshot.revision,

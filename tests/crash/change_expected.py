@@ -48,6 +48,8 @@ class Expected:
         landed: how many of those steps were found done, at least in part.
         moved: the parts of the last such step that were found done.
         lasting: how long each kind takes, as far as that was seen.
+        commits: how many transactions of the pending step were about to be committed.
+        committing: how many transactions each kind took, as far as that was seen.
         recorded: how many changes are on the audit record.
     """
 
@@ -58,6 +60,8 @@ class Expected:
     later: State = field(default_factory=dict)
     eras: list[Era] = field(default_factory=list)
     killed: Counter[str] = field(default_factory=Counter)
+    committing: dict[str, int] = field(default_factory=dict)
+    commits: int = 0
     landed: int = 0
     moved: set[str] = field(default_factory=set)
     before: State = field(default_factory=dict)
@@ -71,7 +75,7 @@ class Expected:
     def hear(self, line: dict[str, Any]) -> None:
         """Take in what a writer says."""
         if line["say"] == "intent":
-            self.pending = line
+            self.pending, self.commits = line, 0
             self.hour += line["hours"]
             self.eras.append(Era(applied(self.state, line["after"]), line["at"]))
         elif line["say"] == "ack":
@@ -81,8 +85,11 @@ class Expected:
             self.recorded += changes(self.pending, self._parts())
             self.eras[-2] = replace(self.eras[-2], end=line["at"])
             self.state, self.later = self.eras[-1].state, self.pending["later"]
+            self.committing[self.pending["kind"]] = self.commits
             self.pending = None
             self.acks += 1
+        elif line["say"] == "commit":
+            self.commits += 1
         else:
             raise AssertionError(line)
 

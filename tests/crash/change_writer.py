@@ -2,7 +2,9 @@
 
 The line that a writer is given says what the records hold, the hour, a seed, and which kind of
 change is wanted. Before each step a writer says what will be true after it; after it, that it was
-acknowledged. Each of its steps begins where the step before was said to end, and it looks.
+acknowledged. In between it tells of each transaction that it is about to commit, so that somebody
+can aim at that moment. Each of its steps begins where the step before was said to end, and it
+looks.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+
+from sqlalchemy import Connection, Engine, event
 
 from tests.crash import change_labels, change_rights
 from tests.crash.change_steps import Builder, Clerk, Step
@@ -99,7 +103,23 @@ def take(clerk: Clerk, done: Step) -> None:
     clerk.hour += done.hours
 
 
+def tell_of_commits() -> None:
+    """Say when a transaction that wrote something is about to be committed."""
+
+    def noted(connection: Connection, _: object, statement: str, *__: object) -> None:
+        if statement.lstrip().startswith(("INSERT", "UPDATE", "DELETE")):
+            connection.info["wrote"] = True
+
+    def told(connection: Connection) -> None:
+        if connection.info.pop("wrote", False):
+            say(say="commit")
+
+    event.listen(Engine, "before_cursor_execute", noted)
+    event.listen(Engine, "commit", told)
+
+
 if __name__ == "__main__":
+    tell_of_commits()
     for number in range(2 ** len(change_rights.LINES)):
         change_rights.variant(number)
     fork_writers(partial(work, Path(sys.argv[1])))

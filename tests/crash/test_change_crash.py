@@ -2,8 +2,9 @@
 
 `STRONGROOM_KILLS` says how many writers are killed, however long that takes; without it there are
 100, or as many as fit into `SECONDS`. Three of four die in the middle of the kind of change that
-was hit least so far, the others at any moment. In every fifth round the engine's process is killed
-together with the writer, and the installation opened anew; in the others people ask all the time.
+was hit least so far, most of them about when it is committed, and the others at any moment. In
+every fifth round the engine's process is killed together with the writer, and the installation
+opened anew; in the others people ask all the time.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ LABEL = (
     'compartments = []\nreaders = ["user:leo"]\n'
 )
 AIMED = 0.75
+AT_COMMIT = 0.7
 PATIENCE = 1.5
 
 
@@ -87,7 +89,8 @@ class Trial:
         wanted = min(KINDS, key=lambda kind: (self.expected.killed[kind], self.random.random()))
         known = {"state": self.expected.state, "hour": self.expected.hour}
         writer = await self.writers.one(json.dumps({"seed": self.kills, "wanted": wanted, **known}))
-        ready = await self.writers.line()
+        while (ready := await self.writers.line())["say"] == "commit":
+            pass
         assert ready["say"] == "ready"
         if self.random.random() < AIMED:
             await self._until(wanted)
@@ -102,10 +105,12 @@ class Trial:
         """Do the same while people ask, and check what they were answered."""
         watch = Watch(Askers(made), self.expected, random.Random(self.kills))
         asking = asyncio.create_task(watch.run())
-        await self.killed()
-        asking.cancel()
-        with suppress(asyncio.CancelledError):
-            await asking
+        try:
+            await self.killed()
+        finally:
+            asking.cancel()
+            with suppress(asyncio.CancelledError):
+                await asking
         watch.check(self.rights)
         self.answers += len(watch.seen)
 
@@ -127,14 +132,23 @@ class Trial:
 
     async def _until(self, wanted: str) -> None:
         """Wait until a writer is in the middle of a kind of change."""
+        expected = self.expected
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                while (line := await self.writers.line()).get("kind") != wanted:
-                    self.expected.hear(line)
-                self.expected.hear(line)
-        # Most of a change is deciding on it; what matters here is its end.
-        late = self.random.triangular(0, 1.05, 0.9)
-        await asyncio.sleep(late * self.expected.typical(wanted))
+                while expected.pending is None or expected.pending["kind"] != wanted:
+                    expected.hear(await self.writers.line())
+                if self.random.random() < AT_COMMIT:
+                    await self._commit(
+                        self.random.randint(1, max(1, expected.committing.get(wanted, 2)))
+                    )
+                    return
+        await asyncio.sleep(self.random.uniform(0, expected.typical(wanted)))
+
+    async def _commit(self, number: int) -> None:
+        """Wait until the pending step is about to commit so many transactions, or a little more."""
+        while self.expected.pending is not None and self.expected.commits < number:
+            self.expected.hear(await self.writers.line())
+        await asyncio.sleep(self.random.choice([0, 0.005, 0.02]))
 
     async def _listen(self, seconds: float) -> None:
         with suppress(TimeoutError):
