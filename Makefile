@@ -63,8 +63,10 @@ bench: $(STAMP) ## measure every speed that the README claims
 	$(BIN)/python -m bench
 
 nightly: $(STAMP) ## the long runs: many more random cases and crashes
-	STRONGROOM_DECISIONS=3000000 STRONGROOM_KILLS=1000 $(BIN)/python -m pytest -n 2 \
-		tests/properties tests/crash
+	STRONGROOM_DECISIONS=3000000 STRONGROOM_KILLS=1000 STRONGROOM_PAIRS=100000 \
+		STRONGROOM_MACHINES=50 $(BIN)/python -m pytest -n 2 tests/properties tests/crash \
+		tests/integration/test_revocation.py tests/integration/test_machine.py \
+		tests/integration/test_storm.py
 
 eval: $(STAMP) ## measure how good the answers are on judged collections
 	$(BIN)/python -m bench.quality

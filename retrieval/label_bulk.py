@@ -207,7 +207,7 @@ class BulkDesk:
         outcome = await self._desk.outcome(
             authority, state, request, folders=ground.folders[state.document.tenant]
         )
-        authority.require(outcome.actions, outcome.before, outcome.after)
+        authority.require_change(outcome.actions, outcome.before, outcome.after)
         edit = self._desk.edit_of(state.document, request, outcome, ground.job.id)
         detail = change_detail(state.document, request, outcome, None)
         await self._records.labels.change(

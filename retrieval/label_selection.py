@@ -132,7 +132,7 @@ class Planner:
         if self._desk.parts.settings.four_eyes and Action.DOCUMENT_DECLASSIFY in outcome.actions:
             return "lowering needs a second person: change it by itself"
         try:
-            authority.require(outcome.actions, outcome.before, outcome.after)
+            authority.require_change(outcome.actions, outcome.before, outcome.after)
         except ForbiddenError as error:
             return str(error)
         return ""

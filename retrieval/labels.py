@@ -2,7 +2,8 @@
 
 The laws of this file:
 
-1. Rights are decided on the label of record before the change and on the one after it. They must
+1. Rights are decided on the label of record before the change and, unless it only raises, on the
+   one after it. They must
    still stand, and the label must still be the one that was decided upon, when it is stored.
 2. Who may know nothing of a document gets the answer of one that does not exist. Who may know of
    it and lacks a right is told which. Both are on record.
@@ -336,7 +337,7 @@ class LabelDesk:
         self, authority: Authority, document: DocumentRecord, outcome: Wanted
     ) -> None:
         try:
-            authority.require(outcome.actions, outcome.before, outcome.after)
+            authority.require_change(outcome.actions, outcome.before, outcome.after)
         except ForbiddenError as error:
             await self._refused(authority, document, error.action)
             raise

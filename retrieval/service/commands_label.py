@@ -24,6 +24,7 @@ from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, open_parts
 
 _SPAN: Final = re.compile(r"([0-9]{1,5})([dhm])\Z")
+_READERS: Final = 20
 _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
 
 
@@ -218,7 +219,17 @@ async def _apply(parts: Parts, name: str, asked: Asked, request: LabelRequest) -
         who, target, request, now=datetime.now(UTC), dry_run=asked.dry_run
     )
     print_changed(changed)
+    if changed.effect is not None and changed.effect.loses:
+        await _print_readers(parts, who, target.document_id)
     return 0
+
+
+async def _print_readers(parts: Parts, who: Asker, identity: str) -> None:
+    """Print who has read it: what they have seen, no label takes back."""
+    readers = await parts.history.readers(who, identity, now=datetime.now(UTC))
+    if readers:
+        seen = ", ".join(f"{one.subject} ({one.last:%Y-%m-%d})" for one in readers[:_READERS])
+        out.print(safe(f"has been read by: {seen}", "yellow"))
 
 
 async def _document(parts: Parts, who: Asker, name: str) -> str:

@@ -108,7 +108,8 @@ class Expected:
             assert not self.moved, {
                 one: (self.state.get(one), found.get(one)) for one in self.moved
             }
-        assert recorded == self.recorded
+        said = f"{recorded} changes are on record, {self.recorded} were made"
+        assert recorded == self.recorded, said
         self.before, self.state = self.state, found
 
     def finish(self) -> None:
