@@ -137,6 +137,18 @@ class Authority:
             if not all(self.may(action, label) for label in labels):
                 raise ForbiddenError(action)
 
+    def require_change(self, actions: frozenset[Action], before: Label, after: Label) -> None:
+        """Check that a label may be replaced by another.
+
+        Tagging lets nobody new read, so it needs its right on the label before alone: an owner
+        can raise a document beyond their own clearance. Everything else needs it on both.
+
+        Raises:
+            ForbiddenError: naming the first right that is lacking.
+        """
+        self.require(actions & {Action.DOCUMENT_TAG}, before)
+        self.require(actions - {Action.DOCUMENT_TAG}, before, after)
+
     def event(  # noqa: PLR0913 - an event has as many sides
         self,
         kind: AuditKind,

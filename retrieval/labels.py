@@ -2,9 +2,9 @@
 
 The laws of this file:
 
-1. Rights are decided on the label of record before the change and, unless it only raises, on the
-   one after it. They must
-   still stand, and the label must still be the one that was decided upon, when it is stored.
+1. Rights are decided on the label of record before the change and, unless the change only raises,
+   on the one after it. They must still stand, and the label must still be the one that was decided
+   upon, when it is stored.
 2. Who may know nothing of a document gets the answer of one that does not exist. Who may know of
    it and lacks a right is told which. Both are on record.
 3. A request is stored as a whole or not at all, the record first and the engine after it. So what

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+from acl.errors import AclError
 from acl.labels import LabelSchema
 from ingest.index.engine import EngineError
-from retrieval.policy_source import read_schema
+from retrieval.policy_source import read_schema, read_texts
 from retrieval.service import logs
 from retrieval.service.console import err, out, safe, table
 from retrieval.service.people import person_named, read_people
@@ -88,10 +89,24 @@ async def _status(parts: Parts) -> list[tuple[object, ...]]:
         ("engine", await _engine(parts)),
         ("policy", f"revision {snapshot.revision}, {len(snapshot.policy.rules)} rules"),
         ("policy digest", snapshot.digest),
+        ("policy folder", await _folder(parts)),
+        ("suspended roles", len(snapshot.suspended)),
         ("audit events", head.seq),
         ("audit head", head.hash),
         ("now", datetime.now(UTC).isoformat(timespec="seconds")),
     ]
+
+
+async def _folder(parts: Parts) -> str:
+    """Say whether the folder says what is in effect; it fills an empty installation alone."""
+    revision = parts.snapshots.pin().revision
+    try:
+        same = read_texts(parts.settings.policy_dir) == await parts.records.policies.texts(revision)
+    except AclError:
+        return "cannot be compared"
+    if same:
+        return "says what is in effect"
+    return "says something else; `strongroom policy propose FOLDER` proposes it"
 
 
 async def _engine(parts: Parts) -> str:

@@ -15,6 +15,7 @@ from acl.errors import PolicyError, SchemaError
 from acl.preview import Change, Preview, Tally
 from acl.proof import Progress
 from acl.records import PolicyRevision, ProofState, RevisionTexts, StalePolicyError
+from acl.subject import Subject
 from retrieval.authority import OPERATOR, Asker
 from retrieval.outlook import LookBack, outlook
 from retrieval.policy_desk import Edit, FourEyesError
@@ -304,10 +305,16 @@ def _print_changes(title: str, previews: Sequence[Preview]) -> None:
 
 
 def _who(change: Change) -> str:
-    names = [", ".join(sorted(one.groups)) or one.id for one in change.subjects]
-    distinct = list(dict.fromkeys(names))
+    distinct = list(dict.fromkeys(map(_named, change.subjects)))
     more = f" and {len(distinct) - _NAMES} more" if len(distinct) > _NAMES else ""
     return "; ".join(distinct[:_NAMES]) + more
+
+
+def _named(subject: Subject) -> str:
+    """Return who it is, with what decides beside the name."""
+    name = ", ".join(sorted(subject.groups)) or subject.id
+    needs = ", ".join(sorted(subject.compartments)) or "no compartment"
+    return f"{name} (clearance {subject.clearance}, {needs})"
 
 
 def _counted(tally: Tally, sign: str) -> str:

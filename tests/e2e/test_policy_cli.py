@@ -80,6 +80,7 @@ def test_a_policy_edited_in_its_folder_is_proposed_as_a_whole(folder: Path) -> N
     assert "document:raed" in refused.stderr
     assert "nothing of it takes effect" in refused.stderr
     assert "document:raed" in strongroom(folder, "policy", "check", "edited", code=1).stderr
+    assert "policy folder" in strongroom(folder, "status").stdout
     text = (edited / "policy.csv").read_text().replace("document:raed", "document:read")
     (edited / "policy.csv").write_text(text)
     assert "proposed as revision" in strongroom(folder, "policy", "propose", "edited").stdout
