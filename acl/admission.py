@@ -22,6 +22,7 @@ from acl.role_chains import broken_links
 
 POLICY_FILE: Final = "policy.csv"
 EFFECTS: Final = ("allow", "deny")
+NO_ACTION: Final = "is not an action"
 ROLE_COLUMNS: Final = ("name", "role", "domain", "from", "until")
 
 
@@ -128,7 +129,7 @@ def _actions(policy: Policy) -> Iterator[Refusal]:
             continue
         for row in policy.rules:
             if not names_action(policy, row):
-                yield Refusal(_line(row), row.values[place][:40], "is not an action", column)
+                yield Refusal(_line(row), row.values[place][:40], NO_ACTION, column)
 
 
 def _line(row: Row) -> str:

@@ -32,7 +32,7 @@ def test_an_answer_has_the_published_shape(service: Service) -> None:
     with service.as_(ADA) as client:
         answer = client.post("/v1/search", json={**HOTEL, "top_k": 1})
     body = answer.json()
-    assert set(body) == {"hits", "decision_id", "policy_revision"}
+    assert set(body) == {"hits", "decision_id", "policy_revision", "label_revision"}
     (hit,) = body["hits"]
     assert set(hit) == {
         *("chunk_id", "document_id", "title", "uri", "media_type", "text"),

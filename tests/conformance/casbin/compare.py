@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from acl.admission import admit, read_csv
+from acl.admission import NO_ACTION, admit, read_csv
 from acl.casbin_door import CasbinError, Model, RoleMatching, Row, parse_model, read_lines
 from acl.compiler import compile_request
 from acl.decision import Permitted
@@ -233,12 +233,16 @@ def _casbin_name(name: str | None) -> str | None:
 
 
 def _refused_at_the_door(case: Case, policy: Policy) -> tuple[str, ...]:
-    """Return why the strict reading refuses a set that means something to Casbin."""
+    """Return why the strict reading refuses a set that means something to Casbin.
+
+    The actions of a set are its own; that they are none of ours is no reason.
+    """
     try:
         rows = read_csv(case.policy)
         admit(load(case.model, rows, policy.schema, matching=policy.matching, suffix=case.suffix))
     except PolicyError as error:
-        return tuple(f"at admission: {one}" for one in error.refusals)
+        found = (one for one in error.refusals if one.reason != NO_ACTION)
+        return tuple(f"at admission: {one}" for one in found)
     return ()
 
 
