@@ -14,14 +14,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-
-import structlog
 
 from acl.actions import Action
 from acl.delegable import tenant_of
-from acl.delegation import Overreach, Verdict, may_activate, may_propose
+from acl.delegation import may_activate, may_propose
 from acl.errors import AclError, PolicyError
 from acl.labels import Label
 from acl.policy import Policy
@@ -43,81 +40,21 @@ from acl.subject import Subject, is_tenant
 from retrieval.authority import Asker, Authority, authority_of
 from retrieval.decisions import Decisions
 from retrieval.live_labels import live_labels
+from retrieval.policy_edits import (
+    Activated,
+    Edit,
+    FourEyesError,
+    OverreachError,
+    RefutedError,
+)
 from retrieval.policy_source import PolicySource, source_of
 from retrieval.prover import OnProgress, job_for, prove
-from retrieval.rule_changes import Difference, UnchangedError, as_line, changed, difference
+from retrieval.rule_changes import Difference, UnchangedError, as_line, difference
 from retrieval.standing import Standing
 
 EDITING = (Action.POLICY_EDIT, Action.POLICY_ADMINISTER)
 ACTIVATING = (Action.POLICY_ACTIVATE, Action.POLICY_ADMINISTER)
 SEEING = (Action.POLICY_READ, *EDITING, Action.POLICY_ACTIVATE)
-
-log = structlog.stdlib.get_logger("strongroom.policy")
-
-
-class OverreachError(AclError):
-    """A change reaches beyond the rights of whoever makes it.
-
-    Attributes:
-        reasons: one sentence for each thing that goes too far.
-    """
-
-    def __init__(self, verdict: Verdict) -> None:
-        found = (verdict.sentence,) if isinstance(verdict, Overreach) else map(str, verdict)
-        self.reasons = tuple(found)
-        super().__init__("\n".join(self.reasons))
-
-
-class RefutedError(AclError):
-    """The compiled filter and the policy differ, so the revision does not take effect."""
-
-    def __init__(self, report: ProofReport) -> None:
-        shown = "; ".join(map(str, report.counterexamples[:1]))
-        super().__init__(f"the proof failed on {report.wrong} pair(s): {shown}")
-        self.report = report
-
-
-class FourEyesError(AclError):
-    """Somebody else has to activate a proposal."""
-
-    def __init__(self) -> None:
-        super().__init__("who proposed a revision cannot activate it; another has to")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """What is wanted of the policy: whole texts, or rules added and removed.
-
-    Attributes:
-        model: the whole model, or None for the one in effect.
-        rules: the whole of policy.csv, or None for the one in effect with the changes below.
-        add: rows to add.
-        remove: rows to remove.
-    """
-
-    model: str | None = None
-    rules: str | None = None
-    add: tuple[str, ...] = ()
-    remove: tuple[str, ...] = ()
-
-    def applied(self, base: RevisionTexts) -> RevisionTexts:
-        """Return the texts that result.
-
-        Raises:
-            PolicyError: a row to remove is not there, or a row to add is not one row.
-        """
-        rules = base.rules if self.rules is None else self.rules
-        if self.add or self.remove:
-            rules = changed(rules, add=self.add, remove=self.remove)
-        return RevisionTexts(model=self.model or base.model, rules=rules)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Activated:
-    """A revision that took effect, with the proof that let it."""
-
-    revision: PolicyRevision
-    proof: ProofReport
 
 
 class PolicyDesk:
@@ -263,6 +200,8 @@ class PolicyDesk:
             await self._refused(authority, error)
             raise
         report = await self._proved(authority, number, on_progress)
+        # The proof takes its time; whoever began it may have lost the right meanwhile.
+        (await self.authority(asker, now)).require_one(*ACTIVATING)
         event = authority.event(
             AuditKind.POLICY_ACTIVATED,
             Action.POLICY_ACTIVATE,

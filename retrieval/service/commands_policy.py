@@ -18,7 +18,7 @@ from acl.records import PolicyRevision, ProofState, RevisionTexts, StalePolicyEr
 from acl.subject import Subject
 from retrieval.authority import OPERATOR, Asker
 from retrieval.outlook import LookBack, outlook
-from retrieval.policy_desk import Edit, FourEyesError
+from retrieval.policy_edits import Edit, FourEyesError
 from retrieval.policy_source import read_source, read_texts, source_of
 from retrieval.preview import PolicyPreview
 from retrieval.proof_watch import ProofWatch

@@ -30,7 +30,7 @@ from retrieval.directory import UnknownSubjectError
 from retrieval.documents import DocumentNotFoundError
 from retrieval.label_requests import LabelRequestError
 from retrieval.label_views import OwnProposalError
-from retrieval.policy_desk import FourEyesError, OverreachError, RefutedError
+from retrieval.policy_edits import FourEyesError, OverreachError, RefutedError
 from retrieval.prover import ProofError
 from retrieval.rule_changes import UnchangedError
 from retrieval.service import problems

@@ -12,7 +12,7 @@ from acl.preview import Change, Preview, RefusedRelease, Tally
 from acl.proof import ProofReport
 from acl.records import PolicyRevision, Proof, RevisionTexts, Suspension
 from acl.subject import Subject
-from retrieval.policy_desk import Activated, Edit
+from retrieval.policy_edits import Activated, Edit
 from retrieval.preview import PolicyPreview
 from retrieval.rule_changes import Difference
 from retrieval.service.messages import Answered, Asked

@@ -13,7 +13,8 @@ from acl.records import AuditKind, Outcome, ProofState, StalePolicyError, Unknow
 from acl.subject import Subject
 from retrieval.authority import OPERATOR, ForbiddenError
 from retrieval.outlook import LookBack, outlook
-from retrieval.policy_desk import Edit, FourEyesError, OverreachError, PolicyDesk
+from retrieval.policy_desk import PolicyDesk
+from retrieval.policy_edits import Edit, FourEyesError, OverreachError
 from retrieval.policy_source import read_labels, source_of
 from retrieval.rule_changes import UnchangedError
 from tests.integration.policies import changed, put_in_effect

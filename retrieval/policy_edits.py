@@ -1,0 +1,76 @@
+"""What is wanted of a policy, what comes of it, and why it can be turned down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from acl.delegation import Overreach, Verdict
+from acl.errors import AclError
+from acl.proof import ProofReport
+from acl.records import PolicyRevision, RevisionTexts
+from retrieval.rule_changes import changed
+
+
+class OverreachError(AclError):
+    """A change reaches beyond the rights of whoever makes it.
+
+    Attributes:
+        reasons: one sentence for each thing that goes too far.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        found = (verdict.sentence,) if isinstance(verdict, Overreach) else map(str, verdict)
+        self.reasons = tuple(found)
+        super().__init__("\n".join(self.reasons))
+
+
+class RefutedError(AclError):
+    """The compiled filter and the policy differ, so the revision does not take effect."""
+
+    def __init__(self, report: ProofReport) -> None:
+        shown = "; ".join(map(str, report.counterexamples[:1]))
+        super().__init__(f"the proof failed on {report.wrong} pair(s): {shown}")
+        self.report = report
+
+
+class FourEyesError(AclError):
+    """Somebody else has to activate a proposal."""
+
+    def __init__(self) -> None:
+        super().__init__("who proposed a revision cannot activate it; another has to")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What is wanted of the policy: whole texts, or rules added and removed.
+
+    Attributes:
+        model: the whole model, or None for the one in effect.
+        rules: the whole of policy.csv, or None for the one in effect with the changes below.
+        add: rows to add.
+        remove: rows to remove.
+    """
+
+    model: str | None = None
+    rules: str | None = None
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+    def applied(self, base: RevisionTexts) -> RevisionTexts:
+        """Return the texts that result.
+
+        Raises:
+            PolicyError: a row to remove is not there, or a row to add is not one row.
+        """
+        rules = base.rules if self.rules is None else self.rules
+        if self.add or self.remove:
+            rules = changed(rules, add=self.add, remove=self.remove)
+        return RevisionTexts(model=self.model or base.model, rules=rules)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activated:
+    """A revision that took effect, with the proof that let it."""
+
+    revision: PolicyRevision
+    proof: ProofReport
