@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import re
+import threading
 from typing import Final
 
 from acl.errors import AclError
@@ -49,6 +50,11 @@ _ADMITTED: Final = (
 )  # fmt: skip
 
 
+# CPython 3.11 counts the depth of trees for all threads together, and fails with a SystemError
+# when two of them build one at the same time.
+_ONE_AT_A_TIME: Final = threading.Lock()
+
+
 def parse(text: str) -> ast.expr:
     """Return the syntax tree of a matcher or a rule, with `r_…` and `p_…` for its names.
 
@@ -61,7 +67,8 @@ def parse(text: str) -> ast.expr:
         raise ExpressionError("line break", "an expression is one line")
     _refuse_unsafe(text)
     try:
-        tree = ast.parse(_rewritten(text).strip(), mode="eval").body
+        with _ONE_AT_A_TIME:
+            tree = ast.parse(_rewritten(text).strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(text, "is not one balanced expression") from error
     _admit(tree, MAX_DEPTH)

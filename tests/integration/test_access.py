@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from acl.records import AuditKind
+from acl.records import AuditEvent, AuditKind
 from acl.records.requests import MAX_OPEN, RequestState, TooManyRequestsError
 from ingest.project import Projector
 from retrieval.access_history import AccessHistory
@@ -61,6 +61,9 @@ async def test_an_owner_grants_what_was_asked_for(light: World) -> None:
     assert await desk.waiting(LEO, "acme", NOW) == ()
     with pytest.raises(UnknownRequestError):
         await desk.grant(LEO, "acme", waiting.request.id, until=None, now=NOW)
+    late = AuditEvent(kind=AuditKind.ACCESS_DECIDED, time=NOW, subject="user:leo")
+    refused = RequestState.REFUSED
+    assert not await light.records.requests.decide(waiting.request.id, refused, late)
     kinds = [one.event.kind for one in await light.records.audit.events(limit=1000)]
     assert AuditKind.ACCESS_REQUESTED in kinds
     assert AuditKind.ACCESS_DECIDED in kinds

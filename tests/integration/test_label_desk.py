@@ -133,11 +133,15 @@ async def test_an_owner_raises_and_may_not_lower(office: Office) -> None:
     assert (AuditKind.DENIED, "document:declassify", "denied") in await office.kinds()
 
 
-async def test_nobody_puts_a_document_where_they_have_no_right_themselves(office: Office) -> None:
-    with pytest.raises(ForbiddenError):
-        await office.change(HR, TRAVEL, classification="restricted")
-    with pytest.raises(ForbiddenError):
-        await office.change(HR, TRAVEL, compartments=["board"])
+async def test_an_owner_raises_beyond_their_own_clearance_and_cannot_take_it_back(
+    office: Office,
+) -> None:
+    await office.change(HR, TRAVEL, classification="restricted")
+
+    with pytest.raises(DocumentNotFoundError):
+        await office.change(HR, TRAVEL, classification="public")
+    with pytest.raises(DocumentNotFoundError):
+        await office.desk.show(HR, await office.id_of(TRAVEL), now=NOW)
 
 
 async def test_what_is_not_theirs_to_know_is_as_what_is_not_there(office: Office) -> None:

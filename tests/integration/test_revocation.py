@@ -158,12 +158,22 @@ class Office:
         if key not in self.answers:
             policy = self._source().policy
             if self._key() not in self.oracles:
-                self.oracles[self._key()] = Oracle(policy.model, policy.rows, at=NOW)
+                self.oracles[self._key()] = Oracle(
+                    policy.model, policy.rows, at=NOW, parse_once=True
+                )
             asked = dict(request_of(policy, subject, READ, NOW)) | {"obj": label.as_json()}
             request = (asked[one] for one in policy.names.request[1])
             same = label.values["tenant"] == subject.tenant
-            self.answers[key] = same and self.oracles[self._key()].enforce(*request)
+            self.answers[key] = same and self._enforced(*request)
         return self.answers[key]
+
+    def _enforced(self, *request: object) -> bool:
+        oracle = self.oracles[self._key()]
+        try:
+            return oracle.enforce(*request)
+        except SystemError:
+            # Casbin parsed while a policy was read in a thread: see `acl.expression.parse`.
+            return oracle.enforce(*request)
 
     def _source(self) -> PolicySource:
         if self._key() not in self.sources:

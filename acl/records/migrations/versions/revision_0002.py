@@ -159,8 +159,7 @@ def _audit_resources() -> None:
             for seq, body in rows
             for resource in dict.fromkeys(_resources(body))
         ]
-        if entries:
-            op.bulk_insert(table, entries)
+        op.bulk_insert(table, entries)
         after = rows[-1].seq
 
 
