@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
 
-from retrieval.service import logs
-from retrieval.service.settings import load_settings
+from retrieval.service.running import run, settings_of_command
 
 directory_app = typer.Typer(
     help="Look at the users and groups that the identity provider keeps here.",
@@ -30,9 +28,8 @@ def directory_list(
     """List the users of a tenant, or its groups."""
     from retrieval.service import commands_directory
 
-    logs.configure("warning")
-    work = commands_directory.listed(load_settings(), tenant, groups=groups)
-    raise typer.Exit(asyncio.run(work))
+    work = commands_directory.listed(settings_of_command(), tenant, groups=groups)
+    run(work)
 
 
 @directory_app.command("show")
@@ -44,6 +41,5 @@ def directory_show(
     """Show a user with every group that it is in, or a group with its members."""
     from retrieval.service import commands_directory
 
-    logs.configure("warning")
-    work = commands_directory.shown(load_settings(), tenant, identity)
-    raise typer.Exit(asyncio.run(work))
+    work = commands_directory.shown(settings_of_command(), tenant, identity)
+    run(work)

@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from retrieval.service import logs
-from retrieval.service.settings import load_settings
+from retrieval.service.running import run, settings_of_command
 
 label_app = typer.Typer(
     help="See who may read a document, and change it: classify, share, take back, undo.",
@@ -46,7 +43,7 @@ def label_show(document: Document, *, asker: Who = "") -> None:
     """Show a document's label, where each value comes from, and whom it is shared with."""
     from retrieval.service import commands_label
 
-    _run(commands_label.show(load_settings(), asker, document))
+    run(commands_label.show(settings_of_command(), asker, document))
 
 
 @label_app.command("set")
@@ -76,14 +73,14 @@ def label_set(  # noqa: PLR0913 - options
     """
     from retrieval.service import commands_label, commands_label_bulk
 
-    settings = load_settings()
+    settings = settings_of_command()
     change = commands_label.Asked(
         asker=asker, reason=reason, dry_run=dry_run, values=values or [], inherit=inherit or []
     )
     if len(documents) == 1 and not documents[0].endswith("/"):
-        _run(commands_label.change(settings, documents[0], change))
+        run(commands_label.change(settings, documents[0], change))
     else:
-        _run(commands_label_bulk.change(settings, documents, change, tenant))
+        run(commands_label_bulk.change(settings, documents, change, tenant))
 
 
 @label_app.command("share")
@@ -106,7 +103,7 @@ def label_share(  # noqa: PLR0913 - options
     from retrieval.service import commands_label
 
     asked = commands_label.Asked(asker=asker, reason=reason, dry_run=dry_run)
-    _run(commands_label.share(load_settings(), document, principal, until, asked))
+    run(commands_label.share(settings_of_command(), document, principal, until, asked))
 
 
 @label_app.command("unshare")
@@ -122,7 +119,7 @@ def label_unshare(
     from retrieval.service import commands_label
 
     asked = commands_label.Asked(asker=asker, reason=reason, dry_run=dry_run)
-    _run(commands_label.unshare(load_settings(), document, principal, asked))
+    run(commands_label.unshare(settings_of_command(), document, principal, asked))
 
 
 @label_app.command("history")
@@ -130,7 +127,7 @@ def label_history(document: Document, *, asker: Who = "") -> None:
     """List who changed a document's label, when and why, the last change first."""
     from retrieval.service import commands_label
 
-    _run(commands_label.history(load_settings(), asker, document))
+    run(commands_label.history(settings_of_command(), asker, document))
 
 
 @label_app.command("undo")
@@ -141,7 +138,7 @@ def label_undo(
     from retrieval.service import commands_label
 
     asked = commands_label.Asked(asker=asker, reason=reason, dry_run=dry_run)
-    _run(commands_label.undo(load_settings(), document, asked))
+    run(commands_label.undo(settings_of_command(), document, asked))
 
 
 @label_app.command("approve")
@@ -154,7 +151,7 @@ def label_approve(
     """Approve a lower label that somebody else proposed."""
     from retrieval.service import commands_label
 
-    _run(commands_label.approve(load_settings(), asker, document, proposal))
+    run(commands_label.approve(settings_of_command(), asker, document, proposal))
 
 
 @label_app.command("folder")
@@ -180,8 +177,8 @@ def label_folder(  # noqa: PLR0913 - options
     from retrieval.service import commands_label, commands_label_bulk
 
     asked = commands_label.Asked(asker=asker, reason=reason, dry_run=dry_run, values=values or [])
-    work = commands_label_bulk.folder(load_settings(), folder, unset or [], asked, tenant)
-    _run(work)
+    work = commands_label_bulk.folder(settings_of_command(), folder, unset or [], asked, tenant)
+    run(work)
 
 
 @label_app.command("jobs")
@@ -194,9 +191,4 @@ def label_jobs(
     """List the changes of many documents, how far each has come, and go on with one."""
     from retrieval.service import commands_label_bulk
 
-    _run(commands_label_bulk.jobs(load_settings(), resume))
-
-
-def _run(work: Coroutine[Any, Any, int]) -> None:
-    logs.configure("warning")
-    raise typer.Exit(asyncio.run(work))
+    run(commands_label_bulk.jobs(settings_of_command(), resume))
