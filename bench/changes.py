@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -21,7 +20,7 @@ from pathlib import Path
 from acl.records import AuditEvent, AuditKind, ChangeKind, NewRevision, RevisionTexts
 from acl.records.directory import Edit, Place
 from acl.records.directory_types import GroupState, UserState
-from bench.relabel import Bench, bench
+from bench.installation import Bench, bench, line
 from retrieval.authority import OPERATOR
 from retrieval.label_requests import LabelRequest, ShareRequest
 from retrieval.label_views import Target
@@ -117,11 +116,11 @@ async def run(documents: int, rounds: int) -> None:
             changes = await _prepared(made, ids[0])
             before = await made.searches(200)
             print(f"{documents * CHUNKS} passages, {rounds} changes of each kind")
-            print(_line("the request itself", before))
+            print(line("the request itself", before))
             for name in ("rule", "label", "share", "user", "group"):
                 times = await _timed(made, getattr(changes, name), rounds)
-                print(_line(f"{name}: acknowledged", times.acknowledged))
-                print(_line(f"{name}: the next request has obeyed", times.bound))
+                print(line(f"{name}: acknowledged", times.acknowledged))
+                print(line(f"{name}: the next request has obeyed", times.bound))
 
 
 async def _prepared(made: Bench, document: str) -> Changes:
@@ -137,7 +136,7 @@ async def _timed(made: Bench, change: Change, rounds: int) -> Times:
         started = time.perf_counter()
         await change(number)
         times.acknowledged.append(1000 * (time.perf_counter() - started))
-        await made.found(f"hotel note {number}")
+        await made.searches(1)
         times.bound.append(1000 * (time.perf_counter() - started))
     return times
 
@@ -148,12 +147,6 @@ def _edit() -> Edit:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _line(name: str, times: list[float]) -> str:
-    ordered = sorted(times)
-    last = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
-    return f"{name:<44} p50 {statistics.median(ordered):8.1f} ms   p99 {last:8.1f} ms"
 
 
 def main() -> None:

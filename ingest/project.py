@@ -154,7 +154,9 @@ class Projector:
             behind = [one for one in known.values() if written.get(one.id) != one.label_version]
             for group in self._alike(behind, at):
                 await self._write_label(group, at)
-            written |= {one.id: one.label_version for one in behind}
+            versions = {one.id: one.label_version for one in behind}
+            await self._records.projection.mark_all_projected(versions)
+            written |= versions
             todo = [one.id for one in behind]
 
     def _alike(
@@ -172,9 +174,6 @@ class Projector:
         payload = label_payload(group[0].label(self._schema, at), self._schema)
         ids = tuple(one.id for one in group)
         await self._engine.set_label(Filter(must=(MatchAny(DOCUMENT, ids),)), payload)
-        await self._records.projection.mark_all_projected(
-            {one.id: one.label_version for one in group}
-        )
 
     async def drain_deletions(self) -> int:
         """Delete the points of versions that are gone; return how many versions there were.

@@ -6,8 +6,8 @@ The laws of this file:
    the document's label of record. Text, label and document come from one read.
 2. A hit that fails is dropped, whatever the reason, and the reason is counted:
    *stale* - its version is no longer live; normal while documents change;
-   *lagging* - the record says that the engine has yet to follow a change, or a share has just
-   ended; normal while it follows;
+   *lagging* - the record says that the engine has yet to follow a change, or that the label
+   changed after the request began, or a share has just ended; normal while it follows;
    *alarm* - the engine was believed to carry the label of record and answered as if it carried
    another one. Somebody should look; the reconciler repairs it.
 """
@@ -47,6 +47,19 @@ class Counts:
     alarm: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsOf:
+    """When a request began.
+
+    Attributes:
+        now: its moment.
+        label_revision: every change of a label up to this number was in the engine by then.
+    """
+
+    now: datetime
+    label_revision: int
+
+
 @dataclass(frozen=True, slots=True)
 class Cleared:
     """A hit that may leave, with the label that lets it."""
@@ -64,9 +77,9 @@ class Recheck:
         self.counts = Counts()
 
     async def cleared(
-        self, schema: LabelSchema, predicate: Predicate, hits: Sequence[Ranked], now: datetime
+        self, schema: LabelSchema, predicate: Predicate, hits: Sequence[Ranked], as_of: AsOf
     ) -> list[Cleared]:
-        """Return the hits that pass at `now`, in their order.
+        """Return the hits that pass, in their order.
 
         Raises:
             RecordsUnavailableError: the records cannot be asked, so nothing passes.
@@ -74,7 +87,7 @@ class Recheck:
         passages = await self._records.catalog.passages(hit.id for hit in hits)
         found: list[Cleared] = []
         for hit in hits:
-            verdict = _verdict(schema, predicate, hit, passages.get(hit.id), now)
+            verdict = _verdict(schema, predicate, hit, passages.get(hit.id), as_of)
             if isinstance(verdict, Cleared):
                 found.append(verdict)
             else:
@@ -93,7 +106,7 @@ def _verdict(
     predicate: Predicate,
     hit: Ranked,
     passage: Passage | None,
-    now: datetime,
+    as_of: AsOf,
 ) -> Cleared | Drop:
     if passage is None:
         return Drop.STALE
@@ -101,10 +114,14 @@ def _verdict(
     if (hit.document, hit.version) != (document.id, passage.version):
         return Drop.ALARM
     try:
-        label = document.label(schema, now)
+        label = document.label(schema, as_of.now)
     except LabelError:
         return Drop.ALARM
     if holds(predicate, label):
         return Cleared(hit, passage, label)
-    behind = document.projected_label_version < document.label_version or document.overdue(now)
+    behind = (
+        document.projected_label_version < document.label_version
+        or document.label_revision > as_of.label_revision
+        or document.overdue(as_of.now)
+    )
     return Drop.LAGGING if behind else Drop.ALARM

@@ -33,7 +33,7 @@ from acl.subject import Subject
 from ingest.parts import Encoding
 from retrieval.decisions import Decided, Decisions
 from retrieval.narrow import Narrowing, narrow
-from retrieval.recheck import Cleared, Counts, Recheck
+from retrieval.recheck import AsOf, Cleared, Counts, Recheck
 from retrieval.releases import Release
 from retrieval.shown import classification_of, owner_of
 from retrieval.snapshot import PolicySnapshot
@@ -225,14 +225,13 @@ class Searcher:
     ) -> list[Cleared]:
         """Ask, recheck, and ask for more while the page is not full and there is more."""
         wanted, cleared = ask.request.top_k, list[Cleared]()
+        as_of = AsOf(now=ask.release.now, label_revision=ask.release.pinned.heads.label)
         limit = wanted + _SPARE
         for _ in range(_ROUNDS):
             found = await self._store.search(
                 permit, question, mode=ask.request.mode, narrowing=ask.narrowing, limit=limit
             )
-            cleared = await self._recheck.cleared(
-                ask.snapshot.schema, predicate, found, ask.release.now
-            )
+            cleared = await self._recheck.cleared(ask.snapshot.schema, predicate, found, as_of)
             if len(cleared) >= wanted or len(found) < limit or limit == MAX_LIMIT:
                 break
             limit = min(limit * _WIDER, MAX_LIMIT)

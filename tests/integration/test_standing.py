@@ -15,7 +15,9 @@ from ingest.index.engine import Vector
 from retrieval.documents import DocumentNotFoundError
 from retrieval.search import Searcher, SearchRequest
 from retrieval.standing import ANY, ATTEMPTS, AtLeast, NotReachedError, Standing, UnsettledError
+from retrieval.store import Store
 from tests.integration.policies import changed, put_in_effect
+from tests.integration.troubles import outrun
 from tests.integration.world import ADA, EVE, NOW, POLICY, QUERY_KEY, SAM, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -83,6 +85,26 @@ async def test_a66_who_left_a_folder_does_not_see_what_moves_in(light: World) ->
     gate.go_on.set()
 
     assert THREAD not in {one.uri for one in (await under_way).hits}
+
+
+async def test_a_label_that_changes_during_a_search_hides_and_alarms_nobody(light: World) -> None:
+    assert THREAD in await light.uris(EVE, "supplier falcon")
+    engine = outrun(light.engine, lambda: light.relabel(THREAD, classification=3))
+    searcher = Searcher(
+        records=light.records,
+        store=Store(engine, light.schema),
+        encoder=light.tools.encoder,
+        standing=light.standing,
+        query_key=QUERY_KEY,
+    )
+
+    page = await searcher.search(EVE, QUESTION, NOW)
+
+    document = await light.document(THREAD)
+    assert document.projected_label_version == document.label_version
+    assert THREAD not in {one.uri for one in page.hits}
+    assert searcher.counts.lagging > 0
+    assert searcher.counts.alarm == 0
 
 
 async def test_nothing_is_released_while_the_policy_keeps_changing(light: World) -> None:

@@ -9,7 +9,15 @@ from acl.records import AuditEntry, AuditEvent, AuditUnavailableError, StaleLabe
 from acl.records.audit import AuditLog
 from acl.records.documents import Documents
 from ingest.errors import ParserUnavailableError
-from ingest.index.engine import EngineUnavailableError, Payload, Point, Vector, VectorEngine
+from ingest.index.engine import (
+    Candidate,
+    EngineUnavailableError,
+    Leaf,
+    Payload,
+    Point,
+    Vector,
+    VectorEngine,
+)
 from ingest.parsed import Parsed
 from ingest.parts import Encoding
 
@@ -73,6 +81,21 @@ class _Overtaken(_Failing):
         await self._part.set_label(where, payload)  # type: ignore[attr-defined]
 
 
+class _Outrun(_Failing):
+    """An engine behind whose first answers something is done before anybody reads them."""
+
+    def __init__(self, part: object, deed: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(part)
+        self._deed: Callable[[], Awaitable[object]] | None = deed
+
+    async def query(self, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
+        answers: list[list[Candidate]] = await self._part.query(leaves)  # type: ignore[attr-defined]
+        deed, self._deed = self._deed, None
+        if deed is not None:
+            await deed()
+        return answers
+
+
 class _Stale(_Failing):
     async def relabel(self, document_id: str, label: object, **rest: object) -> int:
         del label, rest
@@ -113,6 +136,11 @@ def watched(engine: VectorEngine, deed: Callable[[], Awaitable[object]]) -> Vect
 def overtaken(engine: VectorEngine, deed: Callable[[], Awaitable[object]]) -> VectorEngine:
     """Return an engine; something is done before its first label arrives."""
     return cast("VectorEngine", _Overtaken(engine, deed))
+
+
+def outrun(engine: VectorEngine, deed: Callable[[], Awaitable[object]]) -> VectorEngine:
+    """Return an engine; something is done between its first answers and who reads them."""
+    return cast("VectorEngine", _Outrun(engine, deed))
 
 
 def stale(documents: Documents) -> Documents:
