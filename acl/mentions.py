@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from acl.actions import Action
@@ -27,6 +29,8 @@ from acl.terms import AllOf, Rule, Term, walk
 _ORDER: Final = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _UPWARD: Final = (ast.Lt, ast.LtE)
 _CLEARANCE: Final = "clearance"
+# As many policies as are compared at once, and a few that were compared just before.
+_KEPT: Final = 8
 
 
 def is_named(text: str) -> bool:
@@ -62,9 +66,15 @@ class Mentions:
         self.actions = frozenset(text for row in policy.rules for text in _actions(policy, row))
         self.everyone = frozenset(filter(is_named, self.texts))
         self.asks_clearance = _asks_clearance(policy, trees)
+        self._in_tenant: dict[str, frozenset[frozenset[str]]] = {}
 
-    def in_tenant(self, tenant: str) -> set[frozenset[str]]:
+    def in_tenant(self, tenant: str) -> frozenset[frozenset[str]]:
         """Return who is named in `tenant`: each alone, and together with whom a row names too."""
+        if tenant not in self._in_tenant:
+            self._in_tenant[tenant] = self._named_in(tenant)
+        return self._in_tenant[tenant]
+
+    def _named_in(self, tenant: str) -> frozenset[frozenset[str]]:
         found = {frozenset({name}) for name in filter(is_named, self._always)}
         for row, texts in self._rows:
             if self._applies(row, tenant):
@@ -72,7 +82,7 @@ class Mentions:
                 found |= {frozenset({name}) for name in names}
                 if row.kind == self._deciding and names:
                     found.add(names)
-        return found
+        return frozenset(found)
 
     def _texts(self, row: Row) -> frozenset[str]:
         if row.kind != self._deciding:
@@ -95,6 +105,24 @@ class Mentions:
         named = self._policy.named(row)
         asked = _asked_as(self._asked, tenant)
         return all(_passes(fence, {**asked, **named}) for fence in self._fences)
+
+
+def mentions_of(policy: Policy) -> Mentions:
+    """Return what `policy` names; reading a policy again gives the same, so it is kept."""
+    return _kept(_ByDigest(policy.digest, policy))
+
+
+@dataclass(frozen=True, slots=True)
+class _ByDigest:
+    """A policy that equals another one with the same digest, which covers all that it is."""
+
+    digest: str
+    policy: Policy = field(compare=False)
+
+
+@lru_cache(maxsize=_KEPT)
+def _kept(one: _ByDigest) -> Mentions:
+    return Mentions(one.policy)
 
 
 def _literals(tree: ast.expr) -> frozenset[str]:

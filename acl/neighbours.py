@@ -20,7 +20,7 @@ from typing import Final, TypeAlias, assert_never
 from acl.errors import LabelError
 from acl.guards import TENANT
 from acl.labels import Attribute, AttributeType, Label, LabelSchema, LabelValue
-from acl.mentions import Mentions
+from acl.mentions import mentions_of
 from acl.policy import Policy
 from acl.subject import EVERYONE, Subject
 
@@ -47,7 +47,7 @@ class Boundaries:
     @classmethod
     def of(cls, policies: Sequence[Policy], subjects: Iterable[Subject]) -> Boundaries:
         """Collect what `policies` mention and what `subjects` have; there is one policy or more."""
-        schema, known = policies[0].schema, [Mentions(policy) for policy in policies]
+        schema, known = policies[0].schema, [mentions_of(policy) for policy in policies]
         asking = tuple(subjects)
         words = {text for one in known for text in one.texts} | _words(asking)
         numbers = {number for one in known for number in one.numbers}

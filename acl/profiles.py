@@ -22,7 +22,7 @@ from typing import Final
 
 from acl.guards import TENANT
 from acl.labels import Label
-from acl.mentions import Mentions, is_named
+from acl.mentions import Mentions, is_named, mentions_of
 from acl.policy import Policy
 from acl.subject import MAX_GROUPS, Subject, is_tenant
 
@@ -47,7 +47,7 @@ def profiles(
         compartments: every compartment; beyond the number that a subject can be in, the first.
         labels: whoever they name, as an owner or a reader, is somebody too.
     """
-    known, by_labels = [Mentions(policy) for policy in policies], _by_tenant(labels)
+    known, by_labels = [mentions_of(policy) for policy in policies], _by_tenant(labels)
     everyone = frozenset[str]().union(*(one.everyone for one in known))
     listed = frozenset[str]().union(*(names for each in by_labels.values() for names in each))
     strange = _stranger(everyone | listed)

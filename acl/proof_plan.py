@@ -24,7 +24,7 @@ from typing import Final
 from acl.actions import Action
 from acl.guards import TENANT
 from acl.labels import Label, LabelSchema
-from acl.mentions import Mentions
+from acl.mentions import mentions_of
 from acl.neighbours import Boundaries, key, neighbours
 from acl.policy import Policy
 from acl.profiles import profiles
@@ -191,7 +191,7 @@ def plan_for(
 
 def actions_of(policies: Iterable[Policy]) -> tuple[str, ...]:
     """Return the actions that some rule can permit, and reading in any case."""
-    known = [Mentions(policy) for policy in policies]
+    known = [mentions_of(policy) for policy in policies]
     texts = {text for one in known for text in one.actions}
     if not texts <= set(Action):
         return tuple(sorted({*Action, *texts}))

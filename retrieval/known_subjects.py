@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
-from acl.mentions import Mentions
+from acl.mentions import mentions_of
 from acl.policy import Policy
 from acl.records.directory import Directory
 from acl.records.directory_types import Slice
@@ -40,7 +40,7 @@ class PolicySubjects:
     """Knows whom the policy names, without a group, clearance or compartment of their own."""
 
     def __init__(self, policy: Policy) -> None:
-        self._mentions = Mentions(policy)
+        self._mentions = mentions_of(policy)
 
     async def subject(self, tenant: str, identity: str) -> Subject | None:
         """Return the subject, or None if no row that applies in the tenant names it."""
