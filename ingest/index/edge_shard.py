@@ -50,6 +50,8 @@ _FULL_SCAN_KB: Final = 3000
 # points, down to the last bit of a score. It is well above the largest set that is searched
 # exactly (retrieval.plan).
 _SPARSE_SCAN_POINTS: Final = 50_000
+# The engine renames files of its log every 32 MB; if it does each time we look, something is wrong.
+_SYNC_ROUNDS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +185,8 @@ class Shard:
     def _write(self, operation: edge.UpdateOperation, *, points: int = 1) -> None:
         self._shard.update(operation)
         self.unflushed += points
-        for file in () if self._log is None else self._log.iterdir():
-            _sync(file)
+        if self._log is not None:
+            sync_all(self._log)
 
     def _point(self, point: Point) -> edge.Point:
         vectors = {"dense": point.dense, "sparse": self._bm25.embed_document(point.text)}
@@ -259,6 +261,26 @@ def _check(facts: Mapping[str, object], collection: Collection) -> None:
     for name, value in wanted.items():
         if facts.get(name) != value:
             raise EngineError(f"the shard was made for another {name}: `{facts.get(name)}`")
+
+
+def sync_all(directory: Path) -> None:
+    """Put every file of a directory on disk while the engine renames and removes some of them.
+
+    A file that is gone when its turn comes may be there under another name, not yet synced, so
+    the whole directory is gone through again.
+
+    Raises:
+        FileNotFoundError: files keep vanishing, or the directory has.
+    """
+    for left in reversed(range(_SYNC_ROUNDS)):
+        try:
+            for file in directory.iterdir():
+                _sync(file)
+        except FileNotFoundError:
+            if not left:
+                raise
+        else:
+            return
 
 
 def _sync(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from acl.engine.filter import to_filter
 from acl.engine.payload import DOCUMENT, label_payload, payload_indexes
 from acl.engine.wire import Filter, MatchAny
 from acl.predicate import Labelled, holds
-from ingest.index.edge_shard import Collection, Shard
+from ingest.index.edge_shard import Collection, Shard, sync_all
 from ingest.index.engine import DenseLeaf, Plan, SparseLeaf
 from tests.conformance import corpus
 
@@ -83,3 +84,29 @@ def test_labels_change_and_points_go(shard: Shard) -> None:
     assert shard.unflushed == 0
     shard.delete(Filter(must=(MatchAny(DOCUMENT, ("two",)),)))
     assert [one.id for one in shard.scroll(EVERYTHING, after=None, limit=9)[0]] == [first.id]
+
+
+def test_files_that_the_engine_renames_meanwhile_are_synced_under_their_new_names(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "lasting").write_bytes(b"x")
+    moving, ended = tmp_path / "open-1", threading.Event()
+    moving.write_bytes(b"x")
+
+    def rename() -> None:
+        while not ended.is_set():
+            moving.rename(tmp_path / "closed-1").rename(moving)
+
+    renaming = threading.Thread(target=rename)
+    renaming.start()
+    try:
+        for _ in range(2000):
+            sync_all(tmp_path)
+    finally:
+        ended.set()
+        renaming.join()
+
+
+def test_a_log_that_is_gone_is_not_taken_for_synced(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        sync_all(tmp_path / "nothing")
