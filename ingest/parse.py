@@ -6,7 +6,8 @@ The laws of this file:
    child needs no file of its own.
 2. A child that hangs, crashes or breaks the protocol is ended by its own process id; the file is
    reported, and the next file gets a new child. A child also serves a bounded number of files.
-3. The child inherits no secret: its environment is the few names below.
+3. The child inherits no secret: its environment is the few names below. What it loads lies in a
+   folder that this process made for itself, where nobody else can put anything.
 4. What the child answers is checked before it is believed.
 """
 
@@ -14,8 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import shutil
 import signal
 import sys
+import tempfile
+import weakref
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
@@ -81,6 +85,7 @@ class Parser:
         self._limits = limits or ParseLimits()
         self._lock = asyncio.Lock()
         self._child: _Child | None = None
+        self._folder = ""
 
     async def parse(self, path: Path) -> Parsed:
         """Return the text of the file at `path`.
@@ -117,6 +122,8 @@ class Parser:
         """End the child."""
         async with self._lock:
             await self._end()
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = ""
 
     async def _ask(self, request: Mapping[str, object]) -> dict[str, Any]:
         child = await self._ready()
@@ -152,12 +159,13 @@ class Parser:
     async def _start(self) -> Process:
         limits = (str(self._limits.memory_bytes), str(self._limits.seconds))
         try:
+            self._folder = self._folder or _private_folder(self)
             return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-c", _BOOT, _PACKAGES, *limits),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,
-                env=dict(_ENVIRONMENT),
+                env={**_ENVIRONMENT, "TMPDIR": self._folder},
                 cwd="/",
                 start_new_session=True,
             )
@@ -170,6 +178,13 @@ class Parser:
         if child is None:
             return 0
         return await asyncio.shield(_reaped(child.process))
+
+
+def _private_folder(owner: Parser) -> str:
+    """Return a new folder that goes when its owner does."""
+    folder = tempfile.mkdtemp(prefix="strongroom-parser-")
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 async def _reaped(process: Process) -> int:
