@@ -40,6 +40,7 @@ from retrieval.audience import Effect, effect
 from retrieval.authority import MANAGING, Asker, Authority, ForbiddenError, authority_of
 from retrieval.decisions import Decisions
 from retrieval.documents import DocumentNotFoundError
+from retrieval.four_eyes import parties_of, share_nobody
 from retrieval.label_requests import (
     Ground,
     LabelRequest,
@@ -122,7 +123,7 @@ class LabelDesk:
         """Let a proposal take effect.
 
         Raises:
-            OwnProposalError: the asker is its author.
+            OwnProposalError: the asker, or who acts for them, stands behind it.
         """
         attempt = partial(self._approve, asker, document_id, proposal_id, now)
         return await self.parts.standing.settled(attempt)
@@ -196,7 +197,7 @@ class LabelDesk:
         proposal = next((one for one in waiting if one.id == proposal_id), None)
         if proposal is None:
             raise DocumentNotFoundError
-        if proposal.by == authority.by:
+        if not share_nobody(proposal.parties, authority):
             raise OwnProposalError
         _require_version(state.document, proposal.expected_version)
         request = LabelRequest.from_json(proposal.changes)
@@ -306,6 +307,7 @@ class LabelDesk:
             by=authority.by,
             at=authority.now,
             reason=request.reason,
+            parties=parties_of(authority),
         )
         event = authority.event(
             AuditKind.RELABEL_PROPOSED,

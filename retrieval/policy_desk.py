@@ -3,21 +3,27 @@
 The laws of this file:
 
 1. A proposal is read strictly and as a whole. What is refused changes nothing, and is on record.
-2. Whoever proposes stays within their own rights (`acl.delegation`); so does whoever activates.
+2. Whoever proposes stays within their own rights (`acl.delegation`), and leaves every line alone
+   that is not a row of their own tenant; so does whoever activates.
 3. Nothing takes effect before the gate of its proof is passed, on the labels of record of that
    moment: a roll-back no more than anything else.
-4. With four eyes asked for, nobody activates what they proposed themself.
+4. With four eyes asked for, nobody activates what they stand behind themself.
 5. The revision that is replaced is the one that was seen: everything names what it expects.
+6. Rights are those of the moment of the change. A proof takes its time; rights that moved
+   meanwhile are judged again, and must still stand in the transaction of the change.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
 
 from acl.actions import Action
-from acl.delegable import tenant_of
 from acl.delegation import may_activate, may_propose
 from acl.errors import AclError, PolicyError
 from acl.labels import Label
@@ -36,9 +42,10 @@ from acl.records import (
     RevisionTexts,
     StalePolicyError,
 )
-from acl.subject import Subject, is_tenant
-from retrieval.authority import Asker, Authority, authority_of
+from acl.subject import Subject
+from retrieval.authority import Asker, Authority
 from retrieval.decisions import Decisions
+from retrieval.four_eyes import parties_of, share_nobody
 from retrieval.live_labels import live_labels
 from retrieval.policy_edits import (
     Activated,
@@ -47,17 +54,33 @@ from retrieval.policy_edits import (
     OverreachError,
     RefutedError,
 )
-from retrieval.policy_source import PolicySource, source_of
-from retrieval.prover import OnProgress, job_for, prove
-from retrieval.rule_changes import Difference, UnchangedError, as_line, difference
+from retrieval.policy_source import PolicySource, bounded_source, source_of
+from retrieval.policy_views import ACTIVATING, EDITING, PolicyViews
+from retrieval.prover import OnProgress, job_for, noted, prove
+from retrieval.revision_scope import foreign_lines_changed
+from retrieval.rule_changes import UnchangedError
 from retrieval.standing import Standing
 
-EDITING = (Action.POLICY_EDIT, Action.POLICY_ADMINISTER)
-ACTIVATING = (Action.POLICY_ACTIVATE, Action.POLICY_ADMINISTER)
-SEEING = (Action.POLICY_READ, *EDITING, Action.POLICY_ACTIVATE)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """A revision that passed the gate of its proof.
+
+    Attributes:
+        expected: the revision that it replaces.
+        before: the rights under which it was judged.
+        began: what the clock said then.
+    """
+
+    number: int
+    expected: int
+    source: PolicySource
+    report: ProofReport
+    before: Authority
+    began: float
 
 
-class PolicyDesk:
+class PolicyDesk(PolicyViews):
     """Changes the policy in effect."""
 
     def __init__(  # noqa: PLR0913 - each is another part of the installation
@@ -69,6 +92,7 @@ class PolicyDesk:
         schema_text: str,
         four_eyes: bool = False,
         budget: int = BUDGET,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Put the desk together.
 
@@ -79,51 +103,13 @@ class PolicyDesk:
             schema_text: the content of labels.toml.
             four_eyes: whether somebody else than the author has to activate.
             budget: how many pairs are compared before an activation.
+            clock: seconds, by which it is known how long a proof took.
         """
-        self._records = records
-        self._standing = standing
-        self._decisions = decisions
+        super().__init__(records=records, standing=standing, decisions=decisions)
         self._schema_text = schema_text
         self._four_eyes = four_eyes
         self._budget = budget
-
-    async def authority(self, asker: Asker, now: datetime) -> Authority:
-        """Return the rights of `asker` as they stand."""
-        return await authority_of(self._standing, self._decisions, asker, now)
-
-    async def seeing(self, asker: Asker, now: datetime) -> Authority:
-        """Return the rights of `asker`, who may see policies.
-
-        Raises:
-            ForbiddenError: it may not.
-        """
-        authority = await self.authority(asker, now)
-        authority.require_one(*SEEING)
-        return authority
-
-    async def texts(self, asker: Asker, number: int, now: datetime) -> RevisionTexts:
-        """Return what a revision says: the whole to its administrators, to others their rows.
-
-        Raises:
-            ForbiddenError: the asker may not see policies.
-            UnknownRevisionError: there is none of this number.
-        """
-        authority = await self.seeing(asker, now)
-        texts = await self._records.policies.texts(number)
-        if authority.holds(Action.POLICY_ADMINISTER):
-            return texts
-        policy = (await asyncio.to_thread(source_of, texts, authority.snapshot.schema)).policy
-        return RevisionTexts(model=texts.model, rules=_of_tenant(policy, authority.tenant or ""))
-
-    async def compared(self, asker: Asker, old: int, new: int, now: datetime) -> Difference:
-        """Return what differs between two revisions.
-
-        Raises:
-            ForbiddenError: the asker may not see policies.
-            UnknownRevisionError: there is none of this number.
-        """
-        before, after = await self.texts(asker, old, now), await self.texts(asker, new, now)
-        return difference(before, after)
+        self._clock = clock
 
     async def propose(
         self, asker: Asker, edit: Edit, *, expected: int, reason: str, now: datetime
@@ -136,33 +122,10 @@ class PolicyDesk:
             PolicyError: with every place that is refused.
             UnchangedError: it says what is in effect already.
             OverreachError: it reaches beyond the asker's own rights.
+            UnsettledError: rights changed again and again meanwhile.
         """
-        authority = await self.authority(asker, now)
-        authority.require_one(*EDITING)
-        in_effect = authority.snapshot.revision
-        if expected != in_effect:
-            raise StalePolicyError(expected=expected, actual=in_effect)
-        base = await self._records.policies.texts(in_effect)
-        try:
-            source = await self._read(edit, base, authority)
-            await self._within(authority, source.policy, propose=True)
-        except (PolicyError, OverreachError) as error:
-            await self._refused(authority, error)
-            raise
-        new = NewRevision(
-            texts=source.texts,
-            digest=source.policy.digest,
-            base=in_effect,
-            author=authority.by,
-            reason=reason,
-        )
-        event = authority.event(
-            AuditKind.POLICY_PROPOSED,
-            Action.POLICY_EDIT,
-            tenant=authority.tenant or "",
-            detail={"reason": reason},
-        )
-        return await self._records.policies.propose(new, event)
+        attempt = partial(self._propose, asker, edit, expected, reason, now)
+        return await self._standing.settled(attempt)
 
     async def activate(
         self,
@@ -177,40 +140,35 @@ class PolicyDesk:
 
         Raises:
             ForbiddenError: the asker may not activate.
-            FourEyesError: the asker proposed it.
+            FourEyesError: the asker, or who acts for them, stands behind the proposal.
             UnknownRevisionError: there is none of this number.
             StalePolicyError: not `expected` is in effect, or the proposal is made on another.
             OverreachError: it reaches beyond the asker's own rights.
             RefutedError: the compiled filter and the policy differ.
+            RefutedRevisionError: they did when it was proved before.
+            UnsettledError: rights changed again and again meanwhile.
             ProofError: the proof could not be carried out.
         """
-        authority = await self.authority(asker, now)
+        began, authority = self._clock(), await self.authority(asker, now)
         authority.require_one(*ACTIVATING)
         found = await self._records.policies.revision(number)
-        in_effect = authority.snapshot.revision
-        if expected != in_effect or found.base != in_effect:
-            raise StalePolicyError(expected=expected, actual=in_effect)
-        if self._four_eyes and found.author == authority.by:
+        _require_in_effect(authority, expected, found.base)
+        if self._four_eyes and not share_nobody(found.parties, authority):
             raise FourEyesError
         texts = await self._records.policies.texts(number)
-        source = await asyncio.to_thread(source_of, texts, authority.snapshot.schema)
-        try:
-            await self._within(authority, source.policy, propose=False)
-        except OverreachError as error:
-            await self._refused(authority, error)
-            raise
-        report = await self._proved(authority, number, on_progress)
-        # The proof takes its time; whoever began it may have lost the right meanwhile.
-        (await self.authority(asker, now)).require_one(*ACTIVATING)
-        event = authority.event(
-            AuditKind.POLICY_ACTIVATED,
-            Action.POLICY_ACTIVATE,
-            tenant=authority.tenant or "",
-            detail={"proof": str(report.plan)},
+        source = await self._heavy(source_of, texts, authority.snapshot.schema)
+        await self._judged(authority, source, propose=False)
+        trial = _Trial(
+            number=number,
+            expected=expected,
+            source=source,
+            report=await self._proved(authority, number, on_progress),
+            before=authority,
+            began=began,
         )
-        revision = await self._records.policies.activate(number, expected=expected, event=event)
+        revision = await self._standing.settled(partial(self._take_effect, asker, trial))
         await self._standing.current()
-        return Activated(revision=revision, proof=report)
+        return Activated(revision=revision, proof=trial.report)
 
     async def roll_back(
         self, asker: Asker, to: int, *, expected: int, reason: str, now: datetime
@@ -275,19 +233,88 @@ class PolicyDesk:
             budget=self._budget,
         )
 
+    async def _propose(
+        self, asker: Asker, edit: Edit, expected: int, reason: str, now: datetime
+    ) -> PolicyRevision:
+        authority = await self.authority(asker, now)
+        authority.require_one(*EDITING)
+        _require_in_effect(authority, expected)
+        base = await self._records.policies.texts(expected)
+        try:
+            source = await self._read(edit, base, authority)
+        except PolicyError as error:
+            await self._refused(authority, error)
+            raise
+        await self._judged(authority, source, propose=True)
+        new = NewRevision(
+            texts=source.texts,
+            digest=source.policy.digest,
+            base=expected,
+            author=authority.by,
+            reason=reason,
+            parties=parties_of(authority),
+        )
+        event = authority.event(
+            AuditKind.POLICY_PROPOSED,
+            Action.POLICY_EDIT,
+            tenant=authority.tenant or "",
+            detail={"reason": reason},
+        )
+        return await self._records.policies.propose(new, event, under=authority.heads)
+
+    async def _take_effect(self, asker: Asker, trial: _Trial) -> PolicyRevision:
+        """Let what was proved take effect under the rights of this moment (law 6)."""
+        later = trial.before.now + timedelta(seconds=self._clock() - trial.began)
+        authority = await self.authority(asker, later)
+        authority.require_one(*ACTIVATING)
+        _require_in_effect(authority, trial.expected)
+        if not _unmoved(trial.before, authority):
+            await self._judged(authority, trial.source, propose=False)
+        event = authority.event(
+            AuditKind.POLICY_ACTIVATED,
+            Action.POLICY_ACTIVATE,
+            tenant=authority.tenant or "",
+            detail={"proof": str(trial.report.plan)},
+        )
+        return await self._records.policies.activate(
+            trial.number,
+            expected=trial.expected,
+            event=event,
+            proof=noted(trial.report, later),
+            under=authority.heads,
+        )
+
     async def _read(self, edit: Edit, base: RevisionTexts, authority: Authority) -> PolicySource:
         schema = authority.snapshot.schema
-        source = await asyncio.to_thread(lambda: source_of(edit.applied(base), schema))
+        source = await self._heavy(lambda: bounded_source(edit.applied(base), schema))
         if source.texts == base:
             raise UnchangedError
         return source
 
-    async def _within(self, authority: Authority, proposed: Policy, *, propose: bool) -> None:
-        """Check law 2.
+    async def _judged(self, authority: Authority, source: PolicySource, *, propose: bool) -> None:
+        """Check law 2, and put on record what breaks it.
 
         Raises:
             OverreachError: the change reaches beyond the rights of whoever makes it.
         """
+        try:
+            await self._keeps_others(authority, source)
+            await self._within(authority, source.policy, propose=propose)
+        except OverreachError as error:
+            await self._refused(authority, error)
+            raise
+
+    async def _keeps_others(self, authority: Authority, source: PolicySource) -> None:
+        if authority.tenant is None or authority.holds(Action.POLICY_ADMINISTER):
+            return
+        snapshot = authority.snapshot
+        texts = await self._records.policies.texts(snapshot.revision)
+        old = await self._heavy(source_of, texts, snapshot.schema)
+        found = await asyncio.to_thread(foreign_lines_changed, old, source, authority.tenant)
+        if found:
+            raise OverreachError(found)
+
+    async def _within(self, authority: Authority, proposed: Policy, *, propose: bool) -> None:
         if authority.pinned is None:
             return
         current, subject = authority.snapshot.policy, authority.pinned.subject
@@ -315,9 +342,11 @@ class PolicyDesk:
     ) -> ProofReport:
         job = await self.job(number, authority.now)
         report = await prove(job, on_progress=on_progress)
-        await self._records.policies.note_proof(number, noted(report, authority.now))
         if report.wrong or not report.holds:
-            error = RefutedError(report)
+            if report.wrong:
+                await self._records.policies.note_proof(number, noted(report, authority.now))
+            everything = authority.holds(Action.POLICY_ADMINISTER)
+            error = RefutedError(report, tenant=None if everything else authority.tenant)
             await self._refused(authority, error)
             raise error
         return report
@@ -337,23 +366,21 @@ class PolicyDesk:
         await self._records.audit.append(event)
 
 
-def _of_tenant(policy: Policy, tenant: str) -> str:
-    """Return the rows of a tenant and those that name none; comments can be about others."""
-    known = [tenant_of(policy, row) for row in policy.rows]
-    foreign = {one for one in known if one is not None and one != tenant and is_tenant(one)}
-    mine = (row for row, one in zip(policy.rows, known, strict=True) if one not in foreign)
-    return "".join(f"{as_line(row)}\n" for row in mine)
+def _require_in_effect(authority: Authority, *expected: int) -> None:
+    in_effect = authority.snapshot.revision
+    for one in expected:
+        if one != in_effect:
+            raise StalePolicyError(expected=expected[0], actual=in_effect)
 
 
-def noted(report: ProofReport, now: datetime) -> Proof:
-    """Return what is kept of a proof."""
-    state = ProofState.PROVED if report.complete or report.plan.everything else ProofState.SAMPLED
-    if report.wrong:
-        state = ProofState.REFUTED
-    return Proof(
-        state=state,
-        pairs=report.plan.total,
-        done=report.stop,
-        mismatch="; ".join(map(str, report.counterexamples[:3]))[:4000],
-        updated_at=now,
+def _unmoved(before: Authority, after: Authority) -> bool:
+    """Say whether the same rights stand, and no role began or ended between the two moments."""
+    if before.pinned is None or after.pinned is None:
+        return before.pinned is after.pinned
+    moments = before.snapshot.policy.boundaries
+    return (
+        before.pinned.heads.same_rights(after.pinned.heads)
+        and before.pinned.subject == after.pinned.subject
+        and bisect_left(moments, before.now) == bisect_left(moments, after.now)
+        and bisect_right(moments, before.now) == bisect_right(moments, after.now)
     )

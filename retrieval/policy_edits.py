@@ -25,12 +25,17 @@ class OverreachError(AclError):
 
 
 class RefutedError(AclError):
-    """The compiled filter and the policy differ, so the revision does not take effect."""
+    """The compiled filter and the policy differ, so the revision does not take effect.
 
-    def __init__(self, report: ProofReport) -> None:
-        shown = "; ".join(map(str, report.counterexamples[:1]))
-        super().__init__(f"the proof failed on {report.wrong} pair(s): {shown}")
+    Attributes:
+        shown: counter-examples, of one tenant if one is given: each holds a label.
+    """
+
+    def __init__(self, report: ProofReport, *, tenant: str | None = None) -> None:
+        found = [str(one) for one in report.counterexamples if tenant in {None, one.profile.tenant}]
+        super().__init__(f"the proof failed on {report.wrong} pair(s): {'; '.join(found[:1])}")
         self.report = report
+        self.shown = tuple(found[:3])
 
 
 class FourEyesError(AclError):

@@ -6,6 +6,7 @@ the records, by the one road in this file.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,15 @@ from acl.records import RevisionTexts
 
 LABELS_FILE: Final = "labels.toml"
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+
+MAX_LINES: Final = 20_000
+"""Lines of a policy.csv that is proposed or previewed."""
+
+MAX_LINE: Final = 64 * 1024
+"""Characters of one of them; an expression is parsed in one go, while nothing else runs."""
+
+MAX_MODEL: Final = 64 * 1024
+"""Characters of a model, for the same reason."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +50,32 @@ def source_of(texts: RevisionTexts, schema: LabelSchema) -> PolicySource:
     policy = load(texts.model, read_csv(texts.rules), schema)
     admit(policy)
     return PolicySource(texts, policy)
+
+
+def bounded_source(texts: RevisionTexts, schema: LabelSchema) -> PolicySource:
+    """Return the admitted policy that `texts` say, if they are not too large to be read here.
+
+    Raises:
+        PolicyError: with every place that is refused.
+        SchemaError: the schema has no tenant to guard by.
+    """
+    refusals = tuple(_too_large(texts))
+    if refusals:
+        raise PolicyError(refusals)
+    return source_of(texts, schema)
+
+
+def _too_large(texts: RevisionTexts) -> Iterator[Refusal]:
+    if len(texts.model) > MAX_MODEL:
+        yield Refusal(MODEL_FILE, "file", f"has more than {MAX_MODEL} characters")
+    lines = texts.rules.split("\n", MAX_LINES + 1)
+    if len(lines) - (not lines[-1]) > MAX_LINES:
+        yield Refusal(POLICY_FILE, "file", f"has more than {MAX_LINES} lines")
+        return
+    for number, line in enumerate(lines, start=1):
+        if len(line) > MAX_LINE:
+            reason = f"has more than {MAX_LINE} characters"
+            yield Refusal(f"{POLICY_FILE} line {number}", "row", reason)
 
 
 def read_source(folder: Path) -> PolicySource:

@@ -53,6 +53,7 @@ class ProofWatch:
         self._desk = desk
         self._clock = clock
         self._noted = 0
+        self._notes: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Go on until cancelled; what fails is logged, and tried again with the next revision."""
@@ -78,12 +79,24 @@ class ProofWatch:
             while not work.done():
                 await asyncio.wait([work], timeout=POLL_SECONDS)
                 if (await self._records.standing.read()).policy != revision:
-                    await self._note(revision, replace(proof, state=ProofState.STOPPED))
+                    await self._stopped(work)
+                    await self._give_up(revision)
                     return
             await work
         finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+            await self._stopped(work)
+
+    async def _stopped(self, work: asyncio.Task[Proof]) -> None:
+        """End `work`, and let what it noted on its way arrive."""
+        work.cancel()
+        await asyncio.gather(work, *self._notes, return_exceptions=True)
+
+    async def _give_up(self, revision: int) -> None:
+        """Note that a proof ends where it has come to, so that it can go on from there."""
+        reached = await self._records.policies.proof(revision)
+        if reached is not None:
+            stopped = replace(reached, state=ProofState.STOPPED, updated_at=self._clock())
+            await self._note(revision, stopped)
 
     async def prove(self, revision: int, proof: Proof) -> Proof:
         """Compare what is left of a revision's pairs, and keep the outcome.
@@ -99,7 +112,6 @@ class ProofWatch:
 
     async def _prove(self, job: ProofJob, revision: int, start: int) -> Proof:
         mismatches: list[str] = []
-        notes: set[asyncio.Task[None]] = set()
 
         async def on_mismatch(found: Counterexample) -> None:
             mismatches.append(str(found))
@@ -112,15 +124,15 @@ class ProofWatch:
             self._noted = done
             note = self._proof(ProofState.RUNNING, start + progress.of, done, mismatches)
             task = asyncio.create_task(self._note(revision, note))
-            notes.add(task)
-            task.add_done_callback(notes.discard)
+            self._notes.add(task)
+            task.add_done_callback(self._notes.discard)
 
         self._noted = start
         background = BackgroundProof(
             job, start=start, on_mismatch=on_mismatch, on_progress=on_progress
         )
         report = await background.run()
-        await asyncio.gather(*notes)
+        await asyncio.gather(*self._notes)
         state = ProofState.REFUTED if report.wrong else ProofState.PROVED
         return self._proof(state, report.plan.total, report.stop, mismatches)
 

@@ -28,6 +28,7 @@ from acl.labels import Label
 from acl.proof import Batch, Counterexample, Progress, ProofReport
 from acl.proof_plan import BUDGET
 from acl.proof_worker import PolicyText, ProofJob
+from acl.records import Proof, ProofState
 
 WORKERS: Final = 2
 BATCH: Final = 100
@@ -41,6 +42,20 @@ OnMismatch: TypeAlias = Callable[[Counterexample], Awaitable[None]]
 
 class ProofError(AclError):
     """The proof could not be carried out, so nothing is proved."""
+
+
+def noted(report: ProofReport, now: datetime) -> Proof:
+    """Return what is kept of a proof."""
+    state = ProofState.PROVED if report.complete or report.plan.everything else ProofState.SAMPLED
+    if report.wrong:
+        state = ProofState.REFUTED
+    return Proof(
+        state=state,
+        pairs=report.plan.total,
+        done=report.stop,
+        mismatch="; ".join(map(str, report.counterexamples[:3]))[:4000],
+        updated_at=now,
+    )
 
 
 async def job_for(  # noqa: PLR0913 - each is a part of what is proved

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from acl.admission import POLICY_FILE, read_csv
 from acl.casbin_door import Row
@@ -49,7 +49,11 @@ def changed(rules: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) 
     Raises:
         PolicyError: a line to remove is not there, or a line is not one row.
     """
-    unwanted = {_key(_row(line)): line for line in remove}
+    unwanted = {
+        _key(_row(line, f"removed line {number}")): line
+        for number, line in enumerate(remove, start=1)
+    }
+    added = [_checked(line, f"added line {number}") for number, line in enumerate(add, start=1)]
     kept, found = list[str](), set[_Key]()
     for line in rules.split("\n"):
         rows = read_csv(line)
@@ -64,7 +68,7 @@ def changed(rules: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) 
         raise PolicyError(tuple(Refusal(POLICY_FILE, one[:80], reason) for one in missing))
     while kept and not kept[-1].strip():
         kept.pop()
-    return "\n".join([*kept, *(_checked(line) for line in add)]) + "\n"
+    return "\n".join([*kept, *added]) + "\n"
 
 
 def difference(before: RevisionTexts, after: RevisionTexts) -> Difference:
@@ -110,17 +114,21 @@ def _compared(before: str, after: str, name: str) -> Iterable[str]:
     return (f"{line}\n" for line in lines)
 
 
-def _checked(line: str) -> str:
-    _row(line)
+def _checked(line: str, where: str) -> str:
+    _row(line, where)
     return line
 
 
-def _row(line: str) -> Row:
+def _row(line: str, where: str) -> Row:
+    """Return the row that a line is; `where` tells whoever sent it which one is meant."""
     if "\n" in line or "\r" in line:
-        raise PolicyError((Refusal(POLICY_FILE, "row", "a row is one line"),))
-    rows = read_csv(line)
+        raise PolicyError((Refusal(where, "row", "a row is one line"),))
+    try:
+        rows = read_csv(line)
+    except PolicyError as error:
+        raise PolicyError(tuple(replace(one, where=where) for one in error.refusals)) from None
     if len(rows) != 1:
-        raise PolicyError((Refusal(POLICY_FILE, line[:80], "is not a row"),))
+        raise PolicyError((Refusal(where, line[:80], "is not a row"),))
     return rows[0]
 
 

@@ -11,12 +11,14 @@ from acl.records.audit_types import (
     Outcome,
 )
 from acl.records.errors import (
+    AlteredRevisionError,
     AuditUnavailableError,
     MovedOnError,
     RecordsConflictError,
     RecordsError,
     RecordsMismatchError,
     RecordsUnavailableError,
+    RefutedRevisionError,
     StaleFolderError,
     StaleLabelError,
     StalePolicyError,
@@ -61,6 +63,7 @@ from acl.records.types import (
 
 __all__ = [
     "READERS",
+    "AlteredRevisionError",
     "AuditEntry",
     "AuditEvent",
     "AuditFault",
@@ -99,6 +102,7 @@ __all__ = [
     "RecordsError",
     "RecordsMismatchError",
     "RecordsUnavailableError",
+    "RefutedRevisionError",
     "RevisionTexts",
     "Share",
     "StaleFolderError",

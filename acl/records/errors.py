@@ -77,6 +77,24 @@ class UnknownRevisionError(RecordsError):
         self.revision = revision
 
 
+class AlteredRevisionError(RecordsError):
+    """The texts of a revision are not those that were recorded, so nothing may rest on them."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(
+            f"the texts of policy revision {revision} were altered after they were recorded"
+        )
+        self.revision = revision
+
+
+class RefutedRevisionError(RecordsError):
+    """A proof of this revision found a difference, so it can never take effect."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"the proof of policy revision {revision} found a difference")
+        self.revision = revision
+
+
 class StalePolicyError(RecordsError):
     """Another revision is in effect than the one that was decided upon.
 

@@ -92,6 +92,8 @@ class Proposal:
     Attributes:
         changes: what was asked for, as the desk wrote it.
         wanted: the label that would come of it, for those who look at it.
+        parties: whoever stands behind it, such as `acme/user:ada`; a name without a tenant is of
+            every tenant. By default `by`.
     """
 
     id: str
@@ -102,9 +104,12 @@ class Proposal:
     by: str
     at: datetime
     reason: str
+    parties: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         checked_text("by", self.by)
+        if not self.parties:
+            object.__setattr__(self, "parties", (self.by,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,7 @@ from acl.records.rows import DOCUMENT_COLUMNS, batches, document_of
 from acl.records.schema import documents
 from acl.records.schema_labels import label_changes, label_job_items, label_proposals
 from acl.records.shares import ended, without
-from acl.records.storable import checked_time, from_json, to_json
+from acl.records.storable import checked_time, from_json, names_from_json, names_to_json, to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +209,7 @@ class Labels:
                 by=proposal.by,
                 at=proposal.at,
                 reason=proposal.reason,
+                parties=names_to_json("parties", proposal.parties),
             )
         )
         self._audit.append_within(connection, event)
@@ -292,6 +293,7 @@ def _proposals(connection: Connection, where: ColumnElement[bool]) -> tuple[Prop
             by=row["by"],
             at=row["at"],
             reason=row["reason"],
+            parties=names_from_json(row["parties"]),
         )
         for row in connection.execute(statement).mappings()
     )

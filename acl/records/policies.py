@@ -3,10 +3,14 @@
 The laws of this file:
 
 1. A revision is a number and two texts, and never changes. Only its activation is added, once.
+   Texts are compared with the digest that was stored with them whenever they are read.
 2. A revision is proposed on the revision in effect, and can take effect only while that one still
    is. So activations go up in number, and of two proposals made side by side one takes effect.
 3. What happens is on the audit record in the transaction in which it happens.
 4. Whoever is suspended is denied, under whatever revision, until that is taken back by a person.
+5. What a proof found does not get lost: a revision that was refuted stays so and takes no effect,
+   and of one that was proved nothing less is noted.
+6. An activation rests on rights that still stand in its own transaction.
 """
 
 from __future__ import annotations
@@ -14,13 +18,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
 
 from acl.records.audit import AuditLog
 from acl.records.audit_types import AuditEvent
 from acl.records.database import Database
-from acl.records.errors import StalePolicyError, UnknownRevisionError
-from acl.records.heads import Head, bump, lock_heads, put_in_effect
+from acl.records.errors import (
+    AlteredRevisionError,
+    MovedOnError,
+    RefutedRevisionError,
+    StalePolicyError,
+    UnknownRevisionError,
+)
+from acl.records.heads import Head, Heads, bump, lock_heads, put_in_effect, read_heads
 from acl.records.policy_types import (
     NewRevision,
     PolicyRevision,
@@ -28,10 +38,11 @@ from acl.records.policy_types import (
     ProofState,
     RevisionTexts,
     Suspension,
+    digest_of,
 )
 from acl.records.schema import heads
 from acl.records.schema_policy import policy_proofs, policy_revisions, suspended_roles
-from acl.records.storable import checked_time
+from acl.records.storable import checked_time, names_from_json, names_to_json
 from acl.records.upsert import upsert
 
 _TABLE: Final = policy_revisions.c
@@ -44,7 +55,9 @@ _ABOUT: Final = (
     _TABLE.created_at,
     _TABLE.activated_at,
     _TABLE.activated_by,
+    _TABLE.parties,
 )
+_DIGEST: Final = "texts_digest"
 
 
 class Policies:
@@ -54,27 +67,45 @@ class Policies:
         self._database = database
         self._audit = audit
 
-    async def propose(self, new: NewRevision, event: AuditEvent) -> PolicyRevision:
+    async def propose(
+        self, new: NewRevision, event: AuditEvent, *, under: Heads | None = None
+    ) -> PolicyRevision:
         """Store a revision, which does not take effect yet.
 
         Raises:
             StalePolicyError: another revision took effect than the one it is based on.
+            MovedOnError: the rights `under` which it was decided do not stand any more.
         """
-        return await self._database.write(self._propose, new, event)
+        return await self._database.write(self._propose, new, event, under)
 
-    async def activate(self, revision: int, *, expected: int, event: AuditEvent) -> PolicyRevision:
+    async def activate(
+        self,
+        revision: int,
+        *,
+        expected: int,
+        event: AuditEvent,
+        proof: Proof | None = None,
+        under: Heads | None = None,
+    ) -> PolicyRevision:
         """Let a revision take effect.
 
         Args:
             revision: which.
             expected: the revision in effect, as the caller knows it.
             event: recorded with the number and digest of the revision.
+            proof: what was compared before, kept with the activation.
+            under: the rights under which it was decided; they must still stand.
 
         Raises:
             UnknownRevisionError: there is none of this number whose text was kept.
+            AlteredRevisionError: its texts are not those that were recorded.
             StalePolicyError: not `expected` is in effect, or the revision is based on another.
+            RefutedRevisionError: a proof of it found a difference.
+            MovedOnError: the rights do not stand any more.
         """
-        return await self._database.write(self._activate, revision, expected, event)
+        return await self._database.write(
+            self._activate, revision, expected, event, proof=proof, under=under
+        )
 
     async def current(self) -> PolicyRevision | None:
         """Return the revision in effect, or `None` before the first."""
@@ -93,6 +124,7 @@ class Policies:
 
         Raises:
             UnknownRevisionError: there is none of this number, or its text was not kept.
+            AlteredRevisionError: its texts are not those that were recorded.
         """
         return await self._database.read(_texts, number)
 
@@ -105,7 +137,7 @@ class Policies:
         return await self._database.read(_latest, limit)
 
     async def note_proof(self, revision: int, proof: Proof) -> None:
-        """Keep how far the proof of a revision has come."""
+        """Keep how far the proof of a revision has come, unless more is known already (law 5)."""
         await self._database.write(_note_proof, revision, proof)
 
     async def proof(self, revision: int) -> Proof | None:
@@ -125,11 +157,12 @@ class Policies:
         return await self._database.read(_suspended)
 
     def _propose(
-        self, connection: Connection, new: NewRevision, event: AuditEvent
+        self, connection: Connection, new: NewRevision, event: AuditEvent, under: Heads | None
     ) -> PolicyRevision:
         in_effect = lock_heads(connection)
         if new.base != in_effect:
             raise StalePolicyError(expected=new.base, actual=in_effect)
+        _require_standing(connection, under)
         last = connection.scalar(select(_TABLE.revision).order_by(_TABLE.revision.desc()).limit(1))
         number = (last or 0) + 1
         connection.execute(
@@ -144,23 +177,37 @@ class Policies:
                 created_at=event.time,
                 activated_at=None,
                 activated_by="",
+                parties=names_to_json("parties", new.parties),
+                texts_digest=new.texts.digest,
             )
         )
-        self._record(connection, event, number, new.digest)
+        self._record(connection, event, number, new.digest, new.texts)
         return _revision(connection, number)
 
-    def _activate(
-        self, connection: Connection, number: int, expected: int, event: AuditEvent
+    def _activate(  # noqa: PLR0913 - what it rests on
+        self,
+        connection: Connection,
+        number: int,
+        expected: int,
+        event: AuditEvent,
+        *,
+        proof: Proof | None,
+        under: Heads | None,
     ) -> PolicyRevision:
         in_effect = lock_heads(connection)
-        _texts(connection, number)
-        found = _revision(connection, number)
+        texts, found = _texts(connection, number), _revision(connection, number)
         if in_effect != expected or found.base != in_effect or found.activated_at is not None:
             raise StalePolicyError(expected=expected, actual=in_effect)
+        _require_standing(connection, under)
+        known = _proof(connection, number)
+        if known is not None and known.state is ProofState.REFUTED:
+            raise RefutedRevisionError(number)
+        if proof is not None:
+            _note_proof(connection, number, proof)
         mine = update(policy_revisions).where(_TABLE.revision == number)
         connection.execute(mine.values(activated_at=event.time, activated_by=event.subject))
         put_in_effect(connection, number)
-        self._record(connection, event, number, found.digest)
+        self._record(connection, event, number, found.digest, texts)
         return _revision(connection, number)
 
     def _suspend(self, connection: Connection, new: Suspension, event: AuditEvent) -> None:
@@ -187,42 +234,63 @@ class Policies:
             self._audit.append_within(connection, event)
         return gone
 
-    def _record(self, connection: Connection, event: AuditEvent, number: int, digest: str) -> None:
-        known = replace(event, policy_revision=number, policy_digest=digest)
+    def _record(
+        self,
+        connection: Connection,
+        event: AuditEvent,
+        number: int,
+        digest: str,
+        texts: RevisionTexts,
+    ) -> None:
+        # The chain vouches for the texts, so that whoever changes both them and their digest shows.
+        detail = {**event.detail, _DIGEST: texts.digest}
+        known = replace(event, policy_revision=number, policy_digest=digest, detail=detail)
         self._audit.append_within(connection, known)
+
+
+def _require_standing(connection: Connection, under: Heads | None) -> None:
+    if under is not None and not under.same_rights(read_heads(connection)):
+        raise MovedOnError
 
 
 def _current(connection: Connection) -> PolicyRevision | None:
     statement = select(*_ABOUT).join_from(
         policy_revisions, heads, _TABLE.revision == heads.c.policy
     )
-    row = connection.execute(statement).one_or_none()
-    return None if row is None else PolicyRevision(*row)
+    row = connection.execute(statement).mappings().one_or_none()
+    return None if row is None else _revision_of(row)
 
 
 def _revision(connection: Connection, number: int) -> PolicyRevision:
-    row = connection.execute(select(*_ABOUT).where(_TABLE.revision == number)).one_or_none()
+    statement = select(*_ABOUT).where(_TABLE.revision == number)
+    row = connection.execute(statement).mappings().one_or_none()
     if row is None:
         raise UnknownRevisionError(number)
-    return PolicyRevision(*row)
+    return _revision_of(row)
+
+
+def _revision_of(row: RowMapping) -> PolicyRevision:
+    return PolicyRevision(**{**row, "parties": names_from_json(row["parties"])})
 
 
 def _texts(connection: Connection, number: int) -> RevisionTexts:
-    statement = select(_TABLE.model, _TABLE.rules).where(_TABLE.revision == number)
-    row = connection.execute(statement).one_or_none()
-    if row is None or not row.model:
+    columns = _TABLE.model, _TABLE.rules, _TABLE.texts_digest
+    row = connection.execute(select(*columns).where(_TABLE.revision == number)).one_or_none()
+    if row is None or not (row.model or row.texts_digest):
         raise UnknownRevisionError(number)
+    if digest_of(row.model, row.rules) != row.texts_digest:
+        raise AlteredRevisionError(number)
     return RevisionTexts(model=row.model, rules=row.rules)
 
 
 def _revisions(connection: Connection, after: int, limit: int) -> tuple[PolicyRevision, ...]:
     statement = select(*_ABOUT).where(_TABLE.revision > after).order_by(_TABLE.revision)
-    return tuple(PolicyRevision(*row) for row in connection.execute(statement.limit(limit)))
+    return tuple(map(_revision_of, connection.execute(statement.limit(limit)).mappings()))
 
 
 def _latest(connection: Connection, limit: int) -> tuple[PolicyRevision, ...]:
     statement = select(*_ABOUT).order_by(_TABLE.revision.desc()).limit(limit)
-    return tuple(PolicyRevision(*row) for row in connection.execute(statement))
+    return tuple(map(_revision_of, connection.execute(statement).mappings()))
 
 
 def _note_proof(connection: Connection, revision: int, proof: Proof) -> None:
@@ -234,7 +302,20 @@ def _note_proof(connection: Connection, revision: int, proof: Proof) -> None:
         "updated_at": checked_time("updated_at", proof.updated_at),
     }
     statement = upsert(connection, policy_proofs).values(revision=revision, **columns)
-    connection.execute(statement.on_conflict_do_update(index_elements=["revision"], set_=columns))
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["revision"], set_=columns, where=_less_known(proof.state)
+        )
+    )
+
+
+def _less_known(state: ProofState) -> ColumnElement[bool]:
+    """Return where what is on record may give way to `state` (law 5)."""
+    kept = {
+        ProofState.REFUTED: (),
+        ProofState.PROVED: (ProofState.REFUTED,),
+    }.get(state, (ProofState.REFUTED, ProofState.PROVED))
+    return policy_proofs.c.state.not_in([one.value for one in kept])
 
 
 def _proof(connection: Connection, revision: int) -> Proof | None:

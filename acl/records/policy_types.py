@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +22,18 @@ class RevisionTexts:
         if self.rules:
             checked_text("rules", self.rules)
 
+    @property
+    def digest(self) -> str:
+        """The digest of both texts to the letter."""
+        return digest_of(self.model, self.rules)
+
+
+def digest_of(model: str, rules: str) -> str:
+    """Return the digest of both texts, where one ends and the other begins included."""
+    parts = model.encode(), rules.encode()
+    framed = b"".join(len(one).to_bytes(8, "big") + one for one in parts)
+    return hashlib.sha256(framed).hexdigest()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRevision:
@@ -32,6 +45,8 @@ class NewRevision:
         base: the revision in effect on which it was made, 0 for the first.
         author: who proposes it.
         reason: why, in words for those who read the log; may be empty.
+        parties: whoever stands behind it, such as `acme/user:ada`; a name without a tenant is of
+            every tenant. By default the author.
     """
 
     texts: RevisionTexts
@@ -39,8 +54,11 @@ class NewRevision:
     base: int
     author: str
     reason: str
+    parties: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.parties:
+            object.__setattr__(self, "parties", (self.author,))
         checked_text("digest", self.digest)
         checked_text("author", self.author)
         if self.reason:
@@ -55,6 +73,7 @@ class PolicyRevision:
         base: the revision that was in effect when it was proposed.
         activated_at: when it took effect, or `None`.
         activated_by: who let it take effect, or `""`.
+        parties: whoever stands behind the proposal; see `NewRevision`.
     """
 
     revision: int
@@ -65,6 +84,7 @@ class PolicyRevision:
     created_at: datetime
     activated_at: datetime | None
     activated_by: str
+    parties: tuple[str, ...]
 
 
 class ProofState(StrEnum):

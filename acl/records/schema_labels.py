@@ -42,6 +42,7 @@ label_proposals: Final = Table(
     Column("by", Text, nullable=False),
     Column("at", Moment, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("parties", Text, nullable=False, server_default="[]"),
     CheckConstraint("length(id) = 36 AND length(by) > 0", name="filled"),
     Index("ix_label_proposals_document_id", "document_id"),
     sqlite_strict=True,

@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Table, Text
 
 from acl.records.schema import Moment, Whole, metadata
 
+# Triggers of the migration keep a row as it is; only its activation is added, once.
 # A revision of before texts were kept has empty texts, and cannot be activated again.
 policy_revisions: Final = Table(
     "policy_revisions",
@@ -22,6 +23,8 @@ policy_revisions: Final = Table(
     Column("created_at", Moment, nullable=False),
     Column("activated_at", Moment, nullable=True),
     Column("activated_by", Text, nullable=False),
+    Column("parties", Text, nullable=False, server_default="[]"),
+    Column("texts_digest", Text, nullable=False, server_default=""),
     CheckConstraint("revision >= 1 AND base >= 0 AND base < revision", name="numbers"),
     CheckConstraint("length(digest) > 0 AND length(author) > 0", name="filled"),
     sqlite_strict=True,

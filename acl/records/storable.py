@@ -11,7 +11,7 @@ The laws of this file:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -91,6 +91,23 @@ def from_json(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("expected a JSON object")
     return value
+
+
+def names_to_json(name: str, names: Iterable[str]) -> str:
+    """Return the canonical JSON of a list of names, in their order."""
+    return to_json(name, [checked_text(name, one) for one in names])
+
+
+def names_from_json(text: str) -> tuple[str, ...]:
+    """Return the names whose JSON is `text`.
+
+    Raises:
+        ValueError: `text` is not a JSON list of texts.
+    """
+    value = json.loads(text)
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError("expected a JSON list of texts")
+    return tuple(value)
 
 
 def _plain(value: object) -> object:

@@ -14,12 +14,12 @@ from rich.text import Text
 from acl.errors import PolicyError, SchemaError
 from acl.preview import Change, Preview, Tally
 from acl.proof import Progress
-from acl.records import PolicyRevision, ProofState, RevisionTexts, StalePolicyError
+from acl.records import PolicyRevision, ProofState, StalePolicyError
 from acl.subject import Subject
 from retrieval.authority import OPERATOR, Asker
-from retrieval.outlook import LookBack, outlook
+from retrieval.outlook import LookBack
 from retrieval.policy_edits import Edit, FourEyesError
-from retrieval.policy_source import read_source, read_texts, source_of
+from retrieval.policy_source import read_source, read_texts
 from retrieval.preview import PolicyPreview
 from retrieval.proof_watch import ProofWatch
 from retrieval.rule_changes import Difference
@@ -73,9 +73,8 @@ def check(folder: Path) -> int:
 async def log(settings: Settings, asker: str | None, limit: int) -> int:
     """Print revisions, the latest first."""
     async with _desk(settings, asker) as (parts, who):
-        current = (await parts.desk.authority(who, _now())).snapshot.revision
-        await parts.desk.seeing(who, _now())
-        found = await parts.records.policies.latest(limit)
+        current = (await parts.desk.seeing(who, _now())).snapshot.revision
+        found = await parts.desk.latest(who, _now(), limit=limit)
         rows = [
             (one.revision, _state(one, current), one.author, _when(one), one.reason)
             for one in found
@@ -146,14 +145,12 @@ async def preview(
     if (number is None) == wanted.nothing:
         raise SettingsError("name a revision, or give a change, and not both")
     async with _desk(settings, asker) as (parts, who):
-        authority = await parts.desk.seeing(who, _now())
         try:
-            texts = await _texts(parts, number, wanted, authority.snapshot.revision)
-            proposed = source_of(texts, authority.snapshot.schema).policy
+            asked = wanted.edit() if number is None else number
+            found = await parts.desk.preview(who, asked, LookBack(days=days), _now())
         except PolicyError as error:
             return _refused(error)
-        found = await outlook(parts.records, authority, proposed, LookBack(days=days))
-    _print_preview(found, days)
+    _print_preview(found.preview, days)
     return 0
 
 
@@ -229,12 +226,6 @@ async def _activate(parts: Parts, who: Asker, number: int) -> int:
     if not found.proof.plan.everything:
         out.print("The rest is compared by the running service, or now: `strongroom policy prove`.")
     return 0
-
-
-async def _texts(parts: Parts, number: int | None, wanted: Wanted, in_effect: int) -> RevisionTexts:
-    if number is not None:
-        return await parts.records.policies.texts(number)
-    return wanted.edit().applied(await parts.records.policies.texts(in_effect))
 
 
 @asynccontextmanager

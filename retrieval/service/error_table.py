@@ -12,13 +12,16 @@ from starlette.exceptions import HTTPException
 from acl.errors import FilterTooLargeError, PolicyError, Refusal, RequestError
 from acl.policy import MODEL_FILE
 from acl.records import (
+    AlteredRevisionError,
     RecordsConflictError,
     RecordsUnavailableError,
+    RefutedRevisionError,
     StaleFolderError,
     StaleLabelError,
     StalePolicyError,
     UnknownDocumentError,
     UnknownRevisionError,
+    UnstorableError,
 )
 from acl.records.errors import AuditUnavailableError
 from acl.records.requests import TooManyRequestsError
@@ -68,10 +71,15 @@ ERRORS: dict[type[Exception], ProblemType] = {
     OverreachError: ProblemType.REFUSED,
     RefutedError: ProblemType.REFUSED,
     UnchangedError: ProblemType.REFUSED,
+    # A proof found a difference before; the same texts can be proposed again.
+    RefutedRevisionError: ProblemType.REFUSED,
+    # Its sentence names a field and never what stands there.
+    UnstorableError: ProblemType.INVALID,
     ProofError: ProblemType.UNAVAILABLE,
     UnsettledError: ProblemType.UNAVAILABLE,
     # The policy of record cannot be read: nothing may be answered under another one.
     PolicyUnreadableError: ProblemType.UNAVAILABLE,
+    AlteredRevisionError: ProblemType.UNAVAILABLE,
     PolicyError: ProblemType.INVALID,
 }
 
@@ -116,12 +124,12 @@ def _faults(error: Exception) -> list[FieldFault]:
             return [
                 FieldFault(problems.pointer((one.attribute,)), one.reason) for one in error.faults
             ]
-        case FourEyesError() | UnchangedError() | OwnProposalError():
+        case FourEyesError() | UnchangedError() | OwnProposalError() | UnstorableError():
             return [FieldFault("", str(error))]
         case OverreachError():
             return [FieldFault("", one) for one in error.reasons[:_MAX_REFUSALS]]
         case RefutedError():
-            return [FieldFault("", str(one)) for one in error.report.counterexamples[:3]]
+            return [FieldFault("", one) for one in error.shown]
         case _:
             return []
 

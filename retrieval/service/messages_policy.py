@@ -15,7 +15,7 @@ from acl.subject import Subject
 from retrieval.policy_edits import Activated, Edit
 from retrieval.preview import PolicyPreview
 from retrieval.rule_changes import Difference
-from retrieval.service.messages import Answered, Asked
+from retrieval.service.messages import MAX_REVISION, Answered, Asked
 
 MAX_TEXT: Final = 4 * 1024 * 1024
 MAX_ROWS: Final = 1000
@@ -50,7 +50,7 @@ class PolicyProposal(WantedPolicy):
 class PolicyPreviewQuestion(WantedPolicy):
     """What to look at: a stored revision, or what is wanted."""
 
-    revision: int | None = Field(None, ge=1)
+    revision: int | None = Field(None, ge=1, le=MAX_REVISION)
     days: int = Field(30, ge=0, le=MAX_DAYS, description="How far back to look at past releases.")
 
     @model_validator(mode="after")
@@ -80,11 +80,11 @@ class Revision(Answered):
     revision: int
     base: int = Field(description="The revision in effect when it was proposed.")
     digest: str
-    author: str
-    reason: str
+    author: str = Field(description="Empty where nothing of the asker's own changes.")
+    reason: str = Field(description="Likewise.")
     created_at: datetime
     activated_at: datetime | None
-    activated_by: str
+    activated_by: str = Field(description="Likewise.")
 
     @classmethod
     def of(cls, found: PolicyRevision) -> Revision:

@@ -9,15 +9,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Response, status
+from fastapi import APIRouter, Path, Query, Response, status
 
 from acl.actions import Action
-from acl.records import AuditKind
-from retrieval.outlook import LookBack, outlook
-from retrieval.policy_source import source_of
+from retrieval.outlook import LookBack
 from retrieval.service.access import Open
 from retrieval.service.authentication import Asker
 from retrieval.service.bodies import StrictRequest, StrictRoute
+from retrieval.service.messages import MAX_REVISION
 from retrieval.service.messages_policy import (
     ActivatedRevision,
     PolicyPreviewQuestion,
@@ -56,17 +55,18 @@ class PolicyRoute(StrictRoute):
 
 router = APIRouter(route_class=PolicyRoute, tags=["policy"], responses=ANSWERS["policy"])
 
+Number = Annotated[int, Path(ge=1, le=MAX_REVISION)]
 Change = ANSWERS["change"] | ANSWERS["body"]
 
 
 @router.get("/v1/policy", operation_id="readPolicy", summary="Read the policy in effect")
 async def read_policy(subject: Asker, parts: Open, response: Response) -> RevisionWithTexts:
     """Return the revision in effect with its texts; its number is the ETag."""
-    authority = await parts.desk.seeing(subject, datetime.now(UTC))
-    revision = authority.snapshot.revision
-    found = await parts.records.policies.revision(revision)
-    texts = await parts.records.policies.texts(revision)
-    tag(response, revision)
+    now = datetime.now(UTC)
+    number = (await parts.desk.seeing(subject, now)).snapshot.revision
+    found = await parts.desk.revision(subject, number, now)
+    texts = await parts.desk.texts(subject, number, now)
+    tag(response, number)
     return RevisionWithTexts.with_texts(found, texts)
 
 
@@ -96,18 +96,10 @@ async def propose(
 )
 async def preview(question: PolicyPreviewQuestion, subject: Asker, parts: Open) -> PreviewAnswer:
     """Compare a revision, or what is wanted, with the policy in effect. Nothing is stored."""
-    authority = await parts.desk.seeing(subject, datetime.now(UTC))
-    number = question.revision or authority.snapshot.revision
-    texts = await parts.records.policies.texts(number)
-    if question.revision is None:
-        texts = question.edit().applied(texts)
-    proposed = source_of(texts, authority.snapshot.schema).policy
-    found = await outlook(parts.records, authority, proposed, LookBack(days=question.days))
-    event = authority.event(
-        AuditKind.POLICY_PREVIEWED, Action.POLICY_READ, tenant=authority.tenant or ""
-    )
-    await parts.records.audit.append(event)
-    return PreviewAnswer.of(found, authority.snapshot.revision)
+    wanted = question.edit() if question.revision is None else question.revision
+    back = LookBack(days=question.days)
+    found = await parts.desk.preview(subject, wanted, back, datetime.now(UTC))
+    return PreviewAnswer.of(found.preview, found.revision)
 
 
 @router.get(
@@ -116,22 +108,24 @@ async def preview(question: PolicyPreviewQuestion, subject: Asker, parts: Open) 
 async def revisions(
     subject: Asker,
     parts: Open,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_REVISION)] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
 ) -> RevisionList:
-    """Return proposals and activations: who, when, why."""
-    authority = await parts.desk.seeing(subject, datetime.now(UTC))
-    found = await parts.records.policies.revisions(after=after, limit=limit)
+    """Return proposals and activations: when, and who and why as far as they concern the asker."""
+    now = datetime.now(UTC)
+    authority = await parts.desk.seeing(subject, now)
+    found = await parts.desk.revisions(subject, now, after=after, limit=limit)
     return RevisionList(
         revisions=[Revision.of(one) for one in found], in_effect=authority.snapshot.revision
     )
 
 
 @router.get("/v1/policy/revisions/{number}", operation_id="readRevision", summary="Read a revision")
-async def revision(number: int, subject: Asker, parts: Open) -> RevisionWithTexts:
+async def revision(number: Number, subject: Asker, parts: Open) -> RevisionWithTexts:
     """Return a revision with its texts."""
-    texts = await parts.desk.texts(subject, number, datetime.now(UTC))
-    return RevisionWithTexts.with_texts(await parts.records.policies.revision(number), texts)
+    now = datetime.now(UTC)
+    texts = await parts.desk.texts(subject, number, now)
+    return RevisionWithTexts.with_texts(await parts.desk.revision(subject, number, now), texts)
 
 
 @router.get(
@@ -140,14 +134,16 @@ async def revision(number: int, subject: Asker, parts: Open) -> RevisionWithText
     summary="Compare a revision with another",
 )
 async def compare(
-    number: int,
+    number: Number,
     subject: Asker,
     parts: Open,
-    to: Annotated[int | None, Query(ge=1, description="By default its base.")] = None,
+    to: Annotated[
+        int | None, Query(ge=1, le=MAX_REVISION, description="By default its base.")
+    ] = None,
 ) -> RevisionDifference:
     """Return what a revision says and the other, by default its base, does not."""
     now = datetime.now(UTC)
-    await parts.desk.seeing(subject, datetime.now(UTC))
+    await parts.desk.seeing(subject, now)
     other = to or (await parts.records.policies.revision(number)).base or number
     return RevisionDifference.of(await parts.desk.compared(subject, other, number, now))
 
@@ -157,11 +153,9 @@ async def compare(
     operation_id="readProof",
     summary="See how far a proof is",
 )
-async def proof(number: int, subject: Asker, parts: Open) -> ProofProgress:
+async def proof(number: Number, subject: Asker, parts: Open) -> ProofProgress:
     """Return how far the proof of a revision has come."""
-    await parts.desk.seeing(subject, datetime.now(UTC))
-    await parts.records.policies.revision(number)
-    return ProofProgress.of(await parts.records.policies.proof(number))
+    return ProofProgress.of(await parts.desk.proof_of(subject, number, datetime.now(UTC)))
 
 
 @router.post(
@@ -171,7 +165,7 @@ async def proof(number: int, subject: Asker, parts: Open) -> ProofProgress:
     responses=ANSWERS["change"],
 )
 async def activate(
-    number: int, expected: Expected, subject: Asker, parts: Open, response: Response
+    number: Number, expected: Expected, subject: Asker, parts: Open, response: Response
 ) -> ActivatedRevision:
     """Compare its filters with Casbin on the live labels, and if they are equal, activate it."""
     found = await parts.desk.activate(subject, number, expected=expected, now=datetime.now(UTC))
@@ -187,7 +181,7 @@ async def activate(
     responses=Change,
 )
 async def roll_back(
-    number: int, reason: RollBackReason, expected: Expected, subject: Asker, parts: Open
+    number: Number, reason: RollBackReason, expected: Expected, subject: Asker, parts: Open
 ) -> Revision:
     """Store a proposal with the texts of an earlier revision; activate it like any other."""
     return Revision.of(

@@ -35,7 +35,9 @@ async def test_a_proposal_is_kept_to_the_letter_and_does_not_take_effect(records
 
     proposed = await records.policies.propose(new, PROPOSED)
 
-    assert proposed == PolicyRevision(1, 0, "a", "user:ada", "because", NOW, None, "")
+    assert proposed == PolicyRevision(
+        1, 0, "a", "user:ada", "because", NOW, None, "", ("user:ada",)
+    )
     assert await records.policies.current() is None
     assert await records.policies.texts(1) == new.texts
     assert await records.policies.revision(1) == proposed
@@ -54,7 +56,12 @@ async def test_activations_count_up_and_are_on_record(records: Records) -> None:
     assert rollback.activated_by == ACTIVATED.subject
     assert (await records.standing.read()).policy == 3
     assert [one.event for one in await records.audit.events()] == [
-        replace(kind, policy_revision=number, policy_digest=digest)
+        replace(
+            kind,
+            policy_revision=number,
+            policy_digest=digest,
+            detail={"texts_digest": revision(digest).texts.digest},
+        )
         for number, digest in [(1, "a"), (2, "b"), (3, "a")]
         for kind in (PROPOSED, ACTIVATED)
     ]
@@ -126,6 +133,9 @@ async def test_the_progress_of_a_proof_is_kept(records: Records) -> None:
     await records.policies.note_proof(1, refuted)
 
     assert await records.policies.proof(1) == refuted
+    for less in (ProofState.SAMPLED, ProofState.RUNNING, ProofState.STOPPED, ProofState.PROVED):
+        await records.policies.note_proof(1, replace(running, state=less))
+        assert await records.policies.proof(1) == refuted
     with pytest.raises(RecordsConflictError):
         await records.policies.note_proof(2, running)
     with pytest.raises(RecordsConflictError):

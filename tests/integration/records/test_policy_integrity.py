@@ -1,0 +1,197 @@
+"""Revisions cannot be edited unseen, and take effect only under rights that still stand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from alembic import command
+from sqlalchemy import Connection, text
+
+from acl.records import (
+    AlteredRevisionError,
+    AuditKind,
+    MovedOnError,
+    Proof,
+    ProofState,
+    Records,
+    RefutedRevisionError,
+    RevisionTexts,
+    Suspension,
+    UnknownRevisionError,
+)
+from acl.records.audit import begin_chain
+from acl.records.chain import Chain
+from acl.records.migrate import alembic_config
+from acl.records.policy_types import digest_of
+from acl.records.system import database_at
+from tests.integration.records import tampering
+from tests.integration.records.samples import KEY, NOW, document_id, event, in_effect, revision
+
+PROPOSED = event(AuditKind.POLICY_PROPOSED)
+ACTIVATED = event(AuditKind.POLICY_ACTIVATED)
+SAMPLED = Proof(state=ProofState.SAMPLED, pairs=10, done=3, mismatch="", updated_at=NOW)
+SUSPENSION = Suspension(tenant="acme", principal="role:x", revision=1, reason="differs", since=NOW)
+
+
+async def disarm(url: str) -> None:
+    """Take the triggers away, as whoever owns the database can."""
+    if url.startswith("sqlite"):
+        await tampering.run(
+            url,
+            "DROP TRIGGER policy_revisions_never_change",
+            "DROP TRIGGER policy_revisions_never_go",
+        )
+    else:
+        await tampering.run(url, "ALTER TABLE policy_revisions DISABLE TRIGGER ALL")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE policy_revisions SET rules = rules || 'p, evil'",
+        "UPDATE policy_revisions SET model = 'm'",
+        "UPDATE policy_revisions SET texts_digest = 'd'",
+        "UPDATE policy_revisions SET author = 'user:eve'",
+        "UPDATE policy_revisions SET parties = '[]'",
+        "UPDATE policy_revisions SET activated_at = NULL",
+        "UPDATE policy_revisions SET activated_by = 'user:eve'",
+        "DELETE FROM policy_revisions",
+    ],
+)
+async def test_the_database_refuses_to_edit_a_revision(
+    records: Records, url: str, statement: str
+) -> None:
+    await in_effect(records, "a")
+    before = await records.policies.revision(1)
+
+    with pytest.raises(Exception, match="a policy revision never changes"):
+        await tampering.run(url, statement)
+
+    assert await records.policies.revision(1) == before
+    assert await records.policies.texts(1) == revision("a").texts
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["rules = rules || '# '", "model = 'other'", "model = ''", "rules = ''", "texts_digest = 'd'"],
+)
+async def test_a_text_that_was_altered_is_not_read(records: Records, url: str, change: str) -> None:
+    await in_effect(records, "a")
+    waiting = await records.policies.propose(revision("b", base=1), PROPOSED)
+    await disarm(url)
+    await tampering.run(url, f"UPDATE policy_revisions SET {change}")
+
+    said = "texts of policy revision 1 were altered"
+    with pytest.raises(AlteredRevisionError, match=said):
+        await records.policies.texts(1)
+    with pytest.raises(AlteredRevisionError, match="revision 2 were altered"):
+        await records.policies.activate(waiting.revision, expected=1, event=ACTIVATED)
+    again = await Records.open(url, KEY)
+    with pytest.raises(AlteredRevisionError, match=said):
+        await again.policies.texts(1)
+    await again.close()
+
+
+async def test_the_chain_vouches_for_the_texts(records: Records) -> None:
+    await in_effect(records, "a")
+
+    digests = {one.event.detail["texts_digest"] for one in await records.audit.events()}
+
+    texts = await records.policies.texts(1)
+    assert digests == {digest_of(texts.model, texts.rules)}
+    assert digest_of("ab", "c") != digest_of("a", "bc")
+
+
+async def test_a_revision_whose_text_was_never_kept_is_unknown(records: Records, url: str) -> None:
+    await in_effect(records, "a")
+    await disarm(url)
+    await tampering.run(
+        url, "UPDATE policy_revisions SET model = '', rules = '', texts_digest = ''"
+    )
+    with pytest.raises(UnknownRevisionError):
+        await records.policies.texts(1)
+
+
+async def test_what_takes_effect_rests_on_rights_that_stand(records: Records) -> None:
+    under = await records.standing.read()
+    await records.policies.suspend(SUSPENSION, event(AuditKind.ROLE_SUSPENDED))
+
+    with pytest.raises(MovedOnError):
+        await records.policies.propose(revision("a"), PROPOSED, under=under)
+    now = await records.standing.read()
+    await records.policies.propose(revision("a"), PROPOSED, under=now)
+    with pytest.raises(MovedOnError):
+        await records.policies.activate(1, expected=0, event=ACTIVATED, under=under, proof=SAMPLED)
+    assert (await records.standing.read()).policy == 0
+    assert await records.policies.proof(1) is None
+
+    await records.policies.activate(1, expected=0, event=ACTIVATED, under=now, proof=SAMPLED)
+    assert (await records.standing.read()).policy == 1
+    assert await records.policies.proof(1) == SAMPLED
+
+
+@pytest.mark.parametrize("less", [ProofState.SAMPLED, ProofState.RUNNING, ProofState.STOPPED])
+async def test_what_was_proved_is_not_forgotten(records: Records, less: ProofState) -> None:
+    await records.policies.propose(revision("a"), PROPOSED)
+    proved = replace(SAMPLED, state=ProofState.PROVED, done=10)
+    await records.policies.note_proof(1, SAMPLED)
+    await records.policies.note_proof(1, proved)
+
+    await records.policies.note_proof(1, replace(SAMPLED, state=less))
+
+    assert await records.policies.proof(1) == proved
+    refuted = replace(proved, state=ProofState.REFUTED, mismatch="role:x")
+    await records.policies.note_proof(1, refuted)
+    assert await records.policies.proof(1) == refuted
+
+
+async def test_what_was_refuted_takes_no_effect(records: Records) -> None:
+    await records.policies.propose(revision("a"), PROPOSED)
+    await records.policies.note_proof(1, replace(SAMPLED, state=ProofState.REFUTED))
+
+    with pytest.raises(RefutedRevisionError, match="found a difference"):
+        await records.policies.activate(1, expected=0, event=ACTIVATED, proof=SAMPLED)
+    assert (await records.standing.read()).policy == 0
+
+
+async def test_whoever_stands_behind_a_proposal_is_kept(records: Records) -> None:
+    parties = ("acme/user:ada", "acme/agent:helper")
+    found = await records.policies.propose(replace(revision("a"), parties=parties), PROPOSED)
+    assert found.parties == parties
+    assert (await records.policies.latest(1))[0].parties == parties
+    assert (await records.policies.revision(1)).author == "user:ada"
+
+
+def _before_digests(connection: Connection) -> None:
+    command.upgrade(alembic_config(connection), "0005")
+    begin_chain(connection, Chain(KEY))
+    revisions = "INSERT INTO policy_revisions VALUES "
+    connection.execute(text(revisions + "(1, 0, 'x', '', '', 'user:ada', '', 7, 7, 'user:ada')"))
+    connection.execute(text(revisions + "(2, 1, 'y', 'm', 'r', 'user:bob', '', 8, NULL, '')"))
+    identity = document_id("file:a")
+    columns = (
+        "id, tenant, uri, title, media_type, metadata, label, label_digest, content_digest, "
+        "chunk_count, label_version, projected_label_version, live_version, created_at, updated_at"
+    )
+    values = f"'{identity}', 'acme', 'file:a', 't', 'm', '{{}}', '{{}}', 'd', 'c', 1, 1, 1, 1, 1, 1"
+    connection.execute(text(f"INSERT INTO documents ({columns}) VALUES ({values})"))
+    proposal = f"'{identity}', '{identity}', 1, '{{}}', '{{}}', 'user:ada', 9, ''"
+    connection.execute(text(f"INSERT INTO label_proposals VALUES ({proposal})"))
+
+
+async def test_what_is_there_already_is_vouched_for_as_it_stands(url: str) -> None:
+    database = database_at(url)
+    await database.write(_before_digests)
+    await database.close()
+
+    records = await Records.open(url, KEY)
+
+    assert await records.policies.texts(2) == RevisionTexts(model="m", rules="r")
+    with pytest.raises(UnknownRevisionError):
+        await records.policies.texts(1)
+    parties = [one.parties for one in await records.policies.revisions()]
+    assert parties == [("user:ada",), ("user:bob",)]
+    (waiting,) = await records.labels.proposals(document_id("file:a"))
+    assert waiting.parties == ("user:ada",)
+    await records.close()
