@@ -156,7 +156,7 @@ class PolicyDesk(PolicyViews):
         if self._four_eyes and not share_nobody(found.parties, authority):
             raise FourEyesError
         texts = await self._records.policies.texts(number)
-        source = await self._heavy(source_of, texts, authority.snapshot.schema)
+        source = await asyncio.to_thread(source_of, texts, authority.snapshot.schema)
         await self._judged(authority, source, propose=False)
         trial = _Trial(
             number=number,
@@ -286,7 +286,7 @@ class PolicyDesk(PolicyViews):
 
     async def _read(self, edit: Edit, base: RevisionTexts, authority: Authority) -> PolicySource:
         schema = authority.snapshot.schema
-        source = await self._heavy(lambda: bounded_source(edit.applied(base), schema))
+        source = await asyncio.to_thread(lambda: bounded_source(edit.applied(base), schema))
         if source.texts == base:
             raise UnchangedError
         return source
@@ -309,7 +309,7 @@ class PolicyDesk(PolicyViews):
             return
         snapshot = authority.snapshot
         texts = await self._records.policies.texts(snapshot.revision)
-        old = await self._heavy(source_of, texts, snapshot.schema)
+        old = await asyncio.to_thread(source_of, texts, snapshot.schema)
         found = await asyncio.to_thread(foreign_lines_changed, old, source, authority.tenant)
         if found:
             raise OverreachError(found)

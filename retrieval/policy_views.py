@@ -7,16 +7,17 @@ The laws of this file:
 2. That a revision is there, when it was made and whether it is in effect is no secret between
    tenants. Who made it and why is told to those whose rows it changes.
 3. A preview is on record, whoever asks and through whichever door.
-4. A policy is read in a thread, and few at a time, so that no question waits for it.
+4. A policy is read in a thread, so that no question waits for it. Previews, which need the right to
+   see alone, wait for one another and hold up no change.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 
 from acl.actions import Action
 from acl.records import (
@@ -32,7 +33,7 @@ from retrieval.authority import Asker, Authority, authority_of
 from retrieval.decisions import Decisions
 from retrieval.outlook import LookBack, outlook
 from retrieval.policy_edits import Edit
-from retrieval.policy_source import bounded_source, source_of
+from retrieval.policy_source import PolicySource, bounded_source, source_of
 from retrieval.preview import PolicyPreview
 from retrieval.revision_scope import concerns, of_tenant
 from retrieval.rule_changes import Difference, difference
@@ -42,11 +43,8 @@ EDITING: Final = (Action.POLICY_EDIT, Action.POLICY_ADMINISTER)
 ACTIVATING: Final = (Action.POLICY_ACTIVATE, Action.POLICY_ADMINISTER)
 SEEING: Final = (Action.POLICY_READ, *EDITING, Action.POLICY_ACTIVATE)
 
-READ_AT_ONCE: Final = 2
+PREVIEWS_AT_ONCE: Final = 2
 _KEPT: Final = 10_000
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +63,7 @@ class PolicyViews:
         self._records = records
         self._standing = standing
         self._decisions = decisions
-        self._reading = asyncio.Semaphore(READ_AT_ONCE)
+        self._previewing = asyncio.Semaphore(PREVIEWS_AT_ONCE)
         self._concerned: dict[tuple[int, str], bool] = {}
 
     async def authority(self, asker: Asker, now: datetime) -> Authority:
@@ -93,7 +91,7 @@ class PolicyViews:
         texts = await self._records.policies.texts(number)
         if authority.holds(Action.POLICY_ADMINISTER):
             return texts
-        source = await self._heavy(source_of, texts, authority.snapshot.schema)
+        source = await asyncio.to_thread(source_of, texts, authority.snapshot.schema)
         rules = of_tenant(source.policy, authority.tenant or "")
         return RevisionTexts(model=texts.model, rules=rules)
 
@@ -137,7 +135,7 @@ class PolicyViews:
             UnknownRevisionError: there is none of this number.
         """
         before, after = await self.texts(asker, old, now), await self.texts(asker, new, now)
-        return await self._heavy(difference, before, after)
+        return await asyncio.to_thread(difference, before, after)
 
     async def proof_of(self, asker: Asker, number: int, now: datetime) -> Proof | None:
         """Return how far the proof of a revision has come, if it was begun (law 1).
@@ -164,14 +162,9 @@ class PolicyViews:
             PolicyError: with every place that is refused.
         """
         authority = await self.seeing(asker, now)
-        in_effect, schema = authority.snapshot.revision, authority.snapshot.schema
-        if isinstance(wanted, Edit):
-            base = await self._records.policies.texts(in_effect)
-            source = await self._heavy(lambda: bounded_source(wanted.applied(base), schema))
-        else:
-            texts = await self._records.policies.texts(wanted)
-            source = await self._heavy(source_of, texts, schema)
-        async with self._reading:
+        in_effect = authority.snapshot.revision
+        async with self._previewing:
+            source = await self._wanted(wanted, authority)
             found = await outlook(self._records, authority, source.policy, back)
         event = authority.event(
             AuditKind.POLICY_PREVIEWED, Action.POLICY_READ, tenant=authority.tenant or ""
@@ -179,10 +172,13 @@ class PolicyViews:
         await self._records.audit.append(event)
         return Previewed(preview=found, revision=in_effect)
 
-    async def _heavy(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what reads a policy (law 4)."""
-        async with self._reading:
-            return await asyncio.to_thread(work, *args, **kwargs)
+    async def _wanted(self, wanted: int | Edit, authority: Authority) -> PolicySource:
+        schema = authority.snapshot.schema
+        if isinstance(wanted, Edit):
+            base = await self._records.policies.texts(authority.snapshot.revision)
+            return await asyncio.to_thread(lambda: bounded_source(wanted.applied(base), schema))
+        texts = await self._records.policies.texts(wanted)
+        return await asyncio.to_thread(source_of, texts, schema)
 
     async def _shown(
         self, authority: Authority, found: Iterable[PolicyRevision]
@@ -210,7 +206,7 @@ class PolicyViews:
                 return False
             if len(self._concerned) >= _KEPT:
                 self._concerned.clear()
-            self._concerned[key] = await self._heavy(
+            self._concerned[key] = await asyncio.to_thread(
                 concerns, before, after, tenant, authority.snapshot.schema
             )
         return self._concerned[key]
