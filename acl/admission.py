@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from acl.casbin_door import Effect, Row
@@ -17,8 +17,10 @@ from acl.decide import ACTION_COLUMNS, SUBJECT_ATTRIBUTES, check_columns
 from acl.errors import PolicyError, Refusal
 from acl.labels import normalise
 from acl.mentions import names_action
+from acl.partial import evaluated
 from acl.policy import MODEL_FILE, Policy
 from acl.role_chains import broken_links
+from acl.terms import Known, Rule, walk
 
 POLICY_FILE: Final = "policy.csv"
 EFFECTS: Final = ("allow", "deny")
@@ -58,7 +60,13 @@ def admit(policy: Policy) -> None:
     Raises:
         PolicyError: with every line, its column and the reason.
     """
-    refusals = [*_table(policy), *_rows(policy), *_subject(policy), *_actions(policy)]
+    refusals = [
+        *_table(policy),
+        *_rows(policy),
+        *_subject(policy),
+        *_actions(policy),
+        *_constants(policy),
+    ]
     refusals += [
         Refusal(_line(one.row), one.row.values[1][:40], one.reason, ROLE_COLUMNS[1])
         for one in broken_links(policy)
@@ -130,6 +138,29 @@ def _actions(policy: Policy) -> Iterator[Refusal]:
         for row in policy.rules:
             if not names_action(policy, row):
                 yield Refusal(_line(row), row.values[place][:40], NO_ACTION, column)
+
+
+def _constants(policy: Policy) -> Iterator[Refusal]:
+    """A condition that fails for everybody makes every request fail that comes to its row."""
+    columns = sorted({one.column for one in walk(policy.term) if isinstance(one, Rule)})
+    for row in policy.rules:
+        named = policy.named(row)
+        for column in columns:
+            for part in walk(policy.rule_terms[named[column]]):
+                if isinstance(part, Known) and (reason := _constant(part, named)):
+                    name = column.partition("_")[2]
+                    yield Refusal(_line(row), named[column][:40], reason, name)
+
+
+def _constant(part: Known, named: Mapping[str, str]) -> str:
+    """Return what is wrong with a part that the row alone decides, or nothing."""
+    match evaluated(part, named):
+        case None | [bool()]:
+            return ""
+        case []:
+            return "holds a part that raises, whoever asks for whatever"
+        case _:
+            return "holds a part that is neither true nor false, whoever asks for whatever"
 
 
 def _line(row: Row) -> str:

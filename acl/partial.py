@@ -170,7 +170,7 @@ def operands(term: Known | Touching) -> tuple[Known, ...]:
             return (term.operand,)
 
 
-def evaluated(term: Touching, row: Mapping[str, str]) -> list[object] | None:
+def evaluated(term: Known | Touching, row: Mapping[str, str]) -> list[object] | None:
     """Return the operands of `term` if the row alone decides them, for the check at load."""
     if any(one.asks for one in operands(term)):
         return None
