@@ -19,6 +19,7 @@ from acl.actions import Action
 from acl.corpus import Corpus
 from acl.difference import Conditions
 from acl.labels import Label, LabelSchema
+from acl.other_rights import Shift, other_rights
 from acl.policy import Policy
 from acl.predicate import Condition
 from acl.preview import PastRelease, Preview, ReleaseReview, preview, review_releases
@@ -41,12 +42,14 @@ class PolicyPreview:
         roles: for the subjects that stand for every role, one preview for each action.
         people: for the subjects that were given, likewise.
         releases: for what was released before.
+        rights: which of those who stand for roles gain or lose another action, on some label.
     """
 
     documents: int
     roles: tuple[Preview, ...]
     people: tuple[Preview, ...]
     releases: ReleaseReview
+    rights: tuple[Shift, ...] = ()
 
 
 async def corpus_of(
@@ -126,6 +129,7 @@ async def preview_policy(  # noqa: PLR0913 - two policies, who, on which documen
             roles=by_role,
             people=by_person,
             releases=review_releases(new, releases, corpus, readable=readable),
+            rights=other_rights(old, new, roles, at=at),
         )
 
     return await asyncio.to_thread(work)

@@ -12,6 +12,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from acl.errors import PolicyError, SchemaError
+from acl.other_rights import Shift
 from acl.preview import Change, Preview, Tally
 from acl.proof import Progress
 from acl.records import PolicyRevision, ProofState, StalePolicyError
@@ -272,6 +273,7 @@ def _print_preview(found: PolicyPreview, days: int) -> None:
     out.print(f"{found.documents} documents were looked at.")
     _print_changes("People seen lately", found.people)
     _print_changes("Roles that the policy knows", found.roles)
+    _print_rights(found.rights)
     refused = found.releases.refused
     said = f"{found.releases.releases} answers of the last {days} days: "
     out.print(said + (f"{len(refused)} would have been refused" if refused else "none refused"))
@@ -295,7 +297,18 @@ def _print_changes(title: str, previews: Sequence[Preview]) -> None:
     out.print(table(title, ("action", "who", "gains", "loses"), rows))
 
 
-def _who(change: Change) -> str:
+def _print_rights(shifts: Sequence[Shift]) -> None:
+    rows = [
+        (one.action, _who(one), "gains" if one.gained else "", "loses" if one.lost else "")
+        for one in shifts
+    ]
+    if not rows:
+        out.print("Other actions than reading: nothing changes.")
+        return
+    out.print(table("Other actions than reading", ("action", "who", "gains", "loses"), rows))
+
+
+def _who(change: Change | Shift) -> str:
     distinct = list(dict.fromkeys(map(_named, change.subjects)))
     more = f" and {len(distinct) - _NAMES} more" if len(distinct) > _NAMES else ""
     return "; ".join(distinct[:_NAMES]) + more

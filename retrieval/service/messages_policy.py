@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import Field, model_validator
 
+from acl.other_rights import Shift
 from acl.preview import Change, Preview, RefusedRelease, Tally
 from acl.proof import ProofReport
 from acl.records import PolicyRevision, Proof, RevisionTexts, Suspension
@@ -242,6 +243,28 @@ class RightsChange(Answered):
         )
 
 
+class OtherRight(Answered):
+    """Another action than reading that some subjects gain or lose, on labels that there could be.
+
+    What `document:tag` or `policy:edit` lets somebody do shows in no count of documents.
+    """
+
+    action: str
+    who: list[Who]
+    gained: bool
+    lost: bool
+
+    @classmethod
+    def of(cls, shift: Shift) -> OtherRight:
+        """Return the shift as it is sent."""
+        return cls(
+            action=shift.action,
+            who=[Who.of(one) for one in shift.subjects],
+            gained=shift.gained,
+            lost=shift.lost,
+        )
+
+
 class Refused(Answered):
     """A past answer that the proposed policy would not have given in full."""
 
@@ -269,6 +292,7 @@ class PreviewAnswer(Answered):
     documents: int
     roles: list[RightsChange]
     people: list[RightsChange]
+    rights: list[OtherRight] = Field(description="Other actions that roles gain or lose.")
     releases: int = Field(description="Past releases that were looked at.")
     refused: list[Refused]
     policy_revision: int
@@ -280,6 +304,7 @@ class PreviewAnswer(Answered):
             documents=found.documents,
             roles=list(_changes(found.roles)),
             people=list(_changes(found.people)),
+            rights=list(map(OtherRight.of, found.rights)),
             releases=found.releases.releases,
             refused=[Refused.of(one) for one in found.releases.refused],
             policy_revision=revision,

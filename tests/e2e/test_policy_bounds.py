@@ -151,6 +151,16 @@ def test_what_is_too_large_or_no_row_is_told_by_its_place(
         assert detail in answer.json()["errors"][0]["detail"]
 
 
+def test_a_preview_tells_of_other_actions_than_reading(shared: Service) -> None:
+    row = "p, user:eve, acme, /acme/none/*, policy:administer, True, allow"
+    with shared.as_(READER) as client:
+        found = client.post("/v1/policy:preview", json={"add": [row]}).json()
+    assert found["roles"] == []
+    (right,) = found["rights"]
+    assert (right["action"], right["gained"], right["lost"]) == ("policy:administer", True, False)
+    assert {one["subject"] for one in right["who"]} == {"user:eve"}
+
+
 def test_a_body_beyond_bounds_is_not_read(shared: Service) -> None:
     with shared.as_(READER) as client:
         answer = client.post("/v1/policy:preview", json={"rules": "x" * (9 * 1024 * 1024)})

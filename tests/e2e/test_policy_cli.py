@@ -69,6 +69,17 @@ def test_propose_preview_activate_and_roll_back(folder: Path) -> None:
     assert "was in effect" in log
 
 
+def test_a_preview_of_a_line_tells_of_other_actions(folder: Path) -> None:
+    line = "p, user:bob, acme, /acme/none/*, policy:administer, True, allow"
+    seen = " ".join(strongroom(folder, "policy", "preview", "--add", line).stdout.split())
+    assert "policy:administer" in seen
+    assert "gains" in seen
+    refused = strongroom(folder, "policy", "preview", "--add", line, "--add", 'p, "', code=1)
+    assert "added line 2" in refused.stderr
+    none = strongroom(folder, "policy", "preview", "--add", ROW.replace("finance", "none"))
+    assert "Other actions than reading: nothing changes." in none.stdout
+
+
 def test_a_policy_edited_in_its_folder_is_proposed_as_a_whole(folder: Path) -> None:
     edited = folder / "edited"
     shutil.copytree(folder / "policy", edited)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -25,6 +26,7 @@ from acl.records.chain import Chain
 from acl.records.migrate import alembic_config
 from acl.records.policy_types import digest_of
 from acl.records.system import database_at
+from retrieval.seeding import seeded
 from tests.integration.records import tampering
 from tests.integration.records.samples import KEY, NOW, document_id, event, in_effect, revision
 
@@ -195,3 +197,16 @@ async def test_what_is_there_already_is_vouched_for_as_it_stands(url: str) -> No
     (waiting,) = await records.labels.proposals(document_id("file:a"))
     assert waiting.parties == ("user:ada",)
     await records.close()
+
+
+async def test_an_installation_does_not_start_under_rules_that_were_altered(
+    records: Records, url: str
+) -> None:
+    folder = Path(__file__).parents[3] / "policy"
+    await seeded(records, folder, actor="service:test", now=NOW)
+    await disarm(url)
+    evil = "p, user:evil, *, /*, policy:administer, True, allow"
+    await tampering.run(url, f"UPDATE policy_revisions SET rules = rules || '{evil}'")
+
+    with pytest.raises(AlteredRevisionError):
+        await seeded(records, folder, actor="service:test", now=NOW)

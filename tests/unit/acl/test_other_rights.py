@@ -1,0 +1,57 @@
+"""Who gains or loses another action than reading, on some label that there could be."""
+
+from __future__ import annotations
+
+import pytest
+
+from acl.difference import Conditions
+from acl.other_rights import OTHERS, Shift, other_rights
+from acl.subject import Subject
+from tests.unit.acl.company_policy import ROWS, policy
+from tests.unit.acl.default_policy import ADA, EVE, NOW
+
+ROOT = "p, user:eve, acme, /*, policy:administer, True, allow\n"
+TAG = "p, group:everyone, *, /*, document:tag, r.obj.owner == r.sub.id, allow\n"
+
+
+def shifts(rows: str, *subjects: Subject, before: str = ROWS, steps: int = 200_000) -> list[Shift]:
+    old, new = Conditions(policy(before)), Conditions(policy(rows))
+    return list(other_rights(old, new, subjects, at=NOW, steps=steps))
+
+
+def test_an_administrator_that_is_made_is_told_of() -> None:
+    assert shifts(ROWS + ROOT, ADA, EVE) == [
+        Shift(action="policy:administer", subjects=(EVE,), gained=True, lost=False)
+    ]
+    assert shifts(ROWS, ADA, EVE, before=ROWS + ROOT) == [
+        Shift(action="policy:administer", subjects=(EVE,), gained=False, lost=True)
+    ]
+
+
+def test_those_to_whom_the_same_happens_are_told_of_together() -> None:
+    everybody = ROOT.replace("user:eve", "group:everyone").replace(
+        "True", "r.obj.classification <= r.sub.clearance"
+    )
+    (found,) = shifts(ROWS + everybody, ADA, EVE)
+    assert found.subjects == (ADA, EVE)
+
+
+def test_what_moves_is_gained_and_lost() -> None:
+    moved = TAG.replace("/*", "/acme/*").replace("r.obj.owner == r.sub.id", "True")
+    (found,) = shifts(ROWS.replace(TAG, moved), EVE)
+    assert (found.action, found.gained, found.lost) == ("document:tag", True, True)
+
+
+def test_reading_and_what_no_label_can_satisfy_are_left_out() -> None:
+    reading = "p, user:eve, acme, /*, document:read, True, allow\n"
+    nobody = ROOT.replace("True", "r.obj.classification > 2 && r.obj.classification < 3")
+    assert shifts(ROWS + reading, EVE) == []
+    assert shifts(ROWS + nobody, EVE) == []
+    assert shifts(ROWS, ADA, EVE) == []
+    assert "document:read" not in OTHERS
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_what_cannot_be_decided_is_told(steps: int) -> None:
+    (found,) = shifts(ROWS + ROOT, EVE, steps=steps)
+    assert (found.gained, found.lost) == (True, True)
