@@ -5,7 +5,8 @@ The laws of this file:
 1. The model, the schema and whatever else gives rows their meaning stay as they are.
 2. A row belongs to the tenant that it names. Rows of other tenants, and rows that name none, stay
    as they are: none comes, none goes, none changes places with another.
-3. A row that comes or goes compares the document with the asker, or says nothing of the asker. A
+3. No row that can be meant for `policy:administer` comes or goes.
+4. A row that comes or goes compares the document with the asker, or says nothing of the asker. A
    test of the asker alone could be made to pass for one person and for no profile. For the same
    reason what somebody has more of never gives them less.
 """
@@ -17,11 +18,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from acl.actions import Action
 from acl.admission import POLICY_FILE
 from acl.casbin_door import Row
 from acl.decide import TENANT_COLUMNS
 from acl.errors import Refusal
 from acl.expression import source
+from acl.mentions import can_mean
 from acl.partial import operands
 from acl.policy import MODEL_FILE, Policy
 from acl.terms import AllOf, AnyPart, Compare, Known, Negation, Rule, Term, walk
@@ -53,6 +56,7 @@ def undelegable(old: Policy, new: Policy, tenant: str) -> tuple[Refusal, ...]:
     changed = changed_rows(old, new)
     return (
         *(refusal for row in changed for refusal in _foreign(new, row, tenant)),
+        *(refusal for row in changed for refusal in _administering(new, row)),
         *_moved(old, new, tenant),
         *(refusal for row in changed for refusal in _asking(old, new, row)),
     )
@@ -100,8 +104,14 @@ def _moved(old: Policy, new: Policy, tenant: str) -> Iterator[Refusal]:
         yield Refusal(POLICY_FILE, "order", "rows of others may not change places")
 
 
+def _administering(policy: Policy, row: Row) -> Iterator[Refusal]:
+    if row.kind == f"p{policy.suffix}" and can_mean(policy, row, Action.POLICY_ADMINISTER):
+        reason = "only an administrator says who administers the policy"
+        yield Refusal(_line(row), Action.POLICY_ADMINISTER, reason)
+
+
 def _asking(old: Policy, new: Policy, row: Row) -> Iterator[Refusal]:
-    """Refuse what a row asks of the asker that no profile need answer (law 3)."""
+    """Refuse what a row asks of the asker that no profile need answer (law 4)."""
     if row.kind != f"p{new.suffix}":
         return
     named = new.named(row)

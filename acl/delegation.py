@@ -34,6 +34,7 @@ from acl.labels import Label
 from acl.policy import Policy
 from acl.predicate import NEVER, Condition, Constant, holds
 from acl.profiles import stands_for
+from acl.region import is_held
 from acl.subject import Subject
 from acl.touched import Touched
 from acl.trials import Asker, Calendar, askers
@@ -132,10 +133,11 @@ class _Question:
 
     def verdict(self, profiles: Iterable[Subject], limits: Limits) -> Verdict:
         """Apply the laws in their order."""
-        if isinstance(self._decided(Action.POLICY_ADMINISTER), Permitted):
+        schema = self.old.schema
+        if is_held(self._decided(Action.POLICY_ADMINISTER), schema):
             return ()
         decision = self._decided(self.right)
-        if not isinstance(decision, Permitted):
+        if not isinstance(decision, Permitted) or not is_held(decision, schema):
             return (self._refusal("the editor does not hold this right"),)
         refusals = undelegable(self.old, self.new, self.editor.tenant)
         if refusals:

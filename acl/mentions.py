@@ -152,16 +152,26 @@ def names_action(policy: Policy, row: Row) -> bool:
     The parts of the matcher that read nothing of the request but the action decide; where there is
     none, the row must name an action in full.
     """
-    _, columns = policy.names.request
-    asked = frozenset(f"{policy.names.request[0]}_{one}" for one in ACTION_COLUMNS & set(columns))
-    fences = tuple(_decided_by(policy, policy.conjuncts, asked))
-    if not fences:
+    if not _about_action(policy)[1]:
         return set(_actions(policy, row)) <= set(Action)
-    named = policy.named(row)
-    return any(
-        all(_passes(fence, {**dict.fromkeys(asked, str(action)), **named}) for fence in fences)
-        for action in Action
-    )
+    return any(can_mean(policy, row, action) for action in Action)
+
+
+def can_mean(policy: Policy, row: Row, action: str) -> bool:
+    """Say whether a row can be meant for `action`; in doubt it can."""
+    asked, fences = _about_action(policy)
+    if not fences:
+        named = set(_actions(policy, row))
+        return action in named or not named or not named <= set(Action)
+    names = {**dict.fromkeys(asked, str(action)), **policy.named(row)}
+    return all(_passes(fence, names) for fence in fences)
+
+
+def _about_action(policy: Policy) -> tuple[frozenset[str], tuple[ast.expr, ...]]:
+    """Return how the matcher names the action asked for, and its parts about nothing else."""
+    request, columns = policy.names.request
+    asked = frozenset(f"{request}_{one}" for one in ACTION_COLUMNS & set(columns))
+    return asked, tuple(_decided_by(policy, policy.conjuncts, asked))
 
 
 def _opening(policy: Policy) -> Sequence[tuple[str, Term]]:

@@ -104,8 +104,8 @@ class Authority:
         """Say whether the action is permitted on some label: the asker has a region for it."""
         if self.pinned is None:
             return True
-        decided = self.decisions.decide(self.snapshot, self.pinned.subject, action, self.now)
-        return isinstance(decided.decision, Permitted)
+        subject = self.pinned.subject
+        return self.decisions.decide(self.snapshot, subject, action, self.now).held
 
     def require_one(self, *actions: Action) -> None:
         """Check that one of the actions is permitted on some label.

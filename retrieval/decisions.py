@@ -17,29 +17,39 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 from acl.decide import decide, principals
 from acl.decision import Decision, Denied, DenyReason
 from acl.engine.filter import to_filter
 from acl.engine.wire import Filter
+from acl.labels import LabelSchema
+from acl.region import is_held
 from acl.subject import Subject
 from retrieval.snapshot import PolicySnapshot
 
 KEPT: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decided:
     """A decision and, where it permits, the engine's filter for it.
 
     Attributes:
         at: when it was taken.
+        schema: of the labels that it is about.
     """
 
     decision: Decision
     permit: Filter | None
     at: datetime
+    schema: LabelSchema
+
+    @cached_property
+    def held(self) -> bool:
+        """Whether the right is held on some label; found out when it is first asked."""
+        return is_held(self.decision, self.schema)
 
     def holds_at(self, now: datetime) -> bool:
         """Say whether the decision would be the same at `now` (law 2)."""
@@ -88,8 +98,9 @@ def _decided(snapshot: PolicySnapshot, subject: Subject, action: str, now: datet
             not_after=decision.not_after,
         )
     if isinstance(decision, Denied):
-        return Decided(decision, None, now)
-    return Decided(decision, to_filter(decision.predicate, snapshot.schema), now)
+        return Decided(decision, None, now, snapshot.schema)
+    permit = to_filter(decision.predicate, snapshot.schema)
+    return Decided(decision, permit, now, snapshot.schema)
 
 
 def _suspended(snapshot: PolicySnapshot, subject: Subject, now: datetime) -> bool:

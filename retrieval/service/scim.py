@@ -31,7 +31,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acl.actions import Action
-from acl.decision import Permitted
 from acl.errors import FilterTooLargeError, PolicyError, RequestError
 from acl.records import AuditEvent, AuditKind, Outcome, RecordsError
 from acl.records.directory import Edit
@@ -127,7 +126,7 @@ class ScimEndpoint:
         now = datetime.now(UTC)
         subject, snapshot = pinned.subject, pinned.snapshot
         decided = self._parts.decisions.decide(snapshot, subject, Action.DIRECTORY_EDIT, now)
-        permitted = isinstance(decided.decision, Permitted)
+        permitted = decided.held
         event = AuditEvent(
             kind=AuditKind.DIRECTORY,
             time=now,

@@ -202,6 +202,28 @@ async def test_a64_nobody_grants_what_they_do_not_hold(light: World) -> None:
     assert THREAD in await light.uris(sales, "supplier")
 
 
+async def test_a_right_that_no_label_can_meet_is_nobody_s(light: World) -> None:
+    mallory = replace(TENANT_ADMIN, id="user:mallory", groups=frozenset({"role:editor"}))
+    row = "p, user:mallory, acme, /acme/engineering/*, {}, r.obj.classification < 0, allow"
+    base, desk = await with_rights(light), desk_of(light)
+
+    with pytest.raises(OverreachError, match="only an administrator says who administers"):
+        await desk.propose(
+            mallory,
+            Edit(add=(row.format("policy:administer"),)),
+            expected=base,
+            reason="tidy",
+            now=NOW,
+        )
+    rows = (*RIGHTS, *(row.format(one) for one in ("policy:administer", "policy:read")))
+    await put_in_effect(light.records, changed(POLICY, light.schema, add=rows), now=NOW)
+    nobody = replace(mallory, groups=frozenset())
+    with pytest.raises(ForbiddenError):
+        await desk.seeing(nobody, NOW)
+    with pytest.raises(ForbiddenError):
+        await desk.reinstate(nobody, "acme", "role:x", NOW)
+
+
 async def test_an_administrator_of_a_tenant_does_not_see_the_rules_of_another(
     light: World,
 ) -> None:

@@ -134,10 +134,80 @@ def test_nobody_is_cleared_higher_than_the_editor() -> None:
     assert "where the editor may not change the policy" in found.sentence
 
 
-def test_an_editor_cannot_widen_their_own_region_or_administer() -> None:
-    for right in ("policy:edit", "policy:administer"):
-        row = f"p, user:editor, acme, /*, {right}, True, allow"
-        assert f"gain `{right}`" in overreach(adding(row)).sentence
+def test_an_editor_cannot_widen_their_own_region() -> None:
+    row = "p, user:editor, acme, /*, policy:edit, True, allow"
+    assert "gain `policy:edit`" in overreach(adding(row)).sentence
+
+
+NOWHERE: Final = (
+    "r.obj.classification < 0",
+    '"r.obj.tenant == ""zz"""',
+    "r.obj.classification > 1 && r.obj.classification < 1",
+)
+
+
+@pytest.mark.parametrize("when", ["True", *NOWHERE])
+def test_who_administers_is_not_delegated_even_under_a_condition_no_label_meets(when: str) -> None:
+    row = f"p, user:editor, acme, /acme/finance/*, policy:administer, {when}, allow"
+    own = "only an administrator says who administers the policy"
+
+    assert own in refused(adding(row))
+    assert own in refused(without(row.replace("editor", "other"),
+                                  base=(*BASE, row.replace("editor", "other"))))  # fmt: skip
+
+
+def test_an_action_s_pattern_that_administering_fits_is_not_delegated() -> None:
+    model = MODEL.replace("r.act == p.act", "keyMatch(r.act, p.act)")
+    row = "p, user:editor, acme, /acme/finance/*, {}, True, allow"
+    old = policy(*BASE, model=model)
+
+    for action in ("policy:*", "*", "policy:administer"):
+        told = refused(asked(old, policy(*BASE, row.format(action), model=model)))
+        assert "`policy:administer`" in told
+    overreach(asked(old, policy(*BASE, row.format("document:r*"), model=model)))
+
+
+def test_a_model_that_compares_no_action_leaves_what_a_row_means_in_doubt() -> None:
+    model = MODEL.replace("r.act == p.act", '(r.act == p.act || r.sub.id == "user:nobody")')
+    old = policy(*BASE, model=model)
+
+    for action in ("anything", "policy:administer"):
+        row = f"p, group:x, acme, /acme/finance/*, {action}, True, allow"
+        assert "`policy:administer`" in refused(asked(old, policy(*BASE, row, model=model)))
+
+
+@pytest.mark.parametrize("when", NOWHERE)
+def test_a_right_that_holds_for_no_label_is_not_held(when: str) -> None:
+    row = "p, user:eve, acme, /*, {}, {}, allow"
+    administers, edits = (row.format(one, when) for one in ("policy:administer", "policy:edit"))
+    eve = replace(EDITOR, id="user:eve")
+
+    assert "does not hold this right" in refused(
+        adding(GIVES, base=(*BASE, administers, edits), editor=eve)
+    )
+
+
+def test_who_is_denied_wherever_they_are_allowed_does_not_administer() -> None:
+    base = (
+        *BASE,
+        "p, group:admins, acme, /acme/*, policy:administer, True, allow",
+        "p, user:eve, acme, /*, policy:administer, r.obj.classification >= 0, deny",
+    )
+    eve = replace(EDITOR, id="user:eve", groups=frozenset({"group:admins"}))
+
+    assert "does not hold this right" in refused(adding(GIVES, base=base, editor=eve))
+
+
+def test_a_person_and_an_agent_without_a_label_in_common_do_not_administer() -> None:
+    base = (
+        *BASE,
+        "p, user:eve, acme, /acme/finance/*, policy:administer, True, allow",
+        "p, agent:helper, acme, /acme/legal/*, policy:administer, True, allow",
+    )
+    agent = replace(EDITOR, id="agent:helper")
+
+    eve = replace(EDITOR, id="user:eve", actors=(agent,))
+    assert "does not hold this right" in refused(adding(GIVES, base=base, editor=eve))
 
 
 def test_what_is_taken_lies_in_the_region_even_if_the_editor_does_not_hold_it() -> None:

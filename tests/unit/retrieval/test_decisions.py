@@ -100,3 +100,20 @@ def test_who_is_denied_has_no_filter(snapshot: PolicySnapshot) -> None:
 
     assert isinstance(decided.decision, Denied)
     assert decided.permit is None
+
+
+def test_a_right_is_held_where_some_label_can_meet_its_condition(tmp_path: Path) -> None:
+    rows = (POLICY / "policy.csv").read_text() + (
+        "p, user:eve, acme, /*, directory:edit, r.obj.classification < 0, allow\n"
+    )
+    for name in ("model.conf", "labels.toml"):
+        (tmp_path / name).write_text((POLICY / name).read_text())
+    (tmp_path / "policy.csv").write_text(rows)
+    changed = PolicySnapshot(policy=read_source(tmp_path).policy, revision=2)
+    decisions, eve = Decisions(), replace(SAM, id="user:eve")
+
+    nowhere = decisions.decide(changed, eve, "directory:edit", NOW)
+    assert isinstance(nowhere.decision, Permitted)
+    assert not nowhere.held
+    assert decisions.decide(changed, eve, READ, NOW).held
+    assert not decisions.decide(changed, SAM, "directory:edit", NOW).held
