@@ -16,7 +16,7 @@ from acl.casbin_door import Effect, Row
 from acl.decide import ACTION_COLUMNS, SUBJECT_ATTRIBUTES, check_columns
 from acl.errors import PolicyError, Refusal
 from acl.labels import normalise
-from acl.mentions import names_action
+from acl.mentions import Meanings
 from acl.partial import evaluated
 from acl.policy import MODEL_FILE, Policy
 from acl.role_chains import broken_links
@@ -132,11 +132,12 @@ def _subject(policy: Policy) -> Iterator[Refusal]:
 
 def _actions(policy: Policy) -> Iterator[Refusal]:
     """A rule for an action that does not exist matches no request; a deny would deny nothing."""
+    meanings = Meanings(policy)
     for place, column in enumerate(policy.names.policy[1]):
         if column not in ACTION_COLUMNS:
             continue
         for row in policy.rules:
-            if not names_action(policy, row):
+            if not meanings.known(row):
                 yield Refusal(_line(row), row.values[place][:40], NO_ACTION, column)
 
 

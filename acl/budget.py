@@ -13,7 +13,7 @@ class UndecidedError(AclError):
 
 @dataclass(slots=True)
 class Budget:
-    """How many steps may still be taken."""
+    """How many steps may still be taken; a step takes about a microsecond."""
 
     left: int
 
@@ -25,4 +25,4 @@ class Budget:
         """
         self.left -= steps
         if self.left < 0:
-            raise UndecidedError("the conditions are too many to compare; change less at a time")
+            raise UndecidedError("this is too much to decide; make the change smaller")

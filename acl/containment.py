@@ -85,14 +85,21 @@ def escapee_of(
     outers: Iterable[Condition],
     schema: LabelSchema,
     *,
-    budget: int = STEPS,
+    budget: int | Budget = STEPS,
 ) -> Label | None:
     """Return a label that satisfies all of `inners` and none of `outers`, or nothing.
+
+    Args:
+        inners: what the label satisfies.
+        outers: what it does not.
+        schema: which labels there can be.
+        budget: the steps of this search alone, or those that it shares with others.
 
     Raises:
         UndecidedError: the search would take more than `budget` steps.
     """
-    wanted, unwanted, left = tuple(inners), tuple(outers), Budget(budget)
+    wanted, unwanted = tuple(inners), tuple(outers)
+    left = budget if isinstance(budget, Budget) else Budget(budget)
     translation = _Translation(schema, left)
     formulas = [translation.of(one, sign=True) for one in wanted]
     formulas += [translation.of(one, sign=False) for one in unwanted]

@@ -7,9 +7,11 @@ The laws of this file:
    their *region*: the labels about whose access they decide. Of the policy they may touch only what
    `acl.delegable` admits: rows of their own tenant.
 3. For every profile, action and moment from now on: whatever somebody gains lies in the region,
-   and in what the editor holds themself today; whatever somebody loses lies in the region. This
-   is decided for all labels that there could be, under the policy in effect before the change.
-4. What cannot be decided is refused.
+   and in what the editor holds themself both today and at that moment; whatever somebody loses
+   lies in the region. This is decided for all labels that there could be, under the policy in
+   effect before the change.
+4. What cannot be decided is refused, and so is what would take too long: all the work of one
+   question is taken from one budget.
 
 On whom and when a change is tried is the business of `acl.trials`.
 """
@@ -23,9 +25,9 @@ from typing import Final, TypeAlias
 
 from acl.actions import Action
 from acl.admission import POLICY_FILE
-from acl.budget import UndecidedError
+from acl.budget import Budget, UndecidedError
 from acl.conditions import all_of
-from acl.containment import STEPS, escapee_of
+from acl.containment import escapee_of
 from acl.decide import ACTION_COLUMNS, decide
 from acl.decision import Decision, Permitted
 from acl.delegable import undelegable
@@ -37,23 +39,15 @@ from acl.profiles import stands_for
 from acl.region import is_held
 from acl.subject import Subject
 from acl.touched import Touched
-from acl.trials import Asker, Calendar, askers
+from acl.trials import Calendar, Company
 
+STEPS: Final = 3_000_000
+"""Steps of one question; a step takes about a microsecond."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long a question may take before the answer is that it cannot be decided.
-
-    Attributes:
-        decisions: for all profiles; each takes about a millisecond at a hundred rules.
-        steps: of one comparison.
-    """
-
-    decisions: int = 100_000
-    steps: int = STEPS
-
-
-LIMITS: Final = Limits()
+_DECISION: Final = 150
+_GROUP: Final = 2
+_RULE: Final = 40
+"""Steps for a decision, for rows that are addressed to one name, for a row that contributes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +80,7 @@ def may_propose(  # noqa: PLR0913 - each is a part of the question
     *,
     profiles: Iterable[Subject],
     at: datetime,
-    limits: Limits = LIMITS,
+    steps: int = STEPS,
 ) -> Verdict:
     """Say what stands against `editor` proposing `new` instead of `old`, if anything does.
 
@@ -96,13 +90,13 @@ def may_propose(  # noqa: PLR0913 - each is a part of the question
         editor: whose rights count.
         profiles: the subjects that stand for every role under both policies, in every tenant.
         at: now.
-        limits: how long it may take.
+        steps: how long it may take.
 
     Raises:
         RequestError, FilterTooLargeError: the editor's own rights cannot be decided upon.
     """
     question = _Question(old, new, editor, Action.POLICY_EDIT, at)
-    return question.verdict(profiles, limits)
+    return question.verdict(profiles, Budget(steps))
 
 
 def may_activate(  # noqa: PLR0913 - each is a part of the question
@@ -112,7 +106,7 @@ def may_activate(  # noqa: PLR0913 - each is a part of the question
     *,
     profiles: Iterable[Subject],
     at: datetime,
-    limits: Limits = LIMITS,
+    steps: int = STEPS,
 ) -> Verdict:
     """Say what stands against `editor` letting `new` take effect, if anything does.
 
@@ -120,7 +114,7 @@ def may_activate(  # noqa: PLR0913 - each is a part of the question
         RequestError, FilterTooLargeError: the editor's own rights cannot be decided upon.
     """
     question = _Question(old, new, editor, Action.POLICY_ACTIVATE, at)
-    return question.verdict(profiles, limits)
+    return question.verdict(profiles, Budget(steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +125,7 @@ class _Question:
     right: Action
     at: datetime
 
-    def verdict(self, profiles: Iterable[Subject], limits: Limits) -> Verdict:
+    def verdict(self, profiles: Iterable[Subject], budget: Budget) -> Verdict:
         """Apply the laws in their order."""
         schema = self.old.schema
         if is_held(self._decided(Action.POLICY_ADMINISTER), schema):
@@ -142,10 +136,8 @@ class _Question:
         refusals = undelegable(self.old, self.new, self.editor.tenant)
         if refusals:
             return refusals
-        trial = _Trial(self, decision.predicate, limits.steps, limits.decisions)
         try:
-            everybody = askers(self.old, self.new, profiles, self.editor.tenant)
-            return trial.overreach(everybody) or ()
+            return _Trial(self, decision.predicate, budget).overreach(profiles) or ()
         except UndecidedError as error:
             return (self._refusal(str(error)),)
 
@@ -160,77 +152,81 @@ class _Question:
 class _Trial:
     question: _Question
     region: Condition
-    steps: int
-    left: int
-    _held: dict[str, Condition] = field(default_factory=dict)
-    _proved: set[tuple[Condition, Condition, str]] = field(default_factory=set)
+    budget: Budget
+    _held: dict[tuple[str, datetime], Condition] = field(default_factory=dict)
+    _proved: set[tuple[Condition, Condition, str, datetime]] = field(default_factory=set)
 
-    def overreach(self, askers: Iterable[Asker]) -> Overreach | None:
+    def overreach(self, profiles: Iterable[Subject]) -> Overreach | None:
         """Return the first thing that goes too far."""
-        old, new, at = self.question.old, self.question.new, self.question.at
-        touched, calendar = Touched(old, new), Calendar((old, new), at)
+        old, new, editor = self.question.old, self.question.new, self.question.editor
+        company = Company(old, new, editor, self.budget)
+        touched, calendar = Touched(old, new, self.budget), Calendar((old, new), self.question.at)
         actions = tuple(_actions(old, new))
-        for asker in askers:
-            for moment in calendar.moments(asker.subject):
-                for action in touched.by(asker, actions, moment):
-                    found = self._compared(asker.subject, action, moment)
+        for subject in company.askers(profiles):
+            # The editor's rights come and go too, and with them what they can give.
+            for moment in calendar.moments(subject, editor, *editor.actors):
+                for action in touched.by(subject, actions, moment):
+                    found = self._compared(subject, action, moment)
                     if found is not None:
                         return found
         return None
 
     def _compared(self, subject: Subject, action: str, moment: datetime) -> Overreach | None:
         both = self.question.old, self.question.new
-        self.left -= 1
-        if self.left < 0:
-            raise UndecidedError("the change is about too many roles and moments; make it smaller")
-        before, after = (_condition(one, subject, action, moment) for one in both)
-        if before == after or (before, after, action) in self._proved:
+        before, after = (self._condition(one, subject, action, moment) for one in both)
+        key = before, after, action, moment
+        if before == after or key in self._proved:
             return None
-        found = self._found(before, after, action)
+        found = self._found(*key)
         if found is None:
-            self._proved.add((before, after, action))
+            self._proved.add(key)
             return None
         what, label = found
-        who, when = (
-            _who(subject),
-            "" if moment == self.question.at else f" from {moment:%Y-%m-%d %H:%M:%S}",
-        )
+        when = "" if moment == self.question.at else f" from {moment:%Y-%m-%d %H:%M:%S}"
         return Overreach(
-            sentence=f"{who} would {what}{when}",
+            sentence=f"{_who(subject)} would {what}{when}",
             profile=subject,
             action=action,
             at=moment,
             label=label,
         )
 
-    def _found(self, before: Condition, after: Condition, action: str) -> tuple[str, Label] | None:
+    def _found(
+        self, before: Condition, after: Condition, action: str, moment: datetime
+    ) -> tuple[str, Label] | None:
         """Return what goes too far, and a label on which it does."""
-        schema, held = self.question.old.schema, self._of_editor(action)
-        gained = escapee_of([after], [before, all_of(self.region, held)], schema, budget=self.steps)
+        schema, held = self.question.old.schema, self._of_editor(action, moment)
+        rightful = all_of(self.region, held)
+        gained = escapee_of([after], [before, rightful], schema, budget=self.budget)
         if gained is not None:
-            beyond = _REGION if not _holds(self.region, gained) else "does not hold it themself"
+            beyond = "does not hold it themself" if _holds(self.region, gained) else _REGION
             return f"gain `{action}` where the editor {beyond}", gained
-        lost = escapee_of([before], [after, self.region], schema, budget=self.steps)
+        lost = escapee_of([before], [after, self.region], schema, budget=self.budget)
         return None if lost is None else (f"lose `{action}` where the editor {_REGION}", lost)
 
-    def _of_editor(self, action: str) -> Condition:
-        """Return what the editor holds today, under the policy in effect."""
-        if action not in self._held:
-            asked = self.question
-            self._held[action] = _condition(asked.old, asked.editor, action, asked.at)
-        return self._held[action]
+    def _of_editor(self, action: str, moment: datetime) -> Condition:
+        """Return what the editor holds both today and at a moment, as things stand."""
+        if (action, moment) not in self._held:
+            old, editor = self.question.old, self.question.editor
+            moments = {self.question.at, moment}
+            held = [self._condition(old, editor, action, one) for one in sorted(moments)]
+            self._held[action, moment] = all_of(*held)
+        return self._held[action, moment]
+
+    def _condition(self, policy: Policy, subject: Subject, action: str, at: datetime) -> Condition:
+        """Return where a subject may do something; a request that fails is refused: nowhere."""
+        self.budget.spend(_DECISION + _GROUP * len(policy.groups))
+        try:
+            decision = decide(policy, subject, action, at)
+        except (RequestError, FilterTooLargeError):
+            return NEVER
+        if not isinstance(decision, Permitted):
+            return NEVER
+        self.budget.spend(_RULE * len(decision.rules))
+        return decision.predicate
 
 
 _REGION: Final = "may not change the policy"
-
-
-def _condition(policy: Policy, subject: Subject, action: str, at: datetime) -> Condition:
-    """Return where a subject may do something; a request that fails is refused, so nowhere."""
-    try:
-        decision = decide(policy, subject, action, at)
-    except (RequestError, FilterTooLargeError):
-        return NEVER
-    return decision.predicate if isinstance(decision, Permitted) else NEVER
 
 
 def _holds(condition: Condition, label: Label) -> bool:

@@ -45,6 +45,8 @@ class Mentions:
         texts: every text that an asker or a label can be compared with.
         numbers: every whole number in an expression, both with and without its sign.
         everyone: the identities among the texts.
+        spoken: the identities that a condition on labels can tell from others: those in the texts
+            of rules, in the matcher, and in columns that address nobody.
         actions: the texts in the rows' columns for the action.
         asks_clearance: whether a clearance between the lowest and the highest can matter.
     """
@@ -65,6 +67,7 @@ class Mentions:
         self.texts = self._always.union(*(texts for _, texts in self._rows))
         self.actions = frozenset(text for row in policy.rules for text in _actions(policy, row))
         self.everyone = frozenset(filter(is_named, self.texts))
+        self.spoken = frozenset(filter(is_named, self._beside_addressees()))
         self.asks_clearance = _asks_clearance(policy, trees)
         self._in_tenant: dict[str, frozenset[frozenset[str]]] = {}
 
@@ -77,12 +80,21 @@ class Mentions:
     def _named_in(self, tenant: str) -> frozenset[frozenset[str]]:
         found = {frozenset({name}) for name in filter(is_named, self._always)}
         for row, texts in self._rows:
-            if self._applies(row, tenant):
+            if self.applies(row, tenant):
                 names = frozenset(filter(is_named, texts))
                 found |= {frozenset({name}) for name in names}
                 if row.kind == self._deciding and names:
                     found.add(names)
         return frozenset(found)
+
+    def _beside_addressees(self) -> Iterator[str]:
+        yield from self._always
+        for texts in self._spoken.values():
+            yield from texts
+        for row in self._policy.rules:
+            for column, text in self._policy.named(row).items():
+                if column.partition("_")[2] not in SUBJECT_COLUMNS:
+                    yield text
 
     def _texts(self, row: Row) -> frozenset[str]:
         if row.kind != self._deciding:
@@ -91,7 +103,8 @@ class Mentions:
         plain = (text for name, text in columns.items() if name not in self._rules)
         return frozenset(plain).union(*(self._spoken[columns[one]] for one in self._rules))
 
-    def _applies(self, row: Row, tenant: str) -> bool:
+    def applies(self, row: Row, tenant: str) -> bool:
+        """Say whether a row can apply in `tenant`; in doubt it does."""
         definition = self._policy.model.roles.get(row.kind)
         if definition is not None:
             if definition.arity == 2:  # noqa: PLR2004 - a link without a domain
@@ -146,32 +159,37 @@ def _numbers(tree: ast.expr) -> Iterator[int]:
             yield from (whole, -whole)
 
 
-def names_action(policy: Policy, row: Row) -> bool:
-    """Say whether a row can be meant for some action.
+class Meanings:
+    """For which actions the rows of a policy can be meant."""
 
-    The parts of the matcher that read nothing of the request but the action decide; where there is
-    none, the row must name an action in full.
-    """
-    if not _about_action(policy)[1]:
-        return set(_actions(policy, row)) <= set(Action)
-    return any(can_mean(policy, row, action) for action in Action)
+    def __init__(self, policy: Policy) -> None:
+        """Find the parts of the matcher that read nothing of the request but the action."""
+        self._policy = policy
+        request, columns = policy.names.request
+        self._asked = frozenset(f"{request}_{one}" for one in ACTION_COLUMNS & set(columns))
+        self._fences = tuple(_decided_by(policy, policy.conjuncts, self._asked))
+        named = {text for row in policy.rules for text in _actions(policy, row)}
+        self._every = frozenset({*map(str, Action), *named})
 
+    def of(self, row: Row) -> frozenset[str]:
+        """Return every action that a row can be meant for; in doubt all."""
+        if not self._fences:
+            return self._every
+        columns = self._policy.named(row)
+        return frozenset(action for action in self._every if self._passes(columns, action))
 
-def can_mean(policy: Policy, row: Row, action: str) -> bool:
-    """Say whether a row can be meant for `action`; in doubt it can."""
-    asked, fences = _about_action(policy)
-    if not fences:
-        named = set(_actions(policy, row))
-        return action in named or not named or not named <= set(Action)
-    names = {**dict.fromkeys(asked, str(action)), **policy.named(row)}
-    return all(_passes(fence, names) for fence in fences)
+    def _passes(self, columns: Mapping[str, object], action: str) -> bool:
+        names = {**dict.fromkeys(self._asked, action), **columns}
+        return all(_passes(fence, names) for fence in self._fences)
 
+    def known(self, row: Row) -> bool:
+        """Say whether a row can be meant for an action that there is.
 
-def _about_action(policy: Policy) -> tuple[frozenset[str], tuple[ast.expr, ...]]:
-    """Return how the matcher names the action asked for, and its parts about nothing else."""
-    request, columns = policy.names.request
-    asked = frozenset(f"{request}_{one}" for one in ACTION_COLUMNS & set(columns))
-    return asked, tuple(_decided_by(policy, policy.conjuncts, asked))
+        Where no part of the matcher decides, the row must name one in full.
+        """
+        if not self._fences:
+            return set(_actions(self._policy, row)) <= set(Action)
+        return not self.of(row).isdisjoint(Action)
 
 
 def _opening(policy: Policy) -> Sequence[tuple[str, Term]]:

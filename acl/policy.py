@@ -183,7 +183,7 @@ class _Loader:
             term=term,
             conjuncts=_conjuncts(model.matchers[f"m{self.suffix}"], term),
             opening=opening,
-            groups=_groups(opening, rules, columns),
+            groups=groups_of(opening, rules, columns),
             rule_terms=terms,
             graphs=graphs,
             matching=self.matching,
@@ -374,9 +374,10 @@ def _opening(term: Term) -> Term:
     return AllOf(tuple(takewhile(lambda part: known_columns(part) is not None, parts)))
 
 
-def _groups(
+def groups_of(
     opening: Term, rules: Sequence[Row], columns: tuple[str, ...]
 ) -> tuple[tuple[int, ...], ...]:
+    """Return the positions of the rows on which the opening of the matcher cannot differ."""
     read_by = known_columns(opening) or frozenset()
     places = [place for place, name in enumerate(columns) if name in read_by]
     groups: dict[tuple[str, ...], list[int]] = {}

@@ -50,7 +50,7 @@ def profiles(
     known, by_labels = [mentions_of(policy) for policy in policies], _by_tenant(labels)
     everyone = frozenset[str]().union(*(one.everyone for one in known))
     listed = frozenset[str]().union(*(names for each in by_labels.values() for names in each))
-    strange = _stranger(everyone | listed)
+    strange = fresh(_STRANGER, everyone | listed)
     levels = _levels(clearances, every=any(one.asks_clearance for one in known))
     sets = _sets(frozenset(sorted(compartments)[:MAX_GROUPS]), known)
     found: list[Subject] = []
@@ -67,12 +67,13 @@ def stands_for(profile: Subject) -> tuple[str, ...]:
     return tuple(sorted(profile.groups)) or (profile.id,)
 
 
-def _stranger(taken: Collection[str]) -> str:
-    number, name = 1, _STRANGER
-    while name in taken:
+def fresh(name: str, taken: Collection[str]) -> str:
+    """Return `name`, with a number behind it if it is taken."""
+    number, found = 1, name
+    while found in taken:
         number += 1
-        name = f"{_STRANGER}-{number}"
-    return name
+        found = f"{name}-{number}"
+    return found
 
 
 def _levels(clearances: Iterable[int], *, every: bool) -> tuple[int, ...]:

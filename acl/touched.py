@@ -7,58 +7,61 @@ none of these differs between two policies, neither does the decision. In doubt 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
-from acl.casbin_door import PatternedRoleGraph, Row
-from acl.compiler import Residual, residuals
+from acl.budget import Budget
+from acl.compiler import residuals
 from acl.decide import request_of
+from acl.delegable import in_order
 from acl.errors import RequestError
-from acl.outcome import Outcome
-from acl.policy import Policy
+from acl.mentions import Meanings
+from acl.policy import Policy, groups_of
 from acl.subject import Subject
-from acl.trials import Asker, kinds_beyond_askers
+
+_LOOK: Final = 50
+"""Steps for looking at one asker's roles, or at one action."""
+
+_GROUP: Final = 4
+"""Steps for looking whether rows of one kind are addressed to an asker."""
 
 
 class Touched:
-    """Whom a change can touch; the two policies share model and schema."""
+    """Whom a change can touch that `acl.delegable` admits: its links are about askers alone."""
 
-    def __init__(self, old: Policy, new: Policy) -> None:
+    def __init__(self, old: Policy, new: Policy, budget: Budget) -> None:
         """Compare the rows."""
-        self._old, self._new = old, new
-        self._denied: dict[tuple[Subject, str, datetime], bool] = {}
+        self._old, self._new, self._budget = old, new, budget
         self._sides = _sides(old, new)
-        self._kinds = [kind for kind in old.model.roles if _of(old, {kind}) != _of(new, {kind})]
-        general = kinds_beyond_askers(old) | kinds_beyond_askers(new)
-        self._everybody = any(
-            kind in general or isinstance(old.graphs[kind], PatternedRoleGraph)
-            for kind in self._kinds
+        self._kinds = [kind for kind in old.model.roles if _of(old, kind) != _of(new, kind)]
+        self._meant = frozenset[str]().union(
+            *(Meanings(side).of(row) for side in self._sides or () for row in side.rules)
         )
 
-    def by(self, asker: Asker, actions: Iterable[str], at: datetime) -> Iterator[str]:
+    def by(self, subject: Subject, actions: Iterable[str], at: datetime) -> Iterator[str]:
         """Yield those of `actions` about which an asker may be decided otherwise than before."""
-        subject, beside = asker.subject, asker.beside
-        left = [one for one in actions if beside is None or self._denied_otherwise(beside, one, at)]
-        sides = self._sides if left and not self._reaches_others(subject, at) else None
-        for action in left:
-            if sides is None or any(_left(side, subject, action, at) != [] for side in sides):
+        if self._sides is None or self._reaches_others(subject, at):
+            yield from actions
+            return
+        for action in actions:
+            if action in self._meant and any(
+                self._applies(side, subject, action, at) for side in self._sides
+            ):
                 yield action
 
-    def _denied_otherwise(self, subject: Subject, action: str, at: datetime) -> bool:
-        key = subject, action, at
-        if key not in self._denied:
-            self._denied[key] = self._denies_otherwise(*key)
-        return self._denied[key]
-
-    def _denies_otherwise(self, subject: Subject, action: str, at: datetime) -> bool:
-        if self._sides is None or self._reaches_others(subject, at):
-            before, after = (_denials(one, subject, action, at) for one in (self._old, self._new))
-            return before is None or before != after
-        return any(_denials(side, subject, action, at) != frozenset() for side in self._sides)
+    def _applies(self, side: Policy, subject: Subject, action: str, at: datetime) -> bool:
+        """Say whether a rule that only one policy has may be true or raise for an asker."""
+        self._budget.spend(_LOOK + _GROUP * len(side.groups))
+        try:
+            return residuals(side, request_of(side, subject, action, at), at) != []
+        except RequestError:
+            return True
 
     def _reaches_others(self, subject: Subject, at: datetime) -> bool:
-        return self._everybody or any(
+        self._budget.spend(_LOOK * (1 + len(self._kinds)))
+        return any(
             before.reached(name, domain, at) != after.reached(name, domain, at)
             for before, after in (
                 (self._old.graphs[one], self._new.graphs[one]) for one in self._kinds
@@ -68,31 +71,13 @@ class Touched:
         )
 
 
-def _left(policy: Policy, subject: Subject, action: str, at: datetime) -> list[Residual] | None:
-    """Return the rules that are not plainly false, or nothing if that cannot be said."""
-    try:
-        return residuals(policy, request_of(policy, subject, action, at), at)
-    except RequestError:
-        return None
-
-
-def _denials(
-    policy: Policy, subject: Subject, action: str, at: datetime
-) -> frozenset[Outcome] | None:
-    """Return what is left of the rules that deny or that can raise, or nothing as above."""
-    left = _left(policy, subject, action, at)
-    if left is None:
-        return None
-    return frozenset(one.outcome for one in left if one.effect != "allow" or not one.outcome.total)
-
-
-def _of(policy: Policy, kinds: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
-    return [(row.kind, row.values) for row in policy.rows if row.kind in kinds]
+def _of(policy: Policy, kind: str) -> list[tuple[str, ...]]:
+    return [row.values for row in policy.rows if row.kind == kind]
 
 
 def _sides(old: Policy, new: Policy) -> tuple[Policy, ...] | None:
     """Return the rules that only one policy has, or nothing if the order of the others matters."""
-    if not old.rules or not new.rules or not _in_order(old.rules, new.rules):
+    if not old.rules or not new.rules or not in_order(old.rules, new.rules):
         return None
     before, after = ({row.values for row in policy.rules} for policy in (old, new))
     return (*_only(old, before - after), *_only(new, after - before))
@@ -101,11 +86,5 @@ def _sides(old: Policy, new: Policy) -> tuple[Policy, ...] | None:
 def _only(policy: Policy, values: set[tuple[str, ...]]) -> Iterator[Policy]:
     rules = tuple(row for row in policy.rules if row.values in values)
     if rules:
-        yield replace(policy, rules=rules, groups=tuple((place,) for place in range(len(rules))))
-
-
-def _in_order(old: Sequence[Row], new: Sequence[Row]) -> bool:
-    """Say whether the rules that both have come in the same order, and as often."""
-    before, after = [row.values for row in old], [row.values for row in new]
-    both = set(before) & set(after)
-    return [one for one in before if one in both] == [one for one in after if one in both]
+        groups = groups_of(policy.opening, rules, policy.columns)
+        yield replace(policy, rules=rules, groups=groups)
