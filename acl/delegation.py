@@ -41,12 +41,12 @@ from acl.subject import Subject
 from acl.touched import Touched
 from acl.trials import Calendar, Company
 
-STEPS: Final = 3_000_000
+STEPS: Final = 4_000_000
 """Steps of one question; a step takes about a microsecond."""
 
-_DECISION: Final = 150
-_GROUP: Final = 2
-_RULE: Final = 40
+_DECISION: Final = 300
+_GROUP: Final = 25
+_RULE: Final = 60
 """Steps for a decision, for rows that are addressed to one name, for a row that contributes."""
 
 

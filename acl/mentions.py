@@ -62,6 +62,8 @@ class Mentions:
         self._rows = [(row, self._texts(row)) for row in policy.rows]
         self._asked = _tenant_names(policy)
         self._fences = tuple(_decided_by(policy, _opening(policy), self._asked))
+        self._read = _columns_of(policy, self._fences)
+        self._known: dict[tuple[str, ...], bool] = {}
         trees = (matcher, *map(parse, self._spoken))
         self.numbers = frozenset(number for tree in trees for number in _numbers(tree))
         self.texts = self._always.union(*(texts for _, texts in self._rows))
@@ -116,8 +118,11 @@ class Mentions:
         if row.kind != self._deciding:
             return False
         named = self._policy.named(row)
-        asked = _asked_as(self._asked, tenant)
-        return all(_passes(fence, {**asked, **named}) for fence in self._fences)
+        read = tenant, *(named[one] for one in self._read)
+        if read not in self._known:
+            names = {**_asked_as(self._asked, tenant), **named}
+            self._known[read] = all(_passes(fence, names) for fence in self._fences)
+        return self._known[read]
 
 
 def mentions_of(policy: Policy) -> Mentions:
@@ -170,13 +175,19 @@ class Meanings:
         self._fences = tuple(_decided_by(policy, policy.conjuncts, self._asked))
         named = {text for row in policy.rules for text in _actions(policy, row)}
         self._every = frozenset({*map(str, Action), *named})
+        self._read = _columns_of(policy, self._fences)
+        self._known: dict[tuple[str, ...], frozenset[str]] = {}
 
     def of(self, row: Row) -> frozenset[str]:
         """Return every action that a row can be meant for; in doubt all."""
         if not self._fences:
             return self._every
         columns = self._policy.named(row)
-        return frozenset(action for action in self._every if self._passes(columns, action))
+        read = tuple(columns[one] for one in self._read)
+        if read not in self._known:
+            passing = (action for action in self._every if self._passes(columns, action))
+            self._known[read] = frozenset(passing)
+        return self._known[read]
 
     def _passes(self, columns: Mapping[str, object], action: str) -> bool:
         names = {**dict.fromkeys(self._asked, action), **columns}
@@ -208,6 +219,12 @@ def _decided_by(
         names = bare_names(tree) | {".".join(one) for one in attributes_read(tree)}
         if names <= known and names & asked:
             yield tree
+
+
+def _columns_of(policy: Policy, parts: Iterable[ast.expr]) -> tuple[str, ...]:
+    """Return the policy's columns that some parts of the matcher read."""
+    read = frozenset[str]().union(*map(bare_names, parts))
+    return tuple(one for one in policy.columns if one in read)
 
 
 def _tenant_names(policy: Policy) -> frozenset[str]:

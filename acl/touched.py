@@ -21,10 +21,10 @@ from acl.mentions import Meanings
 from acl.policy import Policy, groups_of
 from acl.subject import Subject
 
-_LOOK: Final = 50
+_LOOK: Final = 100
 """Steps for looking at one asker's roles, or at one action."""
 
-_GROUP: Final = 4
+_GROUP: Final = 25
 """Steps for looking whether rows of one kind are addressed to an asker."""
 
 
@@ -36,9 +36,7 @@ class Touched:
         self._old, self._new, self._budget = old, new, budget
         self._sides = _sides(old, new)
         self._kinds = [kind for kind in old.model.roles if _of(old, kind) != _of(new, kind)]
-        self._meant = frozenset[str]().union(
-            *(Meanings(side).of(row) for side in self._sides or () for row in side.rules)
-        )
+        self._meant = frozenset[str]().union(*map(_meant, self._sides or ()))
 
     def by(self, subject: Subject, actions: Iterable[str], at: datetime) -> Iterator[str]:
         """Yield those of `actions` about which an asker may be decided otherwise than before."""
@@ -69,6 +67,11 @@ class Touched:
             for domain in {subject.tenant, "", *before.domains(), *after.domains()}
             for name in subject.principals
         )
+
+
+def _meant(side: Policy) -> frozenset[str]:
+    meanings = Meanings(side)
+    return frozenset[str]().union(*map(meanings.of, side.rules))
 
 
 def _of(policy: Policy, kind: str) -> list[tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from acl.containment import MAX_DEPTH
 from acl.decision import Denied, DenyReason, Permitted
 from acl.predicate import And, AnyOf, AtMost, Labelled, MoreThan, Or, Predicate
 from acl.region import is_held
@@ -39,7 +40,7 @@ def test_a_right_is_held_where_a_label_can_meet_its_condition(
 
 def test_what_cannot_be_decided_is_not_held() -> None:
     deep: Predicate = AtMost("classification", 2)
-    for level in range(400):
+    for level in range(MAX_DEPTH):
         other = AnyOf("owner", frozenset({f"user:u{level}"}))
         deep = (And if level % 2 else Or)(frozenset({deep, other}))
 
