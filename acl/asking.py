@@ -91,10 +91,13 @@ def may_deny(policy: Policy, row: Row) -> bool:
     """Say whether a row can take away what another gives; in doubt it can."""
     ranked = policy.effect in {Effect.PRIORITY, Effect.SUBJECT_PRIORITY}
     computes = any(
-        isinstance(one, Known) and not isinstance(one.node, ast.Constant)
-        for one in _own_terms(policy, row)
+        isinstance(one, Known) and not _is_boolean(one.node) for one in _own_terms(policy, row)
     )
     return ranked or policy.effect_of(row) != "allow" or computes or may_raise(policy, row)
+
+
+def _is_boolean(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, bool)
 
 
 def _fits(term: Touching) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
-
 from tests.unit.acl.editing import (
     ALLOWING,
     BARRED,
@@ -191,15 +189,14 @@ def test_a_row_that_spares_an_owner_is_tried_for_that_owner() -> None:
     assert found.profile.id == found.label.values["owner"] == "user:bob"
 
 
-@pytest.mark.parametrize("asking", ["r.obj.owner == r.sub.id", "r.obj.classification <= 2"])
-def test_many_rows_are_decided_or_refused_within_bounds(asking: str) -> None:
+def test_many_rows_are_decided_or_refused_within_bounds() -> None:
     rows = [
-        f"p, group:n{place}, acme, /acme/finance/*, document:read, {asking}, allow"
-        for place in range(1000)
+        f"p, group:n{place}, acme, /acme/finance/*, document:read, r.obj.owner == r.sub.id, allow"
+        for place in range(500)
     ]
 
     assert "too much to decide; make the change smaller" in refused(adding(*rows, base=BASE[:8]))
-    assert adding(*rows[:20], base=BASE[:8]) == ()
+    assert adding(*rows[:10], base=BASE[:8]) == ()
 
 
 def test_without_denials_company_makes_no_difference() -> None:
@@ -228,6 +225,27 @@ def test_a_request_that_fails_permits_nothing() -> None:
     gives = "p, group:y, acme, /acme/hr/*, document:read, True, allow"
     found = overreach(without(link, base=(*NO_OWNERS, reads, fails, gives, link)))
     assert "gain `document:read`" in found.sentence
+
+
+def test_what_is_no_condition_takes_away_and_is_tried_in_company() -> None:
+    row = "p, group:x, acme, /acme/hr/*, document:read, 5, allow"
+    found = overreach(without(row, base=(*NO_OWNERS, row)))
+
+    assert found.profile.groups == {"group:x", "role:auditor"}
+    assert adding(row, base=NO_OWNERS) == ()
+
+
+def test_a_denial_of_a_role_that_everybody_reaches_is_everybody_s() -> None:
+    base = (
+        *NO_OWNERS,
+        "p, public, acme, /acme/hr/*, document:read, True, allow",
+        "g, group:everyone, public, acme, _, _",
+        "p, user:editor, acme, /acme/hr/*, document:read, True, deny",
+        BARRED,
+    )
+    found = overreach(without(BARRED, base=base))
+
+    assert found.profile.groups == {"role:barred"}
 
 
 def test_what_cannot_be_compared_takes_away_and_is_tried_in_company() -> None:
