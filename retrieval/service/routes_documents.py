@@ -12,7 +12,6 @@ from retrieval.service.access import Open
 from retrieval.service.authentication import Asker
 from retrieval.service.bodies import StrictRoute
 from retrieval.service.cursors import MAX_CURSOR, CursorError
-from retrieval.service.explaining import explain_own
 from retrieval.service.messages import (
     DocumentList,
     ExplainAnswer,
@@ -86,9 +85,7 @@ async def fetch_document(
 async def explain(question: ExplainQuestion, subject: Asker, parts: Open) -> ExplainAnswer:
     """Name the rules that let the subject read a document. One that is hidden does not exist."""
     document_id = canonical(question.document_id)
-    explained = await explain_own(
-        parts.records, parts.standing, subject, document_id, datetime.now(UTC)
-    )
+    explained = await parts.explainer.own(subject, document_id, now=datetime.now(UTC))
     return ExplainAnswer(
         document_id=document_id,
         action="document:read",

@@ -50,6 +50,7 @@ from retrieval.review import AccessReview
 from retrieval.search import Searcher
 from retrieval.seeding import seeded
 from retrieval.service.cursors import Cursors
+from retrieval.service.explaining import Explainer
 from retrieval.service.secret_files import given_secret, own_file, own_secret
 from retrieval.service.settings import Settings, SettingsError, SubjectSource
 from retrieval.service.token_keys import (
@@ -113,6 +114,11 @@ class Parts:
     def history(self) -> AccessHistory:
         """Says who did read a document."""
         return AccessHistory(records=self.records, standing=self.standing, decisions=self.decisions)
+
+    @property
+    def explainer(self) -> Explainer:
+        """Says why somebody may read what they may read."""
+        return Explainer(records=self.records, standing=self.standing, decisions=self.decisions)
 
     @property
     def review(self) -> AccessReview:

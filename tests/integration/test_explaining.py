@@ -1,0 +1,135 @@
+"""An explanation is for whoever may read the document; for anybody else nothing is computed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from acl.explain import Explanation, explain
+from acl.labels import Label
+from acl.policy import Policy
+from acl.records import AuditEvent, AuditKind, Records
+from acl.records.policy_types import Suspension
+from acl.subject import Subject
+from retrieval.decisions import Decisions
+from retrieval.documents import DocumentNotFoundError
+from retrieval.seeding import seeded
+from retrieval.service.explaining import Explainer
+from retrieval.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.standing import AtLeast, NotReachedError, Standing
+from tests.integration.records.samples import KEY, document_id
+from tests.integration.test_access_review import ADA, BOB, NOW, POLICY, RULES, SAM, put
+
+PAPER = document_id("file:0000", "acme")
+ABSENT = document_id("file:nowhere", "acme")
+
+
+@dataclass
+class Bench:
+    """An explainer that counts what it computes."""
+
+    records: Records
+    snapshot: PolicySnapshot
+    computed: list[str] = field(default_factory=list)
+
+    @property
+    def explainer(self) -> Explainer:
+        return Explainer(
+            records=self.records,
+            standing=Standing(self.records, SnapshotHolder(self.snapshot)),
+            decisions=Decisions(),
+            explain=self._explain,
+        )
+
+    def _explain(
+        self, policy: Policy, subject: Subject, action: str, label: Label, at: datetime
+    ) -> Explanation:
+        self.computed.append(subject.id)
+        return explain(policy, subject, action, label, at)
+
+    async def last(self) -> AuditEvent:
+        head = await self.records.audit.head()
+        (last,) = await self.records.audit.events(after=head.seq - 1)
+        return last.event
+
+
+@pytest_asyncio.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    folder = Path(shutil.copytree(POLICY, tmp_path / "policy"))
+    (folder / "policy.csv").write_text(RULES, encoding="utf-8")
+    records = await Records.open(f"sqlite:///{tmp_path / 'records.db'}", KEY)
+    snapshot = await seeded(records, folder, actor="service:test", now=NOW)
+    label = {
+        "tenant": "acme",
+        "owner": "user:ada",
+        "classification": 2,
+        "compartments": [],
+        "readers": [],
+        "path": "/acme/finance/0",
+    }
+    await put(records, snapshot, "acme", 0, label)
+    yield Bench(records, snapshot)
+    await records.close()
+
+
+async def test_a_reader_is_told_the_rules_and_it_is_on_record(bench: Bench) -> None:
+    explained = await bench.explainer.own(ADA, PAPER, now=NOW)
+
+    assert explained.explanation.permitted
+    assert explained.label_revision == 1
+    event = await bench.last()
+    assert (event.kind, event.decision_id) == (AuditKind.EXPLAIN, explained.decision_id)
+    assert event.resources == (PAPER,)
+
+
+async def test_nothing_is_computed_of_what_may_not_be_read(bench: Bench) -> None:
+    events = []
+    for identity in (PAPER, ABSENT):
+        with pytest.raises(DocumentNotFoundError):
+            await bench.explainer.own(BOB, identity, now=NOW)
+        events.append((await bench.last()).as_json() | {"decision_id": ""})
+
+    assert bench.computed == []
+    assert events[0] == events[1]
+
+
+async def test_a_suspended_role_is_told_nothing(bench: Bench) -> None:
+    await bench.explainer.own(SAM, PAPER, now=NOW)
+    suspension = Suspension(
+        tenant="acme",
+        principal="role:auditor",
+        revision=bench.snapshot.revision,
+        reason="a test",
+        since=NOW,
+    )
+    event = AuditEvent(kind=AuditKind.ROLE_SUSPENDED, time=NOW, subject="service:test")
+    await bench.records.policies.suspend(suspension, event)
+
+    with pytest.raises(DocumentNotFoundError):
+        await bench.explainer.own(SAM, PAPER, now=NOW)
+    assert bench.computed == ["user:sam"]
+
+
+async def test_a_label_that_cannot_be_read_is_not_there(bench: Bench) -> None:
+    label = Label({"tenant": "acme", "owner": "user:ada"})
+    version = await bench.records.documents.relabel(
+        PAPER,
+        label,
+        expected_label_version=1,
+        event=AuditEvent(kind=AuditKind.RELABEL, time=NOW, subject="service:test"),
+    )
+    assert version == 2
+    with pytest.raises(DocumentNotFoundError):
+        await bench.explainer.own(ADA, PAPER, now=NOW)
+
+
+@pytest.mark.parametrize("asked", [AtLeast(policy=9), AtLeast(label=9)])
+async def test_nothing_older_than_asked_for_is_explained(bench: Bench, asked: AtLeast) -> None:
+    with pytest.raises(NotReachedError):
+        await bench.explainer.own(ADA, PAPER, now=NOW, at_least=asked)
