@@ -10,6 +10,7 @@ The laws of this file:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,10 +18,11 @@ from typing import Final
 
 from acl.actions import Action
 from acl.decision import Permitted
-from acl.errors import LabelError
+from acl.errors import LabelError, RequestError
 from acl.labels import Label
 from acl.predicate import holds
-from acl.records import AuditEvent, AuditKind, DocumentRecord, Outcome, Records
+from acl.records import AuditEvent, AuditKind, DocumentRecord, Records
+from acl.records.audit_readers import ReadersFrom, Readings
 from retrieval.authority import Asker, Authority, authority_of
 from retrieval.decisions import Decisions
 from retrieval.documents import DocumentNotFoundError
@@ -28,8 +30,7 @@ from retrieval.releases import subject_of
 from retrieval.search import READ
 from retrieval.standing import Standing
 
-READING: Final = frozenset({AuditKind.SEARCH, AuditKind.FETCH})
-MAX_RELEASES: Final = 1000
+MAX_PAGE: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Reader:
 
     Attributes:
         actors: the agents that acted for them.
-        times: how often, in the last releases that were looked at.
+        times: how often.
         last: when, the last time.
         may_still: whether they may read it now, with the rights that they had then; None where
             those were not kept.
@@ -51,6 +52,14 @@ class Reader:
     may_still: bool | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderPage:
+    """Readers, the last one first; `cursor` continues, and is None at the end."""
+
+    readers: tuple[Reader, ...]
+    cursor: ReadersFrom | None
+
+
 class AccessHistory:
     """Reads the record of one document."""
 
@@ -60,16 +69,36 @@ class AccessHistory:
         self._standing = standing
         self._decisions = decisions
 
-    async def readers(self, asker: Asker, document_id: str, *, now: datetime) -> tuple[Reader, ...]:
+    async def readers(
+        self,
+        asker: Asker,
+        document_id: str,
+        *,
+        now: datetime,
+        after: ReadersFrom | None = None,
+        limit: int = 100,
+    ) -> ReaderPage:
         """Return who got passages of a document, the last one first.
 
         Raises:
             DocumentNotFoundError: there is none, or the asker may not review access to it.
+            RequestError: `limit` is out of range.
             RecordsError: the record cannot be read, or that it was read cannot be recorded.
         """
-        return await self._standing.settled(partial(self._readers, asker, document_id, now))
+        if not 1 <= limit <= MAX_PAGE:
+            raise RequestError(f"`limit` lies between 1 and {MAX_PAGE}")
+        attempt = partial(self._readers, asker, document_id, now, after=after, limit=limit)
+        return await self._standing.settled(attempt)
 
-    async def _readers(self, asker: Asker, document_id: str, now: datetime) -> tuple[Reader, ...]:
+    async def _readers(
+        self,
+        asker: Asker,
+        document_id: str,
+        now: datetime,
+        *,
+        after: ReadersFrom | None,
+        limit: int,
+    ) -> ReaderPage:
         authority = await authority_of(self._standing, self._decisions, asker, now)
         document = await self._records.catalog.document(document_id)
         label = None if document is None else _label(authority, document)
@@ -83,16 +112,18 @@ class AccessHistory:
         await self._records.audit.append(event, under=authority.heads)
         if document is None or label is None:
             raise DocumentNotFoundError
-        found = await self._records.audit.concerning(document_id, kinds=READING, limit=MAX_RELEASES)
-        released = [one.event for one in found if one.event.outcome is Outcome.PERMITTED]
-        return tuple(self._reader(authority, label, same) for same in _together(released))
+        found = await self._records.readers.of(document_id, after=after, limit=limit + 1)
+        return ReaderPage(
+            readers=tuple(self._reader(authority, label, one) for one in found[:limit]),
+            cursor=_behind(found[:limit], after) if len(found) > limit else None,
+        )
 
-    def _reader(self, authority: Authority, label: Label, events: list[AuditEvent]) -> Reader:
-        last = events[0]
+    def _reader(self, authority: Authority, label: Label, found: Readings) -> Reader:
+        last = found.last.event
         return Reader(
             subject=last.subject,
             actors=last.actors,
-            times=len(events),
+            times=found.times,
             last=last.time,
             may_still=self._may(authority, label, last),
         )
@@ -117,9 +148,6 @@ def _label(authority: Authority, document: DocumentRecord) -> Label | None:
     return label if authority.may(Action.ACCESS_REVIEW, label) else None
 
 
-def _together(events: list[AuditEvent]) -> list[list[AuditEvent]]:
-    """Return the events of each subject with its actors, in the order of the latest."""
-    found: dict[tuple[str, tuple[str, ...]], list[AuditEvent]] = {}
-    for one in events:
-        found.setdefault((one.subject, one.actors), []).append(one)
-    return list(found.values())
+def _behind(shown: Sequence[Readings], after: ReadersFrom | None) -> ReadersFrom:
+    upto = shown[0].last.seq if after is None else after.upto
+    return ReadersFrom(upto=upto, below=shown[-1].last.seq)

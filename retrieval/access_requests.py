@@ -2,27 +2,34 @@
 
 The laws of this file:
 
-1. Whoever asks is answered alike whether the document exists, is hidden, or is another tenant's:
-   the same answer, the same writes, the same line in the list of their own requests. Only a grant
-   shows, and by then the document is theirs to read.
+1. Whoever asks is answered alike whether the document exists, is hidden, or is another tenant's,
+   and whatever was decided: the same answer, the same writes, the same line in the list of their
+   own requests. Only a grant shows, and only while the document is theirs to read.
 2. Who may share a document decides. Of requests for other documents nobody is told.
 3. A grant is a share, made with the rights of whoever grants; nothing else gives access.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from acl.actions import Action
-from acl.errors import AclError, LabelError
+from acl.errors import AclError, LabelError, RequestError
+from acl.identity import PrincipalKind
 from acl.records import AuditKind, ChangeKind, DocumentRecord, Records
-from acl.records.requests import AccessRequest, RequestState
+from acl.records.requests import AccessRequest, Place, RequestState
 from acl.subject import Subject
 from retrieval.authority import Asker, Authority
-from retrieval.label_requests import LabelRequest, ShareRequest
+from retrieval.label_requests import MAX_REASON, LabelRequest, ShareRequest
 from retrieval.label_views import Changed, Target
 from retrieval.labels import LabelDesk
+
+MAX_PAGE: Final = 200
+_SCANNED: Final = 500
+_USER: Final = f"{PrincipalKind.USER.value}:"
 
 
 class UnknownRequestError(AclError):
@@ -40,6 +47,14 @@ class Waiting:
     document: DocumentRecord
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingPage:
+    """Requests, the latest first; `cursor` continues, and is None at the end."""
+
+    requests: tuple[Waiting, ...]
+    cursor: Place | None
+
+
 class RequestDesk:
     """Takes requests, and lets owners decide."""
 
@@ -52,9 +67,12 @@ class RequestDesk:
         """Ask for a document (law 1).
 
         Raises:
-            TooManyRequestsError: too many requests of this subject were not granted.
+            RequestError: the subject is no user, and nothing can be shared with it.
+            TooManyRequestsError: the subject asked for too many lately.
             RecordsError: it could not be recorded.
         """
+        if not subject.id.startswith(_USER):
+            raise RequestError("access is asked for by users")
         authority = await self._labels.authority(subject, now)
         event = authority.event(
             AuditKind.ACCESS_REQUESTED,
@@ -65,22 +83,43 @@ class RequestDesk:
         await self._records.requests.ask(subject.tenant, document_id, reason, event)
 
     async def mine(self, subject: Subject, now: datetime) -> tuple[AccessRequest, ...]:
-        """Return the subject's own requests; one that was refused looks as if it were open."""
-        await self._labels.authority(subject, now)
-        return await self._records.requests.of_asker(subject.tenant, subject.id)
-
-    async def waiting(self, asker: Asker, tenant: str, now: datetime) -> tuple[Waiting, ...]:
-        """Return the open requests that `asker` may decide about (law 2)."""
-        authority = await self._labels.authority(asker, now)
-        found = await self._records.requests.open(tenant)
+        """Return the subject's own requests; each that is not to be read now looks open (law 1)."""
+        authority = await self._labels.authority(subject, now)
+        found = await self._records.requests.of_asker(subject.tenant, subject.id, now=now)
         known = await self._records.catalog.labels_of(one.document_id for one in found)
         return tuple(
-            Waiting(request=one, document=document)
+            one
+            if one.state is RequestState.GRANTED
+            and _may(Action.DOCUMENT_READ, authority, known.get(one.document_id))
+            else replace(one, state=RequestState.OPEN, decided_at=None, decided_by="")
             for one in found
-            if (document := known.get(one.document_id)) is not None
-            and document.tenant == tenant
-            and _may_share(authority, document)
         )
+
+    async def waiting(
+        self,
+        asker: Asker,
+        tenant: str,
+        now: datetime,
+        *,
+        after: Place | None = None,
+        limit: int = 100,
+    ) -> WaitingPage:
+        """Return open requests that `asker` may decide about (law 2).
+
+        Raises:
+            RequestError: `limit` is out of range.
+        """
+        if not 1 <= limit <= MAX_PAGE:
+            raise RequestError(f"`limit` lies between 1 and {MAX_PAGE}")
+        authority = await self._labels.authority(asker, now)
+        found: list[Waiting] = []
+        async for one in self._decidable(authority, tenant, after):
+            if len(found) == limit:
+                last = found[-1].request
+                place = Place(created_at=last.created_at, id=last.id)
+                return WaitingPage(requests=tuple(found), cursor=place)
+            found.append(one)
+        return WaitingPage(requests=tuple(found), cursor=None)
 
     async def grant(
         self, asker: Asker, tenant: str, request_id: str, *, until: datetime | None, now: datetime
@@ -94,7 +133,9 @@ class RequestDesk:
         waiting = await self._one(asker, tenant, request_id, now)
         share = ShareRequest(principal=waiting.request.asker, until=until)
         request = LabelRequest(
-            kind=ChangeKind.SHARE, share=(share,), reason="asked for: " + waiting.request.reason
+            kind=ChangeKind.SHARE,
+            share=(share,),
+            reason=f"asked for: {waiting.request.reason}"[:MAX_REASON],
         )
         target = Target(waiting.document.id, waiting.document.label_version)
         changed = await self._labels.change(asker, target, request, now=now)
@@ -110,11 +151,34 @@ class RequestDesk:
         waiting = await self._one(asker, tenant, request_id, now)
         await self._decided(asker, waiting, RequestState.REFUSED, now)
 
+    async def _decidable(
+        self, authority: Authority, tenant: str, after: Place | None
+    ) -> AsyncIterator[Waiting]:
+        requests, more = self._records.requests, authority.tenant in {None, tenant}
+        while more:
+            found = await requests.waiting(tenant, now=authority.now, after=after, limit=_SCANNED)
+            known = await self._records.catalog.labels_of(one.document_id for one in found)
+            for one in found:
+                document = known.get(one.document_id)
+                if document is not None and _may(Action.DOCUMENT_SHARE, authority, document):
+                    yield Waiting(request=one, document=document)
+                after = Place(created_at=one.created_at, id=one.id)
+            more = len(found) == _SCANNED
+
     async def _one(self, asker: Asker, tenant: str, request_id: str, now: datetime) -> Waiting:
-        for one in await self.waiting(asker, tenant, now):
-            if one.request.id == request_id:
-                return one
-        raise UnknownRequestError
+        authority = await self._labels.authority(asker, now)
+        request = await self._records.requests.request(tenant, request_id, now=now)
+        name = request.document_id if request else ""
+        document = await self._records.catalog.document(name)
+        if (
+            request is None
+            or document is None
+            or document.tenant != tenant
+            or authority.tenant not in {None, tenant}
+            or not _may(Action.DOCUMENT_SHARE, authority, document)
+        ):
+            raise UnknownRequestError
+        return Waiting(request=request, document=document)
 
     async def _decided(
         self, asker: Asker, waiting: Waiting, state: RequestState, now: datetime
@@ -131,9 +195,11 @@ class RequestDesk:
         await self._records.requests.decide(waiting.request.id, state, event)
 
 
-def _may_share(authority: Authority, document: DocumentRecord) -> bool:
+def _may(action: Action, authority: Authority, document: DocumentRecord | None) -> bool:
+    if document is None:
+        return False
     try:
         label = document.label(authority.snapshot.schema, authority.now)
     except LabelError:
         return False
-    return authority.may(Action.DOCUMENT_SHARE, label)
+    return authority.may(action, label)

@@ -25,6 +25,7 @@ from acl.records.audit_types import (
     AuditKind,
     AuditRecord,
     AuditReport,
+    Outcome,
 )
 from acl.records.chain import GENESIS, AuditVerifier, Chain, Link, SealedHead
 from acl.records.database import Database
@@ -32,11 +33,13 @@ from acl.records.errors import AuditUnavailableError, MovedOnError, RecordsError
 from acl.records.heads import Heads, read_heads
 from acl.records.schema import audit_events, audit_head
 from acl.records.schema_audit import audit_resources
-from acl.records.storable import from_json, to_microseconds
+from acl.records.storable import from_json, to_json, to_microseconds
 from acl.records.upsert import upsert
 
 MAX_BATCH: Final = 256
 VERIFY_BATCH: Final = 1000
+READING: Final = frozenset({AuditKind.SEARCH, AuditKind.FETCH})
+"""What releases passages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class _Waiting:
 
 
 _HEAD: Final = select(audit_head.c.seq, audit_head.c.hash, audit_head.c.mac)
-_COLUMNS: Final = select(
+COLUMNS: Final = select(
     audit_events.c.seq,
     audit_events.c.time,
     audit_events.c.kind,
@@ -55,7 +58,7 @@ _COLUMNS: Final = select(
     audit_events.c.previous,
     audit_events.c.hash,
 )
-_LINKS: Final = _COLUMNS.order_by(audit_events.c.seq)
+_LINKS: Final = COLUMNS.order_by(audit_events.c.seq)
 
 
 class AuditLog:
@@ -141,7 +144,7 @@ class AuditLog:
     ) -> tuple[AuditRecord, ...]:
         """Return the last events of these kinds that name `resource`, the latest first."""
         statement = (
-            _COLUMNS.join_from(
+            COLUMNS.join_from(
                 audit_resources, audit_events, audit_resources.c.seq == audit_events.c.seq
             )
             .where(audit_resources.c.resource == resource)
@@ -249,10 +252,16 @@ def _walk(connection: Connection, verifier: AuditVerifier) -> None:
 
 
 def _records(connection: Connection, statement: Select[Any]) -> tuple[AuditRecord, ...]:
-    return tuple(_record(Link(*row)) for row in connection.execute(statement))
+    return tuple(map(record_of, connection.execute(statement)))
 
 
-def _record(link: Link) -> AuditRecord:
+def record_of(row: Sequence[Any]) -> AuditRecord:
+    """Return the event of a row that was selected by `COLUMNS`.
+
+    Raises:
+        RecordsError: it is not one; somebody changed it.
+    """
+    link = Link(*row)
     try:
         event = AuditEvent.from_json(from_json(link.body))
     except (KeyError, TypeError, ValueError) as error:
@@ -261,8 +270,10 @@ def _record(link: Link) -> AuditRecord:
 
 
 def _found_by(seq: int, event: AuditEvent) -> Iterator[dict[str, Any]]:
+    got = event.kind in READING and event.outcome is Outcome.PERMITTED
+    reader = to_json("reader", [event.subject, *event.actors]) if got else ""
     for resource in dict.fromkeys(event.resources):
-        yield {"resource": resource, "seq": seq}
+        yield {"resource": resource, "seq": seq, "reader": reader}
 
 
 def _hand_out(batch: Sequence[_Waiting], entries: Sequence[AuditEntry | None]) -> None:

@@ -4,42 +4,56 @@ The laws of this file:
 
 1. A request is stored whether or not the document exists, so that nothing that its asker sees,
    counts or waits for depends on it.
-2. One asker has one request for one document. Asking again while it is open changes nothing; once
-   decided, it opens it again.
-3. One asker has at most `MAX_OPEN` requests that are not granted.
+2. One asker has one request for one document. Asking again gives it its reason and its time anew,
+   whatever was decided meanwhile; so what an asker sees of a request, they have said themselves.
+3. A request is as good as gone once it is `KEPT` old, whatever it names and whatever was decided.
+   One asker has at most `MAX_OPEN` that are younger.
+4. Whoever decides is shown requests for documents that exist, so that no number of others hides
+   one.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from acl.records.audit import AuditLog
 from acl.records.audit_types import AuditEvent
 from acl.records.database import Database
 from acl.records.errors import RecordsError
 from acl.records.heads import lock_heads
-from acl.records.rows import batches
+from acl.records.schema import documents
 from acl.records.schema_requests import access_requests
 from acl.records.storable import checked_text
 
 MAX_OPEN: Final = 100
 MAX_REASON: Final = 1000
+KEPT: Final = timedelta(days=30)
 
 _TABLE: Final = access_requests.c
 
 
 class TooManyRequestsError(RecordsError):
-    """The asker has too many requests that were not granted."""
+    """The asker has too many requests that are not old enough to be gone."""
 
     def __init__(self) -> None:
-        super().__init__(f"more than {MAX_OPEN} requests wait for a decision")
+        super().__init__(f"more than {MAX_OPEN} requests within {KEPT.days} days")
 
 
 class RequestState(StrEnum):
@@ -70,6 +84,14 @@ class AccessRequest:
     decided_by: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a list of requests goes on: behind the one of this time and id."""
+
+    created_at: datetime
+    id: str
+
+
 class Requests:
     """The requests of one database."""
 
@@ -88,24 +110,29 @@ class Requests:
             checked_text("reason", reason)
         await self._database.write(self._ask, tenant, document_id, reason[:MAX_REASON], event)
 
-    async def of_asker(self, tenant: str, asker: str) -> tuple[AccessRequest, ...]:
+    async def of_asker(
+        self, tenant: str, asker: str, *, now: datetime
+    ) -> tuple[AccessRequest, ...]:
         """Return the requests of one asker, the latest first."""
-        mine = (_TABLE.tenant == tenant) & (_TABLE.asker == asker)
-        return await self._database.read(_found, mine)
+        mine = (_TABLE.tenant == tenant) & (_TABLE.asker == asker) & _kept(now)
+        return await self._database.read(_found, mine, MAX_OPEN)
 
-    async def open_for(self, tenant: str, document_ids: Sequence[str]) -> tuple[AccessRequest, ...]:
-        """Return the open requests for these documents, the latest first."""
-        return await self._database.read(_open_for, tenant, list(document_ids))
+    async def waiting(
+        self, tenant: str, *, now: datetime, after: Place | None = None, limit: int = 100
+    ) -> tuple[AccessRequest, ...]:
+        """Return open requests for documents of a tenant (law 4), the latest first."""
+        there = select(documents.c.id).where(
+            documents.c.id == _TABLE.document_id,
+            documents.c.tenant == tenant,
+            documents.c.live_version > 0,
+        )
+        wanted = (_TABLE.tenant == tenant) & _open(now) & there.exists()
+        return await self._database.read(_found, wanted & _behind(after), limit)
 
-    async def open(self, tenant: str, *, limit: int = 1000) -> tuple[AccessRequest, ...]:
-        """Return open requests of a tenant, the latest first."""
-        wanted = (_TABLE.tenant == tenant) & (_TABLE.state == RequestState.OPEN.value)
-        return await self._database.read(_found, wanted, limit)
-
-    async def request(self, tenant: str, request_id: str) -> AccessRequest | None:
-        """Return one request of a tenant."""
-        wanted = (_TABLE.tenant == tenant) & (_TABLE.id == request_id)
-        found = await self._database.read(_found, wanted)
+    async def request(self, tenant: str, request_id: str, *, now: datetime) -> AccessRequest | None:
+        """Return one open request of a tenant."""
+        wanted = (_TABLE.tenant == tenant) & (_TABLE.id == request_id) & _open(now)
+        found = await self._database.read(_found, wanted, 1)
         return found[0] if found else None
 
     async def decide(self, request_id: str, state: RequestState, event: AuditEvent) -> bool:
@@ -117,11 +144,12 @@ class Requests:
     ) -> None:
         # Whoever counts must not be overtaken by another request of the same asker.
         lock_heads(connection)
+        gone = (_TABLE.tenant == tenant) & ~_kept(event.time)
+        connection.execute(delete(access_requests).where(gone))
         mine = (_TABLE.tenant == tenant) & (_TABLE.asker == event.subject)
-        waiting = mine & (_TABLE.state != RequestState.GRANTED.value)
-        known = (*_found(connection, mine & (_TABLE.document_id == document_id)), None)[0]
-        if known is None:
-            if (connection.scalar(select(func.count()).where(waiting)) or 0) >= MAX_OPEN:
+        again = update(access_requests).where(mine, _TABLE.document_id == document_id)
+        if not connection.execute(again.values(**_opened(reason, event))).rowcount:
+            if (connection.scalar(select(func.count()).where(mine)) or 0) >= MAX_OPEN:
                 raise TooManyRequestsError
             connection.execute(
                 insert(access_requests).values(
@@ -132,9 +160,6 @@ class Requests:
                     **_opened(reason, event),
                 )
             )
-        elif known.state is not RequestState.OPEN:
-            this = update(access_requests).where(_TABLE.id == known.id)
-            connection.execute(this.values(**_opened(reason, event)))
         self._audit.append_within(connection, event)
 
     def _decide(
@@ -161,17 +186,24 @@ def _opened(reason: str, event: AuditEvent) -> dict[str, Any]:
     }
 
 
-def _open_for(
-    connection: Connection, tenant: str, document_ids: list[str]
+def _kept(now: datetime) -> ColumnElement[bool]:
+    return _TABLE.created_at > now - KEPT
+
+
+def _open(now: datetime) -> ColumnElement[bool]:
+    return _kept(now) & (_TABLE.state == RequestState.OPEN.value)
+
+
+def _behind(place: Place | None) -> ColumnElement[bool]:
+    if place is None:
+        return true()
+    same = and_(_TABLE.created_at == place.created_at, _TABLE.id > place.id)
+    return or_(_TABLE.created_at < place.created_at, same)
+
+
+def _found(
+    connection: Connection, wanted: ColumnElement[bool], limit: int
 ) -> tuple[AccessRequest, ...]:
-    found: list[AccessRequest] = []
-    for batch in batches(document_ids):
-        wanted = _TABLE.document_id.in_(batch) & (_TABLE.state == RequestState.OPEN.value)
-        found += _found(connection, wanted & (_TABLE.tenant == tenant))
-    return tuple(sorted(found, key=lambda one: one.created_at, reverse=True))
-
-
-def _found(connection: Connection, wanted: Any, limit: int = 1000) -> tuple[AccessRequest, ...]:  # noqa: ANN401 - a condition
     statement = select(access_requests).where(wanted).order_by(_TABLE.created_at.desc(), _TABLE.id)
     return tuple(
         AccessRequest(**{**row, "state": RequestState(row["state"])})

@@ -24,5 +24,6 @@ access_requests: Final = Table(
     CheckConstraint("state IN ('open', 'granted', 'refused')", name="state"),
     UniqueConstraint("tenant", "document_id", "asker"),
     Index("ix_access_requests_asker", "tenant", "asker"),
+    Index("ix_access_requests_created_at", "tenant", "created_at"),
     sqlite_strict=True,
 )

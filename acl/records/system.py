@@ -8,6 +8,7 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from acl.records.audit import AuditLog
+from acl.records.audit_readers import AuditReaders
 from acl.records.catalog import Catalog
 from acl.records.chain import Chain
 from acl.records.collection import Collection
@@ -39,6 +40,7 @@ class Records:
         quarantine: what is kept out.
         policies: which policy took effect when.
         audit: the chain of events.
+        readers: who got passages of each document.
         collection: what the collection was made with.
         directory: users and groups from an identity provider.
         standing: how far each kind of change has come.
@@ -54,6 +56,7 @@ class Records:
     quarantine: Quarantine
     policies: Policies
     audit: AuditLog
+    readers: AuditReaders
     collection: Collection
     directory: Directory
     standing: Standing
@@ -90,6 +93,7 @@ class Records:
             quarantine=Quarantine(database, audit),
             policies=Policies(database, audit),
             audit=audit,
+            readers=AuditReaders(database),
             collection=Collection(database),
             directory=Directory(database, audit),
             standing=Standing(database),

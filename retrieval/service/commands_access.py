@@ -66,8 +66,15 @@ async def did(settings: Settings, asker: str, name: str) -> int:
     async with open_parts(settings) as parts:
         reviewer = asker_of(parts, asker)
         document = await _document(parts, reviewer, name)
-        found = await parts.history.readers(reviewer, document.id, now=datetime.now(UTC))
-    rows = [_row(one) for one in found]
+        rows: list[tuple[object, ...]] = []
+        after, more = None, True
+        while more:
+            page = await parts.history.readers(
+                reviewer, document.id, now=datetime.now(UTC), after=after
+            )
+            rows += [_row(one) for one in page.readers]
+            after = page.cursor
+            more = after is not None
     out.print(table("", ("who", "through", "times", "last", "may still"), rows))
     out.print(f"{len(rows)} have read it" if rows else "Nobody has read it.")
     return 0
@@ -84,11 +91,17 @@ async def request(settings: Settings, asker: str, document: str, reason: str) ->
 
 async def requests(settings: Settings, asker: str, tenant: str) -> int:
     """Print the requests that wait for a decision."""
+    rows: list[tuple[object, ...]] = []
     async with _deciding(settings, asker, tenant) as (parts, who, whose):
-        found = await parts.requests.waiting(who, whose, datetime.now(UTC))
-    rows = [
-        (one.request.id, one.request.asker, one.document.uri, one.request.reason) for one in found
-    ]
+        after, more = None, True
+        while more:
+            page = await parts.requests.waiting(who, whose, datetime.now(UTC), after=after)
+            rows += [
+                (one.request.id, one.request.asker, one.document.uri, one.request.reason)
+                for one in page.requests
+            ]
+            after = page.cursor
+            more = after is not None
     out.print(table("", ("request", "who", "document", "why"), rows))
     out.print(f"{len(rows)} wait for a decision")
     return 0

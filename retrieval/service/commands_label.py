@@ -226,7 +226,7 @@ async def _apply(parts: Parts, name: str, asked: Asked, request: LabelRequest) -
 
 async def _print_readers(parts: Parts, who: Asker, identity: str) -> None:
     """Print who has read it: what they have seen, no label takes back."""
-    readers = await parts.history.readers(who, identity, now=datetime.now(UTC))
+    readers = (await parts.history.readers(who, identity, now=datetime.now(UTC))).readers
     if readers:
         seen = ", ".join(f"{one.subject} ({one.last:%Y-%m-%d})" for one in readers[:_READERS])
         out.print(safe(f"has been read by: {seen}", "yellow"))

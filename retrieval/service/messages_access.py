@@ -32,7 +32,7 @@ class Requested(Answered):
 
 
 class OwnRequest(Answered):
-    """A request of one's own; it is open until it is granted."""
+    """A request of one's own; it is open until it is granted and the document can be read."""
 
     document_id: str
     reason: str
@@ -85,6 +85,7 @@ class WaitingRequests(Answered):
     """Requests for documents that the subject may share, the latest first."""
 
     requests: list[WaitingRequest]
+    next_token: str = Field(description='Asks for the next page; `""` at the end.')
 
 
 class PastReader(Answered):
@@ -114,3 +115,4 @@ class PastReaders(Answered):
     """Who got passages of a document, the last one first."""
 
     readers: list[PastReader]
+    next_token: str = Field(description='Asks for the next page; `""` at the end.')

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated, Final
 
-from fastapi import APIRouter, status
+from fastapi import APIRouter, Query, status
 
+from acl.records.audit_readers import ReadersFrom
+from acl.records.requests import Place
+from retrieval.access_requests import MAX_PAGE
 from retrieval.service.access import Open
 from retrieval.service.authentication import Asker
 from retrieval.service.bodies import StrictRoute
+from retrieval.service.cursors import MAX_CURSOR
 from retrieval.service.messages_access import (
     AccessReason,
     Granting,
@@ -20,11 +25,16 @@ from retrieval.service.messages_access import (
     WaitingRequest,
     WaitingRequests,
 )
+from retrieval.service.paging import opened, sealed
 from retrieval.service.problems import ProblemType
 from retrieval.service.responses import ANSWERS, answer_of
 from retrieval.service.routes_documents import canonical
 
 router = APIRouter(route_class=StrictRoute, tags=["access"])
+
+WAITING: Final = "access-requests"
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+Token = Annotated[str, Query(max_length=MAX_CURSOR, description="A `next_token`.")]
 
 _DECIDE = ANSWERS["body"] | ANSWERS["policy"] | ANSWERS["change"]
 
@@ -63,10 +73,25 @@ async def own_requests(subject: Asker, parts: Open) -> OwnRequests:
     summary="List requests that the subject may decide about",
     responses=ANSWERS["query"],
 )
-async def waiting_requests(subject: Asker, parts: Open) -> WaitingRequests:
-    """Return open requests for documents that the subject may share."""
-    found = await parts.requests.waiting(subject, subject.tenant, datetime.now(UTC))
-    return WaitingRequests(requests=[WaitingRequest.of(one) for one in found])
+async def waiting_requests(
+    subject: Asker,
+    parts: Open,
+    limit: Limit = 100,
+    token: Token = "",
+) -> WaitingRequests:
+    """Return open requests for documents that the subject may share, one page of them."""
+    found = await parts.requests.waiting(
+        subject,
+        subject.tenant,
+        datetime.now(UTC),
+        after=_place(opened(parts.cursors, token, subject, WAITING)),
+        limit=limit,
+    )
+    following = "" if found.cursor is None else _key(found.cursor)
+    return WaitingRequests(
+        requests=[WaitingRequest.of(one) for one in found.requests],
+        next_token=sealed(parts.cursors, following, subject, WAITING),
+    )
 
 
 @router.post(
@@ -98,9 +123,40 @@ async def refuse(request_id: str, subject: Asker, parts: Open) -> None:
     "/v1/documents/{document_id}/readers",
     operation_id="listReaders",
     summary="List who got passages of a document",
-    responses=ANSWERS["document"],
+    responses=ANSWERS["query"] | ANSWERS["document"],
 )
-async def readers(document_id: str, subject: Asker, parts: Open) -> PastReaders:
+async def readers(
+    document_id: str, subject: Asker, parts: Open, limit: Limit = 100, token: Token = ""
+) -> PastReaders:
     """Return who retrieved it, and whether they still may; for those who may review access."""
-    found = await parts.history.readers(subject, canonical(document_id), now=datetime.now(UTC))
-    return PastReaders(readers=[PastReader.of(one) for one in found])
+    listing = f"readers/{document_id}"
+    found = await parts.history.readers(
+        subject,
+        canonical(document_id),
+        now=datetime.now(UTC),
+        after=_readers_from(opened(parts.cursors, token, subject, listing)),
+        limit=limit,
+    )
+    following = "" if found.cursor is None else f"{found.cursor.upto} {found.cursor.below}"
+    return PastReaders(
+        readers=[PastReader.of(one) for one in found.readers],
+        next_token=sealed(parts.cursors, following, subject, listing),
+    )
+
+
+def _key(place: Place) -> str:
+    return f"{place.created_at.isoformat()} {place.id}"
+
+
+def _place(key: str) -> Place | None:
+    if not key:
+        return None
+    moment, _, identity = key.partition(" ")
+    return Place(created_at=datetime.fromisoformat(moment), id=identity)
+
+
+def _readers_from(key: str) -> ReadersFrom | None:
+    if not key:
+        return None
+    upto, below = map(int, key.split())
+    return ReadersFrom(upto=upto, below=below)

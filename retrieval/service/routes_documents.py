@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from retrieval.service.access import Open
 from retrieval.service.authentication import Asker
 from retrieval.service.bodies import StrictRoute
-from retrieval.service.cursors import MAX_CURSOR, CursorError
+from retrieval.service.cursors import MAX_CURSOR
 from retrieval.service.messages import (
     DocumentList,
     ExplainAnswer,
@@ -19,8 +19,8 @@ from retrieval.service.messages import (
     ExplainQuestion,
     FetchedDocument,
 )
+from retrieval.service.paging import opened, sealed
 from retrieval.service.preconditions import tag
-from retrieval.service.problems import FieldFault, ProblemError, ProblemType
 from retrieval.service.responses import ANSWERS
 
 MAX_PAGE: Final = 200
@@ -45,15 +45,13 @@ async def list_documents(
     token: Annotated[str, Query(max_length=MAX_CURSOR, description="A `next_token`.")] = "",
 ) -> DocumentList:
     """Return one page, in the order of uris."""
-    try:
-        after = parts.cursors.open(token, subject, LISTING) if token else None
-    except CursorError as error:
-        faults = [FieldFault("/token", "is not a token of this subject's list")]
-        raise ProblemError(ProblemType.INVALID, faults) from error
     page = await parts.reader.list_documents(
-        subject, after=after, limit=limit, now=datetime.now(UTC)
+        subject,
+        after=opened(parts.cursors, token, subject, LISTING) or None,
+        limit=limit,
+        now=datetime.now(UTC),
     )
-    following = parts.cursors.seal(page.cursor, subject, LISTING) if page.cursor else ""
+    following = sealed(parts.cursors, page.cursor or "", subject, LISTING)
     return DocumentList.of(page, following)
 
 

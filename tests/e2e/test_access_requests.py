@@ -31,7 +31,7 @@ def test_the_owner_decides(service: Service) -> None:
     with service.as_(ASKER) as client:
         client.post(f"/v1/documents/{document}/access-requests", json={})
         assert client.get(f"/v1/documents/{document}").status_code == 404
-        assert client.get("/v1/access-requests").json() == {"requests": []}
+        assert client.get("/v1/access-requests").json() == {"requests": [], "next_token": ""}
     with service.as_(OWNER) as client:
         waiting = client.get("/v1/access-requests").json()["requests"]
         (mine,) = [one for one in waiting if one["asker"] == "user:zoe"]
@@ -49,7 +49,12 @@ def test_the_owner_decides(service: Service) -> None:
         assert {one["state"] for one in mine if one["document_id"] == document} == {"granted"}
     with service.as_(OWNER) as client:
         readers = client.get(f"/v1/documents/{document}/readers").json()["readers"]
+        first = client.get(f"/v1/documents/{document}/readers", params={"limit": 1}).json()
+        rest = {"limit": 200, "token": first["next_token"]}
+        others = client.get(f"/v1/documents/{document}/readers", params=rest).json()
     assert "user:zoe" in {one["subject"] for one in readers}
+    assert len(first["readers"]) == 1
+    assert [*first["readers"], *others["readers"]] == readers or first["next_token"] == ""
     with service.as_(OWNER) as client:
         label = client.get(f"/v1/documents/{document}/label")
         undone = client.delete(
@@ -57,3 +62,33 @@ def test_the_owner_decides(service: Service) -> None:
             headers={"If-Match": label.headers["etag"]},
         )
     assert undone.status_code < 300
+
+
+def test_requests_come_page_by_page(service: Service) -> None:
+    document = service.documents[BUDGET]
+    askers = [{**ASKER, "sub": f"user:z{number}"} for number in range(3)]
+    for asker in askers:
+        with service.as_(asker) as client:
+            path = f"/v1/documents/{document}/access-requests"
+            assert client.post(path, json={}).status_code == 202
+    found: list[str] = []
+    with service.as_(OWNER) as client:
+        token, pages = "", 0
+        while token or not pages:
+            query: dict[str, str | int] = {"limit": 1, "token": token}
+            page = client.get("/v1/access-requests", params=query).json()
+            found += [one["asker"] for one in page["requests"]]
+            token, pages = page["next_token"], pages + 1
+        assert client.get("/v1/access-requests", params={"token": "no"}).status_code == 422
+    assert {"user:z0", "user:z1", "user:z2"} <= set(found)
+    assert len(found) == len(set(found)) == pages
+
+
+def test_a_service_cannot_ask(service: Service) -> None:
+    with service.as_({**ASKER, "sub": "service:sync"}) as client:
+        answers = [
+            client.post(f"/v1/documents/{one}/access-requests", json={})
+            for one in (service.documents[BUDGET], str(uuid.uuid4()))
+        ]
+    assert {one.status_code for one in answers} == {422}
+    assert len({one.json()["detail"] for one in answers}) == 1

@@ -99,7 +99,13 @@ def _first_version(connection: Connection) -> None:
     command.upgrade(alembic_config(connection), "0001")
     begin_chain(connection, Chain(KEY))
     connection.execute(text("INSERT INTO policy_revisions VALUES (1, 'x', 7), (2, 'y', 8)"))
-    bodies = [json.dumps({"resources": ["a", "b", "a", 3]}), "{}", "not json"]
+    event = {"resources": ["a", "b", "a", 3], "subject": "user:ada", "actors": ["agent:x"]}
+    bodies = [
+        json.dumps({**event, "outcome": "permitted"}),
+        json.dumps({**event, "outcome": "denied"}),
+        "{}",
+        "not json",
+    ]
     for number, body in enumerate(bodies, start=1):
         row = {"seq": number, "body": body, "hash": "0" * 64}
         connection.execute(
@@ -118,7 +124,13 @@ async def test_records_of_the_first_version_are_brought_along(url: str) -> None:
     assert current is not None
     assert (current.revision, current.digest, current.base) == (2, "y", 1)
     found = await records.database.read(
-        lambda one: one.execute(text("SELECT resource, seq FROM audit_resources")).all()
+        lambda one: one.execute(text("SELECT resource, seq, reader FROM audit_resources")).all()
     )
-    assert sorted(map(tuple, found)) == [("a", 1), ("b", 1)]
+    reader = '["user:ada","agent:x"]'
+    assert sorted(map(tuple, found)) == [
+        ("a", 1, reader),
+        ("a", 2, ""),
+        ("b", 1, reader),
+        ("b", 2, ""),
+    ]
     await records.close()
