@@ -6,11 +6,15 @@ The laws of this file:
    does not exist, after the same reads.
 2. A search equals the evaluation of each: it is the compiler's predicate on the labels of record.
    Everything that is found evaluates to true, and nothing else does.
-3. The audit event is durable before anything leaves, and names what was found.
+3. A page of subjects regards `CONSIDERED` of them at most. It can be short, or empty, and still not
+   be the last; it says so by its cursor alone.
+4. After each question other requests get their turn.
+5. The audit event is durable before anything leaves, and names what was found.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,12 +39,14 @@ from retrieval.authzen_types import (
     action_of,
 )
 from retrieval.decisions import Decisions
-from retrieval.known_subjects import KINDS, KnownSubjects, PolicySubjects, kind_of
+from retrieval.known_subjects import KINDS, KnownSubjects, PolicySubjects
 from retrieval.releases import Release
 from retrieval.rights import Rights, RightsReader, permits
 from retrieval.snapshot import PolicySnapshot
 from retrieval.standing import Standing
 
+CONSIDERED: Final = 100
+"""As many subjects are decided about for one page."""
 _SCANNED: Final = 500
 
 
@@ -77,6 +83,7 @@ class DecisionPoint:
         standing: Standing,
         decisions: Decisions | None = None,
         known: KnownSubjects | None = None,
+        reviewed: Decisions | None = None,
     ) -> None:
         """Take the parts.
 
@@ -85,12 +92,13 @@ class DecisionPoint:
             standing: pins policy and memberships.
             decisions: shared with others that decide for the same askers.
             known: who can be asked about; None stands for whom the policy in effect names.
+            reviewed: keeps those about others, which have their own place, so that they push no
+                asker's out.
         """
         self._records = records
         self._standing = standing
-        self._decisions = decisions or Decisions()
-        # Those about others have their own place, so that they push no asker's out.
-        self._reviewed = Decisions()
+        self._decisions = Decisions() if decisions is None else decisions
+        self._reviewed = Decisions() if reviewed is None else reviewed
         self._known = known
         self._named: tuple[str, PolicySubjects] | None = None
 
@@ -139,12 +147,12 @@ class DecisionPoint:
         ask = await self._ask(asker, actions.pop() if len(actions) == 1 else "", now)
         ids = {one.target.document_id for one in questions if one is not None}
         documents = await self._records.catalog.labels_of(ids)
-        rights: dict[tuple[Party, str], Rights | None] = {}
         decided: list[tuple[Question | None, bool]] = []
         for question in questions:
-            decided.append((question, await _decision(ask, question, documents, rights)))
+            decided.append((question, await _decision(ask, question, documents)))
             if semantic.ends_with(decision=decided[-1][1]):
                 break
+            await asyncio.sleep(0)
         released = [one.target.document_id for one, good in decided if one and good]
         told = [_told(one, decision=good) for one, good in decided]
         await self._record(ask, released, {"evaluations": told})
@@ -169,9 +177,14 @@ class DecisionPoint:
         self, asker: Subject, target: Target, sought: Sought, *, page: PageAsked, now: datetime
     ) -> Found:
         ask = await self._ask(asker, sought.action, now)
+        action = action_of(sought.action)
+        if action is not None:
+            # Before the document, so that it takes no longer where there is one.
+            ask.rights.decide(ask.rights.asker, action)
+        ask.rights.reviews(None)
         label = ask.label(await self._records.catalog.document(target.document_id))
-        seen = await _able(ask, label, sought, page) if label is not None else []
-        found = _page(ask, [(one, one) for one in seen], page)
+        names, cursor = await _able(ask, label, action, sought.kind, page)
+        found = _found(ask, names, cursor)
         released = (target.document_id,) if found.names else ()
         await self._record(ask, released, {"search": "subject", "found": list(found.names)})
         return found
@@ -180,10 +193,12 @@ class DecisionPoint:
         self, asker: Subject, party: Party, target: Target, *, page: PageAsked, now: datetime
     ) -> Found:
         ask = await self._ask(asker, "", now)
-        rights = [(one.value, await ask.rights.of(party, one.value)) for one in Action]
+        for one in Action:
+            ask.rights.decide(ask.rights.asker, one)
         label = ask.label(await self._records.catalog.document(target.document_id))
-        seen = sorted(name for name, one in rights if one is not None and one.cover(label))
-        found = _page(ask, [(one, one) for one in seen if one > page.after], page)
+        seen = [one.value for one in Action if await ask.rights.may(party, one.value, label)]
+        left = [(one, one) for one in sorted(seen) if one > page.after]
+        found = _page(ask, left, page)
         released = (target.document_id,) if found.names else ()
         detail = {"search": "action", **_about(party), "found": list(found.names)}
         await self._record(ask, released, detail)
@@ -234,42 +249,43 @@ class DecisionPoint:
 
 
 async def _decision(
-    ask: _Ask,
-    question: Question | None,
-    documents: Mapping[str, DocumentRecord],
-    known: dict[tuple[Party, str], Rights | None],
+    ask: _Ask, question: Question | None, documents: Mapping[str, DocumentRecord]
 ) -> bool:
     if question is None:
         return False
-    key = question.party, question.action
-    if key not in known:
-        known[key] = await ask.rights.of(*key)
-    rights = known[key]
-    return rights is not None and rights.cover(
-        ask.label(documents.get(question.target.document_id))
-    )
+    label = ask.label(documents.get(question.target.document_id))
+    return await ask.rights.may(question.party, question.action, label)
 
 
-async def _able(ask: _Ask, label: Label, sought: Sought, page: PageAsked) -> list[str]:
-    """Return who is able, up to one more than a page."""
+async def _able(
+    ask: _Ask, label: Label | None, action: Action | None, kind: str, page: PageAsked
+) -> tuple[list[str], str | None]:
+    """Return who is able, and behind whom the next page begins (law 3)."""
     found: list[str] = []
-    action = action_of(sought.action)
-    if action is None or sought.kind not in KINDS:
-        return found
-    async for one in ask.rights.candidates(label, after=page.after):
-        if kind_of(one.id) == sought.kind and permits(ask.rights.decide(one, action), label):
+    if action is None or label is None or kind not in KINDS:
+        return found, None
+    considered, last = 0, ""
+    others = ask.rights.reviews(label)
+    async for one in ask.rights.candidates(kind, others=others, after=page.after):
+        if considered == CONSIDERED or len(found) == page.limit:
+            return found, last
+        if permits(ask.rights.decide(one, action), label):
             found.append(one.id)
-        if len(found) > page.limit:
-            break
-    return found
+        considered, last = considered + 1, one.id
+    return found, None
 
 
 def _page(ask: _Ask, seen: Sequence[tuple[str, str]], page: PageAsked) -> Found:
     """Return a page of what was seen: the key and the name of each."""
     shown = seen[: page.limit]
+    cursor = shown[-1][0] if len(seen) > page.limit else None
+    return _found(ask, [name for _, name in shown], cursor)
+
+
+def _found(ask: _Ask, names: Sequence[str], cursor: str | None) -> Found:
     return Found(
-        names=tuple(name for _, name in shown),
-        cursor=shown[-1][0] if len(seen) > page.limit else None,
+        names=tuple(names),
+        cursor=cursor,
         decision_id=ask.release.id,
         policy_revision=ask.rights.snapshot.revision,
         label_revision=ask.release.pinned.heads.label,

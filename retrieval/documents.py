@@ -120,7 +120,7 @@ class DocumentReader:
     ) -> None:
         self._records = records
         self._standing = standing
-        self._decisions = decisions or Decisions()
+        self._decisions = Decisions() if decisions is None else decisions
 
     async def list_documents(
         self,

@@ -5,27 +5,42 @@ The laws of this file:
 1. Whoever is not known does not exist: they may do nothing, and no list names them.
 2. What is not known of a subject is the weakest: the lowest clearance, no compartment, no group.
 3. Subjects come in the order of their ids, so that a page can continue behind the last one.
+4. Whoever is in more groups than a subject can be in has no rights, so they are not known.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Final, Protocol
 
-from acl.mentions import mentions_of
+from acl.errors import RequestError
+from acl.mentions import Mentions, mentions_of
 from acl.policy import Policy
 from acl.records.directory import Directory
 from acl.records.directory_types import Slice
 from acl.subject import Subject, is_identity
 
 _PAGE: Final = 200
+# As many policies and tenants as are asked about at once.
+_KEPT: Final = 64
 
 KINDS: Final = ("user", "service", "agent")
 """The kinds of identity that a subject can have."""
 
 
 class KnownSubjects(Protocol):
-    """Who is known in a tenant, and with which attributes."""
+    """Who is known in a tenant, and with which attributes.
+
+    Attributes:
+        kinds: of which kinds there can be somebody who is known.
+    """
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Return the kinds of identity that are known here."""
+        ...
 
     async def subject(self, tenant: str, identity: str) -> Subject | None:
         """Return the subject, or None if nobody of that identity is known."""
@@ -39,26 +54,36 @@ class KnownSubjects(Protocol):
 class PolicySubjects:
     """Knows whom the policy names, without a group, clearance or compartment of their own."""
 
+    kinds: Final = KINDS
+
     def __init__(self, policy: Policy) -> None:
         self._mentions = mentions_of(policy)
 
     async def subject(self, tenant: str, identity: str) -> Subject | None:
         """Return the subject, or None if no row that applies in the tenant names it."""
-        return Subject(id=identity, tenant=tenant) if identity in self._named(tenant) else None
+        names = _named(self._mentions, tenant)
+        place = bisect_right(names, identity)
+        known = place > 0 and names[place - 1] == identity
+        return Subject(id=identity, tenant=tenant) if known else None
 
     async def subjects(self, tenant: str, *, after: str = "") -> AsyncIterator[Subject]:
         """Yield everybody whom a row that applies in the tenant names."""
-        for identity in sorted(self._named(tenant)):
-            if identity > after:
-                yield Subject(id=identity, tenant=tenant)
+        names = _named(self._mentions, tenant)
+        for identity in names[bisect_right(names, after) :]:
+            yield Subject(id=identity, tenant=tenant)
 
-    def _named(self, tenant: str) -> set[str]:
-        together = self._mentions.in_tenant(tenant)
-        return {name for names in together for name in names if kind_of(name) in KINDS}
+
+@lru_cache(maxsize=_KEPT)
+def _named(mentions: Mentions, tenant: str) -> tuple[str, ...]:
+    """Return whom a policy names in a tenant, in order; what it names does not change."""
+    together = mentions.in_tenant(tenant)
+    return tuple(sorted({name for names in together for name in names if kind_of(name) in KINDS}))
 
 
 class DirectorySubjects:
     """Knows the active users of the directory, with their groups and what it says of rights."""
+
+    kinds: Final = ("user",)
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
@@ -69,13 +94,16 @@ class DirectorySubjects:
         if entry is None or not entry.user.state.active:
             return None
         state = entry.user.state
-        return Subject(
-            id=identity,
-            tenant=tenant,
-            clearance=state.clearance or 0,
-            compartments=state.compartments or frozenset(),
-            groups=entry.groups,
-        )
+        try:
+            return Subject(
+                id=identity,
+                tenant=tenant,
+                clearance=state.clearance or 0,
+                compartments=state.compartments or frozenset(),
+                groups=entry.groups,
+            )
+        except RequestError:
+            return None
 
     async def subjects(self, tenant: str, *, after: str = "") -> AsyncIterator[Subject]:
         """Yield every active user of the tenant."""

@@ -80,7 +80,7 @@ class AccessReview:
         """
         self._records = records
         self._standing = standing
-        self._decisions = decisions or Decisions()
+        self._decisions = Decisions() if decisions is None else decisions
         # Those about others have their own place, so that they push no asker's out.
         self._reviewed = Decisions()
         self._audience = audience

@@ -155,7 +155,7 @@ class Searcher:
         self._encoder = encoder
         self._standing = standing
         self._query_key = query_key
-        self._decisions = decisions or Decisions()
+        self._decisions = Decisions() if decisions is None else decisions
         self._recheck = Recheck(records)
 
     @property
