@@ -13,10 +13,11 @@ What is offered is an answer to "what is missing", not advice: a wide grant is w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from acl.budget import Budget, UndecidedError
 from acl.guards import guard
 from acl.labels import Label
 from acl.policy import Policy
@@ -49,6 +50,7 @@ def grants(  # noqa: PLR0913 - the question, and what to measure the answers by
     at: datetime,
     *,
     labels: Iterable[tuple[Label, int]] = (),
+    budget: Budget | None = None,
 ) -> tuple[Grant, ...]:
     """Return the single changes that would permit `action`, the smallest first.
 
@@ -60,6 +62,7 @@ def grants(  # noqa: PLR0913 - the question, and what to measure the answers by
         at: now.
         labels: the labels that documents carry, and how many carry each; what grants are measured
             by. One reader more is a change of one document, whatever the others are.
+        budget: how many rows may be decided upon; where it is overdrawn, changes were left untried.
 
     Raises:
         RequestError: an attribute of the subject cannot be decided upon.
@@ -69,9 +72,20 @@ def grants(  # noqa: PLR0913 - the question, and what to measure the answers by
     if says(before, label) or not says(guard(policy.schema, subject.tenant), label):
         return ()
     hidden = [(one, number) for one, number in labels if not says(before, one)]
-    found = [grant for one in changes(asked) if (grant := _measured(one, hidden)) is not None]
+    tried = changes(asked) if budget is None else _within(budget, asked)
+    found = [grant for one in tried if (grant := _measured(one, hidden)) is not None]
     places = {kind: place for place, kind in enumerate(GrantKind)}
     return tuple(sorted(found, key=lambda grant: (grant.opens, places[grant.kind])))
+
+
+def _within(budget: Budget, case: Case) -> Iterator[Change]:
+    """Yield changes for as long as the budget lasts; each is decided upon by every row."""
+    for one in changes(case):
+        try:
+            budget.spend(len(case.policy.rows))
+        except UndecidedError:
+            return
+        yield one
 
 
 def _measured(change: Change, hidden: Iterable[tuple[Label, int]]) -> Grant | None:

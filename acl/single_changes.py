@@ -19,6 +19,7 @@ from acl.decide import decide, principals
 from acl.decision import Permitted, RuleId
 from acl.errors import FilterTooLargeError, LabelError, PolicyError, RequestError
 from acl.explain import Status, explain
+from acl.fitting import Fitting
 from acl.labels import AttributeType, Label, LabelValue
 from acl.new_rules import rules_for
 from acl.policy import Policy, link_of, load
@@ -125,8 +126,8 @@ def changes(case: Case) -> Iterator[Change]:
     for subject, instead in case.parties():
         yield from _readers(case, subject)
         yield from _attributes(case, subject, instead)
-        yield from _memberships(case, subject)
         yield from _rules(case, subject)
+        yield from _memberships(case, subject)
 
 
 def _readers(case: Case, subject: Subject) -> Iterator[Change]:
@@ -182,9 +183,11 @@ def _memberships(case: Case, subject: Subject) -> Iterator[Change]:
         return
     domain = domain_of(policy, subject)
     named = {name for row in policy.rules for name in addressed(policy, row)}
-    had = principals(policy, subject, case.at)
-    for role in sorted((named | set(policy.graphs[ROLES].names(domain))) - had):
-        if role.startswith(_HELD):
+    had, graph = principals(policy, subject, case.at), policy.graphs[ROLES]
+    useful = Fitting(policy, subject.tenant, case.action, case.label).names()
+    for role in sorted((named | set(graph.names(domain))) - had):
+        reached = {role} | graph.reached(role, domain, case.at)
+        if role.startswith(_HELD) and (useful is None or reached & useful):
             names = (subject.id, role, *((domain,) if definition.arity > 2 else ()))  # noqa: PLR2004
             row = (*names, *((OPEN, OPEN) if definition.timed else ()))
             for linked in _with_link(policy, Row(0, ROLES, row)):

@@ -24,7 +24,7 @@ from acl.subject import Subject
 from retrieval.decisions import Decisions
 from retrieval.releases import Release
 from retrieval.snapshot import PolicySnapshot
-from retrieval.standing import Pinned, Standing
+from retrieval.standing import ANY, AtLeast, Pinned, Standing
 
 OPERATOR_NAME: Final = "service:operator"
 
@@ -178,17 +178,23 @@ class Authority:
 
 
 async def authority_of(
-    standing: Standing, decisions: Decisions, asker: Asker, now: datetime
+    standing: Standing,
+    decisions: Decisions,
+    asker: Asker,
+    now: datetime,
+    *,
+    at_least: AtLeast = ANY,
 ) -> Authority:
     """Return the rights of `asker` as they stand now.
 
     Raises:
+        NotReachedError: a revision of `at_least` is not there yet.
         RecordsError, PolicyError: what stands cannot be read.
     """
     if isinstance(asker, Operator):
         snapshot = await standing.current()
         return Authority(snapshot=snapshot, pinned=None, decisions=decisions, now=now)
-    pinned = await standing.pin(asker)
+    pinned = await standing.pin(asker, at_least=at_least)
     return Authority(snapshot=pinned.snapshot, pinned=pinned, decisions=decisions, now=now)
 
 

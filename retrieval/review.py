@@ -7,7 +7,10 @@ The laws of this file:
    reads, and in the audit the same line.
 2. What is told is what is decided, suspended roles included. Nobody of another tenant is told of.
 3. Numbers count only documents that the asker may review.
-4. The audit event is durable before the answer leaves, under rights that still stand then.
+4. Nobody is read of the directory, and nothing is decided about others, before the asker's right is
+   known. The work for one answer has a bound that is counted, not timed; an answer that met it says
+   so.
+5. The audit event is durable before the answer leaves, under rights that still stand then.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ from functools import partial
 from typing import Final
 
 from acl.actions import Action
+from acl.budget import Budget
 from acl.decision import Decision, Denied, DenyReason
-from acl.errors import LabelError, RequestError
+from acl.errors import FilterTooLargeError, LabelError, RequestError
 from acl.explain import explain
 from acl.grants import Grant, grants
 from acl.labels import Label, LabelSchema
@@ -32,17 +36,19 @@ from retrieval.audience import Audience, roles
 from retrieval.authority import Asker, Authority, authority_of
 from retrieval.decisions import Decisions
 from retrieval.documents import DocumentNotFoundError
-from retrieval.review_types import Listed, Readable, Readership, Reviewed
+from retrieval.off_loop import off_loop
+from retrieval.review_names import MAX_ROWS, names_giving
+from retrieval.review_types import Listed, People, Readable, Readership, Reviewed
 from retrieval.rights import permits
 from retrieval.search import READ
-from retrieval.standing import Standing
+from retrieval.standing import ANY, AtLeast, Standing
 
 MAX_PAGE: Final = 200
 MAX_LABELS: Final = 5_000
 """Grants are measured by this many distinct labels at most; beyond, by the most common ones."""
 _SCANNED: Final = 500
-_TURN: Final = 50
-"""After so many decisions other requests get their turn."""
+CONSIDERED: Final = 100
+"""As many subjects are decided about for one page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +91,34 @@ class AccessReview:
         self._reviewed = Decisions()
         self._audience = audience
 
-    async def who_may_read(
-        self, asker: Asker, document_id: str, *, subjects: Sequence[Subject] = (), now: datetime
+    async def who_may_read(  # noqa: PLR0913 - whom to ask about can be said in two ways
+        self,
+        asker: Asker,
+        document_id: str,
+        *,
+        subjects: Sequence[Subject] = (),
+        people: People | None = None,
+        now: datetime,
+        at_least: AtLeast = ANY,
     ) -> Readership:
-        """Return who of `subjects`, and which names of policy and label, may read a document.
+        """Return who of `subjects` and `people`, and which names, may read a document.
 
         Raises:
             DocumentNotFoundError: there is none, or the asker may not review access to it.
+            NotReachedError: see `retrieval.standing`.
         """
-        attempt = partial(self._who, asker, _identity(document_id), subjects, now)
-        return await self._standing.settled(attempt)
+        asked = partial(self._who, asker, _identity(document_id), subjects, people)
+        return await self._standing.settled(partial(asked, now, at_least))
 
-    async def what_may_read(
-        self, asker: Asker, subject: Subject, *, now: datetime, after: str = "", limit: int = 50
+    async def what_may_read(  # noqa: PLR0913 - a page of what one may read, for another
+        self,
+        asker: Asker,
+        subject: Subject,
+        *,
+        now: datetime,
+        after: str = "",
+        limit: int = 50,
+        at_least: AtLeast = ANY,
     ) -> Readable:
         """Return what `subject` may read of what the asker may review, behind the uri `after`.
 
@@ -106,40 +127,82 @@ class AccessReview:
         """
         if not 1 <= limit <= MAX_PAGE:
             raise RequestError(f"`limit` lies between 1 and {MAX_PAGE}")
-        attempt = partial(self._what, asker, subject, now, after=after, limit=limit)
-        return await self._standing.settled(attempt)
+        asked = partial(self._what, asker, subject, now, after=after, limit=limit)
+        return await self._standing.settled(partial(asked, at_least=at_least))
 
     async def why(
-        self, asker: Asker, subject: Subject, document_id: str, *, now: datetime
+        self,
+        asker: Asker,
+        subject: Subject,
+        document_id: str,
+        *,
+        now: datetime,
+        at_least: AtLeast = ANY,
     ) -> Reviewed:
         """Return why `subject` may or may not read a document, and what would change that.
 
         Raises:
             DocumentNotFoundError: there is none, or the asker may not review access to it.
         """
-        attempt = partial(self._why, asker, subject, _identity(document_id), now)
-        return await self._standing.settled(attempt)
+        asked = partial(self._why, asker, subject, _identity(document_id), now)
+        return await self._standing.settled(partial(asked, at_least))
 
-    async def _who(
-        self, asker: Asker, identity: str, subjects: Sequence[Subject], now: datetime
+    async def _who(  # noqa: PLR0913, PLR0917 - see `who_may_read`
+        self,
+        asker: Asker,
+        identity: str,
+        subjects: Sequence[Subject],
+        people: People | None,
+        now: datetime,
+        at_least: AtLeast,
     ) -> Readership:
-        authority = await authority_of(self._standing, self._decisions, asker, now)
+        authority = await self._authority(asker, now, at_least)
         case = await self._case(authority, identity, {"asked": "who"})
         tenant, label = case.document.tenant, case.label
-        members = tuple(self._audience(authority.snapshot, tenant, [label]))
-        may = await self._reading(authority, [*subjects, *(one.subject for one in members)], label)
-        names = {one.names for one in members if one.subject in may}
+        given = await self._permitted(authority, subjects, label)
+        page, cursor = await self._page(authority, case, people)
+        names, incomplete = tuple[tuple[str, ...], ...](), False
+        if people is None or not people.after:
+            work = partial(names_giving, self._audience, authority.snapshot, tenant, label, now)
+            names, incomplete = await off_loop(work)
         return Readership(
-            subjects=tuple(dict.fromkeys(one.id for one in subjects if one in may)),
-            principals=_fewest(names),
+            subjects=tuple(dict.fromkeys([*given, *page])),
+            principals=names,
+            incomplete=incomplete,
+            cursor=cursor,
             decision_id=await self._told(authority, (identity,), tenant, {"asked": "who"}),
             policy_revision=authority.snapshot.revision,
+            label_revision=_label_revision(authority),
         )
 
-    async def _what(
-        self, asker: Asker, subject: Subject, now: datetime, *, after: str, limit: int
+    async def _page(
+        self, authority: Authority, case: _Case, people: People | None
+    ) -> tuple[list[str], str | None]:
+        """Return who of a page may read, and behind whom the next one begins."""
+        found: list[str] = []
+        if people is None:
+            return found, None
+        considered, last = 0, ""
+        async for one in people.of_tenant(case.document.tenant, people.after):
+            if considered == CONSIDERED or len(found) == people.limit:
+                return found, last
+            if permits(self._decided(authority, one), case.label):
+                found.append(one.id)
+            considered, last = considered + 1, one.id
+            await asyncio.sleep(0)
+        return found, None
+
+    async def _what(  # noqa: PLR0913 - see `what_may_read`
+        self,
+        asker: Asker,
+        subject: Subject,
+        now: datetime,
+        *,
+        after: str,
+        limit: int,
+        at_least: AtLeast,
     ) -> Readable:
-        authority = await authority_of(self._standing, self._decisions, asker, now)
+        authority = await self._authority(asker, now, at_least)
         found: list[Listed] = []
         if authority.tenant in {None, subject.tenant}:
             found = await self._listed(authority, subject, after, limit + 1)
@@ -151,23 +214,37 @@ class AccessReview:
             more=len(found) > limit,
             decision_id=await self._told(authority, ids, subject.tenant, detail),
             policy_revision=authority.snapshot.revision,
+            label_revision=_label_revision(authority),
         )
 
-    async def _why(self, asker: Asker, subject: Subject, identity: str, now: datetime) -> Reviewed:
-        authority = await authority_of(self._standing, self._decisions, asker, now)
+    async def _why(
+        self,
+        asker: Asker,
+        subject: Subject,
+        identity: str,
+        now: datetime,
+        at_least: AtLeast,
+    ) -> Reviewed:
+        authority = await self._authority(asker, now, at_least)
         detail = {"asked": "why", "about": subject.id}
         case = await self._case(authority, identity, detail)
         decision = self._decided(authority, subject)
         policy, label = authority.snapshot.policy, case.label
-        explanation = await asyncio.to_thread(explain, policy, subject, READ, label, now)
+        explanation = await off_loop(partial(explain, policy, subject, READ, label, now))
+        offered, incomplete = await self._grants(authority, subject, case)
         return Reviewed(
             explanation=explanation,
             permitted=permits(decision, label),
             suspended=isinstance(decision, Denied) and decision.reason is DenyReason.SUSPENDED,
-            grants=await self._grants(authority, subject, case),
+            grants=offered,
+            incomplete=incomplete,
             decision_id=await self._told(authority, (identity,), case.document.tenant, detail),
             policy_revision=authority.snapshot.revision,
+            label_revision=_label_revision(authority),
         )
+
+    async def _authority(self, asker: Asker, now: datetime, at_least: AtLeast) -> Authority:
+        return await authority_of(self._standing, self._decisions, asker, now, at_least=at_least)
 
     async def _case(self, authority: Authority, identity: str, detail: Mapping[str, str]) -> _Case:
         """Return a document with its label of record; what cannot be reviewed is not there."""
@@ -179,15 +256,15 @@ class AccessReview:
             raise DocumentNotFoundError
         return _Case(document, label)
 
-    async def _reading(
+    async def _permitted(
         self, authority: Authority, subjects: Iterable[Subject], label: Label
-    ) -> set[Subject]:
-        found: set[Subject] = set()
-        for number, one in enumerate(subjects):
+    ) -> list[str]:
+        found: list[str] = []
+        for one in subjects:
             if permits(self._decided(authority, one), label):
-                found.add(one)
-            if number % _TURN == _TURN - 1:
-                await asyncio.sleep(0)
+                found.append(one.id)
+            # Deciding is work of this process; other requests get their turn in between.
+            await asyncio.sleep(0)
         return found
 
     async def _listed(
@@ -210,29 +287,34 @@ class AccessReview:
 
     async def _grants(
         self, authority: Authority, subject: Subject, case: _Case
-    ) -> tuple[Grant, ...]:
+    ) -> tuple[tuple[Grant, ...], bool]:
+        """Return the grants, and whether changes were left untried."""
         if subject.tenant != case.document.tenant:
-            return ()
+            return (), False
         kept = await self._records.catalog.distinct_labels(subject.tenant)
         common = sorted(kept, key=lambda one: (-one.documents, one.digest))[:MAX_LABELS]
-        mine = [
-            (label, one.documents)
-            for one in common
-            if (label := _reviewable(authority, _stored(one))) is not None
-        ]
-        return await asyncio.to_thread(
-            grants,
-            authority.snapshot.policy,
-            subject,
-            READ,
-            case.label,
-            authority.now,
-            labels=mine,
-        )
+        policy, budget = authority.snapshot.policy, Budget(MAX_ROWS)
+
+        def work() -> tuple[Grant, ...]:
+            mine = [
+                (label, one.documents)
+                for one in common
+                if (label := _reviewable(authority, _stored(one))) is not None
+            ]
+            return grants(
+                policy, subject, READ, case.label, authority.now, labels=mine, budget=budget
+            )
+
+        found = await off_loop(work)
+        return found, budget.left < 0
 
     def _decided(self, authority: Authority, subject: Subject) -> Decision:
+        """Return what may be read; nothing where that cannot be decided."""
         snapshot, now = authority.snapshot, authority.now
-        return self._reviewed.decide(snapshot, subject, READ, now).decision
+        try:
+            return self._reviewed.decide(snapshot, subject, READ, now).decision
+        except (FilterTooLargeError, RequestError):
+            return Denied(reason=DenyReason.NO_RULE, policy_digest=snapshot.digest)
 
     async def _told(
         self,
@@ -256,6 +338,11 @@ class AccessReview:
         return event.decision_id
 
 
+def _label_revision(authority: Authority) -> int:
+    """Return what the answer regards; whoever runs the machine pins nothing."""
+    return 0 if authority.heads is None else authority.heads.label
+
+
 def _reviewable(authority: Authority, read: Callable[[LabelSchema], Label]) -> Label | None:
     """Return a label if the asker may review documents that carry it, or None."""
     try:
@@ -271,13 +358,6 @@ def _of_record(document: DocumentRecord, now: datetime) -> Callable[[LabelSchema
 
 def _stored(label: DistinctLabel) -> Callable[[LabelSchema], Label]:
     return lambda schema: schema.parse(label.label_json)
-
-
-def _fewest(names: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
-    """Return the names without those that hold others of them: fewer are enough."""
-    sets = {frozenset(one): one for one in names}
-    least = [names for one, names in sets.items() if not any(other < one for other in sets)]
-    return tuple(sorted(least))
 
 
 def _identity(text: str) -> str:

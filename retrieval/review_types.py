@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from acl.explain import Explanation
 from acl.grants import Grant
+from acl.subject import Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Who is asked about: one page of them.
+
+    Attributes:
+        of_tenant: everybody of a tenant whose id comes behind another, in the order of ids.
+        after: the id behind which the page begins.
+        limit: as many are named at most.
+    """
+
+    of_tenant: Callable[[str, str], AsyncIterator[Subject]]
+    after: str = ""
+    limit: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,13 +32,18 @@ class Readership:
     Attributes:
         subjects: ids of those, among the ones that were asked about, who may.
         principals: names of the policy or the label that give the right to somebody who is cleared
-            for the document; several names where it takes all of them.
+            for the document; several names where it takes all of them. On the first page alone.
+        incomplete: whether there are more names than were tried.
+        cursor: behind whom the next page begins; None at the end.
     """
 
     subjects: tuple[str, ...]
     principals: tuple[tuple[str, ...], ...]
+    incomplete: bool
+    cursor: str | None
     decision_id: str
     policy_revision: int
+    label_revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +67,7 @@ class Readable:
     more: bool
     decision_id: str
     policy_revision: int
+    label_revision: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +80,14 @@ class Reviewed:
         suspended: whether that is why.
         grants: the single changes that would let the policy permit it, the smallest first. Their
             numbers count documents that the asker may review.
+        incomplete: whether there are more changes than were tried.
     """
 
     explanation: Explanation
     permitted: bool
     suspended: bool
     grants: tuple[Grant, ...]
+    incomplete: bool
     decision_id: str
     policy_revision: int
+    label_revision: int

@@ -31,6 +31,27 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class Revised(Asked):
+    """What is asked, and at least which revisions the answer must regard."""
+
+    min_revision: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_REVISION,
+        description="Refuse to answer under a policy older than this revision.",
+    )
+    min_label_revision: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_REVISION,
+        description="Refuse to answer without this change of a label, and all before it.",
+    )
+
+    def at_least(self) -> AtLeast:
+        """Return the revisions that the answer must not be older than."""
+        return AtLeast(policy=self.min_revision or 0, label=self.min_label_revision or 0)
+
+
 class Answered(BaseModel):
     """What is answered."""
 
@@ -51,7 +72,7 @@ class FilterCondition(Asked):
         return Narrowing(self.key, Operator(self.op), self.value)
 
 
-class SearchQuestion(Asked):
+class SearchQuestion(Revised):
     """A question, and how to answer it."""
 
     model_config = ConfigDict(
@@ -77,22 +98,6 @@ class SearchQuestion(Asked):
         max_length=MAX_CONDITIONS,
         description="Narrows what is searched, inside what the subject may read.",
     )
-    min_revision: int | None = Field(
-        None,
-        ge=1,
-        le=MAX_REVISION,
-        description="Refuse to answer under a policy older than this revision.",
-    )
-    min_label_revision: int | None = Field(
-        None,
-        ge=1,
-        le=MAX_REVISION,
-        description="Refuse to answer without this change of a label, and all before it.",
-    )
-
-    def at_least(self) -> AtLeast:
-        """Return the revisions that the answer must not be older than."""
-        return AtLeast(policy=self.min_revision or 0, label=self.min_label_revision or 0)
 
     def request(self) -> SearchRequest:
         """Return the question as the search takes it."""
@@ -229,7 +234,7 @@ class FetchedDocument(Document):
         )
 
 
-class ExplainQuestion(Asked):
+class ExplainQuestion(Revised):
     """Which of one's own documents to explain."""
 
     document_id: str = Field(min_length=1, max_length=200)
@@ -294,6 +299,7 @@ class ExplainAnswer(Answered):
     )
     decision_id: str
     policy_revision: int
+    label_revision: int
 
 
 class FieldProblem(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -12,9 +12,18 @@ from acl.grants import Grant
 from acl.subject import MAX_GROUPS, Subject
 from retrieval.review import MAX_PAGE
 from retrieval.review_types import Readable, Readership, Reviewed
-from retrieval.service.messages import Answered, Asked, ExplainedRule, ExplainedSubject
+from retrieval.service.messages import (
+    Answered,
+    Asked,
+    ExplainedRule,
+    ExplainedSubject,
+    Revised,
+)
 
 _MAX_LEVEL: Final = 1000
+
+# Half a surrogate pair has no length, and so is refused.
+Text = Annotated[str, Field(max_length=1024)]
 
 
 class AboutSubject(Asked):
@@ -22,8 +31,8 @@ class AboutSubject(Asked):
 
     id: str = Field(min_length=1, max_length=200, description="Such as `user:eve`.")
     clearance: int | None = Field(None, ge=0, le=_MAX_LEVEL)
-    compartments: list[str] | None = Field(None, max_length=MAX_GROUPS)
-    groups: list[str] | None = Field(None, max_length=MAX_GROUPS)
+    compartments: list[Text] | None = Field(None, max_length=MAX_GROUPS)
+    groups: list[Text] | None = Field(None, max_length=MAX_GROUPS)
 
     def over(self, known: Subject | None, tenant: str) -> Subject:
         """Return the subject with what is said here over what is known.
@@ -46,14 +55,14 @@ class AboutSubject(Asked):
         )
 
 
-class WhyQuestion(Asked):
+class WhyQuestion(Revised):
     """Why somebody may or may not read a document."""
 
     subject: AboutSubject
     document_id: str = Field(min_length=1, max_length=200)
 
 
-class WhatQuestion(Asked):
+class WhatQuestion(Revised):
     """What somebody may read."""
 
     subject: AboutSubject
@@ -104,8 +113,10 @@ class WhyAnswer(Answered):
     subjects: list[ExplainedSubject]
     obstacle: FirstObstacle | None
     grants: list[SingleGrant] = Field(description="Single changes that permit it, smallest first.")
+    incomplete: bool = Field(description="Whether there are more changes than were tried.")
     decision_id: str
     policy_revision: int
+    label_revision: int
 
     @classmethod
     def of(cls, found: Reviewed) -> WhyAnswer:
@@ -117,8 +128,10 @@ class WhyAnswer(Answered):
             subjects=[ExplainedSubject.of(one) for one in (explanation, *explanation.actors)],
             obstacle=FirstObstacle.of(explanation.obstacle) if explanation.obstacle else None,
             grants=[SingleGrant.of(one) for one in found.grants],
+            incomplete=found.incomplete,
             decision_id=found.decision_id,
             policy_revision=found.policy_revision,
+            label_revision=found.label_revision,
         )
 
 
@@ -128,19 +141,27 @@ class WhoAnswer(Answered):
     subjects: list[str] = Field(description="Those who are known and may read it.")
     principals: list[list[str]] = Field(
         description="Names that give the right to somebody who is cleared for it; where a list "
-        "holds several, it takes all of them."
+        "holds several, it takes all of them. On the first page alone."
+    )
+    incomplete: bool = Field(description="Whether there are more names than were tried.")
+    next_token: str = Field(
+        description='Asks for the next page of subjects; `""` at the end. A page can be short.'
     )
     decision_id: str
     policy_revision: int
+    label_revision: int
 
     @classmethod
-    def of(cls, found: Readership) -> WhoAnswer:
+    def of(cls, found: Readership, next_token: str) -> WhoAnswer:
         """Return the readership as it is sent."""
         return cls(
             subjects=list(found.subjects),
             principals=[list(one) for one in found.principals],
+            incomplete=found.incomplete,
+            next_token=next_token,
             decision_id=found.decision_id,
             policy_revision=found.policy_revision,
+            label_revision=found.label_revision,
         )
 
 
@@ -158,6 +179,7 @@ class WhatAnswer(Answered):
     more: bool
     decision_id: str
     policy_revision: int
+    label_revision: int
 
     @classmethod
     def of(cls, found: Readable) -> WhatAnswer:
@@ -167,4 +189,5 @@ class WhatAnswer(Answered):
             more=found.more,
             decision_id=found.decision_id,
             policy_revision=found.policy_revision,
+            label_revision=found.label_revision,
         )

@@ -22,6 +22,7 @@ from retrieval.service.messages import (
 from retrieval.service.paging import opened, sealed
 from retrieval.service.preconditions import tag
 from retrieval.service.responses import ANSWERS
+from retrieval.service.revisions import Revisions
 
 MAX_PAGE: Final = 200
 LISTING: Final = "documents"
@@ -36,11 +37,12 @@ router = APIRouter(route_class=StrictRoute, tags=["documents"])
     "/v1/documents",
     operation_id="listDocuments",
     summary="List the documents that the subject may read",
-    responses=ANSWERS["query"],
+    responses=ANSWERS["query"] | ANSWERS["revision"],
 )
 async def list_documents(
     subject: Asker,
     parts: Open,
+    at_least: Revisions,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
     token: Annotated[str, Query(max_length=MAX_CURSOR, description="A `next_token`.")] = "",
 ) -> DocumentList:
@@ -50,6 +52,7 @@ async def list_documents(
         after=opened(parts.cursors, token, subject, LISTING) or None,
         limit=limit,
         now=datetime.now(UTC),
+        at_least=at_least,
     )
     following = sealed(parts.cursors, page.cursor or "", subject, LISTING)
     return DocumentList.of(page, following)
@@ -59,17 +62,17 @@ async def list_documents(
     "/v1/documents/{document_id}",
     operation_id="fetchDocument",
     summary="Fetch a document that the subject may read",
-    responses=ANSWERS["document"],
+    responses=ANSWERS["query"] | ANSWERS["document"] | ANSWERS["revision"],
 )
 async def fetch_document(
-    document_id: str, subject: Asker, parts: Open, response: Response
+    document_id: str, subject: Asker, parts: Open, response: Response, at_least: Revisions
 ) -> FetchedDocument:
     """Return a document with its text. One that is hidden does not exist.
 
     The ETag names the version of its label, for a change of that.
     """
     known = canonical(document_id)
-    fetched = await parts.reader.document(subject, known, now=datetime.now(UTC))
+    fetched = await parts.reader.document(subject, known, now=datetime.now(UTC), at_least=at_least)
     tag(response, fetched.document.label_version)
     return FetchedDocument.of_text(fetched)
 
@@ -78,12 +81,14 @@ async def fetch_document(
     "/v1/explain",
     operation_id="explain",
     summary="Explain why the subject may read a document",
-    responses=ANSWERS["body"] | ANSWERS["document"],
+    responses=ANSWERS["body"] | ANSWERS["document"] | ANSWERS["revision"],
 )
 async def explain(question: ExplainQuestion, subject: Asker, parts: Open) -> ExplainAnswer:
     """Name the rules that let the subject read a document. One that is hidden does not exist."""
     document_id = canonical(question.document_id)
-    explained = await parts.explainer.own(subject, document_id, now=datetime.now(UTC))
+    explained = await parts.explainer.own(
+        subject, document_id, now=datetime.now(UTC), at_least=question.at_least()
+    )
     return ExplainAnswer(
         document_id=document_id,
         action="document:read",
@@ -93,6 +98,7 @@ async def explain(question: ExplainQuestion, subject: Asker, parts: Open) -> Exp
         ],
         decision_id=explained.decision_id,
         policy_revision=explained.policy_revision,
+        label_revision=explained.label_revision,
     )
 
 

@@ -7,14 +7,17 @@ other document does not exist.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from acl.subject import Subject
+from retrieval.review import MAX_PAGE
+from retrieval.review_types import People
 from retrieval.service.access import Open
 from retrieval.service.authentication import Asker
 from retrieval.service.bodies import StrictRoute
+from retrieval.service.cursors import MAX_CURSOR
 from retrieval.service.messages_review import (
     AboutSubject,
     WhatAnswer,
@@ -23,11 +26,10 @@ from retrieval.service.messages_review import (
     WhyAnswer,
     WhyQuestion,
 )
+from retrieval.service.paging import opened, sealed
 from retrieval.service.responses import ANSWERS
+from retrieval.service.revisions import Revisions
 from retrieval.service.wiring import Parts
-
-MAX_KNOWN: Final = 2000
-"""Of more known subjects than these nobody is told one by one."""
 
 router = APIRouter(route_class=StrictRoute, tags=["review"])
 
@@ -36,23 +38,37 @@ router = APIRouter(route_class=StrictRoute, tags=["review"])
     "/v1/documents/{document_id}/audience",
     operation_id="whoMayRead",
     summary="List who may read a document",
-    responses=ANSWERS["document"],
+    responses=ANSWERS["query"] | ANSWERS["document"] | ANSWERS["revision"],
 )
-async def who(document_id: str, subject: Asker, parts: Open) -> WhoAnswer:
-    """Return the known subjects who may read it, and the names that give the right."""
-    known = [one async for one in parts.known_subjects.subjects(subject.tenant)]
-    return WhoAnswer.of(
-        await parts.review.who_may_read(
-            subject, document_id, subjects=known[:MAX_KNOWN], now=datetime.now(UTC)
-        )
+async def who(  # noqa: PLR0913, PLR0917 - the route's parameters
+    document_id: str,
+    subject: Asker,
+    parts: Open,
+    at_least: Revisions,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+    token: Annotated[str, Query(max_length=MAX_CURSOR, description="A `next_token`.")] = "",
+) -> WhoAnswer:
+    """Return the known subjects who may read it, page by page, and the names that give the right.
+
+    A page regards 100 subjects at most. It can be short, or empty, and still not be the last.
+    """
+    listing = f"audience/{document_id}"
+    people = People(
+        of_tenant=lambda tenant, after: parts.known_subjects.subjects(tenant, after=after),
+        after=opened(parts.cursors, token, subject, listing),
+        limit=limit,
     )
+    found = await parts.review.who_may_read(
+        subject, document_id, people=people, now=datetime.now(UTC), at_least=at_least
+    )
+    return WhoAnswer.of(found, sealed(parts.cursors, found.cursor or "", subject, listing))
 
 
 @router.post(
     "/v1/access:readable",
     operation_id="whatMayRead",
     summary="List what somebody may read",
-    responses=ANSWERS["body"],
+    responses=ANSWERS["body"] | ANSWERS["revision"],
 )
 async def what(question: WhatQuestion, subject: Asker, parts: Open) -> WhatAnswer:
     """Return what they may read, of what the asker may review."""
@@ -64,6 +80,7 @@ async def what(question: WhatQuestion, subject: Asker, parts: Open) -> WhatAnswe
             now=datetime.now(UTC),
             after=question.after,
             limit=question.limit,
+            at_least=question.at_least(),
         )
     )
 
@@ -72,13 +89,19 @@ async def what(question: WhatQuestion, subject: Asker, parts: Open) -> WhatAnswe
     "/v1/access:explain",
     operation_id="whyMayRead",
     summary="Explain why somebody may or may not read a document",
-    responses=ANSWERS["body"] | ANSWERS["document"],
+    responses=ANSWERS["body"] | ANSWERS["document"] | ANSWERS["revision"],
 )
 async def why(question: WhyQuestion, subject: Asker, parts: Open) -> WhyAnswer:
     """Return the rules, the first obstacle, and the smallest single change that lifts it."""
     about = await _about(parts, question.subject, subject)
     return WhyAnswer.of(
-        await parts.review.why(subject, about, question.document_id, now=datetime.now(UTC))
+        await parts.review.why(
+            subject,
+            about,
+            question.document_id,
+            now=datetime.now(UTC),
+            at_least=question.at_least(),
+        )
     )
 
 

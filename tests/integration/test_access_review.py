@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from acl.casbin_door import Oracle
 from acl.decide import request_of
 from acl.errors import RequestError
 from acl.explain import Hindrance
+from acl.labels import Label
 from acl.records import (
     AuditEvent,
     AuditKind,
@@ -30,12 +31,15 @@ from acl.records import (
 from acl.records.policy_types import Suspension
 from acl.single_changes import GrantKind
 from acl.subject import Subject
+from retrieval.audience import Member
 from retrieval.authority import OPERATOR
 from retrieval.documents import DocumentNotFoundError
-from retrieval.review import MAX_PAGE, AccessReview
+from retrieval.review import CONSIDERED, MAX_PAGE, AccessReview
+from retrieval.review_names import MAX_ROWS
+from retrieval.review_types import People
 from retrieval.seeding import seeded
 from retrieval.snapshot import PolicySnapshot, SnapshotHolder
-from retrieval.standing import Standing
+from retrieval.standing import AtLeast, NotReachedError, Standing
 from tests.integration.records.samples import KEY, document_id
 
 NOW: Final = datetime(2026, 2, 1, 12, 0, tzinfo=UTC)
@@ -360,3 +364,92 @@ async def test_a_suspended_role_reads_nothing(world: World) -> None:
     assert not told.permitted
     assert told.explanation.permitted
     assert found.subjects == ()
+
+
+class Many:
+    """Many people, and how many of them were read."""
+
+    def __init__(self, number: int) -> None:
+        self._number, self.read = number, 0
+
+    async def __call__(self, tenant: str, after: str) -> AsyncIterator[Subject]:
+        for number in range(self._number):
+            one = Subject(id=f"user:u{number:04}", tenant=tenant)
+            if one.id > after:
+                self.read += 1
+                yield one
+
+
+async def test_nobody_is_read_before_the_right_is_known(world: World) -> None:
+    hidden = next(
+        one for one in world.documents if not world.enforced(BOB, Action.ACCESS_REVIEW, one)
+    )
+    many = Many(10)
+    for identity in (hidden.id, document_id("file:nowhere")):
+        with pytest.raises(DocumentNotFoundError):
+            await world.review.who_may_read(BOB, identity, people=People(of_tenant=many), now=NOW)
+    assert many.read == 0
+
+
+async def test_everybody_who_may_read_is_told_page_by_page(world: World) -> None:
+    """However many there are: a page regards so many, and the list goes on to the end."""
+    public, closed = (
+        next(
+            one
+            for one in world.documents
+            if ("group:everyone" in one.label_json["readers"]) is open_to_all
+            and (one.label_json["classification"] == 0) is open_to_all
+            and not (one.label_json["compartments"] and open_to_all)
+            and world.enforced(ADA, Action.ACCESS_REVIEW, one)
+        )
+        for open_to_all in (True, False)
+    )
+    for document, sizes in ((public, [70, 70, 70, 40]), (closed, [0, 0, 0])):
+        after, pages, names, first = "", list[int](), list[str](), True
+        while True:
+            many = Many(250)
+            people = People(of_tenant=many, after=after, limit=70)
+            found = await world.review.who_may_read(ADA, document.id, people=people, now=NOW)
+            assert many.read <= CONSIDERED + 1
+            assert bool(found.principals) is first
+            names += found.subjects
+            pages.append(len(found.subjects))
+            if found.cursor is None:
+                break
+            after, first = found.cursor, False
+        assert pages == sizes
+        assert names == sorted(set(names))
+
+
+async def test_names_are_tried_as_far_as_a_budget_goes(world: World) -> None:
+    """Each name costs every row; of more names than there is room for it says so."""
+    document = next(
+        one for one in world.documents if world.enforced(ADA, Action.ACCESS_REVIEW, one)
+    )
+    rows = len(world.snapshot.policy.rows)
+    tried: list[Subject] = []
+
+    def many(_: PolicySnapshot, tenant: str, __: Sequence[Label]) -> Iterator[Member]:
+        owner = document.label_json["owner"]
+        for number in range(MAX_ROWS // rows + 10):
+            tried.append(Subject(id=owner, tenant=tenant, clearance=number % 900))
+            yield Member(tried[-1], (owner,))
+
+    standing = Standing(world.records, SnapshotHolder(world.snapshot))
+    review = AccessReview(records=world.records, standing=standing, audience=many)
+    found = await review.who_may_read(ADA, document.id, now=NOW)
+    assert found.incomplete
+    assert len(tried) == MAX_ROWS // rows + 1
+    assert not (await world.review.who_may_read(ADA, document.id, now=NOW)).incomplete
+
+
+@pytest.mark.parametrize("asked", [AtLeast(policy=9), AtLeast(label=999)])
+async def test_nothing_older_than_asked_for_is_reviewed(world: World, asked: AtLeast) -> None:
+    identity = world.documents[0].id
+    for question in (
+        world.review.who_may_read(ADA, identity, now=NOW, at_least=asked),
+        world.review.what_may_read(ADA, BOB, now=NOW, at_least=asked),
+        world.review.why(ADA, BOB, identity, now=NOW, at_least=asked),
+    ):
+        with pytest.raises(NotReachedError):
+            await question

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from acl.admission import read_csv
+from acl.budget import Budget
 from acl.casbin_door import Effect, RoleMatching
 from acl.decide import decide
 from acl.decision import Permitted
@@ -328,3 +329,16 @@ def test_the_last_rule_that_denies_can_go_only_if_another_is_left() -> None:
                 matcher="r.act == p.act", effect=RANKED)  # fmt: skip
 
     assert by_kind(offered(made=made)) == {}
+
+
+def test_no_more_changes_are_tried_than_there_is_budget_for() -> None:
+    made = policy()
+    whole = offered(made=made)
+    budget = Budget(3 * len(made.rows))
+    some = grants(made, BEN, READ, label(), NOW, labels=CORPUS, budget=budget)
+    assert set(some) < set(whole)
+    assert budget.left < 0
+
+    plenty = Budget(1000 * len(made.rows))
+    assert grants(made, BEN, READ, label(), NOW, labels=CORPUS, budget=plenty) == whole
+    assert plenty.left >= 0
