@@ -28,7 +28,7 @@ from retrieval.decisions import Decisions
 from retrieval.documents import DocumentNotFoundError
 from retrieval.releases import subject_of
 from retrieval.search import READ
-from retrieval.standing import Standing
+from retrieval.standing import ANY, AtLeast, Standing
 
 MAX_PAGE: Final = 200
 
@@ -58,6 +58,8 @@ class ReaderPage:
 
     readers: tuple[Reader, ...]
     cursor: ReadersFrom | None
+    policy_revision: int
+    label_revision: int
 
 
 class AccessHistory:
@@ -69,7 +71,7 @@ class AccessHistory:
         self._standing = standing
         self._decisions = decisions
 
-    async def readers(
+    async def readers(  # noqa: PLR0913 - a page of one document's list, for one asker
         self,
         asker: Asker,
         document_id: str,
@@ -77,6 +79,7 @@ class AccessHistory:
         now: datetime,
         after: ReadersFrom | None = None,
         limit: int = 100,
+        at_least: AtLeast = ANY,
     ) -> ReaderPage:
         """Return who got passages of a document, the last one first.
 
@@ -87,10 +90,10 @@ class AccessHistory:
         """
         if not 1 <= limit <= MAX_PAGE:
             raise RequestError(f"`limit` lies between 1 and {MAX_PAGE}")
-        attempt = partial(self._readers, asker, document_id, now, after=after, limit=limit)
-        return await self._standing.settled(attempt)
+        asked = partial(self._readers, asker, document_id, now, after=after, limit=limit)
+        return await self._standing.settled(partial(asked, at_least=at_least))
 
-    async def _readers(
+    async def _readers(  # noqa: PLR0913 - see `readers`
         self,
         asker: Asker,
         document_id: str,
@@ -98,8 +101,10 @@ class AccessHistory:
         *,
         after: ReadersFrom | None,
         limit: int,
+        at_least: AtLeast,
     ) -> ReaderPage:
-        authority = await authority_of(self._standing, self._decisions, asker, now)
+        standing, decisions = self._standing, self._decisions
+        authority = await authority_of(standing, decisions, asker, now, at_least=at_least)
         document = await self._records.catalog.document(document_id)
         label = None if document is None else _label(authority, document)
         event = authority.event(
@@ -116,6 +121,8 @@ class AccessHistory:
         return ReaderPage(
             readers=tuple(self._reader(authority, label, one) for one in found[:limit]),
             cursor=_behind(found[:limit], after) if len(found) > limit else None,
+            policy_revision=authority.snapshot.revision,
+            label_revision=authority.label_revision,
         )
 
     def _reader(self, authority: Authority, label: Label, found: Readings) -> Reader:

@@ -22,10 +22,11 @@ from acl.identity import PrincipalKind
 from acl.records import AuditKind, ChangeKind, DocumentRecord, Records
 from acl.records.requests import AccessRequest, Place, RequestState
 from acl.subject import Subject
-from retrieval.authority import Asker, Authority
+from retrieval.authority import Asker, Authority, authority_of
 from retrieval.label_requests import MAX_REASON, LabelRequest, ShareRequest
 from retrieval.label_views import Changed, Target
 from retrieval.labels import LabelDesk
+from retrieval.standing import ANY, AtLeast
 
 MAX_PAGE: Final = 200
 _SCANNED: Final = 500
@@ -53,6 +54,17 @@ class WaitingPage:
 
     requests: tuple[Waiting, ...]
     cursor: Place | None
+    policy_revision: int
+    label_revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnRequests:
+    """The requests of one asker, the latest first."""
+
+    requests: tuple[AccessRequest, ...]
+    policy_revision: int
+    label_revision: int
 
 
 class RequestDesk:
@@ -82,20 +94,27 @@ class RequestDesk:
         )
         await self._records.requests.ask(subject.tenant, document_id, reason, event)
 
-    async def mine(self, subject: Subject, now: datetime) -> tuple[AccessRequest, ...]:
+    async def mine(
+        self, subject: Subject, now: datetime, *, at_least: AtLeast = ANY
+    ) -> OwnRequests:
         """Return the subject's own requests; each that is not to be read now looks open (law 1)."""
-        authority = await self._labels.authority(subject, now)
+        authority = await self._authority(subject, now, at_least)
         found = await self._records.requests.of_asker(subject.tenant, subject.id, now=now)
         known = await self._records.catalog.labels_of(one.document_id for one in found)
-        return tuple(
+        shown = tuple(
             one
             if one.state is RequestState.GRANTED
             and _may(Action.DOCUMENT_READ, authority, known.get(one.document_id))
             else replace(one, state=RequestState.OPEN, decided_at=None, decided_by="")
             for one in found
         )
+        return OwnRequests(
+            requests=shown,
+            policy_revision=authority.snapshot.revision,
+            label_revision=authority.label_revision,
+        )
 
-    async def waiting(
+    async def waiting(  # noqa: PLR0913 - a page of one tenant's list, for one asker
         self,
         asker: Asker,
         tenant: str,
@@ -103,6 +122,7 @@ class RequestDesk:
         *,
         after: Place | None = None,
         limit: int = 100,
+        at_least: AtLeast = ANY,
     ) -> WaitingPage:
         """Return open requests that `asker` may decide about (law 2).
 
@@ -111,15 +131,21 @@ class RequestDesk:
         """
         if not 1 <= limit <= MAX_PAGE:
             raise RequestError(f"`limit` lies between 1 and {MAX_PAGE}")
-        authority = await self._labels.authority(asker, now)
+        authority = await self._authority(asker, now, at_least)
         found: list[Waiting] = []
+        place: Place | None = None
         async for one in self._decidable(authority, tenant, after):
             if len(found) == limit:
                 last = found[-1].request
                 place = Place(created_at=last.created_at, id=last.id)
-                return WaitingPage(requests=tuple(found), cursor=place)
+                break
             found.append(one)
-        return WaitingPage(requests=tuple(found), cursor=None)
+        return WaitingPage(
+            requests=tuple(found),
+            cursor=place,
+            policy_revision=authority.snapshot.revision,
+            label_revision=authority.label_revision,
+        )
 
     async def grant(
         self, asker: Asker, tenant: str, request_id: str, *, until: datetime | None, now: datetime
@@ -150,6 +176,10 @@ class RequestDesk:
         """
         waiting = await self._one(asker, tenant, request_id, now)
         await self._decided(asker, waiting, RequestState.REFUSED, now)
+
+    async def _authority(self, asker: Asker, now: datetime, at_least: AtLeast) -> Authority:
+        parts = self._labels.parts
+        return await authority_of(parts.standing, parts.decisions, asker, now, at_least=at_least)
 
     async def _decidable(
         self, authority: Authority, tenant: str, after: Place | None

@@ -92,6 +92,11 @@ class Authority:
         """The counters that must still stand when a change is stored."""
         return None if self.pinned is None else self.pinned.heads
 
+    @property
+    def label_revision(self) -> int:
+        """Up to which change of a label an answer is sure to regard; the operator pins none."""
+        return 0 if self.pinned is None else self.pinned.heads.label
+
     def may(self, action: Action, label: Label) -> bool:
         """Say whether the action is permitted on a document of this label."""
         if self.pinned is None:

@@ -43,7 +43,7 @@ from retrieval.known_subjects import KINDS, KnownSubjects, PolicySubjects
 from retrieval.releases import Release
 from retrieval.rights import Rights, RightsReader, permits
 from retrieval.snapshot import PolicySnapshot
-from retrieval.standing import Standing
+from retrieval.standing import ANY, AtLeast, Standing
 
 CONSIDERED: Final = 100
 """As many subjects are decided about for one page."""
@@ -71,8 +71,8 @@ class DecisionPoint:
     """Answers the questions of the AuthZEN Authorization API.
 
     Each of its methods raises:
-        RequestError: an attribute of a subject cannot be decided upon.
-        UnsettledError: the policy changed again and again meanwhile.
+        RequestError: an attribute of the asker cannot be decided upon.
+        NotReachedError, UnsettledError: see `retrieval.standing`.
         RecordsError: the records failed, or the answer could not be put on record.
     """
 
@@ -109,10 +109,11 @@ class DecisionPoint:
         *,
         semantic: Semantic = Semantic.EXECUTE_ALL,
         now: datetime,
+        at_least: AtLeast = ANY,
     ) -> Evaluated:
         """Return the decision on each question, in order; None stands for one that is malformed."""
-        attempt = partial(self._evaluate, asker, questions, semantic=semantic, now=now)
-        return await self._standing.settled(attempt)
+        asked = partial(self._evaluate, asker, questions, semantic=semantic, now=now)
+        return await self._standing.settled(partial(asked, at_least=at_least))
 
     async def search_resources(
         self, asker: Subject, party: Party, sought: Sought, *, page: PageAsked, now: datetime
@@ -142,9 +143,11 @@ class DecisionPoint:
         *,
         semantic: Semantic,
         now: datetime,
+        at_least: AtLeast,
     ) -> Evaluated:
         actions = {one.action for one in questions if one is not None}
-        ask = await self._ask(asker, actions.pop() if len(actions) == 1 else "", now)
+        action = actions.pop() if len(actions) == 1 else ""
+        ask = await self._ask(asker, action, now, at_least)
         ids = {one.target.document_id for one in questions if one is not None}
         documents = await self._records.catalog.labels_of(ids)
         decided: list[tuple[Question | None, bool]] = []
@@ -166,7 +169,7 @@ class DecisionPoint:
     async def _resources(
         self, asker: Subject, party: Party, sought: Sought, *, page: PageAsked, now: datetime
     ) -> Found:
-        ask = await self._ask(asker, sought.action, now)
+        ask = await self._ask(asker, sought.action, now, page.at_least)
         rights = await ask.rights.of(party, sought.action)
         seen = await self._covered(ask, rights, page) if rights and sought.kind == DOCUMENT else []
         found = _page(ask, [(one.uri, one.id) for one in seen], page)
@@ -176,7 +179,7 @@ class DecisionPoint:
     async def _subjects(
         self, asker: Subject, target: Target, sought: Sought, *, page: PageAsked, now: datetime
     ) -> Found:
-        ask = await self._ask(asker, sought.action, now)
+        ask = await self._ask(asker, sought.action, now, page.at_least)
         action = action_of(sought.action)
         if action is not None:
             # Before the document, so that it takes no longer where there is one.
@@ -192,7 +195,7 @@ class DecisionPoint:
     async def _actions(
         self, asker: Subject, party: Party, target: Target, *, page: PageAsked, now: datetime
     ) -> Found:
-        ask = await self._ask(asker, "", now)
+        ask = await self._ask(asker, "", now, page.at_least)
         for one in Action:
             ask.rights.decide(ask.rights.asker, one)
         label = ask.label(await self._records.catalog.document(target.document_id))
@@ -204,8 +207,8 @@ class DecisionPoint:
         await self._record(ask, released, detail)
         return found
 
-    async def _ask(self, asker: Subject, action: str, now: datetime) -> _Ask:
-        pinned = await self._standing.pin(asker)
+    async def _ask(self, asker: Subject, action: str, now: datetime, at_least: AtLeast) -> _Ask:
+        pinned = await self._standing.pin(asker, at_least=at_least)
         known = action_of(action)
         rights = RightsReader(
             asker=pinned.subject,

@@ -11,6 +11,7 @@ from acl.actions import Action
 from acl.errors import RequestError
 from acl.subject import Subject
 from retrieval.known_subjects import identity_of
+from retrieval.standing import ANY, AtLeast
 
 DOCUMENT: Final = "document"
 """The one type of resource."""
@@ -122,10 +123,11 @@ class Sought:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageAsked:
-    """Which part of a list: what comes behind `after`, and how much of it."""
+    """Which part of a list: what comes behind `after`, how much of it, and how new at least."""
 
     after: str = ""
     limit: int = 100
+    at_least: AtLeast = ANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

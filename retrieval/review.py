@@ -172,7 +172,7 @@ class AccessReview:
             cursor=cursor,
             decision_id=await self._told(authority, (identity,), tenant, {"asked": "who"}),
             policy_revision=authority.snapshot.revision,
-            label_revision=_label_revision(authority),
+            label_revision=authority.label_revision,
         )
 
     async def _page(
@@ -214,7 +214,7 @@ class AccessReview:
             more=len(found) > limit,
             decision_id=await self._told(authority, ids, subject.tenant, detail),
             policy_revision=authority.snapshot.revision,
-            label_revision=_label_revision(authority),
+            label_revision=authority.label_revision,
         )
 
     async def _why(
@@ -240,7 +240,7 @@ class AccessReview:
             incomplete=incomplete,
             decision_id=await self._told(authority, (identity,), case.document.tenant, detail),
             policy_revision=authority.snapshot.revision,
-            label_revision=_label_revision(authority),
+            label_revision=authority.label_revision,
         )
 
     async def _authority(self, asker: Asker, now: datetime, at_least: AtLeast) -> Authority:
@@ -336,11 +336,6 @@ class AccessReview:
         )
         await self._records.audit.append(event, under=authority.heads)
         return event.decision_id
-
-
-def _label_revision(authority: Authority) -> int:
-    """Return what the answer regards; whoever runs the machine pins nothing."""
-    return 0 if authority.heads is None else authority.heads.label
 
 
 def _reviewable(authority: Authority, read: Callable[[LabelSchema], Label]) -> Label | None:

@@ -54,6 +54,8 @@ class OwnRequests(Answered):
     """One's own requests, the latest first."""
 
     requests: list[OwnRequest]
+    policy_revision: int
+    label_revision: int
 
 
 class WaitingRequest(Answered):
@@ -86,6 +88,8 @@ class WaitingRequests(Answered):
 
     requests: list[WaitingRequest]
     next_token: str = Field(description='Asks for the next page; `""` at the end.')
+    policy_revision: int
+    label_revision: int
 
 
 class PastReader(Answered):
@@ -116,3 +120,5 @@ class PastReaders(Answered):
 
     readers: list[PastReader]
     next_token: str = Field(description='Asks for the next page; `""` at the end.')
+    policy_revision: int
+    label_revision: int

@@ -5,13 +5,15 @@ The laws of this file:
 1. Fields that are not declared are ignored, as the specification wants it. So nothing that matters
    may ever be read from one.
 2. A field of another type is an error; no value is converted.
-3. Of a subject's properties `clearance`, `compartments` and `groups` are read, and of a resource's
+3. Of a context `min_revision` and `min_label_revision` are read, and nothing else.
+4. Of a subject's properties `clearance`, `compartments` and `groups` are read, and of a resource's
    or an action's none: a label is what the records say, not what a request says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -27,6 +29,8 @@ from retrieval.authzen_types import (
     Target,
 )
 from retrieval.service.cursors import MAX_CURSOR
+from retrieval.service.messages import MAX_REVISION
+from retrieval.standing import ANY, AtLeast
 
 MAX_EVALUATIONS: Final = 200
 _MAX_LEVEL: Final = 1000
@@ -111,7 +115,37 @@ class Page(_Asked):
     limit: int | None = Field(None, ge=1, description="At most so many results; 200 at most.")
 
 
-class EvaluationQuestion(_Asked):
+class Context(_Asked):
+    """At least which revisions the answer must regard; anything else is taken and not read."""
+
+    min_revision: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_REVISION,
+        description="Refuse to answer under a policy older than this revision.",
+    )
+    min_label_revision: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_REVISION,
+        description="Refuse to answer without this change of a label, and all before it.",
+    )
+
+    def at_least(self) -> AtLeast:
+        """Return the revisions that the answer must not be older than."""
+        return AtLeast(policy=self.min_revision or 0, label=self.min_label_revision or 0)
+
+
+class _InContext(_Asked):
+    context: Context | None = None
+
+    @property
+    def at_least(self) -> AtLeast:
+        """Return the revisions that the answer must not be older than."""
+        return ANY if self.context is None else self.context.at_least()
+
+
+class EvaluationQuestion(_InContext):
     """May the subject do this?"""
 
     model_config = ConfigDict(
@@ -129,7 +163,6 @@ class EvaluationQuestion(_Asked):
     subject: SubjectEntity
     action: ActionEntity
     resource: ResourceEntity
-    context: Anything | None = Field(None, description="Taken and not read.")
 
     def question(self, levels: Attribute | None) -> Question:
         """Return the question as the decision point takes it.
@@ -175,13 +208,12 @@ class EvaluationsOptions(_Asked):
     )
 
 
-class EvaluationsQuestion(_Asked):
+class EvaluationsQuestion(_InContext):
     """Several evaluations, with values for those that leave something out."""
 
     subject: DefaultSubject | None = None
     action: DefaultAction | None = None
     resource: DefaultResource | None = None
-    context: Anything | None = Field(None, description="Taken and not read.")
     evaluations: Annotated[list[Anything], Field(max_length=MAX_EVALUATIONS)] | None = None
     options: EvaluationsOptions | None = None
 
@@ -190,6 +222,17 @@ class EvaluationsQuestion(_Asked):
         """Return when the list ends."""
         options = self.options or EvaluationsOptions()
         return Semantic(options.evaluations_semantic)
+
+    @property
+    def newest(self) -> AtLeast:
+        """Return the revisions that no answer of the list must be older than."""
+        asked = [self.at_least]
+        for given in self.evaluations or ():
+            with suppress(ValidationError):
+                asked.append(_InContext.model_validate(given).at_least)
+        return AtLeast(
+            policy=max(one.policy for one in asked), label=max(one.label for one in asked)
+        )
 
     def single(self) -> EvaluationQuestion:
         """Return the one question that a body without evaluations asks.
@@ -209,7 +252,12 @@ class EvaluationsQuestion(_Asked):
                 yield None
 
     def _defaults(self) -> dict[str, Anything]:
-        given = {"subject": self.subject, "action": self.action, "resource": self.resource}
+        given = {
+            "subject": self.subject,
+            "action": self.action,
+            "resource": self.resource,
+            "context": self.context,
+        }
         return {
             name: one.model_dump(exclude_none=True)
             for name, one in given.items()
@@ -217,32 +265,29 @@ class EvaluationsQuestion(_Asked):
         }
 
 
-class ResourceSearchQuestion(_Asked):
+class ResourceSearchQuestion(_InContext):
     """With which documents may the subject do this?"""
 
     subject: SubjectEntity
     action: ActionEntity
     resource: TypeOnly
-    context: Anything | None = Field(None, description="Taken and not read.")
     page: Page | None = None
 
 
-class SubjectSearchQuestion(_Asked):
+class SubjectSearchQuestion(_InContext):
     """Who may do this with the document?"""
 
     subject: TypeOnly
     action: ActionEntity
     resource: ResourceEntity
-    context: Anything | None = Field(None, description="Taken and not read.")
     page: Page | None = None
 
 
-class ActionSearchQuestion(_Asked):
+class ActionSearchQuestion(_InContext):
     """What may the subject do with the document?"""
 
     subject: SubjectEntity
     resource: ResourceEntity
-    context: Anything | None = Field(None, description="Taken and not read.")
     page: Page | None = None
 
 

@@ -28,6 +28,7 @@ from retrieval.service.messages_access import (
 from retrieval.service.paging import opened, sealed
 from retrieval.service.problems import ProblemType
 from retrieval.service.responses import ANSWERS, answer_of
+from retrieval.service.revisions import Revisions
 from retrieval.service.routes_documents import canonical
 
 router = APIRouter(route_class=StrictRoute, tags=["access"])
@@ -59,23 +60,28 @@ async def request_access(
     "/v1/access-requests/mine",
     operation_id="listOwnRequests",
     summary="List one's own requests",
-    responses=ANSWERS["query"],
+    responses=ANSWERS["query"] | ANSWERS["revision"],
 )
-async def own_requests(subject: Asker, parts: Open) -> OwnRequests:
+async def own_requests(subject: Asker, parts: Open, at_least: Revisions) -> OwnRequests:
     """Return what the subject asked for; what is not granted is open."""
-    found = await parts.requests.mine(subject, datetime.now(UTC))
-    return OwnRequests(requests=[OwnRequest.of(one) for one in found])
+    found = await parts.requests.mine(subject, datetime.now(UTC), at_least=at_least)
+    return OwnRequests(
+        requests=[OwnRequest.of(one) for one in found.requests],
+        policy_revision=found.policy_revision,
+        label_revision=found.label_revision,
+    )
 
 
 @router.get(
     "/v1/access-requests",
     operation_id="listWaitingRequests",
     summary="List requests that the subject may decide about",
-    responses=ANSWERS["query"],
+    responses=ANSWERS["query"] | ANSWERS["revision"],
 )
 async def waiting_requests(
     subject: Asker,
     parts: Open,
+    at_least: Revisions,
     limit: Limit = 100,
     token: Token = "",
 ) -> WaitingRequests:
@@ -86,11 +92,14 @@ async def waiting_requests(
         datetime.now(UTC),
         after=_place(opened(parts.cursors, token, subject, WAITING)),
         limit=limit,
+        at_least=at_least,
     )
     following = "" if found.cursor is None else _key(found.cursor)
     return WaitingRequests(
         requests=[WaitingRequest.of(one) for one in found.requests],
         next_token=sealed(parts.cursors, following, subject, WAITING),
+        policy_revision=found.policy_revision,
+        label_revision=found.label_revision,
     )
 
 
@@ -123,10 +132,15 @@ async def refuse(request_id: str, subject: Asker, parts: Open) -> None:
     "/v1/documents/{document_id}/readers",
     operation_id="listReaders",
     summary="List who got passages of a document",
-    responses=ANSWERS["query"] | ANSWERS["document"],
+    responses=ANSWERS["query"] | ANSWERS["document"] | ANSWERS["revision"],
 )
-async def readers(
-    document_id: str, subject: Asker, parts: Open, limit: Limit = 100, token: Token = ""
+async def readers(  # noqa: PLR0913, PLR0917 - the parameters of the route
+    document_id: str,
+    subject: Asker,
+    parts: Open,
+    at_least: Revisions,
+    limit: Limit = 100,
+    token: Token = "",
 ) -> PastReaders:
     """Return who retrieved it, and whether they still may; for those who may review access."""
     listing = f"readers/{document_id}"
@@ -136,11 +150,14 @@ async def readers(
         now=datetime.now(UTC),
         after=_readers_from(opened(parts.cursors, token, subject, listing)),
         limit=limit,
+        at_least=at_least,
     )
     following = "" if found.cursor is None else f"{found.cursor.upto} {found.cursor.below}"
     return PastReaders(
         readers=[PastReader.of(one) for one in found.readers],
         next_token=sealed(parts.cursors, following, subject, listing),
+        policy_revision=found.policy_revision,
+        label_revision=found.label_revision,
     )
 
 

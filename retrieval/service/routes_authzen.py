@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -49,6 +49,7 @@ from retrieval.service.wiring import Parts, levels
 
 PAGE: Final = 100
 MAX_PAGE: Final = 200
+SearchQuestion: TypeAlias = ResourceSearchQuestion | SubjectSearchQuestion | ActionSearchQuestion
 CONFIGURATION: Final = "/.well-known/authzen-configuration"
 
 
@@ -83,7 +84,7 @@ router = APIRouter(route_class=AuthzenRoute, tags=["access"])
     "/access/v1/evaluation",
     operation_id="evaluate",
     summary="May the subject do this?",
-    responses=ANSWERS["access"],
+    responses=ANSWERS["access"] | ANSWERS["revision"],
 )
 async def evaluate(body: EvaluationQuestion, asker: Asker, parts: Open) -> EvaluationAnswer:
     """Decide on one document. One that is hidden is answered like one that does not exist."""
@@ -94,7 +95,7 @@ async def evaluate(body: EvaluationQuestion, asker: Asker, parts: Open) -> Evalu
     "/access/v1/evaluations",
     operation_id="evaluateAll",
     summary="May the subjects do these?",
-    responses=ANSWERS["access"],
+    responses=ANSWERS["access"] | ANSWERS["revision"],
 )
 async def evaluate_all(
     body: EvaluationsQuestion, asker: Asker, parts: Open
@@ -107,6 +108,7 @@ async def evaluate_all(
         list(body.questions(_levels(parts))),
         semantic=body.semantic,
         now=datetime.now(UTC),
+        at_least=body.newest,
     )
     return EvaluationsAnswer.of(evaluated)
 
@@ -115,7 +117,7 @@ async def evaluate_all(
     "/access/v1/search/resource",
     operation_id="searchResources",
     summary="With which documents may the subject do this?",
-    responses=ANSWERS["access"],
+    responses=ANSWERS["access"] | ANSWERS["revision"],
 )
 async def search_resources(
     body: ResourceSearchQuestion, asker: Asker, parts: Open
@@ -125,7 +127,7 @@ async def search_resources(
         asker,
         body.subject.party(_levels(parts)),
         Sought(kind=body.resource.type, action=body.action.name),
-        page=_page(body, body.page, asker, parts),
+        page=_page(body, asker, parts),
         now=datetime.now(UTC),
     )
     return EntitiesAnswer.of_resources(found, body.resource.type, _token(found, body, asker, parts))
@@ -135,7 +137,7 @@ async def search_resources(
     "/access/v1/search/subject",
     operation_id="searchSubjects",
     summary="Who may do this with the document?",
-    responses=ANSWERS["access"],
+    responses=ANSWERS["access"] | ANSWERS["revision"],
 )
 async def search_subjects(body: SubjectSearchQuestion, asker: Asker, parts: Open) -> EntitiesAnswer:
     """Return one page, in the order of ids."""
@@ -143,7 +145,7 @@ async def search_subjects(body: SubjectSearchQuestion, asker: Asker, parts: Open
         asker,
         body.resource.target(),
         Sought(kind=body.subject.type, action=body.action.name),
-        page=_page(body, body.page, asker, parts),
+        page=_page(body, asker, parts),
         now=datetime.now(UTC),
     )
     return EntitiesAnswer.of_subjects(found, _token(found, body, asker, parts))
@@ -153,7 +155,7 @@ async def search_subjects(body: SubjectSearchQuestion, asker: Asker, parts: Open
     "/access/v1/search/action",
     operation_id="searchActions",
     summary="What may the subject do with the document?",
-    responses=ANSWERS["access"],
+    responses=ANSWERS["access"] | ANSWERS["revision"],
 )
 async def search_actions(body: ActionSearchQuestion, asker: Asker, parts: Open) -> ActionsAnswer:
     """Return one page, in the order of names."""
@@ -161,7 +163,7 @@ async def search_actions(body: ActionSearchQuestion, asker: Asker, parts: Open) 
         asker,
         body.subject.party(_levels(parts)),
         body.resource.target(),
-        page=_page(body, body.page, asker, parts),
+        page=_page(body, asker, parts),
         now=datetime.now(UTC),
     )
     return ActionsAnswer.of(found, _token(found, body, asker, parts))
@@ -176,7 +178,9 @@ async def configuration(request: Request, parts: Open) -> Configuration:
 async def _single(body: EvaluationQuestion, asker: Subject, parts: Parts) -> EvaluationAnswer:
     question = body.question(_levels(parts))
     return EvaluationAnswer.of(
-        await parts.decision_point.evaluate(asker, [question], now=datetime.now(UTC))
+        await parts.decision_point.evaluate(
+            asker, [question], now=datetime.now(UTC), at_least=body.at_least
+        )
     )
 
 
@@ -184,17 +188,17 @@ def _levels(parts: Parts) -> Attribute | None:
     return levels(parts.schema)
 
 
-def _page(body: BaseModel, page: Page | None, asker: Subject, parts: Parts) -> PageAsked:
-    asked = page or Page()  # type: ignore[call-arg]
+def _page(body: SearchQuestion, asker: Subject, parts: Parts) -> PageAsked:
+    asked = body.page or Page()  # type: ignore[call-arg]
     limit = min(asked.limit or PAGE, MAX_PAGE)
     if not asked.token:
-        return PageAsked(limit=limit)
+        return PageAsked(limit=limit, at_least=body.at_least)
     try:
         after = parts.cursors.open(asked.token, asker, _listing(body))
     except CursorError as error:
         faults = [FieldFault("/page/token", "is not a token of this subject's search")]
         raise ProblemError(ProblemType.MALFORMED, faults) from error
-    return PageAsked(after=after, limit=limit)
+    return PageAsked(after=after, limit=limit, at_least=body.at_least)
 
 
 def _token(found: Found, body: BaseModel, asker: Subject, parts: Parts) -> str:
@@ -203,7 +207,7 @@ def _token(found: Found, body: BaseModel, asker: Subject, parts: Parts) -> str:
 
 def _listing(body: BaseModel) -> str:
     """Return a name for the question, whatever its page."""
-    asked = body.model_dump(mode="json", exclude={"page"})
+    asked = body.model_dump(mode="json", exclude={"page", "context"})
     text = json.dumps([type(body).__name__, asked], sort_keys=True)
     return f"access/{hashlib.sha256(text.encode()).hexdigest()}"
 

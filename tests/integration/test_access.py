@@ -54,7 +54,7 @@ async def waiting_for(desk: RequestDesk, asker: Asker, tenant: str = "acme") -> 
 
 
 async def seen_by(desk: RequestDesk, asker: Subject, document_id: str) -> AccessRequest:
-    found = {one.document_id: one for one in await desk.mine(asker, NOW)}
+    found = {one.document_id: one for one in (await desk.mine(asker, NOW)).requests}
     return replace(found[document_id], id="", document_id="")
 
 
@@ -76,7 +76,7 @@ async def test_an_owner_grants_what_was_asked_for(light: World) -> None:
     assert (await light.reader.document(READER, document.id, now=NOW)).text
     with pytest.raises(DocumentNotFoundError):
         await light.reader.document(READER, document.id, now=until)
-    (mine,) = await desk.mine(READER, NOW)
+    (mine,) = (await desk.mine(READER, NOW)).requests
     assert mine.state is RequestState.GRANTED
     assert await waiting_for(desk, LEO) == ()
     with pytest.raises(UnknownRequestError):
@@ -101,7 +101,7 @@ async def test_whoever_asks_sees_no_difference(light: World) -> None:
     (waiting,) = await waiting_for(desk, LEO)
     await desk.refuse(LEO, "acme", waiting.request.id, now=NOW)
 
-    mine = await desk.mine(EVE, NOW)
+    mine = (await desk.mine(EVE, NOW)).requests
     assert {one.document_id for one in mine} == {hidden, absent, foreign}
     assert all(one.state is not RequestState.GRANTED for one in mine)
     await desk.ask(EVE, hidden, "again", NOW)
@@ -137,7 +137,7 @@ async def test_one_asker_cannot_fill_the_list(light: World) -> None:
         await desk.ask(EVE, str(uuid.uuid4()), "", NOW)
     await desk.ask(BOB, str(uuid.uuid4()), "", NOW)
     await desk.ask(EVE, str(uuid.uuid4()), "", NOW + KEPT)
-    assert len(await desk.mine(EVE, NOW + KEPT)) == 1
+    assert len((await desk.mine(EVE, NOW + KEPT)).requests) == 1
 
 
 async def test_what_was_decided_does_not_show(light: World) -> None:
@@ -244,9 +244,9 @@ async def test_an_old_request_is_gone_whatever_it_names(light: World) -> None:
     (waiting,) = await waiting_for(desk, LEO)
     last, gone = NOW + KEPT - timedelta(microseconds=1), NOW + KEPT
 
-    assert len(await desk.mine(EVE, last)) == 2
+    assert len((await desk.mine(EVE, last)).requests) == 2
     assert len((await desk.waiting(LEO, "acme", last)).requests) == 1
-    assert await desk.mine(EVE, gone) == ()
+    assert (await desk.mine(EVE, gone)).requests == ()
     assert (await desk.waiting(LEO, "acme", gone)).requests == ()
     with pytest.raises(UnknownRequestError):
         await desk.grant(LEO, "acme", waiting.request.id, until=None, now=gone)

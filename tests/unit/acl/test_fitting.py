@@ -55,7 +55,7 @@ def test_rules_fit_unless_a_part_is_false_for_the_label() -> None:
 
 
 def test_the_names_are_those_of_fitting_rules_and_of_the_label() -> None:
-    assert fitting(made()).names() == {"group:finance", "user:ada", "user:zoe"}
+    assert fitting(made()).names() == frozenset({"group:finance", "user:ada", "user:zoe"})
 
 
 def test_what_raises_is_in_doubt() -> None:
