@@ -44,10 +44,10 @@ from retrieval.releases import Release
 from retrieval.rights import Rights, RightsReader, permits
 from retrieval.snapshot import PolicySnapshot
 from retrieval.standing import ANY, AtLeast, Standing
+from retrieval.visible import Listing
 
 CONSIDERED: Final = 100
 """As many subjects are decided about for one page."""
-_SCANNED: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +172,7 @@ class DecisionPoint:
         ask = await self._ask(asker, sought.action, now, page.at_least)
         rights = await ask.rights.of(party, sought.action)
         seen = await self._covered(ask, rights, page) if rights and sought.kind == DOCUMENT else []
-        found = _page(ask, [(one.uri, one.id) for one in seen], page)
+        found = _page(ask, seen, page)
         await self._record(ask, found.names, {"search": "resource", **_about(party)})
         return found
 
@@ -226,18 +226,19 @@ class DecisionPoint:
             self._named = snapshot.digest, PolicySubjects(snapshot.policy)
         return self._named[1]
 
-    async def _covered(self, ask: _Ask, rights: Rights, page: PageAsked) -> list[DocumentRecord]:
-        """Return the documents of one page, and one more if there is one."""
-        found: list[DocumentRecord] = []
-        behind, more = page.after, rights.possible
-        while more and len(found) <= page.limit:
-            scanned = await self._records.catalog.list_documents(
-                ask.rights.asker.tenant, after=behind, limit=_SCANNED
-            )
-            found += [one for one in scanned if rights.cover(ask.label(one))]
-            more = len(scanned) == _SCANNED
-            behind = scanned[-1].uri if scanned else behind
-        return found
+    async def _covered(self, ask: _Ask, rights: Rights, page: PageAsked) -> list[tuple[str, str]]:
+        """Return the uris and ids of one page, and one more if there is one."""
+        if not rights.possible:
+            return []
+        listing = Listing(
+            catalog=self._records.catalog,
+            schema=ask.rights.snapshot.schema,
+            tenant=ask.rights.asker.tenant,
+            now=ask.rights.now,
+            fits=rights.cover,
+            shown=lambda document, _: (document.uri, document.id),
+        )
+        return await listing.page(page.after, page.limit + 1)
 
     async def _record(
         self, ask: _Ask, released: Sequence[str], detail: Mapping[str, object]

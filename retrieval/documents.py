@@ -6,8 +6,8 @@ The laws of this file:
 2. A document that is hidden and one that does not exist are the same: one error, one sentence, one
    line in the audit, reached by the same reads.
 3. A page is full unless there is no more to see, and a cursor names the last document that was
-   seen. So neither tells of anything in between. How long a page takes does grow with what is
-   hidden.
+   seen. So neither tells of anything in between. How long a page takes does grow with how many
+   distinct labels there are.
 4. The audit event is durable before anything leaves, under rights that still stand then.
 """
 
@@ -36,9 +36,9 @@ from retrieval.search import READ
 from retrieval.shown import classification_of, label_of, owner_of
 from retrieval.snapshot import PolicySnapshot
 from retrieval.standing import ANY, AtLeast, Standing
+from retrieval.visible import Listing
 
 MAX_PAGE: Final = 200
-_SCANNED: Final = 500
 
 
 class DocumentNotFoundError(AclError):
@@ -102,14 +102,20 @@ class _Ask:
 
     def view(self, document: DocumentRecord) -> DocumentView | None:
         """Return the document as the subject sees it, or None."""
-        decision, schema = self.decided.decision, self.snapshot.schema
         try:
-            label = document.label(schema, self.release.now)
+            label = document.label(self.snapshot.schema, self.release.now)
         except LabelError:
             return None
-        if not isinstance(decision, Permitted) or not holds(decision.predicate, label):
-            return None
-        return _view(document, label, schema)
+        return self.shown(document, label) if self.permits(label) else None
+
+    def permits(self, label: Label) -> bool:
+        """Say whether the subject may read documents of this label."""
+        decision = self.decided.decision
+        return isinstance(decision, Permitted) and holds(decision.predicate, label)
+
+    def shown(self, document: DocumentRecord, label: Label) -> DocumentView:
+        """Return a document that the subject may read as they see it."""
+        return _view(document, label, self.snapshot.schema)
 
 
 class DocumentReader:
@@ -209,16 +215,15 @@ class DocumentReader:
         await self._records.audit.append(event, under=ask.release.pinned.heads)
 
     async def _seen(self, ask: _Ask, behind: str, wanted: int) -> list[DocumentView]:
-        found: list[DocumentView] = []
-        while len(found) < wanted:
-            page = await self._records.catalog.list_documents(
-                ask.release.pinned.subject.tenant, after=behind, limit=_SCANNED
-            )
-            found += [view for one in page if (view := ask.view(one)) is not None]
-            if len(page) < _SCANNED:
-                break
-            behind = page[-1].uri
-        return found[:wanted]
+        listing = Listing(
+            catalog=self._records.catalog,
+            schema=ask.snapshot.schema,
+            tenant=ask.release.pinned.subject.tenant,
+            now=ask.release.now,
+            fits=ask.permits,
+            shown=ask.shown,
+        )
+        return await listing.page(behind, wanted)
 
 
 def _view(document: DocumentRecord, label: Label, schema: LabelSchema) -> DocumentView:

@@ -42,11 +42,11 @@ from retrieval.review_types import Listed, People, Readable, Readership, Reviewe
 from retrieval.rights import permits
 from retrieval.search import READ
 from retrieval.standing import ANY, AtLeast, Standing
+from retrieval.visible import Listing
 
 MAX_PAGE: Final = 200
 MAX_LABELS: Final = 5_000
 """Grants are measured by this many distinct labels at most; beyond, by the most common ones."""
-_SCANNED: Final = 500
 CONSIDERED: Final = 100
 """As many subjects are decided about for one page."""
 
@@ -271,19 +271,19 @@ class AccessReview:
         self, authority: Authority, subject: Subject, behind: str, wanted: int
     ) -> list[Listed]:
         decision = self._decided(authority, subject)
-        found: list[Listed] = []
-        while len(found) < wanted and not isinstance(decision, Denied):
-            page = await self._records.catalog.list_documents(
-                subject.tenant, after=behind, limit=_SCANNED
-            )
-            for one in page:
-                label = _reviewable(authority, _of_record(one, authority.now))
-                if label is not None and permits(decision, label):
-                    found.append(Listed(one.id, one.uri))
-            if len(page) < _SCANNED:
-                break
-            behind = page[-1].uri
-        return found[:wanted]
+        if isinstance(decision, Denied):
+            return []
+        listing = Listing(
+            catalog=self._records.catalog,
+            schema=authority.snapshot.schema,
+            tenant=subject.tenant,
+            now=authority.now,
+            fits=lambda label: (
+                authority.may(Action.ACCESS_REVIEW, label) and permits(decision, label)
+            ),
+            shown=lambda document, _: Listed(document.id, document.uri),
+        )
+        return await listing.page(behind, wanted)
 
     async def _grants(
         self, authority: Authority, subject: Subject, case: _Case

@@ -7,10 +7,11 @@ can come between them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from acl.records.database import Database
 from acl.records.rows import DOCUMENT_COLUMNS, batches, document_of
@@ -67,10 +68,27 @@ class Catalog:
         return joined(passages) if passages else None
 
     async def list_documents(
-        self, tenant: str, *, after: str = "", limit: int = 100
+        self,
+        tenant: str,
+        *,
+        after: str = "",
+        limit: int = 100,
+        labels: Collection[str] | None = None,
+        at: datetime | None = None,
     ) -> tuple[DocumentRecord, ...]:
-        """Return live documents in the order of their uri, beginning behind `after`."""
+        """Return live documents in the order of their uri, beginning behind `after`.
+
+        Args:
+            tenant: whose.
+            after: the uri behind which the list begins.
+            limit: as many at most.
+            labels: digests of the labels that are wanted; None for all.
+            at: beside them, documents of which a share had ended by then.
+        """
         mine = (documents.c.tenant == tenant) & (documents.c.uri > after)
+        if labels is not None:
+            carried = documents.c.label_digest.in_(sorted(labels))
+            mine &= or_(carried, documents.c.shares_next <= at)
         statement = _documents().where(mine).order_by(documents.c.uri).limit(limit)
         return await self._database.read(_all, statement)
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from acl.subject import Subject
 
-MAX_CURSOR: Final = 4096
+MAX_CURSOR: Final = 8192
 _NONCE_BYTES: Final = 12
 # A key is filled up to a multiple of this, so that its length tells little.
 _BLOCK: Final = 128

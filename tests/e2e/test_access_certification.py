@@ -394,3 +394,18 @@ def test_what_a_request_says_of_a_resource_or_an_action_decides_nothing(
         action = {"name": DELETE, "properties": {"soft": soft}}
         body = {**question("ann", DELETE, access.id(ONE)), "action": action}
         assert access.ask(GATEWAY, EVALUATION, body)["decision"] is False
+
+
+def test_the_scenario_s_own_names_name_nothing_here(access: AccessService) -> None:
+    body = {
+        "subject": {"type": "user", "id": "ann"},
+        "action": {"name": "read"},
+        "resource": {"type": "record", "id": "record-1"},
+    }
+    assert access.ask(GATEWAY, EVALUATION, body)["decision"] is False
+    for name, kind in (("read", "document"), (READ, "record")):
+        resource = {"type": kind, "id": access.id(ONE)}
+        other = {**body, "action": {"name": name}, "resource": resource}
+        assert access.ask(GATEWAY, EVALUATION, other)["decision"] is False
+    for address in ("subject", "resource", "action"):
+        assert access.ask(GATEWAY, f"search/{address}", body)["results"] == []

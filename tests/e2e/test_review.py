@@ -77,3 +77,12 @@ def test_who_is_asked_about_is_a_subject(service: Service) -> None:
         for subject in ({"id": "group:finance"}, {"id": "user:Ä"}, {"id": "user:eve", "x": 1}, {}):
             question = {"subject": subject, "document_id": str(uuid.uuid4())}
             assert client.post("/v1/access:explain", json=question).status_code == 422
+
+
+def test_half_a_surrogate_pair_is_no_compartment(service: Service) -> None:
+    document = service.documents[BUDGET]
+    text = '{"subject": {"id": "user:eve", "compartments": ["\\ud800"]}, "document_id": "%s"}'
+    headers = {"Content-Type": "application/json"}
+    with service.as_(ADA) as client:
+        answer = client.post("/v1/access:explain", content=text % document, headers=headers)
+    assert answer.status_code == 422
