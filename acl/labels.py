@@ -17,6 +17,7 @@ import json
 import tomllib
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -229,6 +230,14 @@ class LabelSchema:
             raise LabelError(tuple(sorted(faults, key=lambda fault: fault.attribute)))
         return Label(values)
 
+    def legible(self, raw: Mapping[str, object]) -> Label:
+        """Return what of `raw` can be read, for whoever repairs it. It decides about nobody."""
+        values: dict[str, LabelValue] = {}
+        for name in raw.keys() & self.attributes:
+            with suppress(ValueError):
+                values[name] = self.attributes[name].parse(raw[name])
+        return Label(values)
+
     @property
     def required(self) -> frozenset[str]:
         """Names of the attributes that every label has."""
@@ -290,6 +299,38 @@ def normalise(text: str, *, allow_empty: bool = False) -> str:
     if any(unicodedata.category(character) in _FORBIDDEN for character in text):
         raise ValueError("holds a control or invisible character")
     return text
+
+
+def require_bounded(label: Label) -> None:
+    """Check that every value is one that some schema can read again (laws 3 and 5).
+
+    Raises:
+        LabelError: with one fault for each value that is not.
+    """
+    found = ((name, _beyond(value)) for name, value in sorted(label.values.items()))
+    faults = tuple(LabelFault(name, reason) for name, reason in found if reason)
+    if faults:
+        raise LabelError(faults)
+
+
+def _beyond(value: LabelValue) -> str:
+    """Return why no schema would read a value, or `""`."""
+    match value:
+        case bool():
+            return ""
+        case int():
+            kind = AttributeType.INTEGER
+        case str():
+            kind = AttributeType.KEYWORD
+        case frozenset():
+            kind = AttributeType.KEYWORD_SET
+        case _:
+            assert_never(value)
+    try:
+        read = Attribute(name="value", type=kind, allow_empty=True).parse(value)
+    except ValueError as error:
+        return str(error)
+    return "" if read == value else "is not in normal form"
 
 
 # Control, format (zero-width, bidi), surrogate, private use, unassigned, line, paragraph.

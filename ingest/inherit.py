@@ -102,14 +102,18 @@ def above(folders: Iterable[FolderLabel], path: str) -> list[FolderLabel]:
     return [one for one in folders if one.attributes and path.startswith(one.path)]
 
 
-def shared(label: Label, shares: Iterable[Share]) -> Label:
-    """Return the label with everybody among its readers whom it is shared with (law 4)."""
+def shared(schema: LabelSchema, label: Label, shares: Iterable[Share]) -> Label:
+    """Return the label with everybody among its readers whom it is shared with (law 4).
+
+    Raises:
+        LabelError: these are more readers than a label can have.
+    """
     names = frozenset(one.principal for one in shares)
     if not names:
         return label
     readers = label.values.get(READERS, frozenset())
     assert isinstance(readers, frozenset)
-    return Label({**label.values, READERS: readers | names})
+    return schema.parse({**label.values, READERS: readers | names})
 
 
 def can_share(schema: LabelSchema) -> bool:

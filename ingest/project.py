@@ -6,10 +6,12 @@ The laws of this file:
    version before it are deleted afterwards.
 2. A label is changed in the record first, then in the engine. A tighter one binds from the first
    step on, because every hit is rechecked; a wider one shows after the second.
-3. Whoever has written a label to the engine looks at the record again, and writes again if it has
+3. A label of record that cannot be read goes to the engine as one that no filter passes; it is
+   named in the log, and holds nothing else up.
+4. Whoever has written a label to the engine looks at the record again, and writes again if it has
    changed. So of several writers the last one leaves the label of record behind.
-4. A version that cannot go live is abandoned, so that its points are ordered away.
-5. Whatever fails after the record is done again by the reconciler, from what the record says.
+5. A version that cannot go live is abandoned, so that its points are ordered away.
+6. Whatever fails after the record is done again by the reconciler, from what the record says.
 """
 
 from __future__ import annotations
@@ -67,7 +69,7 @@ class Projector:
     async def publish(
         self, new: NewVersion, vectors: Sequence[Vector], event: AuditEvent
     ) -> DocumentRecord:
-        """Make `new` the live version of its document (laws 1 and 4).
+        """Make `new` the live version of its document (laws 1 and 5).
 
         Raises:
             StaleLabelError: the label of record is not the one that was expected.
@@ -142,11 +144,11 @@ class Projector:
         await self.drain_deletions()
 
     async def project(self, document_id: str, *, at: datetime) -> None:
-        """Bring the label of record at `at` to the document's points (law 3)."""
+        """Bring the label of record at `at` to the document's points (law 4)."""
         await self.project_all([document_id], at=at)
 
     async def project_all(self, document_ids: Collection[str], *, at: datetime) -> None:
-        """Bring labels of record at `at` to the points of several documents (law 3)."""
+        """Bring labels of record at `at` to the points of several documents (law 4)."""
         written: dict[str, int] = {}
         todo = list(document_ids)
         while todo:
@@ -165,13 +167,16 @@ class Projector:
         """Yield the documents in groups that carry one label, none too large for one write."""
         groups: dict[str, list[DocumentRecord]] = {}
         for one in documents:
-            groups.setdefault(one.label(self._schema, at).digest, []).append(one)
+            label = one.label_or_none(self._schema, at)
+            if label is None:
+                _LOG.error("label_unreadable", document_id=one.id)
+            groups.setdefault("" if label is None else label.digest, []).append(one)
         for group in groups.values():
             for start in range(0, len(group), _TOGETHER):
                 yield group[start : start + _TOGETHER]
 
     async def _write_label(self, group: Sequence[DocumentRecord], at: datetime) -> None:
-        payload = label_payload(group[0].label(self._schema, at), self._schema)
+        payload = label_payload(group[0].label_or_none(self._schema, at), self._schema)
         ids = tuple(one.id for one in group)
         await self._engine.set_label(Filter(must=(MatchAny(DOCUMENT, ids),)), payload)
 

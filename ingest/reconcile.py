@@ -10,6 +10,8 @@ The laws of this file:
    were left by a process that has ended; later, `begun_before` says which those are. What looks
    wrong is looked at again in the records before it is repaired.
 4. Every repair can be repeated, and a run after a run finds nothing.
+5. A label of record that cannot be read holds nothing up: it is named, and its points carry a label
+   that no filter passes.
 """
 
 from __future__ import annotations
@@ -41,11 +43,13 @@ class _Findings:
         strays: versions that have points and were not live.
         mislabelled: documents of which a point carries another label than the record.
         points: how many points each live document has, at the version that is live.
+        unreadable: documents whose label of record cannot be read.
     """
 
     strays: set[DocumentVersion] = field(default_factory=set)
     mislabelled: set[str] = field(default_factory=set)
     points: Counter[str] = field(default_factory=Counter)
+    unreadable: list[str] = field(default_factory=list)
 
 
 class Reconciler:
@@ -86,7 +90,8 @@ class Reconciler:
             projected=projected,
             orphans=orphans,
             mislabelled=len(findings.mislabelled),
-            missing=await self._restore(findings.points, now),
+            missing=await self._restore(findings, now),
+            unreadable=tuple(findings.unreadable),
         )
 
     async def _project(self, now: datetime) -> int:
@@ -123,7 +128,7 @@ class Reconciler:
                 findings.mislabelled.add(record.id)
 
     def _label(self, record: DocumentRecord, now: datetime) -> object:
-        return label_payload(record.label(self._schema, now), self._schema)
+        return label_payload(record.label_or_none(self._schema, now), self._schema)
 
     async def _delete(self, strays: set[DocumentVersion]) -> int:
         # In this order: a version that is begun leaves `pending` only to be live or gone.
@@ -137,11 +142,13 @@ class Reconciler:
         await self._projector.delete_points(gone)
         return len(gone)
 
-    async def _restore(self, points: Counter[str], now: datetime) -> int:
+    async def _restore(self, findings: _Findings, now: datetime) -> int:
         restored, after = 0, ""
         while page := await self._inventory.documents(after=after, limit=_PAGE):
             for document in page:
-                if points[document.id] != document.chunk_count:
+                if document.label_or_none(self._schema, now) is None:
+                    findings.unreadable.append(document.id)
+                if findings.points[document.id] != document.chunk_count:
                     restored += await self._encode_missing(document, now)
             after = page[-1].id
         return restored
@@ -174,7 +181,7 @@ class Reconciler:
     def _payload(self, passage: Passage, now: datetime) -> dict[str, object]:
         document = passage.document
         return point_payload(
-            document.label(self._schema, now),
+            document.label_or_none(self._schema, now),
             self._schema,
             document=document.id,
             version=passage.version,

@@ -111,6 +111,8 @@ class ReconcileReport:
         orphans: versions that had points and no record.
         mislabelled: documents of which a point carried another label than the record.
         missing: points that the engine had lost and that were encoded again.
+        unreadable: ids of documents whose label of record cannot be read. Nobody finds them, and
+            no repair is possible here: somebody has to set the label anew.
     """
 
     abandoned: int = 0
@@ -119,6 +121,7 @@ class ReconcileReport:
     orphans: int = 0
     mislabelled: int = 0
     missing: int = 0
+    unreadable: tuple[str, ...] = ()
 
     @property
     def differences(self) -> int:

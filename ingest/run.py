@@ -23,6 +23,7 @@ from typing import Final
 
 import structlog
 
+from acl.errors import LabelError
 from acl.labels import Label
 from acl.records import (
     AuditKind,
@@ -270,10 +271,13 @@ class Run:
             return await self._kept(known, understood.findings)
         origins = Origins(source=described.label.as_json(), raised=bool(described.rules))
         folders = await context.stores.records.folders.of_tenant(described.tenant)
-        label, origins = settled(context.stores.schema, {}, origins, folders)
-        if known is not None:
-            now = context.clock()
-            label = shared(label, [one for one in known.shares if not one.over(now)])
+        schema, now = context.stores.schema, context.clock()
+        shares = [one for one in known.shares if not one.over(now)] if known else ()
+        try:
+            label, origins = settled(schema, {}, origins, folders)
+            label = shared(schema, label, shares)
+        except LabelError as error:
+            raise SourceError(f"folders and shares make no label of it: {error}") from error
         return label, described.rules, origins
 
     async def _kept(

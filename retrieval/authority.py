@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from acl.actions import Action
 from acl.decision import Permitted
-from acl.errors import AclError, LabelError
+from acl.errors import AclError
 from acl.labels import Label
 from acl.predicate import holds
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Heads, Outcome
@@ -125,12 +125,17 @@ class Authority:
         """Say whether the asker may know of a document of this label (law 3)."""
         return any(self.may(action, label) for action in KNOWING)
 
+    def reads(self, document: DocumentRecord) -> bool:
+        """Say whether the document's label can be read at all, whoever asks."""
+        return document.label_or_none(self.snapshot.schema, self.now) is not None
+
     def knows_of(self, document: DocumentRecord) -> bool:
-        """Say whether the asker may know of this document."""
-        try:
-            return self.knows(document.label(self.snapshot.schema, self.now))
-        except LabelError:
-            return False
+        """Say whether the asker may know of this document.
+
+        One whose label cannot be read is the operator's alone, who can set it anew.
+        """
+        label = document.label_or_none(self.snapshot.schema, self.now)
+        return self.pinned is None if label is None else self.knows(label)
 
     def require(self, actions: frozenset[Action], *labels: Label) -> None:
         """Check that each of the actions is permitted on each of the labels.

@@ -171,7 +171,7 @@ def wanted(state: LabelState, request: LabelRequest, ground: Ground) -> Wanted:
         ground.schema,
         ground.at,
     )
-    before = document.label(schema, at)
+    before = document.legible(schema, at)
     alive = tuple(one for one in document.shares if not one.over(at))
     try:
         if request.restore is not None:
@@ -179,10 +179,10 @@ def wanted(state: LabelState, request: LabelRequest, ground: Ground) -> Wanted:
         else:
             base, origins = _changed(_unshared(before, alive), known, request, ground)
             kept = alive
+        shares = _shares(request, base, kept, ground)
+        after = shared(schema, base, shares)
     except LabelError as error:
         raise LabelRequestError(*error.faults) from error
-    shares = _shares(request, base, kept, ground)
-    after = shared(base, shares)
     moved = set(shares) != set(alive)
     actions = _actions(before, after, schema, frozenset(one.principal for one in alive))
     return Wanted(

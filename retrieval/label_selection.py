@@ -105,9 +105,17 @@ class Planner:
             document = state.document
             if document.tenant not in tenants:
                 tenants[document.tenant] = await self._folders(document.tenant, setting)
-            outcome = await self._desk.outcome(
-                authority, state, request, folders=tenants[document.tenant]
-            )
+            try:
+                outcome = await self._desk.outcome(
+                    authority, state, request, folders=tenants[document.tenant]
+                )
+            except LabelRequestError as error:
+                if authority.reads(document):
+                    raise
+                refused.append(
+                    Refused(document_id=document.id, uri=document.uri, reason=str(error))
+                )
+                continue
             reason = self._against(authority, outcome)
             if reason:
                 refused.append(Refused(document_id=document.id, uri=document.uri, reason=reason))

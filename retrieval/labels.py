@@ -132,7 +132,7 @@ class LabelDesk:
         authority = await self.authority(asker, now)
         document, stored = await self._managed(authority, document_id)
         schema, origins = authority.snapshot.schema, Origins.of(stored)
-        label = document.label(schema, now)
+        label = document.legible(schema, now)
         view = LabelView(
             document=document,
             label=label_of(label, schema),
@@ -157,7 +157,7 @@ class LabelDesk:
     ) -> tuple[DocumentRecord, Mapping[str, Any]]:
         """Return a document whose whole label the asker may see: not everybody who may read it."""
         state = await self._known(authority, document_id)
-        label = state.document.label(authority.snapshot.schema, authority.now)
+        label = state.document.legible(authority.snapshot.schema, authority.now)
         if not any(authority.may(action, label) for action in MANAGING):
             await self._refused(authority, state.document, Action.ACCESS_REVIEW)
             raise ForbiddenError(Action.ACCESS_REVIEW)

@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
+from acl.errors import LabelError
 from acl.labels import Label, LabelSchema
 from acl.records import DistinctLabel, Records
+
+_LOG = structlog.stdlib.get_logger("strongroom.labels")
 
 
 async def live_labels(records: Records, schema: LabelSchema) -> tuple[Label, ...]:
     """Return every distinct label of record.
 
-    A share that has ended and is still written counts too: it is one more label to compare.
+    A share that has ended and is still written counts too: it is one more label to compare. What
+    cannot be read lets nobody read, under any policy; it is left out, and named in the log.
 
     Raises:
-        LabelError: a label was stored under another schema.
         RecordsError: the records cannot be asked.
     """
     found = await records.catalog.distinct_labels()
-    return await asyncio.to_thread(_parsed, found, schema)
+    labels, unreadable = await asyncio.to_thread(_parsed, found, schema)
+    if unreadable:
+        documents = await records.catalog.carrying(unreadable)
+        _LOG.error("labels_unreadable", labels=len(unreadable), documents=documents)
+    return labels
 
 
-def _parsed(found: tuple[DistinctLabel, ...], schema: LabelSchema) -> tuple[Label, ...]:
-    return tuple(schema.parse(one.label_json) for one in found)
+def _parsed(
+    found: tuple[DistinctLabel, ...], schema: LabelSchema
+) -> tuple[tuple[Label, ...], list[str]]:
+    """Return the labels, and the digests of those that cannot be read."""
+    labels: list[Label] = []
+    unreadable: list[str] = []
+    for one in found:
+        try:
+            labels.append(schema.parse(one.label_json))
+        except LabelError:
+            unreadable.append(one.digest)
+    return tuple(labels), unreadable

@@ -138,4 +138,5 @@ async def preview_policy(  # noqa: PLR0913 - two policies, who, on which documen
 def _labelled(
     page: Sequence[DocumentRecord], schema: LabelSchema, at: datetime
 ) -> list[tuple[str, Label]]:
-    return [(one.id, one.label(schema, at)) for one in page]
+    found = ((one.id, one.label_or_none(schema, at)) for one in page)
+    return [(document_id, label) for document_id, label in found if label is not None]

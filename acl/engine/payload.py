@@ -44,11 +44,13 @@ def meta_key(attribute: str) -> str:
     return f"meta.{attribute}"
 
 
-def label_payload(label: Label, schema: LabelSchema) -> dict[str, Any]:
-    """Return the whole `label` object of a point.
+def label_payload(label: Label | None, schema: LabelSchema) -> dict[str, Any]:
+    """Return the whole `label` object of a point; without a label, one that no filter passes.
 
     Booleans become 0 and 1, because the embedded engine makes integers of them anyway.
     """
+    if label is None:
+        return {"complete": 0, "schema": schema.digest, "present": [], "value": {}}
     paths = {
         name: (str(value), schema.attributes[name].prefixes)
         for name, value in label.values.items()
@@ -65,7 +67,12 @@ def label_payload(label: Label, schema: LabelSchema) -> dict[str, Any]:
 
 
 def point_payload(
-    label: Label, schema: LabelSchema, *, document: str, version: int, meta: Mapping[str, object]
+    label: Label | None,
+    schema: LabelSchema,
+    *,
+    document: str,
+    version: int,
+    meta: Mapping[str, object],
 ) -> dict[str, Any]:
     """Return the complete payload of a point, label and bookkeeping in one."""
     stored = {name: _stored(value) for name, value in meta.items()}

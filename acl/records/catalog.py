@@ -107,6 +107,10 @@ class Catalog:
         )
         return await self._database.read(_distinct, _of(statement, tenant))
 
+    async def carrying(self, digests: Iterable[str], *, limit: int = 100) -> tuple[str, ...]:
+        """Return the ids of live documents whose label has one of these digests."""
+        return await self._database.read(_carrying, list(digests), limit)
+
 
 def _documents() -> Select[Any]:
     return select(*DOCUMENT_COLUMNS).where(_LIVE)
@@ -129,6 +133,14 @@ def _distinct(connection: Connection, statement: Select[Any]) -> tuple[DistinctL
         DistinctLabel(digest, from_json(text), count)
         for digest, text, count in connection.execute(statement)
     )
+
+
+def _carrying(connection: Connection, digests: list[str], limit: int) -> tuple[str, ...]:
+    found: list[str] = []
+    for batch in batches(digests):
+        mine = select(documents.c.id).where(_LIVE, documents.c.label_digest.in_(batch))
+        found += connection.scalars(mine.order_by(documents.c.id).limit(limit - len(found)))
+    return tuple(found)
 
 
 def _labels_of(connection: Connection, ids: list[str]) -> dict[str, DocumentRecord]:

@@ -46,6 +46,7 @@ class Documents:
         """Store a version and its chunks, not yet visible; replaces one that was pending.
 
         Raises:
+            UnstorableError: the label could not be read again.
             StaleLabelError: the label of record is not the one that the caller expected.
             RecordsConflictError: the id belongs to another source, or the source to another id.
         """
@@ -99,6 +100,7 @@ class Documents:
             origins: where the values come from; by default, what moved was set on the document.
 
         Raises:
+            UnstorableError: the label could not be read again.
             UnknownDocumentError: no such live document.
             StaleLabelError: the label was changed meanwhile.
         """
@@ -157,6 +159,7 @@ class Documents:
         step.lock(connection, document_id)
         old = step.live_document(connection, document_id)
         step.require_label_version(old, expected)
+        label_steps.require_storable(label)
         known = label_steps.origins_of(connection, document_id)
         edit = LabelEdit(
             document_id=document_id,
@@ -186,6 +189,7 @@ class Documents:
 
 
 def _begin(connection: Connection, new: NewVersion, now: datetime) -> DocumentVersion:
+    label_steps.require_storable(new.label)
     version = step.next_version(connection, new.document_id)
     step.drop_pending(connection, new.document_id, now)
     described = step.description(new)

@@ -2,9 +2,11 @@
 
 The laws of this file:
 
-1. The label, its version, its shares, where its values come from and what is remembered of the
+1. What is stored can be read again: a value that no schema would read is refused here, whoever
+   made it. One that is there all the same lets nobody read, and stops nobody else.
+2. The label, its version, its shares, where its values come from and what is remembered of the
    change move together, and `bump` counts it.
-2. Whatever waits for approval was decided on the label before; it is dropped.
+3. Whatever waits for approval was decided on the label before; it is dropped.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from acl.labels import Label
+from acl.errors import LabelError
+from acl.labels import Label, require_bounded
 from acl.records.errors import UnstorableError
 from acl.records.heads import Head, bump
 from acl.records.label_types import ChangeKind, LabelEdit
@@ -46,10 +49,22 @@ def set_on_document(
     return {**origins, "own": sorted(moved.union(origins.get("own", ()))), "folders": folders}
 
 
+def require_storable(label: Label) -> None:
+    """Refuse a label that could not be read again (law 1).
+
+    Raises:
+        UnstorableError: naming the attributes.
+    """
+    try:
+        require_bounded(label)
+    except LabelError as error:
+        raise UnstorableError(f"the label cannot be stored: {error}") from error
+
+
 def relabel(
     connection: Connection, old: DocumentRecord, edit: LabelEdit, *, by: str, at: datetime
 ) -> int:
-    """Put a label in the place of `old`, which is locked and is what was decided upon (law 1)."""
+    """Put a label in the place of `old`, which is locked and is what was decided upon (law 2)."""
     if edit.label.values.get("tenant", old.tenant) != old.tenant:
         raise UnstorableError("the label names another tenant than the document")
     label_json, version = edit.label.as_json(), old.label_version + 1
@@ -104,7 +119,7 @@ def remember(  # noqa: PLR0913 - a change has as many sides
     reason: str = "",
     change_id: str = "",
 ) -> None:
-    """Keep a change, and drop what waited for the label before it (law 2)."""
+    """Keep a change, and drop what waited for the label before it (law 3)."""
     connection.execute(
         insert(label_changes).values(
             document_id=document_id,

@@ -97,6 +97,7 @@ class Labels:
             provided: what must still be so.
 
         Raises:
+            UnstorableError: the label could not be read again.
             UnknownDocumentError: no such live document.
             StaleLabelError: the label was changed meanwhile.
             MovedOnError: the rights do not stand any more.
@@ -164,6 +165,7 @@ class Labels:
         step.require_label_version(old, edit.expected_version)
         if provided.proposal:
             _use_up(connection, provided.proposal, edit)
+        label_steps.require_storable(edit.label)
         version = label_steps.relabel(connection, old, edit, by=event.subject, at=event.time)
         # The counters are locked since the change was counted, so that nothing moves after this.
         under = provided.under

@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
+from acl.errors import LabelError
 from acl.labels import Label, LabelSchema
 from acl.records.errors import UnstorableError
 from acl.records.shares import Share, ended, next_end, without
@@ -126,6 +127,17 @@ class DocumentRecord:
             LabelError: it was stored under another schema.
         """
         return schema.parse(without(self.label_json, ended(self.shares, at)))
+
+    def legible(self, schema: LabelSchema, at: datetime) -> Label:
+        """Return what of the label of record can be read, for whoever repairs it."""
+        return schema.legible(without(self.label_json, ended(self.shares, at)))
+
+    def label_or_none(self, schema: LabelSchema, at: datetime) -> Label | None:
+        """Return the label of record at `at`, or `None` where it cannot be read."""
+        try:
+            return self.label(schema, at)
+        except LabelError:
+            return None
 
     def overdue(self, at: datetime) -> bool:
         """Say whether a share ended by `at` that the stored label and the engine still carry."""

@@ -122,11 +122,20 @@ async def fsck(settings: Settings) -> int:
         ("lost points made again", report.missing),
     ]
     out.print(table("", ("found and repaired", "number"), rows))
+    if report.unreadable:
+        print_unreadable(report.unreadable)
+        return 1
     if report.differences:
         err.print(safe(f"{report.differences} differences, repaired", "yellow"))
         return 1
     out.print(safe("records and engine agree", "green"))
     return 0
+
+
+def print_unreadable(documents: Sequence[str]) -> None:
+    """Print which documents nobody finds, because their label cannot be read."""
+    out.print(table("Labels that cannot be read", ("document",), [(one,) for one in documents]))
+    err.print(safe("set each anew: `strongroom label set DOCUMENT --set …`", "yellow"))
 
 
 def _progress() -> Progress:

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from acl.records import RecordsError
+from acl.errors import AclError
 from ingest.errors import IngestError
 from ingest.index.engine import EngineError
 from retrieval.service.wiring import Parts, reconciler
@@ -33,7 +33,9 @@ async def mend(parts: Parts) -> None:
     now = datetime.now(UTC)
     try:
         report = await reconciler(parts).run(now=now, begun_before=now - STILL_WRITING)
-    except (EngineError, RecordsError, IngestError) as error:
+    except (EngineError, AclError, IngestError) as error:
         log.warning("not_mended", error=type(error).__name__)
         return
     log.info("mended", differences=report.differences)
+    if report.unreadable:
+        log.error("labels_unreadable", documents=report.unreadable)

@@ -83,6 +83,10 @@ async def test_distinct_labels_are_counted(records: Records) -> None:
     }
     assert len(everyone) == 3
     assert label("public").as_json() in [one.label_json for one in acme]
+    public = sorted([document_id("a"), document_id("b")])
+    assert await records.catalog.carrying([label("public").digest]) == tuple(public)
+    assert await records.catalog.carrying([label("public").digest], limit=1) == (public[0],)
+    assert await records.catalog.carrying(["none"]) == ()
 
 
 async def test_long_text_comes_back(records: Records) -> None:

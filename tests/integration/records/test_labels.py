@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from acl.labels import Label
+from acl.labels import MAX_SET, Label
 from acl.records import (
     AuditKind,
     ChangeKind,
@@ -102,6 +102,21 @@ async def test_a_change_is_kept_with_what_was_before(records: Records) -> None:
     assert state is not None
     assert state.origins["own"] == ["readers"]
     assert await records.labels.state(document_id("file:none")) is None
+
+
+async def test_a_label_that_could_not_be_read_again_is_not_stored(records: Records) -> None:
+    crowd = frozenset(f"user:u{number}" for number in range(MAX_SET + 1))
+    spoiled = Label({**label().values, "readers": crowd})
+    with pytest.raises(UnstorableError, match="`readers`: holds 1001 entries"):
+        await put(records, version(label=spoiled))
+    await put(records, version())
+    with pytest.raises(UnstorableError, match="`readers`: holds 1001 entries"):
+        await records.labels.change(edit(spoiled), event(AuditKind.RELABEL))
+    with pytest.raises(UnstorableError, match="`readers`: holds 1001 entries"):
+        await records.documents.relabel(
+            DOCUMENT, spoiled, expected_label_version=1, event=event(AuditKind.RELABEL)
+        )
+    assert (await document(records)).label(SCHEMA, NOW) == label()
 
 
 async def test_of_two_writers_one_wins_and_nothing_is_united(records: Records, url: str) -> None:

@@ -16,9 +16,12 @@ from acl.labels import (
     MAX_TEXT,
     Attribute,
     AttributeType,
+    Label,
     LabelSchema,
+    LabelValue,
     Prefixes,
     normalise,
+    require_bounded,
 )
 
 DECLARED = """
@@ -194,3 +197,33 @@ def test_an_empty_text_is_a_value_only_where_it_is_allowed() -> None:
 
     assert replayed.parse("") == ""
     assert replayed.prefixes is Prefixes.SEGMENT
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (frozenset(map(str, range(MAX_SET + 1))), "holds 1001 entries; at most 1000 are allowed"),
+        (frozenset({"a\0"}), "holds a control or invisible character"),
+        (frozenset({"e\u0301"}), "is not in normal form"),
+        ("x" * (MAX_TEXT + 1), "is longer than 1024 characters"),
+        (MAX_INTEGER + 1, "is beyond ±2^53"),
+    ],
+)
+def test_what_no_schema_would_read_is_named(value: LabelValue, reason: str) -> None:
+    with pytest.raises(LabelError) as caught:
+        require_bounded(Label({"tenant": "acme", "tags": value}))
+    assert [str(one) for one in caught.value.faults] == [f"`tags`: {reason}"]
+
+
+def test_what_was_parsed_is_within_bounds() -> None:
+    require_bounded(SCHEMA.parse({**COMPLETE, "until": "2026-01-31T17:00:00+00:00", "count": -3}))
+    require_bounded(Label({"tenant": ""}))
+
+
+def test_of_a_spoiled_label_the_rest_is_legible() -> None:
+    assert SCHEMA.legible({**COMPLETE, "tags": 7, "level": "none", "zone": 1}).values == {
+        "tenant": "acme",
+        "open": True,
+        "path": "/a/b",
+    }
+    assert SCHEMA.legible(COMPLETE) == SCHEMA.parse(COMPLETE)

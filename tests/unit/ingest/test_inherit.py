@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acl.errors import LabelError
-from acl.labels import LabelSchema
+from acl.labels import MAX_SET, LabelSchema
 from acl.records import FolderLabel, Share
 from ingest.inherit import Origins, can_share, settled, shared, typed_values
 from tests.unit.acl.default_policy import NOW, SCHEMA, label
@@ -63,12 +63,19 @@ def test_without_folders_the_source_stands_to_the_letter() -> None:
 
 def test_shares_are_readers_and_nothing_else() -> None:
     one = Share(principal="user:bob", until=None, by="user:ada", since=NOW)
-    made = shared(label(), [one])
+    made = shared(SCHEMA, label(), [one])
     assert made.values["readers"] == frozenset({"group:finance", "user:bob"})
     assert {k: v for k, v in made.values.items() if k != "readers"} == {
         k: v for k, v in label().values.items() if k != "readers"
     }
-    assert shared(label(), []) == label()
+    assert shared(SCHEMA, label(), []) == label()
+
+
+def test_shares_do_not_make_a_label_larger_than_a_label_can_be() -> None:
+    full = SCHEMA.parse({**SOURCE, "readers": [f"user:u{number}" for number in range(MAX_SET)]})
+    one = Share(principal="user:bob", until=None, by="user:ada", since=NOW)
+    with pytest.raises(LabelError, match="`readers`: holds 1001 entries"):
+        shared(SCHEMA, full, [one])
 
 
 def test_what_has_no_set_of_readers_cannot_be_shared() -> None:
