@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
-from acl.records import AuditKind, NewVersion, StaleLabelError, StaleVersionError
+from acl.records import (
+    AuditEvent,
+    AuditKind,
+    FoldersMovedOnError,
+    NewVersion,
+    StaleLabelError,
+    StaleVersionError,
+    UnstorableError,
+)
 from ingest.context import Context
+from ingest.errors import IngestError, ParserUnavailableError
 from ingest.index.engine import EngineError, EngineUnavailableError, Vector
-from ingest.report import EventKind, RaisedLabel
+from ingest.report import EventKind, Overruled, RaisedLabel
+
+ATTEMPTS: Final = 5
+"""So often a label is made again because folders were set meanwhile."""
+
+# What is one document's own matter; the others go on.
+_OF_ONE: Final = (FoldersMovedOnError, StaleLabelError, StaleVersionError, UnstorableError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,11 +33,15 @@ class Prepared:
 
     Attributes:
         raised: why its label was raised, if it was.
+        overruled: attributes for which the source says less than what stands.
+        again: makes the same version under what folders say at that moment.
     """
 
     new: NewVersion
     update: bool
     raised: RaisedLabel | None
+    overruled: tuple[str, ...]
+    again: Callable[[], Awaitable[Prepared]]
 
 
 class Batch:
@@ -62,18 +83,34 @@ class Batch:
         return vectors
 
     async def _publish(self, one: Prepared, vectors: list[Vector]) -> None:
-        new, tally = one.new, self._context.tally
-        secrets = list(one.raised.rules) if one.raised else []
-        event = self._context.event(
-            AuditKind.INGEST, new.tenant, new.uri, passages=len(vectors), secrets=secrets
-        )
+        tally, uri = self._context.tally, one.new.uri
         try:
-            await self._context.projector.publish(new, vectors, event)
-        except EngineUnavailableError:
+            live = await self._live(one, vectors)
+        except (EngineUnavailableError, ParserUnavailableError):
             raise
-        except (StaleLabelError, StaleVersionError, EngineError) as error:
-            tally.failed(new.uri, str(error))
+        except (*_OF_ONE, EngineError, IngestError) as error:
+            tally.failed(uri, str(error))
             return
-        if one.raised is not None:
-            tally.raised(one.raised)
-        tally.settled(EventKind.UPDATED if one.update else EventKind.ADDED, new.uri)
+        if live.raised is not None:
+            tally.raised(live.raised)
+        if live.overruled:
+            tally.overruled(Overruled(uri, live.overruled))
+        tally.settled(EventKind.UPDATED if live.update else EventKind.ADDED, uri)
+
+    async def _live(self, one: Prepared, vectors: list[Vector]) -> Prepared:
+        """Let a version go live, made again where folders moved on; return it."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                await self._context.projector.publish(one.new, vectors, self._event(one))
+            except FoldersMovedOnError:
+                one = await one.again()
+            else:
+                return one
+        await self._context.projector.publish(one.new, vectors, self._event(one))
+        return one
+
+    def _event(self, one: Prepared) -> AuditEvent:
+        new, secrets = one.new, list(one.raised.rules) if one.raised else []
+        return self._context.event(
+            AuditKind.INGEST, new.tenant, new.uri, passages=len(new.chunks), secrets=secrets
+        )

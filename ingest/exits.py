@@ -2,9 +2,11 @@
 
 The laws of this file:
 
-1. A document whose text or label can no longer be vouched for is withdrawn and waits in quarantine
+1. Whoever writes a file decides whether its text is found, and not what somebody set on its label:
+   a document that leaves keeps its label, its history and its shares, and comes back under them.
+2. A document whose text or label can no longer be vouched for is withdrawn and waits in quarantine
    with the reason. What could not be read at all stays as it was, because nothing is known of it.
-2. A document that the source no longer has is reported, and deleted only when that was asked for.
+3. A document that the source no longer has is reported, and withdrawn only when that was asked for.
 """
 
 from __future__ import annotations
@@ -41,16 +43,16 @@ class Exits:
             uri=uri, reason=reason, content_digest=content_digest, tenant=tenant, event=event
         )
         if known is not None:
-            await self._delete(known, why="quarantined")
+            await self._withdraw(known, why="quarantined")
         context.tally.kept_out(uri, reason, withdrawn=known is not None)
 
     async def look_for_vanished(self) -> None:
-        """Report, and delete where that was asked for, what the source no longer has."""
+        """Report, and withdraw where that was asked for, what the source no longer has."""
         tally = self._context.tally
         for tenant in sorted(tally.tenants):
             for document in await self._gone(tenant):
                 if self._context.task.prune:
-                    await self._delete(document, why="vanished")
+                    await self._withdraw(document, why="vanished")
                     tally.removed(document.uri)
                 else:
                     tally.vanished(document.uri)
@@ -65,6 +67,6 @@ class Exits:
             after = page[-1].uri
         return found
 
-    async def _delete(self, document: DocumentRecord, *, why: str) -> None:
+    async def _withdraw(self, document: DocumentRecord, *, why: str) -> None:
         event = self._context.event(AuditKind.DELETE, document.tenant, document.uri, why=why)
-        await self._context.projector.delete(document.id, event)
+        await self._context.projector.withdraw(document.id, event)

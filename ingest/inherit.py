@@ -8,6 +8,9 @@ The laws of this file:
    classification, a folder may raise it further and not lower it.
 3. Nobody sets `tenant` and `path`: they say whose the document is and where it lies.
 4. Shares are on top, whatever the readers are.
+5. A source that says something new raises what was set on the document, attribute by attribute,
+   and never lowers it: no lower classification, no compartment less, no reader more, nobody else's.
+   What was set stays set, so that two steps do not lower it either.
 """
 
 from __future__ import annotations
@@ -97,6 +100,39 @@ def settled(
     return schema.parse(values), replace(origins, folders=said)
 
 
+def renewed(
+    schema: LabelSchema,
+    own_values: Mapping[str, Any],
+    known: Origins,
+    fresh: Origins,
+    folders: Iterable[FolderLabel],
+) -> tuple[Label, Origins, frozenset[str]]:
+    """Return the label without shares after the source was read again (law 5).
+
+    Args:
+        schema: the declared attributes.
+        own_values: attribute to value, of those that are set on the document itself.
+        known: where the values came from until now.
+        fresh: what the source says now.
+        folders: of the document's tenant.
+
+    Returns:
+        The label, where its values come from, and the attributes for which the source newly says
+        less than what was set on the document.
+
+    Raises:
+        LabelError: a folder says what the schema does not know, or a value is missing.
+    """
+    folders, values = tuple(folders), dict(own_values)
+    news = {one for one in known.own if fresh.source.get(one) != known.source.get(one)}
+    without_own, _ = settled(schema, values, replace(fresh, own=known.own - news), folders)
+    said = without_own.as_json()
+    stronger = {one for one in news if _at_least(one, said.get(one), values.get(one))}
+    values |= {one: said.get(one) for one in stronger}
+    label, origins = settled(schema, values, replace(fresh, own=known.own), folders)
+    return label, origins, frozenset(news - stronger)
+
+
 def above(folders: Iterable[FolderLabel], path: str) -> list[FolderLabel]:
     """Return the folders in which a document of this path lies."""
     return [one for one in folders if one.attributes and path.startswith(one.path)]
@@ -143,6 +179,17 @@ def typed_values(schema: LabelSchema, attributes: Mapping[str, object]) -> dict[
     if faults:
         raise LabelError(tuple(faults))
     return Label(typed).as_json()
+
+
+def _at_least(name: str, new: object, own: object) -> bool:
+    """Say whether a value lets nobody read whom the other one would not."""
+    if name == CLASSIFICATION and isinstance(new, int) and isinstance(own, int):
+        return new >= own
+    if name == COMPARTMENTS and isinstance(new, list) and isinstance(own, list):
+        return {*own} <= {*new}
+    if name == READERS and isinstance(new, list) and isinstance(own, list):
+        return {*new} <= {*own}
+    return new == own
 
 
 def _joined(name: str, below: object, said: object, origins: Origins) -> object:

@@ -4,7 +4,7 @@ The laws of this file:
 
 1. `ingest` brings the index to what a source holds: see `ingest.run`.
 2. `relabel` changes who may read a document, and touches no vector.
-3. `delete` takes a document away: from readers at once, from the engine soon after.
+3. `delete` takes a document away for good: from readers at once, from the engine soon after.
 4. Each is on record, in the transaction that makes it true.
 """
 
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from acl.labels import Label
 from acl.records import AuditKind, UnknownDocumentError
+from acl.records.inventory import Inventory
 from ingest.context import Context, PipelineSettings, Task
 from ingest.folder_labels import LabelResolver
 from ingest.label_files import Statement
@@ -134,15 +135,16 @@ class Pipeline:
         return Relabelled(version, projected)
 
     async def delete(self, document_id: str, *, actor: str) -> None:
-        """Delete a document.
+        """Delete a document, live or withdrawn, with everything that was known of its label.
 
         Raises:
             UnknownDocumentError: no such document.
             RecordsError: it could not be recorded, so nothing has changed.
         """
-        document = await self._stores.records.catalog.document(document_id)
-        if document is None:
+        known = await Inventory(self._stores.records.database).known(document_id)
+        if known is None:
             raise UnknownDocumentError(document_id)
+        document = known.document
         event = event_of(
             AuditKind.DELETE,
             document_id,

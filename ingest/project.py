@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -30,6 +30,7 @@ from acl.records import (
     AuditKind,
     DocumentRecord,
     DocumentVersion,
+    FromSource,
     NewVersion,
     RecordsError,
 )
@@ -73,13 +74,16 @@ class Projector:
 
         Raises:
             StaleLabelError: the label of record is not the one that was expected.
+            FoldersMovedOnError: folders do not say any more what the label rests on.
             RecordsError: the version cannot be stored.
             EngineError: its points cannot be written.
         """
         version = await self._records.documents.begin_version(new, now=event.time)
         try:
             await self._engine.upsert(self._points(new, version, vectors))
-            document = await self._records.documents.commit_version(version, event)
+            document = await self._records.documents.commit_version(
+                version, event, folders=new.folders
+            )
         except Exception:
             await self._give_up(version, now=event.time)
             raise
@@ -93,7 +97,7 @@ class Projector:
         *,
         expected_version: int,
         event: AuditEvent,
-        origins: Mapping[str, Any] | None = None,
+        said: FromSource | None = None,
     ) -> tuple[int, bool]:
         """Change a label of record; return its version, and whether the engine carries it (law 2).
 
@@ -102,18 +106,20 @@ class Projector:
             label: the whole label.
             expected_version: the version of the label that was decided upon.
             event: by whom and when.
-            origins: where the values come from; by default, what moved was set on the document.
+            said: what comes with a label that the source says; by default, what moved was set on
+                the document.
 
         Raises:
             UnknownDocumentError: no such live document.
             StaleLabelError: the label was changed meanwhile.
+            FoldersMovedOnError: folders do not say any more what the label rests on.
         """
         version = await self._records.documents.relabel(
             document_id,
             label,
             expected_label_version=expected_version,
             event=event,
-            origins=origins,
+            said=said,
         )
         return version, await self.follow(document_id, at=event.time)
 
@@ -134,11 +140,20 @@ class Projector:
             return False
         return True
 
+    async def withdraw(self, document_id: str, event: AuditEvent) -> None:
+        """Take a document's text away and keep its label for when it is back.
+
+        Raises:
+            UnknownDocumentError: no such live document.
+        """
+        await self._records.documents.withdraw_document(document_id, event)
+        await self.drain_deletions()
+
     async def delete(self, document_id: str, event: AuditEvent) -> None:
         """Delete a document; it is gone for readers at once, and its points soon after.
 
         Raises:
-            UnknownDocumentError: no such live document.
+            UnknownDocumentError: no such document.
         """
         await self._records.documents.delete_document(document_id, event)
         await self.drain_deletions()

@@ -62,6 +62,14 @@ class RaisedLabel:
     rules: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Overruled:
+    """A document whose source newly says less than what was set on the document, which stands."""
+
+    uri: str
+    attributes: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestReport:
     """What a run did.
@@ -70,6 +78,7 @@ class IngestReport:
         quarantined: what is kept out, with the reason.
         failed: what could not be written because it was changed meanwhile; run again.
         raised: labels that were raised because of secrets.
+        overruled: values of sources that did not take effect, because more was set by somebody.
         vanished: uris that the records hold and the source does not, unless they were removed.
         encoded: passages that were encoded.
     """
@@ -83,6 +92,7 @@ class IngestReport:
     quarantined: tuple[KeptOut, ...] = ()
     failed: tuple[KeptOut, ...] = ()
     raised: tuple[RaisedLabel, ...] = ()
+    overruled: tuple[Overruled, ...] = ()
     vanished: tuple[str, ...] = ()
 
 

@@ -8,8 +8,8 @@ The laws of this file:
    finds that unchanged and goes on.
 3. A document's own fault puts it into quarantine (`ingest.exits`), and the run goes on. A fault of
    the engine, the records, the parser or the model is no document's: it ends the run.
-4. A label that people changed survives a new text, unless the places say something new; then that
-   is the latest word.
+4. What the source says of the label, and that it was heard, are stored in one transaction. What
+   folders say is what they say when that is stored; if they moved on, the label is made again.
 """
 
 from __future__ import annotations
@@ -17,31 +17,33 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import structlog
 
-from acl.errors import LabelError
-from acl.labels import Label
 from acl.records import (
     AuditKind,
     DocumentRecord,
+    FoldersMovedOnError,
+    FromSource,
+    LabelState,
     NewChunk,
     NewVersion,
     StaleLabelError,
     UnstorableError,
 )
 from acl.records.inventory import Inventory
-from ingest.batch import Batch, Prepared
+from ingest.batch import ATTEMPTS, Batch, Prepared
 from ingest.context import Context, document_id
 from ingest.errors import IngestError, ParserUnavailableError, SourceError
 from ingest.exits import Exits
 from ingest.files import read_regular
 from ingest.folder_labels import RawLabel
 from ingest.index.engine import EngineError
-from ingest.inherit import CLASSIFICATION, Origins, settled, shared
+from ingest.inherit import Origins
 from ingest.labelling import (
     TENANT,
     Described,
@@ -53,7 +55,8 @@ from ingest.labelling import (
 )
 from ingest.parsed import Parsed
 from ingest.parts import Finding
-from ingest.report import EventKind, IngestReport, RaisedLabel
+from ingest.report import EventKind, IngestReport, Overruled, RaisedLabel
+from ingest.resolve import Resolution, Resolved
 from ingest.sources import MAX_FILE_BYTES, Found, SourceFault, SourceFile
 
 FORM: Final = 1
@@ -100,6 +103,7 @@ class Run:
         self._batch = Batch(context)
         self._exits = Exits(context)
         self._inventory = Inventory(context.stores.records.database)
+        self._resolution = Resolution(context)
 
     async def over(self, found: Sequence[Found]) -> IngestReport:
         """Take everything that was found, and return what was done."""
@@ -160,9 +164,9 @@ class Run:
         self._tally.present(tenant, read.file.uri)
         known = await self._context.known(tenant, read.file.uri)
         if known is not None and self._same_text(known, understood):
-            await self._follow(known, understood)
+            await self._follow(understood)
         else:
-            await self._batch.add(await self._prepared(understood, known))
+            await self._batch.add(await self._prepared(understood))
 
     def _unchanged(self, known: DocumentRecord, read: _Read) -> bool:
         state = SourceState.of(known)
@@ -198,50 +202,75 @@ class Run:
         task = self._context.task
         return task.resolver.resolve(read.file, front_matter=parsed.front_matter, flags=task.flags)
 
-    async def _follow(self, known: DocumentRecord, understood: _Understood) -> None:
+    async def _follow(self, understood: _Understood) -> None:
         """Bring the label alone to what the source says now (laws 1 and 4)."""
-        state = understood.state
-        says_something_new = SourceState.of(known).label != state.label
-        if says_something_new:
-            label, rules, origins = await self._label(understood, known)
-            changes = known.label_digest != label.digest
-            if changes and not await self._relabelled(known, label, rules, origins):
-                return
-        else:
-            changes = False
-        await self._inventory.describe(known.id, {**known.metadata, **state.as_metadata()})
-        kind = EventKind.RELABELLED if changes else EventKind.UNCHANGED
-        self._tally.settled(kind, known.uri)
+        for _ in range(ATTEMPTS):
+            known = await self._known(understood)
+            try:
+                if known is not None:
+                    await self._followed(known, understood)
+            except FoldersMovedOnError:
+                continue
+            except StaleLabelError as error:
+                self._tally.failed(understood.read.file.uri, str(error))
+            return
+        self._tally.failed(understood.read.file.uri, "folders are being set all the time")
 
-    async def _relabelled(
-        self, known: DocumentRecord, label: Label, rules: tuple[str, ...], origins: Origins
-    ) -> bool:
+    async def _followed(self, known: LabelState, understood: _Understood) -> None:
+        document, state = known.document, understood.state
+        metadata = {**document.metadata, **state.as_metadata()}
+        kind = EventKind.UNCHANGED
+        if SourceState.of(document).label == state.label:
+            await self._inventory.describe(document.id, metadata)
+        else:
+            resolved = await self._resolution.anew(understood.described, known)
+            if resolved.label.digest != document.label_digest:
+                kind = EventKind.RELABELLED
+            if kind is EventKind.RELABELLED or resolved.origins != Origins.of(known.origins):
+                await self._relabel(document, resolved, metadata)
+            else:
+                await self._inventory.describe(document.id, metadata)
+            self._tell(document.uri, resolved)
+        self._tally.settled(kind, document.uri)
+
+    async def _relabel(
+        self, document: DocumentRecord, resolved: Resolved, metadata: dict[str, object]
+    ) -> None:
         event = self._context.event(
             AuditKind.RELABEL,
-            known.tenant,
-            known.uri,
-            label=label.as_json(),
-            secrets=list(rules),
+            document.tenant,
+            document.uri,
+            label=resolved.label.as_json(),
+            secrets=list(resolved.rules),
         )
-        try:
-            await self._context.projector.relabel(
-                known.id,
-                label,
-                expected_version=known.label_version,
-                event=event,
-                origins=origins.as_json(),
-            )
-        except StaleLabelError as error:
-            self._tally.failed(known.uri, str(error))
-            return False
-        if raised := self._raised(known.uri, label, rules):
-            self._tally.raised(raised)
-        return True
+        await self._context.projector.relabel(
+            document.id,
+            resolved.label,
+            expected_version=document.label_version,
+            event=event,
+            said=FromSource(
+                origins=resolved.origins.as_json(), metadata=metadata, folders=resolved.folders
+            ),
+        )
 
-    async def _prepared(self, understood: _Understood, known: DocumentRecord | None) -> Prepared:
+    def _tell(self, uri: str, resolved: Resolved) -> None:
+        if raised := self._raised(uri, resolved):
+            self._tally.raised(raised)
+        if resolved.overruled:
+            self._tally.overruled(Overruled(uri, resolved.overruled))
+
+    async def _known(self, understood: _Understood) -> LabelState | None:
+        """Return what is on record of a document that is live or was withdrawn."""
+        identity = document_id(understood.described.tenant, understood.read.file.uri)
+        return await self._inventory.known(identity)
+
+    async def _prepared(self, understood: _Understood) -> Prepared:
         read, parsed, described = understood.read, understood.parsed, understood.described
         chunks = await asyncio.to_thread(self._tools.chunker.chunks, parsed.text, parsed.format)
-        label, rules, origins = await self._label(understood, known)
+        known = await self._known(understood)
+        resolved = await self._resolution.of_text(
+            described, understood.state, understood.findings, known
+        )
         uri = read.file.uri
         new = NewVersion(
             document_id=document_id(described.tenant, uri),
@@ -249,53 +278,25 @@ class Run:
             uri=uri,
             title=described.title,
             media_type=parsed.media_type,
-            label=label,
+            label=resolved.label,
             content_digest=read.digest,
             chunks=tuple(NewChunk(one.start, one.text) for one in chunks),
             metadata={**described.metadata, **understood.state.as_metadata()},
-            expected_label_version=known.label_version if known else 0,
-            origins=origins.as_json(),
+            expected_label_version=known.document.label_version if known else 0,
+            origins=resolved.origins.as_json(),
+            folders=resolved.folders,
         )
-        raised = self._raised(uri, label, rules)
-        return Prepared(new=new, update=known is not None, raised=raised)
+        return Prepared(
+            new=new,
+            update=known is not None and known.document.is_live,
+            raised=self._raised(uri, resolved),
+            overruled=resolved.overruled,
+            again=partial(self._prepared, understood),
+        )
 
-    async def _label(
-        self, understood: _Understood, known: DocumentRecord | None
-    ) -> tuple[Label, tuple[str, ...], Origins]:
-        """Return the label of a new text (law 4), and where its values come from.
-
-        Shares go on, whoever has the word on the rest; secrets may raise it all the same.
-        """
-        context, described = self._context, understood.described
-        if known is not None and SourceState.of(known).label == understood.state.label:
-            return await self._kept(known, understood.findings)
-        origins = Origins(source=described.label.as_json(), raised=bool(described.rules))
-        folders = await context.stores.records.folders.of_tenant(described.tenant)
-        schema, now = context.stores.schema, context.clock()
-        shares = [one for one in known.shares if not one.over(now)] if known else ()
-        try:
-            label, origins = settled(schema, {}, origins, folders)
-            label = shared(schema, label, shares)
-        except LabelError as error:
-            raise SourceError(f"folders and shares make no label of it: {error}") from error
-        return label, described.rules, origins
-
-    async def _kept(
-        self, known: DocumentRecord, findings: Sequence[Finding]
-    ) -> tuple[Label, tuple[str, ...], Origins]:
-        """Return the label of record, raised where new secrets ask for it."""
-        context = self._context
-        state = await context.stores.records.labels.state(known.id)
-        label = known.label(context.stores.schema, context.clock())
-        raised, rules = context.labeller.raised(label, findings)
-        origins = Origins(source=known.label_json) if state is None else Origins.of(state.origins)
-        if rules:
-            own = origins.own | {CLASSIFICATION}
-            origins = replace(origins, own=own, raised=True)
-        return raised, rules, origins
-
-    def _raised(self, uri: str, label: Label, rules: tuple[str, ...]) -> RaisedLabel | None:
-        return RaisedLabel(uri, self._context.labeller.level(label), rules) if rules else None
+    def _raised(self, uri: str, resolved: Resolved) -> RaisedLabel | None:
+        rules, level = resolved.rules, self._context.labeller.level(resolved.label)
+        return RaisedLabel(uri, level, rules) if rules else None
 
     async def _refuse(self, read: _Read, reason: str) -> None:
         if read.tenant:

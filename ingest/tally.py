@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from ingest.report import EventKind, IngestEvent, IngestReport, KeptOut, RaisedLabel
+from ingest.report import (
+    EventKind,
+    IngestEvent,
+    IngestReport,
+    KeptOut,
+    Overruled,
+    RaisedLabel,
+)
 
 
 class Tally:
@@ -20,6 +27,7 @@ class Tally:
         self._quarantined: list[KeptOut] = []
         self._failed: list[KeptOut] = []
         self._raised: list[RaisedLabel] = []
+        self._overruled: list[Overruled] = []
         self._vanished: list[str] = []
         self._present: set[tuple[str, str]] = set()
         self._unclear: set[str] = set()
@@ -70,6 +78,10 @@ class Tally:
         """List a label that was raised."""
         self._raised.append(label)
 
+    def overruled(self, said: Overruled) -> None:
+        """List what a source says and what does not take effect."""
+        self._overruled.append(said)
+
     def vanished(self, uri: str) -> None:
         """List a document that the source no longer has."""
         self._vanished.append(uri)
@@ -103,6 +115,7 @@ class Tally:
             quarantined=tuple(self._quarantined),
             failed=tuple(self._failed),
             raised=tuple(self._raised),
+            overruled=tuple(self._overruled),
             vanished=tuple(self._vanished),
         )
 

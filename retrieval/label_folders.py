@@ -71,6 +71,7 @@ class FolderDesk:
         """
         authority = await self._desk.authority(asker, self._clock())
         new = await self._asked(authority, asked)
+        since = (await self._records.standing.read()).label
         planned = await self._planned(authority, new, asked.reason, tell=False)
         request = _request(asked.reason)
         job = new_job(authority, asker, new.tenant, request, planned.items)
@@ -85,7 +86,9 @@ class FolderDesk:
                 "reason": asked.reason,
             },
         )
-        await self._records.folders.put(new, expected_version=new.version, job=job, event=event)
+        await self._records.folders.put(
+            new, expected_version=new.version, job=job, event=event, since=since
+        )
         return await begun(self._records, job.id, planned)
 
     async def plan(self, asker: Asker, asked: FolderRequest) -> Planned:

@@ -10,14 +10,16 @@ The laws of this file:
    it would bring back a label older than the last acknowledged one.
 4. Of several versions begun for one document the last one counts; the others cannot go live.
 5. Whatever leaves the records goes into the outbox of point deletions in the same transaction.
-   A version number is never used again, so that a late deletion cannot hit a newer point.
+   A version number is never used again, so that a late deletion cannot hit a newer point. Nor is
+   the number of a label, so that no decision on an old one meets another that looks the same.
+6. A document that is withdrawn loses its text and keeps its label, where the values come from, its
+   shares and its history. It comes back under them. One that is deleted leaves nothing but numbers.
+7. A label that was put together from what folders say takes effect only while they say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -28,11 +30,12 @@ from acl.records.audit import AuditLog
 from acl.records.audit_types import AuditEvent
 from acl.records.database import Database
 from acl.records.errors import StaleVersionError
+from acl.records.folders import require_folders
 from acl.records.heads import Head, bump
 from acl.records.label_types import ChangeKind, LabelEdit
 from acl.records.schema import chunks, documents, pending_versions
 from acl.records.storable import checked_time
-from acl.records.types import DocumentRecord, DocumentVersion, NewVersion
+from acl.records.types import DocumentRecord, DocumentVersion, FromSource, NewVersion
 
 
 class Documents:
@@ -52,14 +55,17 @@ class Documents:
         """
         return await self._database.write(_begin, new, checked_time("now", now))
 
-    async def commit_version(self, version: DocumentVersion, event: AuditEvent) -> DocumentRecord:
+    async def commit_version(
+        self, version: DocumentVersion, event: AuditEvent, *, folders: int | None = None
+    ) -> DocumentRecord:
         """Make a pending version live, with its label; its points must be in the engine.
 
         Raises:
             StaleVersionError: the version is not pending any more.
             StaleLabelError: the label was changed after the version was begun.
+            FoldersMovedOnError: folders do not say any more what they said at `folders` (law 7).
         """
-        return await self._database.write(self._commit, version, event)
+        return await self._database.write(self._commit, version, event, folders)
 
     async def abandon(self, version: DocumentVersion, *, now: datetime) -> None:
         """Give up a version, whether it is still pending or superseded; its points must go.
@@ -88,7 +94,7 @@ class Documents:
         *,
         expected_label_version: int,
         event: AuditEvent,
-        origins: Mapping[str, Any] | None = None,
+        said: FromSource | None = None,
     ) -> int:
         """Change the label of record; return its new version, which the engine must follow.
 
@@ -97,12 +103,14 @@ class Documents:
             label: the whole label; shares of those who are none of its readers end.
             expected_label_version: the version that was decided upon.
             event: by whom and when.
-            origins: where the values come from; by default, what moved was set on the document.
+            said: what comes with a label that the source says; by default, what moved was set on
+                the document.
 
         Raises:
             UnstorableError: the label could not be read again.
             UnknownDocumentError: no such live document.
             StaleLabelError: the label was changed meanwhile.
+            FoldersMovedOnError: folders do not say any more what the label rests on (law 7).
         """
         return await self._database.write(
             self._relabel,
@@ -110,16 +118,26 @@ class Documents:
             label,
             expected=expected_label_version,
             event=event,
-            origins=origins,
+            said=said,
         )
+
+    async def withdraw_document(
+        self, document_id: str, event: AuditEvent
+    ) -> tuple[DocumentVersion, ...]:
+        """Take a document's text away and keep its label (law 6); return what must go.
+
+        Raises:
+            UnknownDocumentError: no such live document.
+        """
+        return await self._database.write(self._withdraw, document_id, event)
 
     async def delete_document(
         self, document_id: str, event: AuditEvent
     ) -> tuple[DocumentVersion, ...]:
-        """Delete a document with all its chunks; return the versions whose points must go.
+        """Delete a document, live or withdrawn, for good; return the versions whose points must go.
 
         Raises:
-            UnknownDocumentError: no such live document.
+            UnknownDocumentError: no such document.
         """
         return await self._database.write(self._delete, document_id, event)
 
@@ -131,17 +149,22 @@ class Documents:
         return True
 
     def _commit(
-        self, connection: Connection, version: DocumentVersion, event: AuditEvent
+        self,
+        connection: Connection,
+        version: DocumentVersion,
+        event: AuditEvent,
+        folders: int | None,
     ) -> DocumentRecord:
         step.lock(connection, version.document_id)
         pending = step.pending_version(connection, version)
         old = step.document_of_record(connection, version.document_id)
         origins = label_steps.origins_of(connection, version.document_id)
         step.require_label_version(old, pending.based_on_label_version)
-        moved = step.go_live(connection, pending, old, event.time)
+        another = step.go_live(connection, pending, old, event.time, counts=folders is not None)
+        require_folders(connection, old.tenant, folders)
         step.release(connection, old)
         new = step.document_of_record(connection, version.document_id)
-        if moved:
+        if another:
             label_steps.remember_ingest(connection, old, origins, new, by=event.subject)
         self._audit.append_within(connection, event)
         return new
@@ -154,7 +177,7 @@ class Documents:
         *,
         expected: int,
         event: AuditEvent,
-        origins: Mapping[str, Any] | None,
+        said: FromSource | None,
     ) -> int:
         step.lock(connection, document_id)
         old = step.live_document(connection, document_id)
@@ -166,12 +189,15 @@ class Documents:
             expected_version=expected,
             label=label,
             shares=old.shares,
-            origins=origins or label_steps.set_on_document(old, label, known),
-            kind=ChangeKind.RELABEL if origins is None else ChangeKind.INGEST,
+            origins=said.origins if said else label_steps.set_on_document(old, label, known),
+            kind=ChangeKind.INGEST if said else ChangeKind.RELABEL,
             reason="",
             change_id="",
         )
         version = label_steps.relabel(connection, old, edit, by=event.subject, at=event.time)
+        if said is not None:
+            step.describe(connection, document_id, said.metadata)
+            require_folders(connection, old.tenant, said.folders)
         self._audit.append_within(connection, event)
         return version
 
@@ -179,13 +205,25 @@ class Documents:
         self, connection: Connection, document_id: str, event: AuditEvent
     ) -> tuple[DocumentVersion, ...]:
         step.lock(connection, document_id)
-        live = step.live_document(connection, document_id).live
+        known = step.known_document(connection, document_id)
         pending = step.drop_pending(connection, document_id, event.time)
-        step.delete_points(connection, live, event.time)
-        connection.execute(delete(documents).where(documents.c.id == document_id))
+        live = (known.live,) if known.is_live else ()
+        for version in live:
+            step.delete_points(connection, version, event.time)
+        step.forget(connection, known)
         bump(connection, Head.LABEL)
         self._audit.append_within(connection, event)
-        return (live, *pending)
+        return (*live, *pending)
+
+    def _withdraw(
+        self, connection: Connection, document_id: str, event: AuditEvent
+    ) -> tuple[DocumentVersion, ...]:
+        step.lock(connection, document_id)
+        live = step.live_document(connection, document_id)
+        pending = step.drop_pending(connection, document_id, event.time)
+        step.withdraw(connection, live, event.time)
+        self._audit.append_within(connection, event)
+        return (live.live, *pending)
 
 
 def _begin(connection: Connection, new: NewVersion, now: datetime) -> DocumentVersion:
@@ -216,9 +254,8 @@ def _abandon(connection: Connection, version: DocumentVersion, now: datetime) ->
     step.drop_pending(connection, version.document_id, now, only=version)
     step.delete_points(connection, version, now)
     waiting = select(pending_versions).where(pending_versions.c.document_id == documents.c.id)
-    connection.execute(
-        delete(documents).where(mine, documents.c.live_version == 0, ~waiting.exists())
-    )
+    first = (documents.c.live_version == 0) & (documents.c.projected_label_version == 0)
+    connection.execute(delete(documents).where(mine, first, ~waiting.exists()))
 
 
 def _half_done(connection: Connection, begun_before: datetime | None) -> list[DocumentVersion]:

@@ -60,6 +60,14 @@ class StaleFolderError(RecordsError):
         self.actual = actual
 
 
+class FoldersMovedOnError(RecordsError):
+    """What is set for folders changed after a label was put together from it."""
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(f"what is set for folders of `{tenant}` changed meanwhile")
+        self.tenant = tenant
+
+
 class StaleVersionError(RecordsError):
     """The pending version was abandoned, superseded by a later one, or is live already."""
 

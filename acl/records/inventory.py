@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, select
 
 from acl.records.database import Database
+from acl.records.label_types import LabelState
 from acl.records.rows import DOCUMENT_COLUMNS, document_of
 from acl.records.schema import documents, pending_versions
-from acl.records.storable import to_json
+from acl.records.storable import from_json
+from acl.records.transitions import describe, was_live
 from acl.records.types import DocumentRecord, DocumentVersion
 
 
@@ -35,7 +37,11 @@ class Inventory:
 
     async def describe(self, document_id: str, metadata: Mapping[str, object]) -> None:
         """Replace the metadata of a document; neither its label nor any version changes."""
-        await self._database.write(_describe, document_id, to_json("metadata", metadata))
+        await self._database.write(describe, document_id, metadata)
+
+    async def known(self, document_id: str) -> LabelState | None:
+        """Return a document that is live or was withdrawn, with the origins of its label."""
+        return await self._database.read(_known, document_id)
 
 
 def _documents(connection: Connection, statement: Select[Any]) -> tuple[DocumentRecord, ...]:
@@ -47,6 +53,11 @@ def _pending(connection: Connection) -> frozenset[DocumentVersion]:
     return frozenset(DocumentVersion(*row) for row in connection.execute(select(*columns)))
 
 
-def _describe(connection: Connection, document_id: str, metadata: str) -> None:
-    mine = documents.c.id == document_id
-    connection.execute(update(documents).where(mine).values(metadata=metadata))
+def _known(connection: Connection, document_id: str) -> LabelState | None:
+    statement = select(documents.c.origins, *DOCUMENT_COLUMNS)
+    row = connection.execute(statement.where(documents.c.id == document_id)).one_or_none()
+    if row is None:
+        return None
+    document = document_of(row[1:])
+    found = LabelState(document=document, origins=from_json(row[0]))
+    return found if was_live(document) else None

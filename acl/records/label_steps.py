@@ -26,6 +26,7 @@ from acl.records.schema import documents
 from acl.records.schema_labels import label_changes, label_proposals
 from acl.records.shares import READERS, Share, share_columns, standing
 from acl.records.storable import from_json, to_json
+from acl.records.transitions import was_live
 from acl.records.types import DocumentRecord
 
 
@@ -149,9 +150,10 @@ def remember_ingest(
 ) -> None:
     """Keep that a version went live with another label than the one before it, or with the first.
 
-    A document that was deleted and is there again begins a new history.
+    A document that was deleted and is there again begins a new history; one that was withdrawn goes
+    on with its own.
     """
-    before = state_json(old.label_json, old.shares, origins) if old.live_version else None
+    before = state_json(old.label_json, old.shares, origins) if was_live(old) else None
     after = state_json(new.label_json, new.shares, origins_of(connection, new.id))
     remember(
         connection,

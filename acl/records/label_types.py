@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -128,6 +128,11 @@ class FolderLabel:
     by: str
     at: datetime
     version: int = 0
+
+
+def folders_version(folders: Iterable[FolderLabel]) -> int:
+    """Return how far what is set for a tenant's folders has come; every change counts."""
+    return sum(one.version for one in folders)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -277,7 +277,7 @@ def _names(connection: Connection, statement: Select[Any]) -> tuple[str, ...]:
 
 
 def _next_expiry(connection: Connection) -> datetime | None:
-    known = documents.c.shares_next.is_not(None)
+    known = documents.c.shares_next.is_not(None) & (documents.c.live_version > 0)
     statement = select(func.min(documents.c.shares_next)).where(known)
     first: datetime | None = connection.scalar(statement)
     return first

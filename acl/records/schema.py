@@ -169,13 +169,15 @@ chunks: Final = Table(
     sqlite_strict=True,
 )
 
-# Which version numbers were handed out. A row outlives its document, so that no number comes
-# back while points of the old one may linger; and it is the lock that orders a document's writers.
+# Which version numbers were handed out, and the label version that a deleted document had. A row
+# outlives its document, so that no number comes back while points of the old one may linger or
+# somebody holds a decision on its label; and it is the lock that orders a document's writers.
 version_counters: Final = Table(
     "version_counters",
     metadata,
     Column("document_id", Text, primary_key=True),
     _whole("last_version"),
+    Column("label_version", Whole, nullable=False, server_default="0"),
     CheckConstraint("last_version >= 1", name="last_version"),
     sqlite_strict=True,
 )

@@ -6,6 +6,7 @@ audit head: one order, no deadlock.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -118,7 +119,7 @@ def _first_sight(
             id=new.document_id,
             tenant=new.tenant,
             uri=new.uri,
-            label_version=1,
+            label_version=_last_label_version(connection, new.document_id) + 1,
             projected_label_version=0,
             live_version=0,
             created_at=now,
@@ -129,6 +130,13 @@ def _first_sight(
     return document_of_record(connection, new.document_id)
 
 
+def _last_label_version(connection: Connection, document_id: str) -> int:
+    """Return the label version that a deleted document had, or 0."""
+    mine = version_counters.c.document_id == document_id
+    last = select(version_counters.c.label_version).where(mine)
+    return int(connection.execute(last).scalar_one())
+
+
 def document_of_record(connection: Connection, document_id: str) -> DocumentRecord:
     """Return a document, live or only begun (`live_version` 0), and hold its row."""
     statement = select(*DOCUMENT_COLUMNS).where(documents.c.id == document_id).with_for_update()
@@ -136,6 +144,14 @@ def document_of_record(connection: Connection, document_id: str) -> DocumentReco
     if row is None:
         raise UnknownDocumentError(document_id)
     return document_of(row)
+
+
+def known_document(connection: Connection, document_id: str) -> DocumentRecord:
+    """Return a document that is live or was withdrawn, and hold its row."""
+    document = document_of_record(connection, document_id)
+    if not was_live(document):
+        raise UnknownDocumentError(document_id)
+    return document
 
 
 def live_document(connection: Connection, document_id: str) -> DocumentRecord:
@@ -156,8 +172,13 @@ def pending_version(connection: Connection, version: DocumentVersion) -> Row[Any
     return row
 
 
+def was_live(document: DocumentRecord) -> bool:
+    """Say whether a version ever went live: only then has the engine carried a label."""
+    return document.projected_label_version > 0
+
+
 def _seen_label_version(document: DocumentRecord) -> int:
-    return document.label_version if document.live_version else 0
+    return document.label_version if was_live(document) else 0
 
 
 def require_label_version(document: DocumentRecord, expected: int) -> None:
@@ -167,14 +188,23 @@ def require_label_version(document: DocumentRecord, expected: int) -> None:
         raise StaleLabelError(document.id, expected=expected, actual=actual)
 
 
-def go_live(connection: Connection, pending: Row[Any], old: DocumentRecord, now: datetime) -> bool:
-    """Swap description, label and chunks; say whether the label changed, and so its version.
+def go_live(
+    connection: Connection, pending: Row[Any], old: DocumentRecord, now: datetime, *, counts: bool
+) -> bool:
+    """Swap description, label and chunks; say whether the label is another, or the first.
 
     Shares of those whom the new label does not name as readers end here.
+
+    Args:
+        connection: of a transaction that locked the document.
+        pending: the version.
+        old: the document before it.
+        now: the time.
+        counts: whether it counts as a change of who may read, whatever became of the label.
     """
-    changed = bool(old.live_version) and pending.label_digest != old.label_digest
+    changed = was_live(old) and pending.label_digest != old.label_digest
     label_version = old.label_version + changed
-    moved = changed or not old.live_version
+    moved = counts or changed or not old.live_version
     connection.execute(
         update(documents)
         .where(documents.c.id == old.id)
@@ -193,7 +223,25 @@ def go_live(connection: Connection, pending: Row[Any], old: DocumentRecord, now:
     if old.live_version:
         _drop_chunks(connection, old.live)
         delete_points(connection, old.live, now)
-    return moved
+    return changed or not was_live(old)
+
+
+def withdraw(connection: Connection, live: DocumentRecord, now: datetime) -> None:
+    """Take a live version away and leave what the document is; its row is locked."""
+    _drop_chunks(connection, live.live)
+    delete_points(connection, live.live, now)
+    connection.execute(
+        update(documents)
+        .where(documents.c.id == live.id)
+        .values(live_version=0, label_revision=bump(connection, Head.LABEL), updated_at=now)
+    )
+
+
+def forget(connection: Connection, known: DocumentRecord) -> None:
+    """Delete a document's row, but for the number that its label had reached."""
+    counter = update(version_counters).where(version_counters.c.document_id == known.id)
+    connection.execute(counter.values(label_version=known.label_version))
+    connection.execute(delete(documents).where(documents.c.id == known.id))
 
 
 def _shares(pending: Row[Any], old: DocumentRecord) -> dict[str, Any]:
@@ -224,6 +272,12 @@ def drop_pending(
 def _drop_chunks(connection: Connection, version: DocumentVersion) -> None:
     mine = chunks.c.document_id == version.document_id
     connection.execute(delete(chunks).where(mine, chunks.c.version == version.version))
+
+
+def describe(connection: Connection, document_id: str, metadata: Mapping[str, object]) -> None:
+    """Replace the metadata of a document; neither its label nor any version changes."""
+    mine = documents.c.id == document_id
+    connection.execute(update(documents).where(mine).values(metadata=to_json("metadata", metadata)))
 
 
 def delete_points(connection: Connection, version: DocumentVersion, now: datetime) -> None:

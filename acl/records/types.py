@@ -58,6 +58,8 @@ class NewVersion:
         expected_label_version: the label version on which `label` was decided, 0 for a document
             not seen before; `None` for the one that stands when the version begins.
         origins: where the label's values come from; by default all of them from the source.
+        folders: what had been set for folders when the label was put together from it, as
+            `folders_version` counts it; `None` where the label does not rest on that.
     """
 
     document_id: str
@@ -71,6 +73,7 @@ class NewVersion:
     metadata: Mapping[str, object] = field(default_factory=dict)
     expected_label_version: int | None = None
     origins: Mapping[str, Any] | None = None
+    folders: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("tenant", "uri", "title", "media_type", "content_digest"):
@@ -90,6 +93,21 @@ class NewVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FromSource:
+    """What comes with a label that a document's source says, in the transaction that stores it.
+
+    Attributes:
+        origins: where the label's values come from.
+        metadata: takes the place of the document's: also that the source was heard.
+        folders: what had been set for folders when the label was put together from it.
+    """
+
+    origins: Mapping[str, Any]
+    metadata: Mapping[str, object]
+    folders: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentRecord:
     """A live document with its label of record.
 
@@ -97,7 +115,7 @@ class DocumentRecord:
         label_json: the label as `Label.as_json` gave it; its readers may hold shares that ended.
         label_version: counts up with every change of the label, from 1.
         projected_label_version: the newest label version that the engine is known to carry.
-        live_version: the version whose chunks are visible, at least 1.
+        live_version: the version whose chunks are visible; 0 for one that was withdrawn.
         label_revision: number of the last change of who may read it, among those of all documents.
         shares: which of the readers are so by a share, and until when.
     """
@@ -138,6 +156,11 @@ class DocumentRecord:
             return self.label(schema, at)
         except LabelError:
             return None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether readers can see it; one that was withdrawn keeps its label."""
+        return self.live_version > 0
 
     def overdue(self, at: datetime) -> bool:
         """Say whether a share ended by `at` that the stored label and the engine still carry."""

@@ -63,6 +63,9 @@ def print_report(report: IngestReport) -> None:
     for raised in report.raised:
         kinds = ", ".join(raised.rules)
         out.print(safe(f"{raised.uri}: raised to {raised.level}, because it holds {kinds}"))
+    for overruled in report.overruled:
+        names = ", ".join(overruled.attributes)
+        out.print(safe(f"{overruled.uri}: {names} stays as it was set here; the source says less"))
     if report.vanished:
         out.print(
             table(

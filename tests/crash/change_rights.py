@@ -5,10 +5,14 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from sqlalchemy import Connection, select
+
 from acl.records import AuditKind, RevisionTexts
 from acl.records.directory import Edit, Place
 from acl.records.directory_types import GroupState, UserState, Wanted
 from acl.records.policy_types import Suspension
+from acl.records.schema import version_counters
+from ingest.context import document_id
 from ingest.inherit import Origins, settled
 from retrieval.policy_source import PolicySource, read_schema, source_of
 from tests.crash.change_state import (
@@ -183,8 +187,14 @@ async def _first(clerk: Clerk, name: str) -> dict[str, Any]:
         "label": label.as_json(),
         "shares": [],
         "origins": origins.as_json(),
-        "version": 1,
+        "version": 1 + await clerk.made.records.database.read(_last_label, uri_of(name)),
     }
+
+
+def _last_label(connection: Connection, uri: str) -> int:
+    """Return the number of the label that a document had when it was deleted."""
+    mine = version_counters.c.document_id == document_id(TENANT, uri)
+    return connection.scalar(select(version_counters.c.label_version).where(mine)) or 0
 
 
 def source_label(name: str) -> dict[str, object]:

@@ -52,11 +52,13 @@ class Expected:
 
     Attributes:
         owners: every owner that a document once had and was told to have no more.
+        kept: who owned a document when it left, and owns it when it is back.
     """
 
     acknowledged: dict[int, State | None]
     possible: dict[int, State | None] = field(default_factory=dict)
     owners: dict[int, set[str]] = field(default_factory=dict)
+    kept: dict[int, str] = field(default_factory=dict)
     acks: int = 0
 
     def settling(self, on_disk: dict[int, int | None]) -> None:
@@ -64,14 +66,14 @@ class Expected:
         self.possible = {}
         for document, generation in on_disk.items():
             old = self.acknowledged[document]
-            owner = old.owner if old else "user:l0"
+            owner = old.owner if old else self._first(document)
             self.possible[document] = None if generation is None else State(generation, owner)
 
     def hear(self, line: dict[str, Any]) -> None:
         match line["say"]:
             case "intent":
                 document = line["document"]
-                self.possible = {document: self._after(line, self.acknowledged[document])}
+                self.possible = {document: self._after(line, document)}
             case "ack" | "settled":
                 for document in self.possible:
                     self._settle(document, self.possible[document])
@@ -97,11 +99,17 @@ class Expected:
         before = self.acknowledged[document]
         if before is not None and (state is None or state.owner != before.owner):
             self.owners.setdefault(document, set()).add(before.owner)
+        if before is not None and state is None:
+            self.kept[document] = before.owner
         if state is not None:
             self.owners.get(document, set()).discard(state.owner)
         self.acknowledged[document] = state
 
-    def _after(self, line: dict[str, Any], old: State | None) -> State | None:
+    def _first(self, document: int) -> str:
+        return self.kept.get(document, "user:l0")
+
+    def _after(self, line: dict[str, Any], document: int) -> State | None:
+        old = self.acknowledged[document]
         match line["do"]:
             case "delete":
                 return None
@@ -109,7 +117,8 @@ class Expected:
                 assert old is not None
                 return replace(old, owner=line["owner"])
             case _:
-                return State(line["generation"], old.owner if old else "user:l0")
+                owner = old.owner if old else self._first(document)
+                return State(line["generation"], owner)
 
 
 @pytest.fixture

@@ -173,7 +173,8 @@ async def test_a_label_that_people_changed_stays_until_the_source_says_something
     sidecar = '[label]\nclassification = "restricted"\n'
     write(company, "acme/finance/cash.txt.label.toml", sidecar)
     await installed.ingest(company)
-    assert (await installed.document(uri)).label_json["readers"] == ["group:finance"]
+    label = (await installed.document(uri)).label_json
+    assert (label["classification"], label["readers"]) == (3, ["user:bob"])
     assert uri not in await installed.uris(BOB, "cash")
 
     await installed.relabel(uri, compartments=[], classification=2, readers=["user:bob"])

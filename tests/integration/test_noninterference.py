@@ -204,7 +204,7 @@ def _go_live(connection: Connection, part: list[NewVersion]) -> list[DocumentVer
     for new in part:
         version = recorded._begin(connection, new, NOW)
         old = step.document_of_record(connection, version.document_id)
-        step.go_live(connection, step.pending_version(connection, version), old, NOW)
+        step.go_live(connection, step.pending_version(connection, version), old, NOW, counts=True)
         versions.append(version)
     return versions
 

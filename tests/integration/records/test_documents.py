@@ -18,6 +18,7 @@ from acl.records import (
     UnknownDocumentError,
     UnstorableError,
 )
+from acl.records.inventory import Inventory
 from tests.integration.records.samples import (
     NOW,
     SCHEMA,
@@ -268,6 +269,48 @@ async def test_a_document_that_was_only_begun_cannot_be_deleted_or_relabelled(
         await records.documents.relabel(DOCUMENT, label(), expected_label_version=1, event=event())
 
 
+async def test_a_withdrawn_document_keeps_its_label_and_nothing_of_its_text(
+    records: Records,
+) -> None:
+    inventory = Inventory(records.database)
+    await put(records, version())
+    await records.documents.relabel(
+        DOCUMENT, label("confidential"), expected_label_version=1, event=event()
+    )
+    known = await inventory.known(DOCUMENT)
+    gone = await records.documents.withdraw_document(DOCUMENT, event(AuditKind.DELETE))
+
+    assert gone == (DocumentVersion(DOCUMENT, 1),)
+    assert await records.projection.point_deletions() == gone
+    assert await records.catalog.document(DOCUMENT) is None
+    assert await records.catalog.document_text(DOCUMENT) is None
+    with pytest.raises(UnknownDocumentError):
+        await records.documents.withdraw_document(DOCUMENT, event(AuditKind.DELETE))
+    with pytest.raises(StaleLabelError):
+        await begun(records, expected_label_version=1)
+    left = await inventory.known(DOCUMENT)
+    assert known is not None
+    assert left is not None
+    assert (left.origins, left.document.label_json) == (known.origins, known.document.label_json)
+    assert await inventory.known(document_id("file:none")) is None
+    waiting = await begun(records, label=label("confidential"), expected_label_version=2)
+    await records.documents.abandon(waiting, now=NOW)
+    assert await inventory.known(DOCUMENT) == left
+
+    back = await put(records, version(label=label("confidential"), expected_label_version=2))
+
+    assert (back.label_version, len(await records.labels.history(DOCUMENT))) == (2, 2)
+    await records.documents.withdraw_document(DOCUMENT, event(AuditKind.DELETE))
+    assert await records.documents.delete_document(DOCUMENT, event(AuditKind.DELETE)) == ()
+    assert await inventory.known(DOCUMENT) is None
+    assert (await put(records, version())).label_version == 3
+
+
+async def test_what_was_begun_for_the_first_time_is_not_known(records: Records) -> None:
+    await begun(records)
+    assert await Inventory(records.database).known(DOCUMENT) is None
+
+
 async def test_a_version_number_never_comes_back(records: Records) -> None:
     gone = await put(records, version())
     await records.documents.delete_document(DOCUMENT, event(AuditKind.DELETE))
@@ -276,7 +319,7 @@ async def test_a_version_number_never_comes_back(records: Records) -> None:
     again = await put(records, version())
 
     assert again.live_version == 2
-    assert again.label_version == 1
+    assert again.label_version == 2
     assert await records.projection.point_deletions() == ()
 
 

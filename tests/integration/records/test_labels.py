@@ -16,6 +16,8 @@ from acl.records import (
     ChangeKind,
     DocumentRecord,
     FolderLabel,
+    FoldersMovedOnError,
+    FromSource,
     ItemState,
     LabelEdit,
     MovedOnError,
@@ -30,6 +32,7 @@ from acl.records import (
     UnknownDocumentError,
     UnstorableError,
 )
+from acl.records.label_types import folders_version
 from acl.records.labels import Provided
 from tests.integration.records.samples import (
     KEY,
@@ -350,6 +353,49 @@ async def test_of_two_who_set_a_folder_one_is_told(records: Records, url: str) -
     assert await records.folders.of_tenant("globex") == ()
     # The job of the one that was refused was not stored either.
     assert len(await records.jobs.recent()) == 2
+
+
+async def test_what_rests_on_folders_takes_effect_while_they_say_so(records: Records) -> None:
+    await put(records, version(folders=0))
+    waiting = await records.documents.begin_version(version("file:b.txt"), now=NOW)
+    since = (await records.standing.read()).label
+    none = job(items={})
+    await records.folders.put(folder(), expected_version=0, job=none, event=event())
+    with pytest.raises(FoldersMovedOnError, match="of `acme` changed meanwhile"):
+        await records.documents.commit_version(waiting, event(), folders=0)
+    said = FromSource(origins={"source": {}}, metadata={"a": 1}, folders=0)
+    with pytest.raises(FoldersMovedOnError):
+        await records.documents.relabel(
+            DOCUMENT, label("public"), expected_label_version=1, event=event(), said=said
+        )
+    assert (await document(records)).metadata == {}
+    known = folders_version(await records.folders.of_tenant("acme"))
+    await records.documents.relabel(
+        DOCUMENT,
+        label("public"),
+        expected_label_version=1,
+        event=event(),
+        said=replace(said, folders=known),
+    )
+    assert (await document(records)).metadata == {"a": 1}
+    live = await records.documents.commit_version(waiting, event(), folders=known)
+    assert live.label_revision > since
+
+
+async def test_a_folders_job_takes_in_what_changed_below_it_since_it_was_planned(
+    records: Records,
+) -> None:
+    def lying(path: str) -> Label:
+        return Label({**label().values, "path": path})
+
+    await put(records, version("file:a.txt", label=lying("/acme/hr/a")))
+    since = (await records.standing.read()).label
+    await put(records, version("file:b.txt", label=lying("/acme/hr/b")))
+    await put(records, version("file:c.txt", label=lying("/acme/other/c")))
+    made = job(items={})
+    await records.folders.put(folder(), expected_version=0, job=made, event=event(), since=since)
+    (taken,) = await records.jobs.items(made.id, state=ItemState.PENDING)
+    assert (taken.document_id, taken.expected_version) == (document_id("file:b.txt"), 1)
 
 
 async def test_two_who_set_a_folder_first_do_not_both_succeed(records: Records, url: str) -> None:
