@@ -4,8 +4,9 @@ The laws of this file:
 
 1. The records are right. Nothing is ever taken from the engine into them.
 2. A point is right if its version is live and its label is the label of record, whole. What is not
-   live is deleted, what is mislabelled gets the label of record, what is missing is encoded again
-   from the passages of record.
+   live, or names no document and version, is deleted; what is mislabelled gets the label of record;
+   what is missing is encoded again from the passages of record. Where a document has points beyond
+   its passages, or metadata that is not of record, all of its points are made again.
 3. A version that is being written is not touched: at start-up none is, and all that are pending
    were left by a process that has ended; later, `begun_before` says which those are. What looks
    wrong is looked at again in the records before it is repaired.
@@ -22,8 +23,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from acl.engine.payload import VERSION, label_payload, point_payload
-from acl.engine.wire import Filter, Range
+from acl.engine.payload import (
+    COMPLETE,
+    DOCUMENT,
+    VERSION,
+    label_payload,
+    meta_payload,
+    point_payload,
+)
+from acl.engine.wire import Filter, MatchExcept, Range
 from acl.records import DocumentRecord, DocumentVersion, Passage
 from acl.records.inventory import Inventory
 from ingest.index.engine import Candidate, Point
@@ -32,7 +40,15 @@ from ingest.project import Projector, declared, points_of_version
 from ingest.report import ReconcileReport
 
 _PAGE: Final = 500
-_EVERY_POINT: Final = Filter(must=(Range(VERSION, gte=-(2**53)),))
+_HAS_VERSION: Final = Range(VERSION, gte=-(2**53))
+_HAS_DOCUMENT: Final = MatchExcept(DOCUMENT, ())
+# Whatever a search could find carries `complete`; the rest of it is what was never a whole point.
+_ANYTHING: Final = (_HAS_VERSION, _HAS_DOCUMENT, Range(COMPLETE, gte=-(2**53)))
+_EVERY_POINT: Final = Filter(must=(_HAS_VERSION, _HAS_DOCUMENT))
+_NAMELESS: Final = (
+    Filter(should=_ANYTHING, must_not=(_HAS_VERSION,)),
+    Filter(should=_ANYTHING, must_not=(_HAS_DOCUMENT,)),
+)
 
 
 @dataclass(slots=True)
@@ -43,12 +59,14 @@ class _Findings:
         strays: versions that have points and were not live.
         mislabelled: documents of which a point carries another label than the record.
         points: how many points each live document has, at the version that is live.
+        altered: documents of which a point carries other metadata than the record.
         unreadable: documents whose label of record cannot be read.
     """
 
     strays: set[DocumentVersion] = field(default_factory=set)
     mislabelled: set[str] = field(default_factory=set)
     points: Counter[str] = field(default_factory=Counter)
+    altered: set[str] = field(default_factory=set)
     unreadable: list[str] = field(default_factory=list)
 
 
@@ -79,8 +97,9 @@ class Reconciler:
         )
         deletions = await self._projector.drain_deletions()
         projected = await self._project(now)
+        nameless = await self._delete_nameless()
         findings = await self._walk(now)
-        orphans = await self._delete(findings.strays)
+        orphans = nameless + await self._delete(findings.strays)
         for document_id in sorted(findings.mislabelled):
             await self._projector.project(document_id, at=now)
         return ReconcileReport(
@@ -90,6 +109,7 @@ class Reconciler:
             projected=projected,
             orphans=orphans,
             mislabelled=len(findings.mislabelled),
+            surplus=await self._delete_surplus(findings),
             missing=await self._restore(findings, now),
             unreadable=tuple(findings.unreadable),
         )
@@ -126,9 +146,48 @@ class Reconciler:
             findings.points[record.id] += 1
             if point.payload.get("label") != wanted[record.id]:
                 findings.mislabelled.add(record.id)
+            if point.payload.get("meta") != self._meta(record):
+                findings.altered.add(record.id)
 
     def _label(self, record: DocumentRecord, now: datetime) -> object:
         return label_payload(record.label_or_none(self._schema, now), self._schema)
+
+    def _meta(self, record: DocumentRecord) -> object:
+        return meta_payload(declared(record.metadata, self._schema))
+
+    async def _delete_nameless(self) -> int:
+        """Delete what names no document or no version; nobody is ever writing such a point."""
+        found = 0
+        for where in _NAMELESS:
+            if count := await self._engine.count(where, exact=True):
+                await self._engine.delete(where)
+                found += count
+        return found
+
+    async def _delete_surplus(self, findings: _Findings) -> int:
+        """Delete the points of documents that have too many or altered ones; return how many.
+
+        What looks wrong is looked at again first; `_restore` makes the points anew.
+        """
+        live = await self._records.catalog.labels_of(findings.points)
+        found = 0
+        for one in live.values():
+            suspect = one.id in findings.altered or findings.points[one.id] > one.chunk_count
+            if suspect and await self._has_surplus(one):
+                await self._projector.delete_points([one.live])
+                del findings.points[one.id]
+                found += 1
+        return found
+
+    async def _has_surplus(self, document: DocumentRecord) -> bool:
+        passages = await self._records.catalog.document_passages(document.id)
+        known, meta = {one.chunk_id for one in passages}, self._meta(document)
+        return any(
+            [
+                point.id not in known or point.payload.get("meta") != meta
+                async for point in self._engine.scroll(points_of_version(document.live))
+            ]
+        )
 
     async def _delete(self, strays: set[DocumentVersion]) -> int:
         # In this order: a version that is begun leaves `pending` only to be live or gone.

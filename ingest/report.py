@@ -120,6 +120,8 @@ class ReconcileReport:
         projected: labels that the engine had not been known to carry.
         orphans: versions that had points and no record.
         mislabelled: documents of which a point carried another label than the record.
+        surplus: documents that had points beyond their passages, or points with other metadata than
+            the record; all of their points were made again, and are counted as missing, too.
         missing: points that the engine had lost and that were encoded again.
         unreadable: ids of documents whose label of record cannot be read. Nobody finds them, and
             no repair is possible here: somebody has to set the label anew.
@@ -130,6 +132,7 @@ class ReconcileReport:
     projected: int = 0
     orphans: int = 0
     mislabelled: int = 0
+    surplus: int = 0
     missing: int = 0
     unreadable: tuple[str, ...] = ()
 
@@ -142,5 +145,6 @@ class ReconcileReport:
             + self.projected
             + self.orphans
             + self.mislabelled
+            + self.surplus
             + self.missing
         )

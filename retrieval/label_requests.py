@@ -175,7 +175,7 @@ def wanted(state: LabelState, request: LabelRequest, ground: Ground) -> Wanted:
     alive = tuple(one for one in document.shares if not one.over(at))
     try:
         if request.restore is not None:
-            base, origins, kept = _restored(request.restore, known, schema, at)
+            base, origins, kept = _restored(request.restore, known, ground)
         else:
             base, origins = _changed(_unshared(before, alive), known, request, ground)
             kept = alive
@@ -270,22 +270,24 @@ def _changed(
 
 
 def _restored(
-    remembered: Mapping[str, Any], known: Origins, schema: LabelSchema, at: datetime
+    remembered: Mapping[str, Any], known: Origins, ground: Ground
 ) -> tuple[Label, Origins, tuple[Share, ...]]:
-    """Return a remembered label; shares that ended since do not come back."""
+    """Return a remembered label; shares that ended since do not come back.
+
+    What source and folders would not say by now is set on the document from here on.
+    """
+    schema = ground.schema
     shares = tuple(Share.from_json(one) for one in remembered["shares"])
     everybody = frozenset(one.principal for one in shares)
     label = schema.parse(without(remembered["label"], everybody))
     then = Origins.of(remembered["origins"])
     values = label.as_json()
-    foreign = {
-        name
-        for name in schema.attributes
-        if name not in then.folders and values.get(name) != known.source.get(name)
-    }
-    own = then.own | foreign - FIXED
-    folders = {name: path for name, path in then.folders.items() if name not in own}
-    gone = ended(shares, at)
+    own = then.own
+    said, fresh = settled(schema, values, replace(known, own=own), ground.folders)
+    stored = said.as_json()
+    own |= {name for name in schema.attributes if values.get(name) != stored.get(name)} - FIXED
+    folders = {name: path for name, path in fresh.folders.items() if name not in own}
+    gone = ended(shares, ground.at)
     kept = tuple(one for one in shares if one.principal not in gone)
     return label, replace(known, own=own, folders=folders), kept
 

@@ -10,6 +10,7 @@ The laws of this file:
 from __future__ import annotations
 
 import asyncio
+import unicodedata
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -188,11 +189,12 @@ class Planner:
 
 
 def checked_folder(path: str) -> str:
-    """Return a folder's path with the slashes that it begins and ends with.
+    """Return a folder's path as labels spell it, with the slashes that it begins and ends with.
 
     Raises:
         LabelRequestError: it has an empty segment, or one that is no name.
     """
+    path = unicodedata.normalize("NFC", path)
     whole = "/" + path.strip("/") + "/" if path.strip("/") else "/"
     if "\0" in whole or any(one in {"", ".", ".."} for one in whole.split("/")[1:-1]):
         raise LabelRequestError(LabelFault("folder", "is no path such as /acme/finance/"))

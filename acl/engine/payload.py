@@ -75,12 +75,16 @@ def point_payload(
     meta: Mapping[str, object],
 ) -> dict[str, Any]:
     """Return the complete payload of a point, label and bookkeeping in one."""
-    stored = {name: _stored(value) for name, value in meta.items()}
     return {
         "label": label_payload(label, schema),
         "document": {"id": document, "version": version},
-        "meta": stored,
+        "meta": meta_payload(meta),
     }
+
+
+def meta_payload(meta: Mapping[str, object]) -> dict[str, object]:
+    """Return the `meta` object of a point."""
+    return {name: _stored(value) for name, value in meta.items()}
 
 
 def payload_indexes(schema: LabelSchema) -> dict[str, AttributeType]:

@@ -22,9 +22,14 @@ class Projection:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def unprojected(self, *, limit: int = 1000) -> tuple[DocumentRecord, ...]:
-        """Return live documents whose label of record the engine is not known to carry."""
-        return await self._database.read(_unprojected, limit)
+    async def unprojected(
+        self, *, after: str = "", limit: int = 1000
+    ) -> tuple[DocumentRecord, ...]:
+        """Return live documents whose label of record the engine is not known to carry.
+
+        They come in the order of their ids, beginning behind `after`.
+        """
+        return await self._database.read(_unprojected, after, limit)
 
     async def mark_projected(self, document_id: str, label_version: int) -> None:
         """Note that the engine carries this label version; an older note changes nothing."""
@@ -43,11 +48,11 @@ class Projection:
         await self._database.write(_mark_deleted, list(versions))
 
 
-def _unprojected(connection: Connection, limit: int) -> tuple[DocumentRecord, ...]:
+def _unprojected(connection: Connection, after: str, limit: int) -> tuple[DocumentRecord, ...]:
     lags = documents.c.projected_label_version < documents.c.label_version
     statement = (
         select(*DOCUMENT_COLUMNS)
-        .where(lags, documents.c.live_version > 0)
+        .where(lags, documents.c.live_version > 0, documents.c.id > after)
         .order_by(documents.c.id)
         .limit(limit)
     )

@@ -122,6 +122,7 @@ async def fsck(settings: Settings) -> int:
         ("labels brought to the engine", report.projected),
         ("points without a record removed", report.orphans),
         ("wrong labels corrected", report.mislabelled),
+        ("documents with points too many", report.surplus),
         ("lost points made again", report.missing),
     ]
     out.print(table("", ("found and repaired", "number"), rows))

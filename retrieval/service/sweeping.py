@@ -1,4 +1,4 @@
-"""In the background: shares that end, and jobs that an earlier process left half-done."""
+"""In the background: shares that end, labels that the engine lacks, and jobs left half-done."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ log = structlog.get_logger("strongroom.service")
 
 
 async def sweep(parts: Parts) -> None:
-    """Take out shares as they end, for as long as the service runs."""
+    """Take out shares as they end, and bring late labels to the engine, while the service runs."""
     if not parts.may_write:
         return
     sweeper = Sweeper(parts.records, Projector(parts.stores))
     while True:
         try:
             await sweeper.sweep(now=datetime.now(UTC))
+            await sweeper.catch_up(now=datetime.now(UTC))
             ends = await parts.records.labels.next_expiry()
         except (AclError, EngineError) as error:
             log.warning("not_swept", error=type(error).__name__)
