@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from acl.records import Job
-from tests.integration.test_label_desk import office_of
+from tests.integration.label_office import office_of
 from tests.integration.world import world
 from tests.plain import plain_tools
 

@@ -15,7 +15,7 @@ from ingest.project import points_of
 from retrieval.authority import OPERATOR
 from retrieval.label_requests import LabelRequest
 from retrieval.label_selection import Selection
-from tests.integration.test_label_desk import office_of
+from tests.integration.label_office import office_of
 from tests.integration.world import NOW, world
 from tests.plain import plain_tools
 

@@ -20,6 +20,7 @@ from ingest.parse import Parser
 from ingest.parts import Tools
 from ingest.scan import SecretScanner
 from tests.integration.folders import write_company
+from tests.integration.label_office import Office, office_of
 from tests.integration.records import tampering
 from tests.integration.world import CountingEncoder, CountingParser, World, world
 from tests.plain import plain_tools
@@ -91,6 +92,14 @@ async def light(tmp_path: Path, company: Path) -> AsyncIterator[World]:
     async with world(tmp_path / "light", plain_tools()) as made:
         await made.ingest(company)
         yield made
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    """The company with the desks of its labels."""
+    async with world(tmp_path / "data", plain_tools()) as made:
+        await made.ingest(write_company(tmp_path / "source"))
+        yield office_of(made)
 
 
 @pytest.fixture(scope="session")

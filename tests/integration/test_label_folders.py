@@ -1,0 +1,96 @@
+"""Labels of folders on real records and a real engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from acl.records import ItemState, StaleFolderError
+from retrieval.authority import ForbiddenError
+from retrieval.label_folders import FolderRequest
+from retrieval.label_requests import LabelRequest, LabelRequestError
+from tests.integration.folders import write
+from tests.integration.label_office import (
+    CASH,
+    HR,
+    LATER,
+    STEWARD,
+    Office,
+)
+from tests.integration.world import ADA, GUS, NOW
+
+
+async def test_a_folder_is_inherited_but_for_what_is_the_documents_own(
+    office: Office, tmp_path: Path
+) -> None:
+    cash = await office.id_of(CASH)
+    await office.change(STEWARD, CASH, owner="user:ada")
+    asked = FolderRequest(
+        folder="/acme/finance",
+        values={"classification": "restricted", "owner": "user:leo"},
+        reason="audit season",
+    )
+    planned = await office.folders.plan(STEWARD, asked)
+    assert len(planned.items) == 2
+    begun = await office.folders.set_folder(STEWARD, asked)
+    job = await office.bulk.run(begun.job.id)
+    assert job.counts == {ItemState.DONE: 2}
+    view = await office.desk.show(STEWARD, cash, now=NOW)
+    assert (view.label["owner"], view.origins["owner"]) == ("user:ada", "document")
+    assert view.label["classification"] == "restricted"
+    assert view.origins["classification"] == "folder /acme/finance/"
+    assert view.origins["readers"] == "source"
+    again = LabelRequest(inherit=frozenset({"owner"}))
+    assert (await office.change(STEWARD, CASH, request=again)).after["owner"] == "user:leo"
+
+    source = tmp_path / "source"
+    write(source, "acme/finance/new.txt", "The new plan of finance.\n")
+    await office.world.ingest(source)
+    new = await office.world.document("file:acme/finance/new.txt")
+    assert (new.label_json["classification"], new.label_json["owner"]) == (3, "user:leo")
+    found = await office.folders.folders(STEWARD, "")
+    assert [(one.path, one.version) for one in found] == [("/acme/finance/", 1)]
+
+
+async def test_what_a_folder_says_no_longer_falls_back_to_the_source(office: Office) -> None:
+    asked = FolderRequest(folder="/acme/finance/", values={"classification": "restricted"})
+    await office.bulk.run((await office.folders.set_folder(STEWARD, asked)).job.id)
+    with pytest.raises(StaleFolderError):
+        await office.folders.set_folder(STEWARD, replace(asked, expected_version=0))
+    unset = FolderRequest(
+        folder="/acme/finance/", unset=frozenset({"classification"}), expected_version=1
+    )
+    await office.bulk.run((await office.folders.set_folder(STEWARD, unset)).job.id)
+    view = await office.desk.show(STEWARD, await office.id_of(CASH), now=NOW)
+    assert (view.label["classification"], view.origins["classification"]) == (
+        "confidential",
+        "source",
+    )
+
+
+async def test_a_new_text_keeps_what_people_set_and_shared(office: Office, tmp_path: Path) -> None:
+    await office.change(STEWARD, CASH, classification="restricted")
+    await office.share(STEWARD, CASH, "user:leo", LATER)
+    write(tmp_path / "source", "acme/finance/cash.txt", "The cash position is five million.\n")
+    await office.world.ingest(tmp_path / "source")
+    document = await office.world.document(CASH)
+    assert document.live_version == 2
+    assert [one.principal for one in document.shares] == ["user:leo"]
+    view = await office.desk.show(STEWARD, document.id, now=NOW)
+    assert view.label["classification"] == "restricted"
+    assert view.origins["classification"] == "document"
+
+
+async def test_a_folder_is_set_by_whom_everything_in_it_can_be_entrusted(office: Office) -> None:
+    asked = FolderRequest(folder="/acme/handbook/", values={"classification": "internal"})
+    for asker in (HR, ADA, GUS, replace(STEWARD, clearance=2)):
+        with pytest.raises(ForbiddenError):
+            await office.folders.set_folder(asker, asked)
+        assert await office.folders.folders(asker, "acme") == ()
+    for bad in ("/acme/../x/", "/acme//x/", "/a\0b/"):
+        with pytest.raises(LabelRequestError, match="is no path"):
+            await office.folders.set_folder(STEWARD, replace(asked, folder=bad))
+    with pytest.raises(LabelRequestError, match="`path`: is where the document lies"):
+        await office.folders.set_folder(STEWARD, replace(asked, values={"path": "/x"}))
