@@ -29,6 +29,7 @@ from acl.records.heads import Heads
 from acl.records.label_types import (
     ChangeKind,
     FolderLabel,
+    FolderProposal,
     ItemState,
     Job,
     JobItem,
@@ -75,6 +76,7 @@ __all__ = [
     "DocumentRecord",
     "DocumentVersion",
     "FolderLabel",
+    "FolderProposal",
     "Heads",
     "ItemState",
     "Job",
