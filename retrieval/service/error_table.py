@@ -29,7 +29,7 @@ from retrieval.authority import ForbiddenError
 from retrieval.directory import UnknownSubjectError
 from retrieval.documents import DocumentNotFoundError
 from retrieval.label_requests import LabelRequestError
-from retrieval.label_views import OwnProposalError
+from retrieval.label_views import OtherOutcomeError, OwnProposalError
 from retrieval.policy_edits import FourEyesError, OverreachError, RefutedError
 from retrieval.prover import ProofError
 from retrieval.rule_changes import UnchangedError
@@ -62,6 +62,7 @@ ERRORS: dict[type[Exception], ProblemType] = {
     StaleLabelError: ProblemType.STALE,
     StaleFolderError: ProblemType.STALE,
     OwnProposalError: ProblemType.REFUSED,
+    OtherOutcomeError: ProblemType.REFUSED,
     # Two asked for the same thing at once, and the other was first.
     RecordsConflictError: ProblemType.REFUSED,
     FourEyesError: ProblemType.REFUSED,
@@ -116,7 +117,7 @@ def _faults(error: Exception) -> list[FieldFault]:
             return [
                 FieldFault(problems.pointer((one.attribute,)), one.reason) for one in error.faults
             ]
-        case FourEyesError() | UnchangedError() | OwnProposalError():
+        case FourEyesError() | UnchangedError() | OwnProposalError() | OtherOutcomeError():
             return [FieldFault("", str(error))]
         case OverreachError():
             return [FieldFault("", one) for one in error.reasons[:_MAX_REFUSALS]]
