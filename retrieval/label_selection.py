@@ -18,9 +18,9 @@ from typing import Final
 
 from acl.actions import Action
 from acl.errors import LabelFault
-from acl.records import DocumentRecord, FolderLabel, LabelState
+from acl.records import ChangeKind, DocumentRecord, FolderLabel, LabelState
 from retrieval.audience import Effect
-from retrieval.authority import Authority, ForbiddenError
+from retrieval.authority import MANAGING, Authority, ForbiddenError
 from retrieval.label_requests import LabelRequest, LabelRequestError, Wanted
 from retrieval.label_views import SecondPersonError
 from retrieval.labels import LabelDesk
@@ -129,8 +129,10 @@ class Planner:
             approved: whether it lowers with a second person's approval.
 
         Raises:
+            ForbiddenError: the asker may change no document at all.
             LabelRequestError: the selection or the request is none.
         """
+        authority.require_one(*MANAGING)
         draft = _Draft()
         tenants: dict[str, Sequence[FolderLabel]] = {}
         async for state in self._selected(authority, selection):
@@ -140,7 +142,10 @@ class Planner:
             folders = tenants[document.tenant]
             try:
                 outcome = await self.judged(authority, state, request, folders, approved=approved)
-            except (ForbiddenError, SecondPersonError) as error:
+            except (ForbiddenError, SecondPersonError, LabelRequestError) as error:
+                # One label that a folder's rule does not fit must not keep it from the others.
+                if isinstance(error, LabelRequestError) and request.kind is not ChangeKind.FOLDER:
+                    raise
                 refused = Refused(document_id=document.id, uri=document.uri, reason=str(error))
                 draft.refused.append(refused)
                 continue

@@ -131,3 +131,19 @@ async def test_a_compartment_that_only_a_folder_names_is_in_use(office: Office) 
     assert (await office.folders.set_folder(every, asked)).version == 1
     with pytest.raises(ForbiddenError):
         await office.folders.set_folder(every, replace(asked, values={"compartments": ["other"]}))
+
+
+async def test_a_label_that_a_folder_does_not_fit_is_named_and_keeps_it_from_no_other(
+    office: Office,
+) -> None:
+    full = [f"c{number}" for number in range(1000)]
+    asked = FolderRequest(
+        folder="/acme/finance/",
+        tenant="acme",
+        values={"classification": "restricted", "compartments": ["finance"]},
+    )
+    wide = replace(asked, values={"compartments": full})
+    planned = await office.folders.plan(OPERATOR, wide)
+    assert (planned.items, len(planned.refused)) == ({}, 2)
+    assert "at most 1000" in planned.refused[0].reason
+    assert len((await office.folders.plan(OPERATOR, asked)).items) == 2

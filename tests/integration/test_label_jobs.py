@@ -13,7 +13,7 @@ import pytest
 from acl.engine.payload import label_payload
 from acl.records import ItemState, RecordsUnavailableError
 from acl.subject import Subject
-from retrieval.authority import OPERATOR, Asker, Authority
+from retrieval.authority import OPERATOR, Asker, Authority, ForbiddenError
 from retrieval.directory import UnknownSubjectError
 from retrieval.documents import DocumentNotFoundError
 from retrieval.label_bulk import BulkDesk
@@ -34,6 +34,7 @@ from tests.integration.label_office import (
     office_of,
 )
 from tests.integration.world import ADA, BOB, GUS, NOW, SAM
+from tests.unit.acl.default_policy import ROWS, policy
 
 
 async def test_a_job_names_what_is_known_and_not_theirs_and_nothing_else(office: Office) -> None:
@@ -194,6 +195,12 @@ async def test_a_plan_judges_what_lies_below_alone_and_lets_others_have_their_tu
     }
     assert planned.not_compared == 0
     assert turns
+    only = ROWS.split("# owners tag")[0]
+    snapshot = office.world.snapshot
+    office.world.snapshots.swap(replace(snapshot, policy=policy(only)))
+    with pytest.raises(ForbiddenError):
+        await office.bulk.plan(SAM, Selection(folder="/acme/handbook/"), request)
+    office.world.snapshots.swap(snapshot)
     refused = (await office.bulk.plan(SAM, Selection(folder="/acme/handbook/"), request)).refused
     assert [one.reason for one in refused] == ["this needs the right to `document:tag`"]
 
