@@ -137,6 +137,11 @@ class Authority:
         label = document.label_or_none(self.snapshot.schema, self.now)
         return self.pinned is None if label is None else self.knows(label)
 
+    def manages(self, document: DocumentRecord) -> bool:
+        """Say whether the asker may do more with a document that they know of than read it."""
+        label = document.label(self.snapshot.schema, self.now)
+        return any(self.may(action, label) for action in MANAGING)
+
     def require(self, actions: frozenset[Action], *labels: Label) -> None:
         """Check that each of the actions is permitted on each of the labels.
 

@@ -4,9 +4,10 @@ The laws of this file:
 
 1. A request changes what it names and nothing else. What it sets is set on the document itself; a
    folder or a new text does not move that.
-2. Raising (a higher classification, more compartments, fewer readers) needs `document:tag`. A new
-   reader needs `document:share`, and so does taking a share back. Everything else may let somebody
-   read who could not, and needs `document:declassify`.
+2. Raising (a higher classification, more compartments, fewer readers) needs `document:tag`, and so
+   does saying where a value comes from that stays as it is. A new reader needs `document:share`,
+   and so does taking a share back. Everything else may let somebody read who could not, and needs
+   `document:declassify`: also of attributes that have these names and another type.
 3. A share ends after it began, and is for somebody who is no reader without it.
 """
 
@@ -19,10 +20,11 @@ from typing import Any, Final
 
 from acl.actions import Action
 from acl.errors import LabelError, LabelFault, RequestError
-from acl.labels import Label, LabelSchema, LabelValue
+from acl.labels import Attribute, AttributeType, Label, LabelSchema, LabelValue
 from acl.records import READERS, ChangeKind, FolderLabel, LabelState, Share
+from acl.records.errors import UnstorableError
 from acl.records.shares import ended, without
-from acl.records.storable import from_microseconds, to_microseconds
+from acl.records.storable import checked_time, from_microseconds, to_microseconds
 from acl.subject import is_identity
 from ingest.inherit import (
     CLASSIFICATION,
@@ -183,14 +185,17 @@ def wanted(state: LabelState, request: LabelRequest, ground: Ground) -> Wanted:
         after = shared(schema, base, shares)
     except LabelError as error:
         raise LabelRequestError(*error.faults) from error
-    moved = set(shares) != set(alive)
-    actions = _actions(before, after, schema, frozenset(one.principal for one in alive))
+    actions = set(_actions(before, after, schema, frozenset(one.principal for one in alive)))
+    if set(shares) != set(alive):
+        actions.add(Action.DOCUMENT_SHARE)
+    if any(_placed(name, known, origins, before, after) for name in schema.attributes):
+        actions.add(Action.DOCUMENT_TAG)
     return Wanted(
         before=before,
         after=after,
         shares=shares,
         origins=origins,
-        actions=_at_least_tag(actions | ({Action.DOCUMENT_SHARE} if moved else frozenset())),
+        actions=_at_least_tag(frozenset(actions)),
         changes=(after, set(shares), origins) != (before, set(alive), known),
     )
 
@@ -200,8 +205,14 @@ def needed(before: Label, after: Label, schema: LabelSchema) -> frozenset[Action
     return _at_least_tag(_actions(before, after, schema, frozenset()))
 
 
+def _placed(name: str, known: Origins, origins: Origins, before: Label, after: Label) -> bool:
+    """Say whether a value stays, and comes from elsewhere: so it stays or moves at other times."""
+    same = before.values.get(name) == after.values.get(name)
+    return same and known.of_attribute(name) != origins.of_attribute(name)
+
+
 def _at_least_tag(actions: frozenset[Action]) -> frozenset[Action]:
-    """Return the rights; to say where a value comes from is tagging, too."""
+    """Return the rights; to do nothing is tagging, too."""
     return actions or frozenset({Action.DOCUMENT_TAG})
 
 
@@ -209,20 +220,27 @@ def _actions(
     before: Label, after: Label, schema: LabelSchema, by_share: frozenset[str]
 ) -> frozenset[Action]:
     found: set[Action] = set()
-    for name in schema.attributes:
+    for name, attribute in schema.attributes.items():
         old, new = before.values.get(name), after.values.get(name)
-        if old != new and name == READERS:
+        if old == new:
+            continue
+        if name == READERS and attribute.type is AttributeType.KEYWORD_SET:
             found |= _of_readers(_names(old), _names(new), by_share)
-        elif old != new:
-            raised = _raised(name, old, new)
+        else:
+            raised = _raised(attribute, old, new)
             found.add(Action.DOCUMENT_TAG if raised else Action.DOCUMENT_DECLASSIFY)
     return frozenset(found)
 
 
-def _raised(name: str, old: LabelValue | None, new: LabelValue | None) -> bool:
-    if name == CLASSIFICATION and isinstance(old, int) and isinstance(new, int):
-        return new > old
-    return name == COMPARTMENTS and _names(old) <= _names(new)
+def _raised(attribute: Attribute, old: LabelValue | None, new: LabelValue | None) -> bool:
+    """Say whether a value can only let fewer people read; a missing one cannot be compared."""
+    match attribute.name, attribute.type:
+        case (name, AttributeType.INTEGER) if name == CLASSIFICATION:
+            return isinstance(old, int) and isinstance(new, int) and new > old
+        case (name, AttributeType.KEYWORD_SET) if name == COMPARTMENTS:
+            return isinstance(old, frozenset) and isinstance(new, frozenset) and old <= new
+        case _:
+            return False
 
 
 def _of_readers(old: frozenset[str], new: frozenset[str], by_share: frozenset[str]) -> set[Action]:
@@ -321,5 +339,13 @@ def _check_share(one: ShareRequest, readers: frozenset[str], at: datetime) -> No
         )
     if one.principal in readers:
         raise LabelRequestError(LabelFault("principal", "is a reader already, and for good"))
-    if one.until is not None and (one.until.tzinfo is None or one.until <= at):
+    if one.until is not None and not _to_come(one.until, at):
         raise LabelRequestError(LabelFault("until", "is no moment to come, with its zone"))
+
+
+def _to_come(until: datetime, at: datetime) -> bool:
+    try:
+        return until > at and checked_time("until", until) > at
+    except (TypeError, UnstorableError):
+        # It has no zone, or lies beyond the calendar in UTC.
+        return False

@@ -3,8 +3,10 @@
 The laws of this file:
 
 1. A document that the asker may know of and may not change is named, with the reason. One that they
-   may not know of is no part of it, and nothing tells of it.
+   may not know of is no part of it, and nothing tells of it. Of one that they may read and do
+   nothing more with, the reason is always the same.
 2. What a job takes up is what it was planned for: each document with the version of its label.
+3. What is left out of an answer for its length is counted in it.
 """
 
 from __future__ import annotations
@@ -17,17 +19,19 @@ from typing import Final
 
 from acl.actions import Action
 from acl.errors import LabelFault
-from acl.records import FolderLabel, LabelState
-from ingest.inherit import PATH
+from acl.records import ChangeKind, DocumentRecord, FolderLabel, LabelState
 from retrieval.audience import Effect
-from retrieval.authority import Authority, ForbiddenError
+from retrieval.authority import MANAGING, Authority, ForbiddenError
 from retrieval.label_requests import LabelRequest, LabelRequestError, Wanted
+from retrieval.label_views import SecondPersonError
 from retrieval.labels import LabelDesk
 
 MAX_SELECTED: Final = 100_000
 _PAGE: Final = 500
-# Who gains and who loses is found out on so many different labels.
-_COMPARED: Final = 100
+# So many documents are judged before others get their turn.
+_TURN: Final = 20
+COMPARED: Final = 100
+"""Who gains and who loses is found out on so many different changes of a label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +64,42 @@ class Planned:
     Attributes:
         items: the documents that would change, with the version that each must still have.
         uris: what these are called.
-        effect: who gains and who loses on any of them, up to a hundred different labels; `None`
+        effect: who gains and who loses on any of the first hundred different changes; `None`
             where the asker may not review access.
+        not_compared: how many different changes there are beyond these.
+        waits: whether it would begin when a second person has approved it.
     """
 
     items: Mapping[str, int]
     uris: Mapping[str, str]
     refused: tuple[Refused, ...]
     effect: Effect | None
+    not_compared: int = 0
+    waits: bool = False
+
+
+class _Draft:
+    """A plan in the making."""
+
+    def __init__(self) -> None:
+        self.items = dict[str, int]()
+        self.uris = dict[str, str]()
+        self.refused: list[Refused] = []
+        self.changes = set[tuple[str, str]]()
+        self.compared: list[tuple[str, Wanted]] = []
+
+    def add(self, document: DocumentRecord, outcome: Wanted) -> None:
+        """Take up a document that would change."""
+        self.items[document.id] = document.label_version
+        self.uris[document.id] = document.uri
+        if len(self.items) > MAX_SELECTED:
+            fault = LabelFault("folder", f"holds more than {MAX_SELECTED} documents")
+            raise LabelRequestError(fault)
+        change = outcome.before.digest, outcome.after.digest
+        if change not in self.changes:
+            self.changes.add(change)
+            if len(self.compared) < COMPARED:
+                self.compared.append((document.tenant, outcome))
 
 
 class Planner:
@@ -77,7 +109,7 @@ class Planner:
         self._desk = desk
         self._records = desk.parts.records
 
-    async def plan(
+    async def plan(  # noqa: PLR0913 - each is a part of the question
         self,
         authority: Authority,
         selection: Selection,
@@ -85,6 +117,7 @@ class Planner:
         *,
         setting: FolderLabel | None = None,
         tell: bool = True,
+        approved: bool = False,
     ) -> Planned:
         """Return what a job would do.
 
@@ -94,65 +127,74 @@ class Planner:
             request: what is to be done to each.
             setting: a folder as it is about to be set.
             tell: whether to find out who gains and who loses, which costs more than the rest.
+            approved: whether it lowers with a second person's approval.
 
         Raises:
+            ForbiddenError: the asker may change no document at all.
             LabelRequestError: the selection or the request is none.
         """
-        items, uris = dict[str, int](), dict[str, str]()
-        refused: list[Refused] = []
-        outcomes: dict[tuple[str, str], tuple[str, Wanted]] = {}
+        authority.require_one(*MANAGING)
+        draft = _Draft()
         tenants: dict[str, Sequence[FolderLabel]] = {}
         async for state in self._selected(authority, selection):
             document = state.document
             if document.tenant not in tenants:
                 tenants[document.tenant] = await self._folders(document.tenant, setting)
+            folders = tenants[document.tenant]
             try:
-                outcome = await self._desk.outcome(
-                    authority, state, request, folders=tenants[document.tenant]
-                )
-            except LabelRequestError as error:
-                if authority.reads(document):
+                outcome = await self.judged(authority, state, request, folders, approved=approved)
+            except (ForbiddenError, SecondPersonError, LabelRequestError) as error:
+                # One label that a folder's rule does not fit must not keep it from the others.
+                if isinstance(error, LabelRequestError) and request.kind is not ChangeKind.FOLDER:
                     raise
-                refused.append(
-                    Refused(document_id=document.id, uri=document.uri, reason=str(error))
-                )
+                refused = Refused(document_id=document.id, uri=document.uri, reason=str(error))
+                draft.refused.append(refused)
                 continue
-            reason = self._against(authority, outcome)
-            if reason:
-                refused.append(Refused(document_id=document.id, uri=document.uri, reason=reason))
-            elif outcome.changes:
-                items[document.id] = document.label_version
-                uris[document.id] = document.uri
-                pair = outcome.before.digest, outcome.after.digest
-                if len(outcomes) < _COMPARED:
-                    outcomes[pair] = document.tenant, outcome
-            if len(items) > MAX_SELECTED:
-                fault = LabelFault("folder", f"holds more than {MAX_SELECTED} documents")
-                raise LabelRequestError(fault)
+            if outcome.changes:
+                draft.add(document, outcome)
         return Planned(
-            items=items,
-            uris=uris,
-            refused=tuple(refused),
-            effect=self._effect(authority, list(outcomes.values())) if tell else None,
+            items=draft.items,
+            uris=draft.uris,
+            refused=tuple(draft.refused),
+            effect=await self._effect(authority, draft.compared) if tell else None,
+            not_compared=len(draft.changes) - len(draft.compared) if tell else 0,
         )
 
-    def _against(self, authority: Authority, outcome: Wanted) -> str:
-        """Return why a document is left alone, or `""`."""
-        if self._desk.parts.settings.four_eyes and Action.DOCUMENT_DECLASSIFY in outcome.actions:
-            return "lowering needs a second person: change it by itself"
-        try:
-            authority.require_change(outcome.actions, outcome.before, outcome.after)
-        except ForbiddenError as error:
-            return str(error)
-        return ""
+    async def judged(
+        self,
+        authority: Authority,
+        state: LabelState,
+        request: LabelRequest,
+        folders: Sequence[FolderLabel],
+        *,
+        approved: bool,
+    ) -> Wanted:
+        """Return what would come of a request on a document that the asker may know of.
 
-    def _effect(
+        Raises:
+            ForbiddenError: they lack a right.
+            SecondPersonError: it lowers, and that takes an approval.
+            LabelRequestError: it cannot be done.
+        """
+        if not authority.manages(state.document):
+            raise ForbiddenError(Action.DOCUMENT_TAG)
+        outcome = await self._desk.outcomes.of(authority, state, request, folders=folders)
+        lowers = Action.DOCUMENT_DECLASSIFY in outcome.actions
+        if self._desk.parts.settings.four_eyes and lowers and not approved:
+            raise SecondPersonError
+        authority.require_change(outcome.actions, outcome.before, outcome.after)
+        return outcome
+
+    async def _effect(
         self, authority: Authority, outcomes: Sequence[tuple[str, Wanted]]
     ) -> Effect | None:
-        found = [self._desk.effect_of(authority, *one) for one in outcomes]
-        told = [one for one in found if one is not None]
-        if len(told) < len(found):
-            return None
+        told: list[Effect] = []
+        for one in outcomes:
+            found = self._desk.outcomes.effect(authority, *one)
+            if found is None:
+                return None
+            told.append(found)
+            await asyncio.sleep(0)
         return Effect(
             gains=tuple(dict.fromkeys(name for one in told for name in one.gains)),
             loses=tuple(dict.fromkeys(name for one in told for name in one.loses)),
@@ -161,24 +203,35 @@ class Planner:
     async def _selected(
         self, authority: Authority, selection: Selection
     ) -> AsyncIterator[LabelState]:
-        """Yield the documents that are meant and that the asker may know of (law 3)."""
-        pages = self._by_folder(authority, selection) if selection.folder else _pages(selection.ids)
-        async for ids in pages:
+        """Yield the documents that are meant and that the asker may know of (law 1)."""
+        every = self._by_folder if selection.folder else self._by_id
+        number = 0
+        async for state in every(authority, selection):
+            if authority.knows_of(state.document):
+                yield state
+            number += 1
+            if number % _TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _by_id(self, _: Authority, selection: Selection) -> AsyncIterator[LabelState]:
+        distinct = list(dict.fromkeys(selection.ids))
+        for start in range(0, len(distinct), _PAGE):
+            ids = distinct[start : start + _PAGE]
             states = await self._records.labels.states(ids)
             for one in ids:
-                state = states.get(one)
-                if state is not None and authority.knows_of(state.document):
-                    yield state
-            await asyncio.sleep(0)
+                if one in states:
+                    yield states[one]
 
     async def _by_folder(
         self, authority: Authority, selection: Selection
-    ) -> AsyncIterator[list[str]]:
+    ) -> AsyncIterator[LabelState]:
         folder, after = checked_folder(selection.folder), ""
         tenant = authority.tenant or selection.tenant
-        while page := await self._records.catalog.list_documents(tenant, after=after, limit=_PAGE):
-            yield [one.id for one in page if str(one.label_json.get(PATH, "")).startswith(folder)]
-            after = page[-1].uri
+        pages = self._records.pages
+        while page := await pages.below(tenant, folder, after=after, limit=_PAGE):
+            for state in page:
+                yield state
+            after = page[-1].document.uri
 
     async def _folders(self, tenant: str, setting: FolderLabel | None) -> tuple[FolderLabel, ...]:
         """Return what is set for folders, with one of them as it is about to be set."""
@@ -199,9 +252,3 @@ def checked_folder(path: str) -> str:
     if "\0" in whole or any(one in {"", ".", ".."} for one in whole.split("/")[1:-1]):
         raise LabelRequestError(LabelFault("folder", "is no path such as /acme/finance/"))
     return whole
-
-
-async def _pages(ids: Sequence[str]) -> AsyncIterator[list[str]]:
-    distinct = list(dict.fromkeys(ids))
-    for start in range(0, len(distinct), _PAGE):
-        yield distinct[start : start + _PAGE]

@@ -21,6 +21,22 @@ class OwnProposalError(AclError):
         super().__init__("a proposal is approved by somebody else than its author")
 
 
+class OtherOutcomeError(AclError):
+    """A proposal was approved that would set another label by now than was proposed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another label would come of this by now than was proposed; propose it again"
+        )
+
+
+class SecondPersonError(AclError):
+    """What lowers a label in bulk has no second person's approval."""
+
+    def __init__(self) -> None:
+        super().__init__("lowering needs a second person: change it by itself")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelDeskSettings:
     """How the desk works.

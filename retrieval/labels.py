@@ -5,21 +5,21 @@ The laws of this file:
 1. Rights are decided on the label of record before the change and, unless the change only raises,
    on the one after it. They must still stand, and the label must still be the one that was decided
    upon, when it is stored.
-2. Who may know nothing of a document gets the answer of one that does not exist. Who may know of
-   it and lacks a right is told which. Both are on record.
+2. Who may know nothing of a document gets the answer of one that does not exist. Who may read it
+   and do nothing more is told so, before anything is worked out; so nothing tells them of its
+   readers, shares and owner. Anybody else who lacks a right is told which. All is on record.
 3. A request is stored as a whole or not at all, the record first and the engine after it. So what
    tightens binds at once, and what widens shows when all of it is stored.
 4. Where two pairs of eyes are asked for, what lowers a label waits for somebody else who may.
+   They approve the label that was proposed: if another would come of it by now, it is refused.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from acl.actions import Action
 from acl.errors import LabelFault
@@ -27,28 +27,26 @@ from acl.records import (
     AuditKind,
     ChangeKind,
     DocumentRecord,
-    FolderLabel,
     LabelChange,
-    LabelEdit,
     LabelState,
     Proposal,
     StaleLabelError,
 )
 from acl.records.labels import Provided
 from ingest.inherit import Origins
-from retrieval.audience import Effect, effect
-from retrieval.authority import MANAGING, Asker, Authority, ForbiddenError, authority_of
-from retrieval.decisions import Decisions
+from retrieval.authority import Asker, Authority, ForbiddenError, authority_of
 from retrieval.documents import DocumentNotFoundError
 from retrieval.four_eyes import parties_of, share_nobody
-from retrieval.label_requests import (
-    Ground,
-    LabelRequest,
-    LabelRequestError,
-    Wanted,
-    wanted,
+from retrieval.label_outcomes import Outcomes, change_detail, edit_of
+from retrieval.label_requests import LabelRequest, LabelRequestError, Wanted
+from retrieval.label_views import (
+    Changed,
+    LabelParts,
+    LabelView,
+    OtherOutcomeError,
+    OwnProposalError,
+    Target,
 )
-from retrieval.label_views import Changed, LabelParts, LabelView, OwnProposalError, Target
 from retrieval.shown import label_of
 
 
@@ -66,9 +64,10 @@ class LabelDesk:
 
     def __init__(self, parts: LabelParts) -> None:
         self.parts = parts
+        self.outcomes = Outcomes(parts)
+        # The jobs that stopped here for a reason that passes.
+        self.stopped = set[str]()
         self._records = parts.records
-        # Of others than the asker; they must not push out what searches keep.
-        self._others = Decisions()
 
     async def authority(self, asker: Asker, now: datetime) -> Authority:
         """Return the rights of `asker` as they stand now."""
@@ -107,12 +106,14 @@ class LabelDesk:
         now: datetime,
         dry_run: bool = False,
     ) -> Changed:
-        """Let the label stand again that was there before the last change, as a new change."""
+        """Let the label stand again that was there before the last change, as a new change.
+
+        That shares ended since is no change of anybody's, and stays.
+        """
         authority = await self.authority(asker, now)
-        state = await self._known(authority, target.document_id)
-        _require_version(state.document, target.version)
-        last = next(iter(await self._records.labels.history(state.document.id, limit=1)), None)
-        if last is None or last.before is None or last.label_version != target.version:
+        state = await self._changeable(authority, target)
+        last = await self._last_change(state.document)
+        if last is None or last.before is None:
             raise LabelRequestError(LabelFault("version", "was not made by a change of the label"))
         request = LabelRequest(kind=ChangeKind.UNDO, restore=last.before, reason=reason)
         return await self.change(asker, target, request, now=now, dry_run=dry_run)
@@ -124,13 +125,16 @@ class LabelDesk:
 
         Raises:
             OwnProposalError: the asker, or who acts for them, stands behind it.
+            OtherOutcomeError: another label would come of it than the one that was proposed.
         """
         attempt = partial(self._approve, asker, document_id, proposal_id, now)
         return await self.parts.standing.settled(attempt)
 
     async def _show(self, asker: Asker, document_id: str, now: datetime) -> LabelView:
         authority = await self.authority(asker, now)
-        document, stored = await self._managed(authority, document_id)
+        state = await self._known(authority, document_id)
+        await self._managing(authority, state.document, Action.ACCESS_REVIEW)
+        document, stored = state.document, state.origins
         schema, origins = authority.snapshot.schema, Origins.of(stored)
         label = document.legible(schema, now)
         view = LabelView(
@@ -138,7 +142,7 @@ class LabelDesk:
             label=label_of(label, schema),
             origins={name: origins.of_attribute(name) for name in label.values},
             shares=tuple(one for one in document.shares if not one.over(now)),
-            proposals=await self._records.labels.proposals(document.id),
+            proposals=await self._waiting(document),
         )
         await self._released(authority, document)
         return view
@@ -147,21 +151,41 @@ class LabelDesk:
         self, asker: Asker, document_id: str, now: datetime, below: int | None
     ) -> tuple[LabelChange, ...]:
         authority = await self.authority(asker, now)
-        document, _ = await self._managed(authority, document_id)
-        changes = await self._records.labels.history(document.id, below=below)
-        await self._released(authority, document)
+        identity = _identity(document_id)
+        found, changes = await self._records.labels.remembered(identity, below=below)
+        state = await self._known_state(authority, identity, found)
+        await self._managing(authority, state.document, Action.ACCESS_REVIEW)
+        await self._released(authority, state.document)
         return changes
 
-    async def _managed(
-        self, authority: Authority, document_id: str
-    ) -> tuple[DocumentRecord, Mapping[str, Any]]:
-        """Return a document whose whole label the asker may see: not everybody who may read it."""
-        state = await self._known(authority, document_id)
-        label = state.document.legible(authority.snapshot.schema, authority.now)
-        if not any(authority.may(action, label) for action in MANAGING):
-            await self._refused(authority, state.document, Action.ACCESS_REVIEW)
-            raise ForbiddenError(Action.ACCESS_REVIEW)
-        return state.document, state.origins
+    async def _last_change(self, document: DocumentRecord) -> LabelChange | None:
+        """Return the last change that somebody made."""
+        below = document.label_version + 1
+        while found := await self._records.labels.history(document.id, below=below):
+            for one in found:
+                if one.kind is not ChangeKind.EXPIRY:
+                    return one
+            below = found[-1].label_version
+        return None
+
+    async def _waiting(self, document: DocumentRecord) -> tuple[Proposal, ...]:
+        """Return what waits for approval of this very label."""
+        found = await self._records.labels.proposals(document.id)
+        return tuple(one for one in found if one.expected_version == document.label_version)
+
+    async def _changeable(self, authority: Authority, target: Target) -> LabelState:
+        """Return a document that the asker may do more with than read (law 2)."""
+        state = await self._known(authority, target.document_id)
+        await self._managing(authority, state.document, Action.DOCUMENT_TAG)
+        _require_version(state.document, target.version)
+        return state
+
+    async def _managing(
+        self, authority: Authority, document: DocumentRecord, lacking: Action
+    ) -> None:
+        if not authority.manages(document):
+            await self._refused(authority, document, lacking)
+            raise ForbiddenError(lacking)
 
     async def _change(
         self,
@@ -173,9 +197,8 @@ class LabelDesk:
         dry_run: bool,
     ) -> Changed:
         authority = await self.authority(asker, now)
-        state = await self._known(authority, target.document_id)
-        _require_version(state.document, target.version)
-        outcome = await self.outcome(authority, state, request)
+        state = await self._changeable(authority, target)
+        outcome = await self.outcomes.of(authority, state, request)
         await self._permitted(authority, state.document, outcome)
         done = self._changed(authority, state.document, outcome)
         if dry_run:
@@ -193,6 +216,7 @@ class LabelDesk:
     ) -> Changed:
         authority = await self.authority(asker, now)
         state = await self._known(authority, document_id)
+        await self._managing(authority, state.document, Action.DOCUMENT_TAG)
         waiting = await self._records.labels.proposals(state.document.id)
         proposal = next((one for one in waiting if one.id == proposal_id), None)
         if proposal is None:
@@ -201,58 +225,12 @@ class LabelDesk:
             raise OwnProposalError
         _require_version(state.document, proposal.expected_version)
         request = LabelRequest.from_json(proposal.changes)
-        outcome = await self.outcome(authority, state, request)
+        outcome = await self.outcomes.of(authority, state, request)
         await self._permitted(authority, state.document, outcome)
+        if outcome.after.as_json() != proposal.wanted:
+            raise OtherOutcomeError
         done = self._changed(authority, state.document, outcome)
         return await self._store(authority, done, request, outcome, proposal=proposal)
-
-    async def outcome(
-        self,
-        authority: Authority,
-        state: LabelState,
-        request: LabelRequest,
-        *,
-        folders: Sequence[FolderLabel] | None = None,
-    ) -> Wanted:
-        """Return what would come of `request` on the label of record.
-
-        Args:
-            authority: who asks, and when.
-            state: the label of record.
-            request: what is asked.
-            folders: what is set for folders, if that is not what is on record.
-
-        Raises:
-            LabelRequestError: it cannot be done.
-        """
-        if folders is None:
-            folders = await self._records.folders.of_tenant(state.document.tenant)
-        schema = authority.snapshot.schema
-        ground = Ground(schema=schema, folders=folders, by=authority.by, at=authority.now)
-        return wanted(state, request, ground)
-
-    def edit_of(
-        self, document: DocumentRecord, request: LabelRequest, outcome: Wanted, change_id: str
-    ) -> LabelEdit:
-        """Return the change as it is stored."""
-        return LabelEdit(
-            document_id=document.id,
-            expected_version=document.label_version,
-            label=outcome.after,
-            shares=outcome.shares,
-            origins=outcome.origins.as_json(),
-            kind=request.kind,
-            reason=request.reason,
-            change_id=change_id,
-        )
-
-    def effect_of(self, authority: Authority, tenant: str, outcome: Wanted) -> Effect | None:
-        """Return who gains and who loses, if the asker may review access to the document."""
-        if not authority.may(Action.ACCESS_REVIEW, outcome.before):
-            return None
-        labels = outcome.before, outcome.after
-        members = self.parts.audience(authority.snapshot, tenant, labels)
-        return effect(authority.snapshot, self._others, members, labels, authority.now)
 
     def _changed(self, authority: Authority, document: DocumentRecord, outcome: Wanted) -> Changed:
         schema = authority.snapshot.schema
@@ -262,7 +240,7 @@ class LabelDesk:
             before=label_of(outcome.before, schema),
             after=label_of(outcome.after, schema),
             actions=outcome.actions,
-            effect=self.effect_of(authority, document.tenant, outcome),
+            effect=self.outcomes.effect(authority, document.tenant, outcome),
         )
 
     async def _store(
@@ -276,7 +254,7 @@ class LabelDesk:
     ) -> Changed:
         document = done.document
         version = await self._records.labels.change(
-            self.edit_of(document, request, outcome, str(uuid.uuid4())),
+            edit_of(document, request, outcome, str(uuid.uuid4())),
             authority.event(
                 AuditKind.RELABEL,
                 max(outcome.actions),
@@ -316,19 +294,26 @@ class LabelDesk:
             resources=(document.id,),
             detail={"proposal": proposal.id} | change_detail(document, request, outcome, None),
         )
-        await self._records.labels.propose(proposal, event)
+        await self._records.labels.propose(proposal, event, under=authority.heads)
         return proposal.id
 
     async def _known(self, authority: Authority, document_id: str) -> LabelState:
         """Return the document with its label, if the asker may know of it (law 2)."""
-        state = await self._records.labels.state(_identity(document_id))
+        identity = _identity(document_id)
+        return await self._known_state(
+            authority, identity, await self._records.labels.state(identity)
+        )
+
+    async def _known_state(
+        self, authority: Authority, identity: str, state: LabelState | None
+    ) -> LabelState:
         if state is None or not authority.knows_of(state.document):
             await self._records.audit.append(
                 authority.event(
                     AuditKind.DENIED,
                     Action.DOCUMENT_TAG,
                     tenant=authority.tenant or "",
-                    resources=(_identity(document_id),),
+                    resources=(identity,),
                     permitted=False,
                 )
             )
@@ -365,20 +350,6 @@ class LabelDesk:
             detail={"what": "label"},
         )
         await self._records.audit.append(event, under=authority.heads)
-
-
-def change_detail(
-    document: DocumentRecord, request: LabelRequest, outcome: Wanted, proposal: Proposal | None
-) -> dict[str, Any]:
-    """Return what the audit keeps of a change, beside who, when and what."""
-    return {
-        "change": request.kind.value,
-        "label": outcome.after.as_json(),
-        "shares": [one.as_json() for one in outcome.shares],
-        "replaces_label_version": document.label_version,
-        "reason": request.reason,
-        "proposed_by": "" if proposal is None else proposal.by,
-    }
 
 
 def _require_version(document: DocumentRecord, expected: int) -> None:

@@ -32,6 +32,7 @@ from acl.records.heads import Heads
 from acl.records.label_types import (
     ChangeKind,
     FolderLabel,
+    FolderProposal,
     ItemState,
     Job,
     JobItem,
@@ -80,6 +81,7 @@ __all__ = [
     "DocumentRecord",
     "DocumentVersion",
     "FolderLabel",
+    "FolderProposal",
     "FoldersMovedOnError",
     "FromSource",
     "Heads",

@@ -1,28 +1,43 @@
-"""Labels of folders: what somebody set for every document below.
+"""Labels of folders: what somebody set for every document below, and what waits for approval.
 
 The laws of this file:
 
-1. Folder and job are one transaction. Who is about to go live under what the folder said before is
-   refused, and who went live after the job was planned is part of the job: the counters' lock lets
-   one of the two see the other.
-2. The versions of a tenant's folders, summed up, count every change: none is ever deleted.
+1. Of two changes that name one version of a folder's label one is stored. What waited for that
+   version falls with it.
+2. The label, the job that brings it to the documents, the approval that it used up and the audit
+   event are one transaction, under rights that still stand in it.
+3. Who is about to go live under what the folder said before is refused, and who went live after the
+   job was planned is part of the job: the counters' lock lets one of the two see the other.
+4. The versions of a tenant's folders, summed up, count every change: none is ever deleted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from acl.records.audit import AuditLog
 from acl.records.audit_types import AuditEvent
 from acl.records.database import Database
-from acl.records.errors import FoldersMovedOnError, StaleFolderError
-from acl.records.heads import lock_heads
+from acl.records.errors import FoldersMovedOnError, RecordsConflictError, StaleFolderError
+from acl.records.heads import lock_heads, require_rights
 from acl.records.jobs import create_job
-from acl.records.label_types import FolderLabel, NewJob
+from acl.records.label_types import FolderLabel, FolderProposal, NewJob
+from acl.records.labels import Provided
 from acl.records.schema import documents
-from acl.records.schema_labels import folder_labels
+from acl.records.schema_labels import folder_labels, folder_proposals
 from acl.records.storable import checked_text, from_json, to_json
 
 
@@ -34,7 +49,7 @@ class _Job:
     since: int | None
 
     def with_arrived(self, connection: Connection, folder: FolderLabel) -> NewJob:
-        """Return the job with what changed below the folder since then (law 1)."""
+        """Return the job with what changed below the folder since then (law 3)."""
         if self.since is None:
             return self.planned
         arrived = _arrived(connection, folder, self.since)
@@ -52,7 +67,17 @@ class Folders:
         """Return what is set for the folders of a tenant, in the order of their paths."""
         return await self._database.read(_of_tenant, tenant)
 
-    async def put(
+    async def proposals(self, tenant: str) -> tuple[FolderProposal, ...]:
+        """Return what waits for approval in a tenant, the oldest first."""
+        mine = select(folder_proposals).where(folder_proposals.c.tenant == tenant)
+        return await self._database.read(_proposals, mine.order_by(folder_proposals.c.at))
+
+    async def proposal(self, proposal_id: str) -> FolderProposal | None:
+        """Return what waits under this id, or `None`."""
+        mine = select(folder_proposals).where(folder_proposals.c.id == proposal_id)
+        return next(iter(await self._database.read(_proposals, mine)), None)
+
+    async def put(  # noqa: PLR0913 - what is stored together
         self,
         folder: FolderLabel,
         *,
@@ -60,6 +85,7 @@ class Folders:
         job: NewJob,
         event: AuditEvent,
         since: int | None = None,
+        provided: Provided | None = None,
     ) -> int:
         """Set a folder's label, with the job that brings it to the documents; return the version.
 
@@ -69,27 +95,40 @@ class Folders:
             job: what brings it to the documents.
             event: by whom and when.
             since: a label revision that stood before the job was planned; the documents below the
-                folder that changed behind it become part of the job as they are now (law 1).
+                folder that changed behind it become part of the job as they are now (law 3).
+            provided: the rights, and the approval that it uses up.
 
         Raises:
             StaleFolderError: it was set by somebody else meanwhile.
+            MovedOnError: the rights of `provided` do not stand any more.
+            RecordsConflictError: its approval is no longer waiting.
         """
         arriving = _Job(job, since)
-        return await self._database.write(self._put, folder, expected_version, arriving, event)
+        return await self._database.write(
+            self._put, folder, expected_version, arriving, event, provided or Provided()
+        )
 
-    def _put(
+    async def propose(
+        self, proposal: FolderProposal, event: AuditEvent, *, provided: Provided | None = None
+    ) -> None:
+        """Keep what waits for approval.
+
+        Raises:
+            StaleFolderError: the folder's label was set meanwhile.
+            MovedOnError: the rights of `provided` do not stand any more.
+        """
+        await self._database.write(self._propose, proposal, event, provided or Provided())
+
+    def _put(  # noqa: PLR0913, PLR0917 - what is stored together
         self,
         connection: Connection,
         folder: FolderLabel,
         expected: int,
         job: _Job,
         event: AuditEvent,
+        provided: Provided,
     ) -> int:
-        this = (folder_labels.c.tenant == folder.tenant) & (folder_labels.c.path == folder.path)
-        held = select(folder_labels.c.version).where(this).with_for_update()
-        actual = connection.scalar(held) or 0
-        if actual != expected:
-            raise StaleFolderError(folder.path, expected=expected, actual=actual)
+        known = _require_version(connection, folder.tenant, folder.path, expected)
         new = {
             "attributes": to_json("attributes", folder.attributes),
             "by": checked_text("by", folder.by),
@@ -98,18 +137,69 @@ class Folders:
         }
         # Of two that set it for the first time at once, the second finds the key taken.
         connection.execute(
-            update(folder_labels).where(this).values(new)
-            if actual
+            update(folder_labels).where(_this(folder.tenant, folder.path)).values(new)
+            if known
             else insert(folder_labels).values(tenant=folder.tenant, path=folder.path, **new)
+        )
+        if provided.proposal:
+            _use_up(connection, provided.proposal)
+        connection.execute(
+            delete(folder_proposals).where(
+                folder_proposals.c.tenant == folder.tenant, folder_proposals.c.path == folder.path
+            )
         )
         lock_heads(connection)
         create_job(connection, job.with_arrived(connection, folder), event.time)
+        require_rights(connection, provided.under)
         self._audit.append_within(connection, event)
         return expected + 1
 
+    def _propose(
+        self,
+        connection: Connection,
+        proposal: FolderProposal,
+        event: AuditEvent,
+        provided: Provided,
+    ) -> None:
+        _require_version(connection, proposal.tenant, proposal.path, proposal.expected_version)
+        connection.execute(
+            insert(folder_proposals).values(
+                id=proposal.id,
+                tenant=proposal.tenant,
+                path=proposal.path,
+                expected_version=proposal.expected_version,
+                attributes=to_json("attributes", proposal.attributes),
+                by=proposal.by,
+                asker=to_json("asker", proposal.asker),
+                at=proposal.at,
+                reason=proposal.reason,
+            )
+        )
+        require_rights(connection, provided.under)
+        self._audit.append_within(connection, event)
+
+
+def _this(tenant: str, path: str) -> ColumnElement[bool]:
+    return (folder_labels.c.tenant == tenant) & (folder_labels.c.path == path)
+
+
+def _require_version(connection: Connection, tenant: str, path: str, expected: int) -> bool:
+    """Lock a folder's label and say whether there is one."""
+    held = select(folder_labels.c.version).where(_this(tenant, path)).with_for_update()
+    actual = connection.scalar(held) or 0
+    if actual != expected:
+        raise StaleFolderError(path, expected=expected, actual=actual)
+    return actual > 0
+
+
+def _use_up(connection: Connection, proposal: str) -> None:
+    this = folder_proposals.c.id == proposal
+    if connection.execute(delete(folder_proposals).where(this)).rowcount != 1:
+        raise RecordsConflictError("the proposal was decided upon by another")
+
 
 def require_folders(connection: Connection, tenant: str, version: int | None) -> None:
-    """Check that nothing was set for a folder since `version` was counted (laws 1 and 2).
+    """Check that nothing was set for a folder since `version` was counted (laws 3 and 4).
 
     `None` stands for what does not rest on folders.
 
@@ -145,3 +235,12 @@ def _of_tenant(connection: Connection, tenant: str) -> tuple[FolderLabel, ...]:
         FolderLabel(**{**row, "attributes": from_json(row["attributes"])})
         for row in connection.execute(statement).mappings()
     )
+
+
+def _proposals(connection: Connection, statement: Select[Any]) -> tuple[FolderProposal, ...]:
+    return tuple(_proposal(row) for row in connection.execute(statement).mappings())
+
+
+def _proposal(row: RowMapping) -> FolderProposal:
+    parsed = {"attributes": from_json(row["attributes"]), "asker": from_json(row["asker"])}
+    return FolderProposal(**{**row, **parsed})

@@ -18,6 +18,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, func, select, update
 
 from acl.records.database import Database
+from acl.records.errors import MovedOnError
 from acl.records.schema import documents, heads
 
 
@@ -98,6 +99,20 @@ def bump(connection: Connection, head: Head) -> int:
 def lock_heads(connection: Connection) -> int:
     """Let no other transaction move a counter until this one ends; return the policy in effect."""
     return int(connection.execute(select(heads.c.policy).with_for_update()).scalar_one())
+
+
+def require_rights(connection: Connection, under: Heads | None) -> None:
+    """Check that the rights under which something was decided stand until this transaction ends.
+
+    Call it after the rows of the change itself are locked, and before the audit.
+
+    Raises:
+        MovedOnError: they do not.
+    """
+    if under is not None:
+        lock_heads(connection)
+        if not under.same_rights(read_heads(connection)):
+            raise MovedOnError
 
 
 def put_in_effect(connection: Connection, revision: int) -> None:

@@ -48,9 +48,13 @@ class Jobs:
         statement = select(label_jobs).where(label_jobs.c.id == _identity(job_id))
         return next(iter(await self._database.read(_jobs, statement)), None)
 
-    async def recent(self, *, limit: int = 50) -> tuple[Job, ...]:
-        """Return the last jobs, the latest first."""
+    async def recent(
+        self, *, tenant: str | None = None, by: str = "", limit: int = 50
+    ) -> tuple[Job, ...]:
+        """Return the last jobs, the latest first: all, or those that somebody of a tenant began."""
         statement = select(label_jobs).order_by(label_jobs.c.created_at.desc(), label_jobs.c.id)
+        if tenant is not None:
+            statement = statement.where(label_jobs.c.tenant == tenant, label_jobs.c.by == by)
         return await self._database.read(_jobs, statement.limit(limit))
 
     async def unfinished(self) -> tuple[Job, ...]:

@@ -136,6 +136,30 @@ def folders_version(folders: Iterable[FolderLabel]) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FolderProposal:
+    """What is to be set for a folder and waits for somebody else to approve it.
+
+    Attributes:
+        expected_version: of the folder's label that it was decided upon.
+        attributes: the whole of what the folder would say.
+        asker: who proposed it and through whom, as the desk wrote it.
+    """
+
+    id: str
+    tenant: str
+    path: str
+    expected_version: int
+    attributes: Mapping[str, Any]
+    by: str
+    asker: Mapping[str, Any]
+    at: datetime
+    reason: str
+
+    def __post_init__(self) -> None:
+        checked_text("by", self.by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
     """A change of many documents.
 

@@ -36,7 +36,7 @@ from acl.records.audit import AuditLog
 from acl.records.audit_types import AuditEvent
 from acl.records.database import Database
 from acl.records.errors import MovedOnError, RecordsConflictError, UnknownDocumentError
-from acl.records.heads import Heads, read_heads
+from acl.records.heads import Heads, read_heads, require_rights
 from acl.records.label_types import (
     ChangeKind,
     ItemState,
@@ -109,11 +109,14 @@ class Labels:
         self, document_id: str, *, below: int | None = None, limit: int = 100
     ) -> tuple[LabelChange, ...]:
         """Return the changes of a document's label, the last one first."""
-        statement = select(label_changes).where(label_changes.c.document_id == document_id)
-        if below is not None:
-            statement = statement.where(label_changes.c.label_version < below)
-        statement = statement.order_by(label_changes.c.label_version.desc()).limit(limit)
-        return await self._database.read(_history, statement)
+        return await self._database.read(_history, _changes(document_id, below, limit))
+
+    async def remembered(
+        self, document_id: str, *, below: int | None = None, limit: int = 100
+    ) -> tuple[LabelState | None, tuple[LabelChange, ...]]:
+        """Return a live document with the changes of its label, from one snapshot."""
+        statement = _changes(document_id, below, limit)
+        return await self._database.read(_remembered, document_id, statement)
 
     async def due(self, at: datetime, *, limit: int = 100) -> tuple[str, ...]:
         """Return documents of which a share has ended and still stands in the label."""
@@ -137,14 +140,17 @@ class Labels:
         """
         return await self._database.write(self._expire, document_id, event)
 
-    async def propose(self, proposal: Proposal, event: AuditEvent) -> None:
+    async def propose(
+        self, proposal: Proposal, event: AuditEvent, *, under: Heads | None = None
+    ) -> None:
         """Keep a label that waits for approval.
 
         Raises:
             UnknownDocumentError: no such live document.
             StaleLabelError: the label was changed meanwhile.
+            MovedOnError: the rights do not stand any more.
         """
-        await self._database.write(self._propose, proposal, event)
+        await self._database.write(self._propose, proposal, event, under)
 
     async def proposals(self, document_id: str) -> tuple[Proposal, ...]:
         """Return what waits for approval, the oldest first."""
@@ -197,7 +203,9 @@ class Labels:
         self._audit.append_within(connection, event)
         return version
 
-    def _propose(self, connection: Connection, proposal: Proposal, event: AuditEvent) -> None:
+    def _propose(
+        self, connection: Connection, proposal: Proposal, event: AuditEvent, under: Heads | None
+    ) -> None:
         step.lock(connection, proposal.document_id)
         old = step.live_document(connection, proposal.document_id)
         step.require_label_version(old, proposal.expected_version)
@@ -214,6 +222,7 @@ class Labels:
                 parties=names_to_json("parties", proposal.parties),
             )
         )
+        require_rights(connection, under)
         self._audit.append_within(connection, event)
 
 
@@ -251,6 +260,19 @@ def _states(connection: Connection, ids: list[str]) -> dict[str, LabelState]:
             document = document_of(row[1:])
             found[document.id] = LabelState(document=document, origins=from_json(row[0]))
     return found
+
+
+def _changes(document_id: str, below: int | None, limit: int) -> Select[Any]:
+    statement = select(label_changes).where(label_changes.c.document_id == document_id)
+    if below is not None:
+        statement = statement.where(label_changes.c.label_version < below)
+    return statement.order_by(label_changes.c.label_version.desc()).limit(limit)
+
+
+def _remembered(
+    connection: Connection, document_id: str, statement: Select[Any]
+) -> tuple[LabelState | None, tuple[LabelChange, ...]]:
+    return _states(connection, [document_id]).get(document_id), _history(connection, statement)
 
 
 def _history(connection: Connection, statement: Select[Any]) -> tuple[LabelChange, ...]:

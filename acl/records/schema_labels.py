@@ -62,6 +62,23 @@ folder_labels: Final = Table(
     sqlite_strict=True,
 )
 
+folder_proposals: Final = Table(
+    "folder_proposals",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("path", Sorted, nullable=False),
+    Column("expected_version", Whole, nullable=False),
+    Column("attributes", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("asker", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("reason", Text, nullable=False),
+    CheckConstraint("length(id) = 36 AND length(by) > 0", name="filled"),
+    Index("ix_folder_proposals_path", "tenant", "path"),
+    sqlite_strict=True,
+)
+
 label_jobs: Final = Table(
     "label_jobs",
     metadata,

@@ -50,11 +50,14 @@ def checked_time(name: str, moment: datetime) -> datetime:
     """Return `moment` in UTC.
 
     Raises:
-        UnstorableError: it has no zone.
+        UnstorableError: it has no zone, or is no time of the calendar in UTC.
     """
     if moment.utcoffset() is None:
         raise UnstorableError(f"`{name}` is a time without a zone")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise UnstorableError(f"`{name}` is beyond the calendar in UTC") from None
 
 
 def to_microseconds(moment: datetime) -> int:

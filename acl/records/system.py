@@ -19,6 +19,7 @@ from acl.records.errors import RecordsError
 from acl.records.folders import Folders
 from acl.records.heads import Standing
 from acl.records.jobs import Jobs
+from acl.records.label_pages import LabelPages
 from acl.records.labels import Labels
 from acl.records.migrate import migrate
 from acl.records.policies import Policies
@@ -46,6 +47,7 @@ class Records:
         standing: how far each kind of change has come.
         requests: who asked for access to what.
         labels: changing labels, with their history.
+        pages: reading the labels of many documents.
         folders: labels of folders.
         jobs: changes of many documents.
     """
@@ -62,6 +64,7 @@ class Records:
     standing: Standing
     requests: Requests
     labels: Labels
+    pages: LabelPages
     folders: Folders
     jobs: Jobs
     database: Database
@@ -99,6 +102,7 @@ class Records:
             standing=Standing(database),
             requests=Requests(database, audit),
             labels=Labels(database, audit),
+            pages=LabelPages(database),
             folders=Folders(database, audit),
             jobs=Jobs(database, audit),
             database=database,

@@ -29,6 +29,15 @@ Who = Annotated[
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the change.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, do nothing.")]
+Version = Annotated[
+    int | None,
+    typer.Option(
+        "--version",
+        min=0,
+        help="The version that you looked at, as `label show` prints it: if somebody changed it "
+        "since, you are told and nothing is changed.",
+    ),
+]
 Tenant = Annotated[
     str, typer.Option("--tenant", help="Whose folder, if it does not begin with the tenant's name.")
 ]
@@ -62,6 +71,7 @@ def label_set(  # noqa: PLR0913 - options
     reason: Reason = "",
     dry_run: DryRun = False,
     tenant: Tenant = "",
+    version: Version = None,
 ) -> None:
     """Change the label of one document, of several, or of all documents in a folder now.
 
@@ -75,7 +85,12 @@ def label_set(  # noqa: PLR0913 - options
 
     settings = settings_of_command()
     change = commands_label.Asked(
-        asker=asker, reason=reason, dry_run=dry_run, values=values or [], inherit=inherit or []
+        asker=asker,
+        reason=reason,
+        dry_run=dry_run,
+        values=values or [],
+        inherit=inherit or [],
+        version=version,
     )
     if len(documents) == 1 and not documents[0].endswith("/"):
         run(commands_label.change(settings, documents[0], change))
@@ -95,6 +110,7 @@ def label_share(  # noqa: PLR0913 - options
     asker: Who = "",
     reason: Reason = "",
     dry_run: DryRun = False,
+    version: Version = None,
 ) -> None:
     """Let somebody read a document, for a time or for good.
 
@@ -102,23 +118,24 @@ def label_share(  # noqa: PLR0913 - options
     """
     from retrieval.service import commands_label
 
-    asked = commands_label.Asked(asker=asker, reason=reason, dry_run=dry_run)
+    asked = commands_label.Asked(asker=asker, reason=reason, dry_run=dry_run, version=version)
     run(commands_label.share(settings_of_command(), document, principal, until, asked))
 
 
 @label_app.command("unshare")
-def label_unshare(
+def label_unshare(  # noqa: PLR0913 - options
     document: Document,
     principal: Annotated[str, typer.Argument(help="Whose share is taken back.")],
     *,
     asker: Who = "",
     reason: Reason = "",
     dry_run: DryRun = False,
+    version: Version = None,
 ) -> None:
     """Take a share back."""
     from retrieval.service import commands_label
 
-    asked = commands_label.Asked(asker=asker, reason=reason, dry_run=dry_run)
+    asked = commands_label.Asked(asker=asker, reason=reason, dry_run=dry_run, version=version)
     run(commands_label.unshare(settings_of_command(), document, principal, asked))
 
 
@@ -132,12 +149,17 @@ def label_history(document: Document, *, asker: Who = "") -> None:
 
 @label_app.command("undo")
 def label_undo(
-    document: Document, *, asker: Who = "", reason: Reason = "", dry_run: DryRun = False
+    document: Document,
+    *,
+    asker: Who = "",
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    version: Version = None,
 ) -> None:
     """Take the last change back, as a new change. Shares that ended meanwhile stay ended."""
     from retrieval.service import commands_label
 
-    asked = commands_label.Asked(asker=asker, reason=reason, dry_run=dry_run)
+    asked = commands_label.Asked(asker=asker, reason=reason, dry_run=dry_run, version=version)
     run(commands_label.undo(settings_of_command(), document, asked))
 
 
@@ -169,14 +191,24 @@ def label_folder(  # noqa: PLR0913 - options
     reason: Reason = "",
     dry_run: DryRun = False,
     tenant: Tenant = "",
+    approve: Annotated[
+        str, typer.Option("--approve", help="Approve this proposal, which somebody else made.")
+    ] = "",
+    version: Version = None,
 ) -> None:
     """Set what every document in a folder inherits, those that come later as well.
 
-    What was set on a document itself stays. Without `--set` and `--unset`, shows what is set.
+    What was set on a document itself stays. Without `--set` and `--unset`, shows what is set, and
+    what waits for approval.
     """
     from retrieval.service import commands_label, commands_label_bulk
 
-    asked = commands_label.Asked(asker=asker, reason=reason, dry_run=dry_run, values=values or [])
+    if approve:
+        run(commands_label_bulk.approve_folder(settings_of_command(), approve, asker))
+        return
+    asked = commands_label.Asked(
+        asker=asker, reason=reason, dry_run=dry_run, values=values or [], version=version
+    )
     work = commands_label_bulk.folder(settings_of_command(), folder, unset or [], asked, tenant)
     run(work)
 

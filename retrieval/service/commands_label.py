@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from acl.labels import LabelSchema
-from acl.records import ChangeKind, DocumentRecord, LabelChange
+from acl.records import ChangeKind, DocumentRecord, LabelChange, UnstorableError
+from acl.records.storable import checked_time
 from ingest.context import document_id
 from retrieval.audience import Effect
 from retrieval.authority import OPERATOR, Asker
@@ -35,6 +36,7 @@ class Asked:
     Attributes:
         asker: `""` for whoever runs the machine.
         values: `attribute=value`.
+        version: of the label that was looked at; `None` for whatever it is.
     """
 
     asker: str = ""
@@ -42,6 +44,7 @@ class Asked:
     dry_run: bool = False
     values: Sequence[str] = field(default_factory=tuple)
     inherit: Sequence[str] = field(default_factory=tuple)
+    version: int | None = None
 
     def request(self, schema: LabelSchema) -> LabelRequest:
         """Return the change as the desk takes it.
@@ -104,7 +107,7 @@ async def history(settings: Settings, asker: str, name: str) -> int:
 async def undo(settings: Settings, name: str, asked: Asked) -> int:
     """Take the last change back and print what came of it."""
     async with open_parts(settings) as parts:
-        who, target = await _target(parts, asked.asker, name)
+        who, target = await _target(parts, asked, name)
         changed = await parts.labels.undo(
             who, target, reason=asked.reason, now=datetime.now(UTC), dry_run=asked.dry_run
         )
@@ -148,15 +151,19 @@ def moment(text: str) -> datetime:
     Raises:
         SettingsError: it is none of these.
     """
-    span = _SPAN.match(text)
-    if span is not None:
-        return datetime.now(UTC) + timedelta(**{_UNITS[span[2]]: int(span[1])})
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
+        return checked_time("--until", _moment(text))
+    except (ValueError, OverflowError, UnstorableError):
         raise SettingsError(
             f"`--until {text}` is no moment: write 2026-03-31, 2026-03-31T18:00, 7d or 12h"
         ) from None
+
+
+def _moment(text: str) -> datetime:
+    span = _SPAN.match(text)
+    if span is not None:
+        return datetime.now(UTC) + timedelta(**{_UNITS[span[2]]: int(span[1])})
+    found = datetime.fromisoformat(text)
     if re.fullmatch(r"[0-9-]{8,10}", text):
         found += timedelta(days=1)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
@@ -214,7 +221,7 @@ def print_effect(effect: Effect | None) -> None:
 
 
 async def _apply(parts: Parts, name: str, asked: Asked, request: LabelRequest) -> int:
-    who, target = await _target(parts, asked.asker, name)
+    who, target = await _target(parts, asked, name)
     changed = await parts.labels.change(
         who, target, request, now=datetime.now(UTC), dry_run=asked.dry_run
     )
@@ -239,13 +246,14 @@ async def _document(parts: Parts, who: Asker, name: str) -> str:
     return record.id
 
 
-async def _target(parts: Parts, asker: str, name: str) -> tuple[Asker, Target]:
-    """Return who asks, and the document with the version of its label now."""
-    who = asker_of(parts, asker)
+async def _target(parts: Parts, asked: Asked, name: str) -> tuple[Asker, Target]:
+    """Return who asks, and the document with the version that they looked at, or the one now."""
+    who = asker_of(parts, asked.asker)
     record = await found_document(parts, who, name)
     if record is None:
         raise DocumentNotFoundError
-    return who, Target(record.id, record.label_version)
+    version = record.label_version if asked.version is None else asked.version
+    return who, Target(record.id, version)
 
 
 def _print_view(view: LabelView) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from acl.labels import LabelSchema
-from acl.records import FolderLabel, ItemState, Job
+from acl.records import ItemState, Job
 from retrieval.authority import Asker
-from retrieval.label_bulk import Begun
-from retrieval.label_folders import FolderRequest
+from retrieval.label_folders import FolderRequest, FolderSet, FolderView
 from retrieval.label_selection import Planned, Refused, Selection, checked_folder
 from retrieval.service.commands_label import (
     Asked,
@@ -33,11 +32,13 @@ async def change(settings: Settings, names: Sequence[str], asked: Asked, tenant:
         who = asker_of(parts, asked.asker)
         selection = await _selection(parts, who, names, tenant)
         request = asked.request(parts.schema)
+        if asked.version is not None:
+            raise SettingsError("`--version` is of one document, and these are many")
         if asked.dry_run:
             _print_plan(await parts.bulk.plan(who, selection, request))
             return 0
         begun = await parts.bulk.begin(who, selection, request)
-        return await _carried_out(parts, begun)
+        return await _carried_out(parts, begun.job, begun.refused)
 
 
 async def folder(
@@ -49,20 +50,29 @@ async def folder(
         if not (path or tenant or asked.asker):
             raise SettingsError("say whose folders: `--tenant acme`, or a folder such as /acme/hr/")
         if not asked.values and not unset:
-            found = await parts.folders.folders(who, tenant or _tenant(path))
-            _print_folders(found, path, parts.schema)
+            _print_folders(
+                await parts.folders.view(who, tenant or _tenant(path)), path, parts.schema
+            )
             return 0
         request = FolderRequest(
             folder=path,
             tenant=tenant or _tenant(path),
             values=read_flags(asked.values, parts.schema, option="--set"),
             unset=frozenset(unset),
+            expected_version=asked.version,
             reason=asked.reason,
         )
         if asked.dry_run:
             _print_plan(await parts.folders.plan(who, request))
             return 0
-        return await _carried_out(parts, await parts.folders.set_folder(who, request))
+        return await _folder_set(parts, await parts.folders.set_folder(who, request))
+
+
+async def approve_folder(settings: Settings, proposal: str, asker: str) -> int:
+    """Approve what somebody else proposed for a folder, and bring it to the documents."""
+    async with open_parts(settings) as parts:
+        done = await parts.folders.approve(asker_of(parts, asker), proposal)
+        return await _folder_set(parts, done)
 
 
 async def jobs(settings: Settings, resume: str) -> int:
@@ -72,7 +82,7 @@ async def jobs(settings: Settings, resume: str) -> int:
             job = await parts.records.jobs.job(resume)
             if job is None:
                 raise SettingsError(f"there is no job `{resume}`")
-            return await _carried_out(parts, Begun(job=job, refused=()))
+            return await _carried_out(parts, job, ())
         found = await parts.records.jobs.recent()
     rows = [(one.id, f"{one.created_at:%Y-%m-%d %H:%M}", one.by, *_counts(one)) for one in found]
     out.print(table("", ("job", "begun", "by", "documents", "done", "to do", "not done"), rows))
@@ -91,17 +101,24 @@ async def _selection(parts: Parts, who: Asker, names: Sequence[str], tenant: str
     return Selection(ids=tuple(one.id for one in found if one is not None))
 
 
-async def _carried_out(parts: Parts, begun: Begun) -> int:
+async def _folder_set(parts: Parts, done: FolderSet) -> int:
+    if done.job is not None:
+        return await _carried_out(parts, done.job, done.refused)
+    out.print(safe(f"Waits for somebody else's approval: proposal {done.proposal}", "yellow"))
+    return 0
+
+
+async def _carried_out(parts: Parts, begun: Job, refused: Sequence[Refused]) -> int:
     columns = (TextColumn("changing labels"), BarColumn(), MofNCompleteColumn())
-    out.print(safe(f"job {begun.job.id}", "dim"))
+    out.print(safe(f"job {begun.id}", "dim"))
     with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("", total=begun.job.total)
+        task = bar.add_task("", total=begun.total)
 
         def show(job: Job) -> None:
             bar.update(task, completed=job.total - job.pending)
 
-        job = await parts.bulk.run(begun.job.id, on_progress=show)
-    _print_refused(begun.refused)
+        job = await parts.bulk.run(begun.id, on_progress=show)
+    _print_refused(refused)
     return await _report(parts, job)
 
 
@@ -131,6 +148,11 @@ def _print_plan(planned: Planned) -> None:
         out.print(table(title, ("document",), rows))
     _print_refused(planned.refused)
     print_effect(planned.effect)
+    if planned.not_compared:
+        left = f"{planned.not_compared} more changes of labels were not compared for this."
+        out.print(safe(left, "yellow"))
+    if planned.waits:
+        out.print("It would wait for somebody else's approval.")
     text = f"{len(planned.items)} documents would change. Nothing was changed."
     out.print(safe(text, "yellow"))
 
@@ -141,7 +163,7 @@ def _print_refused(refused: Sequence[Refused]) -> None:
         out.print(table(f"Left alone: {len(refused)}", ("document", "why"), rows))
 
 
-def _print_folders(found: Sequence[FolderLabel], path: str, schema: LabelSchema) -> None:
+def _print_folders(view: FolderView, path: str, schema: LabelSchema) -> None:
     wanted = checked_folder(path) if path else ""
     rows = [
         (
@@ -150,12 +172,26 @@ def _print_folders(found: Sequence[FolderLabel], path: str, schema: LabelSchema)
             shown_value(name, one.attributes, schema),
             one.by,
             f"{one.at:%Y-%m-%d %H:%M}",
+            one.version,
         )
-        for one in found
+        for one in view.folders
         for name in one.attributes
         if not wanted or wanted.startswith(one.path) or one.path.startswith(wanted)
     ]
-    out.print(table("", ("folder", "attribute", "value", "set by", "when"), rows))
+    columns = ("folder", "attribute", "value", "set by", "when", "version")
+    out.print(table("", columns, rows))
+    waiting = [
+        (one.id, one.path, _said(one.attributes, schema), one.by, one.reason)
+        for one in view.proposals
+    ]
+    if waiting:
+        heads = ("proposal", "folder", "would say", "by", "reason")
+        out.print(table("Waits for approval", heads, waiting))
+
+
+def _said(attributes: Mapping[str, object], schema: LabelSchema) -> str:
+    said = (f"{name}={shown_value(name, attributes, schema)}" for name in sorted(attributes))
+    return "; ".join(said) or "nothing"
 
 
 def _tenant(path: str) -> str:

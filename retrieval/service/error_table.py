@@ -32,7 +32,7 @@ from retrieval.authority import ForbiddenError
 from retrieval.directory import UnknownSubjectError
 from retrieval.documents import DocumentNotFoundError
 from retrieval.label_requests import LabelRequestError
-from retrieval.label_views import OwnProposalError
+from retrieval.label_views import OtherOutcomeError, OwnProposalError
 from retrieval.policy_edits import FourEyesError, OverreachError, RefutedError
 from retrieval.prover import ProofError
 from retrieval.rule_changes import UnchangedError
@@ -65,6 +65,7 @@ ERRORS: dict[type[Exception], ProblemType] = {
     StaleLabelError: ProblemType.STALE,
     StaleFolderError: ProblemType.STALE,
     OwnProposalError: ProblemType.REFUSED,
+    OtherOutcomeError: ProblemType.REFUSED,
     # Two asked for the same thing at once, and the other was first.
     RecordsConflictError: ProblemType.REFUSED,
     FourEyesError: ProblemType.REFUSED,
@@ -124,7 +125,13 @@ def _faults(error: Exception) -> list[FieldFault]:
             return [
                 FieldFault(problems.pointer((one.attribute,)), one.reason) for one in error.faults
             ]
-        case FourEyesError() | UnchangedError() | OwnProposalError() | UnstorableError():
+        case (
+            FourEyesError()
+            | UnchangedError()
+            | OwnProposalError()
+            | OtherOutcomeError()
+            | UnstorableError()
+        ):
             return [FieldFault("", str(error))]
         case OverreachError():
             return [FieldFault("", one) for one in error.reasons[:_MAX_REFUSALS]]

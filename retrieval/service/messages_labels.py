@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from acl.records import ItemState, Job, JobItem, LabelChange, Proposal, Share
+from acl.records import Job, LabelChange, Proposal, Share
 from retrieval.audience import Effect
 from retrieval.label_requests import MAX_REASON, LabelRequest, ShareRequest
 from retrieval.label_selection import Planned, Refused, Selection
@@ -19,18 +19,18 @@ MAX_ENTRIES: Final = 1000
 
 _Text = Annotated[str, Field(max_length=1024)]
 _Value = _Text | bool | int | Annotated[list[_Text], Field(max_length=MAX_ENTRIES)]
-_Values = Annotated[dict[str, _Value], Field(max_length=100)]
-_Names = Annotated[list[_Text], Field(max_length=100)]
-_Reason = Annotated[str, Field(max_length=MAX_REASON, pattern=r"^[^\x00]*$")]
+Values = Annotated[dict[str, _Value], Field(max_length=100)]
+Names = Annotated[list[_Text], Field(max_length=100)]
+Reason = Annotated[str, Field(max_length=MAX_REASON, pattern=r"^[^\x00]*$")]
 
 
 class _Change(Asked):
-    set: _Values = Field(default_factory=dict, description="Attribute to its new value.")
-    inherit: _Names = Field(
+    set: Values = Field(default_factory=dict, description="Attribute to its new value.")
+    inherit: Names = Field(
         default_factory=list,
         description="Attributes that are to come from folder and source again.",
     )
-    reason: _Reason = Field("", description="Kept with the change.")
+    reason: Reason = Field("", description="Kept with the change.")
     dry_run: bool = Field(False, description="Say what would happen, and do nothing.")
 
     def request(self) -> LabelRequest:
@@ -63,7 +63,7 @@ class Sharing(Asked):
     until: str | None = Field(
         None, max_length=64, description="ISO 8601 with a zone; for good if left out."
     )
-    reason: _Reason = ""
+    reason: Reason = ""
     dry_run: bool = False
 
     def request(self, until: datetime | None) -> LabelRequest:
@@ -75,7 +75,7 @@ class Sharing(Asked):
 class Because(Asked):
     """Why."""
 
-    reason: _Reason = ""
+    reason: Reason = ""
     dry_run: bool = False
 
 
@@ -234,10 +234,15 @@ class RelabelAnswer(Answered):
     """A job that was begun, or what it would do."""
 
     job: str = Field(description='The job\'s id; `""` for a dry run.')
-    documents: list[str] = Field(description="What it changes, by id; the first thousand.")
+    documents: list[str] = Field(description="What a dry run would change; the first thousand.")
+    documents_left_off: int = Field(description="How many more there are than are named.")
     total: int
     refused: list[LeftAlone]
     effect: ShownEffect | None
+    changes_left_off: int = Field(
+        description="How many different changes of a label `effect` says nothing of: it compares "
+        "the first hundred."
+    )
     dry_run: bool
 
     @classmethod
@@ -246,9 +251,11 @@ class RelabelAnswer(Answered):
         return cls(
             job="",
             documents=sorted(planned.items)[:MAX_IDS],
+            documents_left_off=max(0, len(planned.items) - MAX_IDS),
             total=len(planned.items),
             refused=[LeftAlone.of(one) for one in planned.refused],
             effect=ShownEffect.of(planned.effect),
+            changes_left_off=planned.not_compared,
             dry_run=True,
         )
 
@@ -258,52 +265,10 @@ class RelabelAnswer(Answered):
         return cls(
             job=job.id,
             documents=[],
+            documents_left_off=0,
             total=job.total,
             refused=[LeftAlone.of(one) for one in refused],
             effect=None,
+            changes_left_off=0,
             dry_run=False,
-        )
-
-
-class ShownItem(Answered):
-    """A document of a job that could not be changed, and why."""
-
-    document_id: str
-    state: str
-    detail: str
-
-    @classmethod
-    def of(cls, item: JobItem) -> ShownItem:
-        """Return it as it is sent."""
-        return cls(document_id=item.document_id, state=item.state.value, detail=item.detail)
-
-
-class ShownJob(Answered):
-    """A job and how far it has come."""
-
-    id: str
-    by: str
-    reason: str
-    created_at: datetime
-    total: int
-    pending: int
-    done: int
-    conflict: int
-    failed: int
-    problems: list[ShownItem] = Field(description="The first hundred that were not changed.")
-
-    @classmethod
-    def of(cls, job: Job, problems: list[JobItem]) -> ShownJob:
-        """Return the job as it is sent."""
-        return cls(
-            id=job.id,
-            by=job.by,
-            reason=job.reason,
-            created_at=job.created_at,
-            total=job.total,
-            pending=job.pending,
-            done=job.counts.get(ItemState.DONE, 0),
-            conflict=job.counts.get(ItemState.CONFLICT, 0),
-            failed=job.counts.get(ItemState.FAILED, 0),
-            problems=[ShownItem.of(one) for one in problems],
         )

@@ -5,17 +5,14 @@ A document that is not the subject's to know about is the same 404 as one that d
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-import structlog
 from fastapi import APIRouter, Depends, Path, Query, Response, status
 
-from acl.errors import AclError
-from acl.records import ChangeKind, ItemState
-from ingest.index.engine import EngineError
+from acl.records import ChangeKind, UnstorableError
+from acl.records.storable import checked_time
 from retrieval.label_requests import LabelRequest
 from retrieval.label_selection import Selection
 from retrieval.label_views import Changed, Target
@@ -32,25 +29,17 @@ from retrieval.service.messages_labels import (
     Relabelling,
     Sharing,
     ShownChange,
-    ShownJob,
     ShownLabel,
 )
 from retrieval.service.preconditions import Expected, tag
 from retrieval.service.problems import FieldFault, ProblemError, ProblemType
 from retrieval.service.responses import ANSWERS
 from retrieval.service.routes_documents import canonical
-from retrieval.service.wiring import Parts
-
-INLINE: Final = 20
-"""A job of so many documents is done before it is answered; a larger one goes on behind."""
+from retrieval.service.routes_jobs import carry_out
 
 _CHANGE: Final = ANSWERS["body"] | ANSWERS["policy"] | ANSWERS["change"]
 
 router = APIRouter(route_class=StrictRoute, tags=["labels"])
-log = structlog.get_logger("strongroom.labels")
-
-# The loop holds tasks weakly; one that nobody else holds can vanish.
-_RUNNING: Final = set[asyncio.Task[None]]()
 
 
 def _target(document_id: str, expected: Expected) -> Target:
@@ -208,28 +197,8 @@ async def relabel(asked: Relabelling, subject: Asker, parts: Open) -> RelabelAns
     if asked.dry_run:
         return RelabelAnswer.of_plan(await parts.bulk.plan(subject, selection, asked.request()))
     begun = await parts.bulk.begin(subject, selection, asked.request())
-    if begun.job.total <= INLINE:
-        await parts.bulk.run(begun.job.id)
-    else:
-        _behind(parts, begun.job.id)
+    await carry_out(parts, begun.job)
     return RelabelAnswer.of_job(begun.job, begun.refused)
-
-
-@router.get(
-    "/v1/jobs/{job_id}",
-    operation_id="readJob",
-    summary="See how far a job has come",
-    responses=ANSWERS["document"] | ANSWERS["query"],
-)
-async def read_job(job_id: str, subject: Asker, parts: Open) -> ShownJob:
-    """Return a job of the subject's own."""
-    job = await parts.bulk.job(subject, job_id)
-    problems = [
-        item
-        for state in (ItemState.CONFLICT, ItemState.FAILED)
-        for item in await parts.records.jobs.items(job.id, state=state)
-    ]
-    return ShownJob.of(job, problems[:100])
 
 
 def _answer(changed: Changed, response: Response) -> ChangedLabel:
@@ -237,31 +206,14 @@ def _answer(changed: Changed, response: Response) -> ChangedLabel:
     return ChangedLabel.of(changed)
 
 
-def _behind(parts: Parts, job_id: str) -> None:
-    task = asyncio.create_task(_run(parts, job_id), name=f"job {job_id}")
-    _RUNNING.add(task)
-    task.add_done_callback(_RUNNING.discard)
-
-
-async def _run(parts: Parts, job_id: str) -> None:
-    try:
-        await parts.bulk.run(job_id)
-    except (AclError, EngineError) as error:
-        # The next start of a service goes on with it.
-        log.warning("job_stopped", job=job_id, error=type(error).__name__)
-
-
 def _moment(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = datetime.min  # noqa: DTZ901 - without a zone, so that it is refused below
-    if moment.tzinfo is None:
+        return checked_time("until", datetime.fromisoformat(text))
+    except (ValueError, UnstorableError):
         fault = FieldFault("/until", "is no moment such as 2026-03-31T18:00:00+00:00")
-        raise ProblemError(ProblemType.INVALID, [fault])
-    return moment.astimezone(UTC)
+        raise ProblemError(ProblemType.INVALID, [fault]) from None
 
 
 def _now() -> datetime:

@@ -28,7 +28,7 @@ from retrieval.proof_watch import ProofWatch
 from retrieval.service.app import create_app
 from retrieval.service.mending import mend
 from retrieval.service.settings import Settings, check_serving
-from retrieval.service.sweeping import resume_jobs, sweep
+from retrieval.service.sweeping import keep_jobs_going, sweep
 from retrieval.service.wiring import Parts, open_parts, verifier
 
 GRACE: Final = 10
@@ -101,7 +101,7 @@ async def serve_parts(parts: Parts, *, started: Callable[[str], None]) -> None:
         asyncio.create_task(_load(parts), name="load the model"),
         asyncio.create_task(mend(parts), name="mend"),
         asyncio.create_task(sweep(parts), name="sweep"),
-        asyncio.create_task(resume_jobs(parts), name="resume jobs"),
+        asyncio.create_task(keep_jobs_going(parts), name="keep jobs going"),
         asyncio.create_task(_watch_proofs(parts), name="watch proofs"),
     ]
     try:

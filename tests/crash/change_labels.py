@@ -206,7 +206,7 @@ async def _after(
 ) -> dict[str, Any] | None:
     """Return the document as it would be, or `None` if nothing would be another."""
     authority = await clerk.desk.authority(OPERATOR, clerk.now)
-    outcome = await clerk.desk.outcome(authority, state, request, folders=folders)
+    outcome = await clerk.desk.outcomes.of(authority, state, request, folders=folders)
     key = DOC + state.document.uri
     after = {
         "label": outcome.after.as_json(),

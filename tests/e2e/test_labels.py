@@ -126,6 +126,8 @@ def test_faults_are_named_by_field_and_not_repeated(own: Service) -> None:
             {"principal": "user:bob", "until": "tomorrow"},
             {"principal": "user:bob", "until": "2020-01-01T00:00:00Z"},
             {"principal": "user:bob", "until": "2099-01-01T00:00:00"},
+            {"principal": "user:bob", "until": "9999-12-31T23:59:59-12:00"},
+            {"principal": "user:bob", "until": "0001-01-01T00:00:00+14:00"},
         ):
             assert client.post(address, json=body, headers=tag).status_code == 422
         for selection in ({}, {"document_ids": ["x"], "folder": "/acme/"}):
@@ -157,6 +159,70 @@ def test_a_share_is_taken_back(own: Service) -> None:
         )
         assert gone.status_code == 200
         assert BUDGET not in uris(bob)
+
+
+def test_whoever_may_only_read_gets_the_same_bytes_whatever_they_ask(own: Service) -> None:
+    document = f"/v1/documents/{own.documents[TRAVEL]}"
+    shares = f"{document}/shares"
+    asked: list[tuple[str, str, dict[str, Any] | None]] = [
+        ("POST", shares, {"principal": "group:everyone"}),
+        ("POST", shares, {"principal": "user:zed"}),
+        ("DELETE", f"{shares}/user:zed", None),
+        ("PATCH", f"{document}/label", {"set": {"owner": "group:hr"}}),
+        ("PATCH", f"{document}/label", {"set": {"owner": "user:zed"}}),
+        ("POST", f"{document}/label:undo", {}),
+        ("POST", f"{document}/label:approve", {"proposal": ABSENT}),
+    ]
+    with own.as_(STEWARD) as steward:
+        current = etag(steward, label_of(own))
+        steward.patch(label_of(own), json={"set": {"readers": ["user:bob"]}}, headers=current)
+        current = etag(steward, label_of(own))
+    with own.as_(BOB) as bob:
+        answers = [
+            bob.request(method, address, json=body, headers=tag)
+            for method, address, body in asked
+            for tag in (current, {"If-Match": '"99"'})
+        ]
+    bodies = [one.json() for one in answers]
+    for one in bodies:
+        one.pop("instance")
+    assert {one.status_code for one in answers} == {403}
+    assert bodies == [bodies[0]] * len(bodies)
+
+
+def test_a_folder_is_set_on_the_version_that_was_read(own: Service) -> None:
+    address, folder = "/v1/folders", {"folder": "/acme/inbox"}
+    body = {**folder, "set": {"classification": "restricted"}, "reason": "audit"}
+    with own.as_(STEWARD) as steward:
+        before = steward.get(address, params=folder)
+        assert (before.json(), before.headers["etag"]) == ({"folders": [], "proposals": []}, '"0"')
+        assert steward.patch(address, json=body).status_code == 428
+        tag = {"If-Match": before.headers["etag"]}
+        dry = steward.patch(address, json={**body, "dry_run": True}, headers=tag).json()
+        assert (dry["dry_run"], dry["job"], dry["changes_left_off"]) == (True, "", 0)
+        done = steward.patch(address, json=body, headers=tag)
+        assert (done.status_code, done.headers["etag"]) == (200, '"1"')
+        stale = steward.patch(address, json=body, headers=tag)
+        assert stale.status_code == 412
+        (shown,) = steward.get(address).json()["folders"]
+        assert (shown["folder"], shown["label"], shown["version"]) == (
+            "/acme/inbox/",
+            {"classification": "restricted"},
+            1,
+        )
+        bad = steward.patch(address, json={**body, "folder": "/acme/../x"}, headers=tag)
+        assert (bad.status_code, bad.json()["errors"][0]["pointer"]) == (422, "/folder")
+        job = done.json()["job"]
+        assert job in {one["id"] for one in steward.get("/v1/jobs").json()["jobs"]}
+        again = steward.post(f"/v1/jobs/{job}:resume")
+        assert (again.status_code, again.json()["pending"]) == (202, 0)
+        absent = steward.post("/v1/folders:approve", json={"proposal": ABSENT})
+        assert absent.status_code == 404
+    with own.as_(HR) as owner:
+        assert owner.patch(address, json=body, headers={"If-Match": '"1"'}).status_code == 403
+        assert owner.get(address).json() == {"folders": [], "proposals": []}
+        assert owner.get("/v1/jobs").json() == {"jobs": []}
+        assert owner.post(f"/v1/jobs/{job}:resume").status_code == 404
 
 
 def test_a_job_is_its_authors_to_see(own: Service) -> None:
@@ -207,7 +273,10 @@ def test_the_command_line_does_the_same(tmp_path: Path) -> None:
     run("label", "share", travel, "user:bob", "--until", "7d", *hana)
     assert "Shared with" in run("label", "show", travel)
     run("label", "unshare", travel, "user:bob", *hana)
-    run("label", "undo", travel, *hana)
+    version = int(run("label", "show", travel, *hana).split("label version ")[1].split()[0])
+    stale = run("label", "undo", travel, "--version", str(version - 1), *hana, code=1)
+    assert f"carries label version {version}" in stale
+    run("label", "undo", travel, "--version", str(version), *hana)
     history = run("label", "history", travel)
     assert "readers: group:everyone → group:hr" in history
     folder = ("label", "folder", "/acme/handbook/", "--set", "classification=confidential")
@@ -220,15 +289,28 @@ def test_the_command_line_does_the_same(tmp_path: Path) -> None:
     assert "folder /acme/handbook/" in run("label", "show", travel)
     assert "confidential" in run("label", "folder", "--tenant", "acme")
     assert "whose folders" in run("label", "folder", code=1)
+    lower = ("label", "folder", "/acme/handbook/", "--set", "classification=internal")
+    assert "would wait" in run(*lower, "--dry-run", *stew, eyes="true")
+    waits = run(*lower, *stew, eyes="true")
+    proposal = waits.split("proposal ")[1].split()[0]
+    assert proposal[:8] in run("label", "folder", "--tenant", "acme", *stew)
+    approve = ("label", "folder", "--approve", proposal)
+    assert "somebody else" in run(*approve, *stew, code=1, eyes="true")
+    assert "2 of 2 documents changed" in run(*approve, eyes="true")
     run("label", "set", "acme/", "--set", "classification=restricted", *stew)
-    assert "confidential" in run("label", "set", travel, "--inherit", "classification", *stew)
+    assert "internal" in run("label", "set", travel, "--inherit", "classification", *stew)
     assert "Waits" in run(
         "label", "set", travel, "--set", "classification=public", *stew, eyes="true"
     )
     assert "somebody else" in run("label", "approve", travel, *stew, code=1, eyes="true")
     assert "Done" in run("label", "approve", travel, eyes="true")
     assert "0 proposals" in run("label", "approve", travel, code=1)
-    assert "no moment" in run("label", "share", travel, "user:x", "--until", "soon", code=1)
+    for until in ("soon", "9999-12-31"):
+        said = run("label", "share", travel, "user:x", "--until", until, code=1)
+        assert "no moment" in said
+    assert "these are many" in run(
+        "label", "set", "acme/", "--set", "owner=user:x", "--version", "1", code=1
+    )
     assert "say what is to change" in run("label", "set", travel, code=1)
     assert "not both" in run("label", "set", "acme/", travel, "--set", "owner=user:x", code=1)
     assert "no job" in run("label", "jobs", "--resume", ABSENT, code=1)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from acl.records import AuditKind, DocumentRecord
+from acl.records import AuditKind, DocumentRecord, Job
+from acl.records.heads import Head, bump
 from acl.subject import Subject
 from ingest.project import Projector, points_of
-from retrieval.authority import Asker
+from retrieval.authority import Asker, Authority
 from retrieval.decisions import Decisions
 from retrieval.label_bulk import BulkDesk
-from retrieval.label_folders import FolderDesk
+from retrieval.label_folders import FolderDesk, FolderRequest
 from retrieval.label_requests import LabelRequest, ShareRequest
 from retrieval.label_views import Changed, LabelDeskSettings, LabelParts, Target
 from retrieval.labels import LabelDesk
@@ -66,6 +67,12 @@ class Office:
         request = LabelRequest(share=(ShareRequest(principal=name, until=until),))
         return await self.change(asker, uri, request=request)
 
+    async def set_folder(self, asker: Asker, asked: FolderRequest) -> Job:
+        """Set a folder and bring it to the documents."""
+        done = await self.folders.set_folder(asker, asked)
+        assert done.job is not None
+        return await self.bulk.run(done.job.id)
+
     async def found(self, subject: Subject, query: str, at: datetime) -> set[str]:
         request = SearchRequest(query=query, top_k=50)
         return {one.uri for one in (await self.world.searcher.search(subject, request, at)).hits}
@@ -80,6 +87,19 @@ class Office:
         labels = [one.payload.get("label") async for one in self.world.engine.scroll(where)]
         assert all(one == labels[0] for one in labels)
         return labels[0]
+
+
+class MovingDesk(LabelDesk):
+    """A desk after whose first look something moves on."""
+
+    looks = 0
+
+    async def authority(self, asker: Asker, now: datetime) -> Authority:
+        found = await super().authority(asker, now)
+        self.looks += 1
+        if self.looks == 1:
+            await self.parts.records.database.write(bump, Head.SUSPENSION)
+        return found
 
 
 def office_of(made: World, *, four_eyes: bool = False) -> Office:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from acl.actions import Action
-from acl.records import AuditKind, StaleLabelError
+from acl.records import AuditKind, LabelState, StaleLabelError
 from acl.subject import Subject
+from ingest.expiry import Sweeper
 from ingest.project import Projector
-from retrieval.authority import OPERATOR, ForbiddenError
+from retrieval.authority import OPERATOR, Authority, ForbiddenError
 from retrieval.documents import DocumentNotFoundError
-from retrieval.label_requests import LabelRequest, LabelRequestError
+from retrieval.label_folders import FolderDesk, FolderRequest
+from retrieval.label_requests import LabelRequest, LabelRequestError, ShareRequest
 from retrieval.label_selection import Selection
 from retrieval.label_views import OwnProposalError, Target
 from retrieval.labels import LabelDesk
@@ -20,14 +24,17 @@ from tests.integration.label_office import (
     ABSENT,
     CASH,
     HR,
+    LATER,
     SECOND,
     STEWARD,
     TRAVEL,
+    MovingDesk,
     Office,
     office_of,
 )
 from tests.integration.troubles import deaf
 from tests.integration.world import BOB, GUS, LEO, NOW, SAM
+from tests.unit.acl.default_policy import ROWS, policy
 
 
 async def test_an_owner_raises_and_may_not_lower(office: Office) -> None:
@@ -85,6 +92,120 @@ async def test_who_may_read_is_told_which_right_they_lack(office: Office) -> Non
     with pytest.raises(ForbiddenError) as seen:
         await office.desk.show(SAM, await office.id_of(TRAVEL), now=NOW)
     assert seen.value.action is Action.ACCESS_REVIEW
+
+
+async def test_who_may_only_read_learns_nothing_of_readers_shares_and_owner(
+    office: Office,
+) -> None:
+    await office.share(HR, TRAVEL, "user:leo", None)
+    target = Target(await office.id_of(TRAVEL), 2)
+    restored: dict[str, Any] = {"label": {}, "shares": [], "origins": {}}
+    said = set()
+    for request in (
+        *(LabelRequest(share=(ShareRequest(principal=one),)) for one in ("group:everyone", "x")),
+        *(LabelRequest(unshare=frozenset({one})) for one in ("user:leo", "user:zed")),
+        *(LabelRequest(values={"owner": one}) for one in ("group:hr", "user:zed")),
+        LabelRequest(values={"nothing": "known"}),
+        LabelRequest(inherit=frozenset({"path"})),
+        LabelRequest(restore=restored),
+    ):
+        for version in (2, 1):
+            with pytest.raises(ForbiddenError) as caught:
+                await office.desk.change(SAM, replace(target, version=version), request, now=NOW)
+            said.add(str(caught.value))
+        planned = await office.bulk.plan(SAM, Selection(ids=(target.document_id,)), request)
+        said.add(planned.refused[0].reason)
+    with pytest.raises(ForbiddenError) as undone:
+        await office.desk.undo(SAM, replace(target, version=1), reason="", now=NOW)
+    with pytest.raises(ForbiddenError) as approved:
+        await office.desk.approve(SAM, target.document_id, ABSENT, now=NOW)
+    assert said | {str(undone.value), str(approved.value)} == {
+        "this needs the right to `document:tag`"
+    }
+
+
+async def test_an_undo_takes_back_what_somebody_did_last(office: Office) -> None:
+    uri = "file:acme/engineering/thread.eml"
+    await office.share(STEWARD, uri, "user:sam", LATER)
+    await office.change(STEWARD, uri, classification="restricted")
+    assert await Sweeper(office.world.records, Projector(office.world.stores)).sweep(now=LATER) == 1
+    document = await office.world.document(uri)
+    target = Target(document.id, document.label_version)
+    done = await office.desk.undo(STEWARD, target, reason="", now=LATER)
+    assert (done.before["classification"], done.after["classification"]) == (
+        "restricted",
+        "internal",
+    )
+    assert done.after["readers"] == []
+
+
+class _Late(LabelDesk):
+    """A desk for which the label is raised between what it reads and what it does next."""
+
+    async def _known(self, authority: Authority, document_id: str) -> LabelState:
+        found = await super()._known(authority, document_id)
+        await self._raised(found)
+        return found
+
+    async def _known_state(
+        self, authority: Authority, identity: str, state: LabelState | None
+    ) -> LabelState:
+        found = await super()._known_state(authority, identity, state)
+        await self._raised(found)
+        return found
+
+    async def _raised(self, state: LabelState) -> None:
+        secret = LabelRequest(values={"classification": "restricted", "readers": ["user:leo"]})
+        target = Target(state.document.id, state.document.label_version)
+        if state.document.label_version == 1:
+            with suppress(StaleLabelError):
+                await LabelDesk(self.parts).change(STEWARD, target, secret, now=NOW)
+
+
+async def test_a_history_is_shown_up_to_the_label_that_was_decided_upon(office: Office) -> None:
+    late = _Late(office.desk.parts)
+    changes = await late.history(HR, await office.id_of(TRAVEL), now=NOW)
+    assert [one.label_version for one in changes] == [1]
+    assert (await office.world.document(TRAVEL)).label_version == 2
+    with pytest.raises(DocumentNotFoundError):
+        await office.desk.history(HR, await office.id_of(TRAVEL), now=NOW)
+
+
+async def test_what_is_proposed_is_kept_under_rights_that_stand(office: Office) -> None:
+    office = office_of(office.world, four_eyes=True)
+    await office.change(HR, TRAVEL, classification="internal")
+    moving = MovingDesk(office.desk.parts)
+    target, request = Target(await office.id_of(TRAVEL), 2), {"classification": "public"}
+    done = await moving.change(STEWARD, target, LabelRequest(values=request), now=NOW)
+    assert (bool(done.proposal), moving.looks) == (True, 2)
+    folders = FolderDesk(MovingDesk(office.desk.parts), clock=lambda: NOW)
+    asked = FolderRequest(folder="/acme/hr/", values=request)
+    assert (await folders.set_folder(STEWARD, asked)).proposal
+    assert len(await office.world.records.folders.proposals("acme")) == 1
+
+
+async def test_raising_needs_the_right_to_share_where_that_lets_somebody_read(
+    office: Office,
+) -> None:
+    odd = policy(
+        ROWS + "p, role:archivist, acme, /acme/handbook/*, document:read, "
+        "r.obj.classification >= 1, allow\n"
+        "p, role:tagger, acme, /acme/*, document:tag, True, allow\n"
+    )
+    await office.change(HR, TRAVEL, readers=["group:hr"])
+    office.world.snapshots.swap(replace(office.world.snapshot, policy=odd))
+    tagger = replace(SAM, id="user:tag", groups=frozenset({"role:tagger"}))
+    with pytest.raises(ForbiddenError) as caught:
+        await office.change(tagger, TRAVEL, classification="internal")
+    assert caught.value.action is Action.DOCUMENT_SHARE
+    request = LabelRequest(values={"classification": "internal"})
+    planned = await office.bulk.plan(tagger, Selection(folder="/acme/handbook/"), request)
+    assert [one.reason for one in planned.refused] == ["this needs the right to `document:share`"]
+    assert (await office.change(tagger, TRAVEL, readers=[])).actions == {Action.DOCUMENT_TAG}
+    assert (await office.change(HR, TRAVEL, classification="internal")).actions == {
+        Action.DOCUMENT_TAG,
+        Action.DOCUMENT_SHARE,
+    }
 
 
 async def test_a_dry_run_says_who_gains_and_loses_and_does_nothing(office: Office) -> None:

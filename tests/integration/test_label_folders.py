@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from acl.actions import Action
 from acl.records import ItemState, StaleFolderError
-from retrieval.authority import ForbiddenError
+from retrieval.authority import OPERATOR, ForbiddenError
 from retrieval.label_folders import FolderRequest
 from retrieval.label_requests import LabelRequest, LabelRequestError
 from tests.integration.folders import write
@@ -20,6 +21,7 @@ from tests.integration.label_office import (
     Office,
 )
 from tests.integration.world import ADA, GUS, NOW
+from tests.unit.acl.default_policy import ROWS, policy
 
 
 async def test_a_folder_is_inherited_but_for_what_is_the_documents_own(
@@ -34,8 +36,7 @@ async def test_a_folder_is_inherited_but_for_what_is_the_documents_own(
     )
     planned = await office.folders.plan(STEWARD, asked)
     assert len(planned.items) == 2
-    begun = await office.folders.set_folder(STEWARD, asked)
-    job = await office.bulk.run(begun.job.id)
+    job = await office.set_folder(STEWARD, asked)
     assert job.counts == {ItemState.DONE: 2}
     view = await office.desk.show(STEWARD, cash, now=NOW)
     assert (view.label["owner"], view.origins["owner"]) == ("user:ada", "document")
@@ -50,19 +51,19 @@ async def test_a_folder_is_inherited_but_for_what_is_the_documents_own(
     await office.world.ingest(source)
     new = await office.world.document("file:acme/finance/new.txt")
     assert (new.label_json["classification"], new.label_json["owner"]) == (3, "user:leo")
-    found = await office.folders.folders(STEWARD, "")
+    found = (await office.folders.view(STEWARD, "")).folders
     assert [(one.path, one.version) for one in found] == [("/acme/finance/", 1)]
 
 
 async def test_what_a_folder_says_no_longer_falls_back_to_the_source(office: Office) -> None:
     asked = FolderRequest(folder="/acme/finance/", values={"classification": "restricted"})
-    await office.bulk.run((await office.folders.set_folder(STEWARD, asked)).job.id)
+    await office.set_folder(STEWARD, asked)
     with pytest.raises(StaleFolderError):
         await office.folders.set_folder(STEWARD, replace(asked, expected_version=0))
     unset = FolderRequest(
         folder="/acme/finance/", unset=frozenset({"classification"}), expected_version=1
     )
-    await office.bulk.run((await office.folders.set_folder(STEWARD, unset)).job.id)
+    await office.set_folder(STEWARD, unset)
     view = await office.desk.show(STEWARD, await office.id_of(CASH), now=NOW)
     assert (view.label["classification"], view.origins["classification"]) == (
         "confidential",
@@ -88,9 +89,61 @@ async def test_a_folder_is_set_by_whom_everything_in_it_can_be_entrusted(office:
     for asker in (HR, ADA, GUS, replace(STEWARD, clearance=2)):
         with pytest.raises(ForbiddenError):
             await office.folders.set_folder(asker, asked)
-        assert await office.folders.folders(asker, "acme") == ()
+        assert (await office.folders.view(asker, "acme")).folders == ()
     for bad in ("/acme/../x/", "/acme//x/", "/a\0b/"):
         with pytest.raises(LabelRequestError, match="is no path"):
             await office.folders.set_folder(STEWARD, replace(asked, folder=bad))
     with pytest.raises(LabelRequestError, match="`path`: is where the document lies"):
         await office.folders.set_folder(STEWARD, replace(asked, values={"path": "/x"}))
+
+
+async def test_a_folder_is_set_by_whom_every_label_below_can_be_entrusted(office: Office) -> None:
+    asked = FolderRequest(
+        folder="/acme/board/", values={"classification": "public", "readers": ["group:everyone"]}
+    )
+    outsider = replace(STEWARD, compartments=frozenset({"finance", "falcon"}))
+    with pytest.raises(ForbiddenError) as caught:
+        await office.folders.set_folder(outsider, asked)
+    assert caught.value.action is Action.DOCUMENT_DECLASSIFY
+    await office.set_folder(STEWARD, asked)
+    assert (await office.folders.view(outsider, "")).folders == ()
+
+
+async def test_what_is_denied_below_a_folder_is_denied_for_the_folder(office: Office) -> None:
+    denied = "p, role:steward, acme, /acme/hr/secret/*, document:declassify, True, deny\n"
+    office.world.snapshots.swap(replace(office.world.snapshot, policy=policy(ROWS + denied)))
+    for path, fine in (("/acme/hr/", False), ("/acme/hr/secret/x/", False), ("/acme/board/", True)):
+        asked = FolderRequest(folder=path, values={"classification": "restricted"})
+        if fine:
+            await office.set_folder(STEWARD, asked)
+        else:
+            with pytest.raises(ForbiddenError):
+                await office.folders.set_folder(STEWARD, asked)
+
+
+async def test_a_compartment_that_only_a_folder_names_is_in_use(office: Office) -> None:
+    named = FolderRequest(folder="/acme/new/", tenant="acme", values={"compartments": ["merger"]})
+    await office.folders.set_folder(OPERATOR, named)
+    asked = FolderRequest(folder="/acme/hr/", values={"classification": "restricted"})
+    with pytest.raises(ForbiddenError):
+        await office.folders.set_folder(STEWARD, asked)
+    every = replace(STEWARD, compartments=STEWARD.compartments | {"merger"})
+    assert (await office.folders.set_folder(every, asked)).version == 1
+    with pytest.raises(ForbiddenError):
+        await office.folders.set_folder(every, replace(asked, values={"compartments": ["other"]}))
+
+
+async def test_a_label_that_a_folder_does_not_fit_is_named_and_keeps_it_from_no_other(
+    office: Office,
+) -> None:
+    full = [f"c{number}" for number in range(1000)]
+    asked = FolderRequest(
+        folder="/acme/finance/",
+        tenant="acme",
+        values={"classification": "restricted", "compartments": ["finance"]},
+    )
+    wide = replace(asked, values={"compartments": full})
+    planned = await office.folders.plan(OPERATOR, wide)
+    assert (planned.items, len(planned.refused)) == ({}, 2)
+    assert "at most 1000" in planned.refused[0].reason
+    assert len((await office.folders.plan(OPERATOR, asked)).items) == 2

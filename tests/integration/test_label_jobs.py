@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from acl.engine.payload import label_payload
-from acl.records import ItemState
-from acl.records.heads import Head, bump
-from retrieval.authority import OPERATOR, Asker, Authority
+from acl.records import ItemState, RecordsUnavailableError
+from acl.subject import Subject
+from retrieval.authority import OPERATOR, Asker, Authority, ForbiddenError
+from retrieval.directory import UnknownSubjectError
 from retrieval.documents import DocumentNotFoundError
 from retrieval.label_bulk import BulkDesk
+from retrieval.label_folders import FolderRequest
 from retrieval.label_requests import LabelRequest
 from retrieval.label_selection import Selection
 from retrieval.label_views import Target
 from retrieval.labels import LabelDesk
+from retrieval.service.sweeping import resume, resume_jobs
+from retrieval.standing import Standing
 from tests.integration.label_office import (
     ABSENT,
     HR,
     STEWARD,
     TRAVEL,
+    MovingDesk,
     Office,
+    office_of,
 )
-from tests.integration.world import ADA, GUS, NOW
+from tests.integration.world import ADA, BOB, GUS, NOW, SAM
+from tests.unit.acl.default_policy import ROWS, policy
 
 
 async def test_a_job_names_what_is_known_and_not_theirs_and_nothing_else(office: Office) -> None:
@@ -75,29 +86,16 @@ def _take_rights(connection: object) -> None:
     execute("UPDATE label_jobs SET asker = replace(asker, 'group:hr', 'group:sales')")
 
 
-class _Hasty(LabelDesk):
-    """A desk after whose first look something moves on."""
-
-    looks = 0
-
-    async def authority(self, asker: Asker, now: datetime) -> Authority:
-        found = await super().authority(asker, now)
-        self.looks += 1
-        if self.looks == 1:
-            await self.parts.records.database.write(bump, Head.SUSPENSION)
-        return found
-
-
 async def test_what_moves_on_meanwhile_is_decided_again(office: Office) -> None:
     request = LabelRequest(values={"classification": "internal"})
     selection = Selection(ids=(await office.id_of(TRAVEL),))
     begun = await office.bulk.begin(HR, selection, request)
-    hasty = _Hasty(office.desk.parts)
+    hasty = MovingDesk(office.desk.parts)
     job = await BulkDesk(hasty, clock=lambda: NOW).run(begun.job.id)
     assert job.counts == {ItemState.DONE: 1}
     assert hasty.looks == 2
 
-    again = _Hasty(office.desk.parts)
+    again = MovingDesk(office.desk.parts)
     target = Target(selection.ids[0], 2)
     done = await again.change(HR, target, LabelRequest(values={"readers": []}), now=NOW)
     assert (done.version, again.looks) == (3, 2)
@@ -112,3 +110,131 @@ async def test_a_document_that_is_gone_is_a_conflict(office: Office) -> None:
     (item,) = await office.world.records.jobs.items(job.id, state=ItemState.CONFLICT)
     assert item.detail == "is gone"
     assert await office.world.records.labels.history(identity) == ()
+
+
+THREAD = "file:acme/engineering/thread.eml"
+
+
+async def test_a_folder_reaches_what_is_touched_meanwhile(office: Office) -> None:
+    asked = FolderRequest(folder="/acme/engineering/", values={"classification": "restricted"})
+    done = await office.folders.set_folder(STEWARD, asked)
+    await office.share(BOB, THREAD, "user:sam", None)
+    assert done.job is not None
+    job = await office.bulk.run(done.job.id)
+    assert job.counts == {ItemState.DONE: 3}
+    assert (await office.world.document(THREAD)).label_json["classification"] == 3
+
+
+class _Meddling(LabelDesk):
+    """A desk that shares a document whenever a job has read what it decides upon."""
+
+    times = 1
+
+    async def authority(self, asker: Asker, now: datetime) -> Authority:
+        found = await super().authority(asker, now)
+        if self.times:
+            self.times -= 1
+            await office_of(self.world).share(BOB, THREAD, f"user:sam{self.times}", None)
+        return found
+
+    def __init__(self, office: Office, times: int) -> None:
+        super().__init__(office.desk.parts)
+        self.world, self.times = office.world, times
+
+
+async def test_a_folder_is_brought_to_a_label_that_keeps_changing_later(office: Office) -> None:
+    asked = FolderRequest(folder="/acme/engineering/", values={"classification": "restricted"})
+    done = await office.folders.set_folder(STEWARD, asked)
+    assert done.job is not None
+    desk = _Meddling(office, 11)
+    job = await BulkDesk(desk, clock=lambda: NOW).run(done.job.id)
+    assert (job.pending, desk.stopped) == (1, {job.id})
+    again = await BulkDesk(desk, clock=lambda: NOW).run(job.id)
+    assert (again.counts, desk.stopped) == ({ItemState.DONE: 3}, set())
+
+
+async def test_one_whose_author_is_gone_holds_up_no_other(office: Office) -> None:
+    request = LabelRequest(values={"classification": "restricted"})
+    first = await office.bulk.begin(HR, Selection(ids=(await office.id_of(TRAVEL),)), request)
+    second = await office.bulk.begin(STEWARD, Selection(folder="/acme/finance/"), request)
+
+    async def resolve(subject: Subject) -> Subject:
+        if subject.id == HR.id:
+            raise UnknownSubjectError(subject.id)
+        return subject
+
+    standing = Standing(office.world.records, office.world.snapshots, resolve=resolve)
+    bulk = BulkDesk(LabelDesk(replace(office.desk.parts, standing=standing)), clock=lambda: NOW)
+    for begun in (first, second):
+        await bulk.run(begun.job.id)
+    jobs = office.world.records.jobs
+    (item,) = await jobs.items(first.job.id, state=ItemState.FAILED)
+    assert "not an active user" in item.detail
+    told = await jobs.job(second.job.id)
+    assert told is not None
+    assert told.counts == {ItemState.DONE: 2}
+
+
+async def test_a_plan_judges_what_lies_below_alone_and_lets_others_have_their_turn(
+    office: Office,
+) -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    request = LabelRequest(values={"classification": "restricted"})
+    task = asyncio.create_task(others())
+    planned = await office.bulk.plan(STEWARD, Selection(folder="/acme/engineering/"), request)
+    task.cancel()
+    assert set(planned.uris.values()) == {
+        one.uri for one in await office.world.documents() if "/engineering/" in one.uri
+    }
+    assert planned.not_compared == 0
+    assert turns
+    only = ROWS.split("# owners tag")[0]
+    snapshot = office.world.snapshot
+    office.world.snapshots.swap(replace(snapshot, policy=policy(only)))
+    with pytest.raises(ForbiddenError):
+        await office.bulk.plan(SAM, Selection(folder="/acme/handbook/"), request)
+    office.world.snapshots.swap(snapshot)
+    refused = (await office.bulk.plan(SAM, Selection(folder="/acme/handbook/"), request)).refused
+    assert [one.reason for one in refused] == ["this needs the right to `document:tag`"]
+
+
+class _Failing(LabelDesk):
+    """A desk that cannot ask the records a few times."""
+
+    def __init__(self, office: Office, times: int) -> None:
+        super().__init__(office.desk.parts)
+        self.times = times
+
+    async def authority(self, asker: Asker, now: datetime) -> Authority:
+        if self.times:
+            self.times -= 1
+            raise RecordsUnavailableError("the records cannot be reached")
+        return await super().authority(asker, now)
+
+
+async def test_what_stopped_goes_on_at_the_next_sweep_and_stops_no_other(office: Office) -> None:
+    request = LabelRequest(values={"classification": "restricted"})
+    selection = Selection(ids=(await office.id_of(TRAVEL),))
+    first = await office.bulk.begin(HR, selection, request)
+    second = await office.bulk.begin(STEWARD, Selection(folder="/acme/finance/"), request)
+    desk = _Failing(office, 1)
+    bulk = BulkDesk(desk, clock=lambda: NOW)
+    parts: Any = SimpleNamespace(
+        may_write=True, records=office.world.records, bulk=bulk, labels=desk
+    )
+    assert await resume_jobs(parts)
+    assert len(desk.stopped) == 1
+    jobs = office.world.records.jobs
+    assert len(await jobs.unfinished()) == 1
+    await resume(parts, tuple(desk.stopped))
+    assert desk.stopped == set()
+    assert await jobs.unfinished() == ()
+    assert await bulk.jobs(HR) == (await bulk.job(HR, first.job.id),)
+    assert {one.id for one in await bulk.jobs(OPERATOR)} == {first.job.id, second.job.id}

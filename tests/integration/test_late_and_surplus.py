@@ -24,7 +24,7 @@ from retrieval.service.sweeping import sweep
 from retrieval.service.wiring import Parts
 from retrieval.standing import AtLeast
 from tests.integration.folders import write_company
-from tests.integration.test_label_desk import CASH, LATER, STEWARD, TRAVEL, Office, office_of
+from tests.integration.label_office import CASH, LATER, STEWARD, TRAVEL, Office, office_of
 from tests.integration.troubles import deaf
 from tests.integration.world import ADA, NOW, SAM, world
 from tests.plain import plain_tools
@@ -153,13 +153,13 @@ async def test_a_folder_is_one_place_however_its_name_is_spelt(office: Office) -
     assert checked_folder("/acme/e\u0301/") == "/acme/\u00e9/"
     asked = FolderRequest(folder="/acme/e\u0301", values={"classification": "internal"})
     await office.folders.set_folder(STEWARD, asked)
-    (known,) = await office.folders.folders(STEWARD, "acme")
+    (known,) = (await office.folders.view(STEWARD, "acme")).folders
     assert known.path == "/acme/\u00e9/"
 
 
 async def test_what_is_undone_of_a_folder_is_set_on_the_document(office: Office) -> None:
     handbook = FolderRequest(folder="/acme/handbook/", values={"classification": "restricted"})
-    await office.bulk.run((await office.folders.set_folder(STEWARD, handbook)).job.id)
+    await office.set_folder(STEWARD, handbook)
     document = await office.world.document(TRAVEL)
     target = Target(document.id, document.label_version)
     await office.desk.undo(STEWARD, target, reason="", now=NOW)
@@ -171,14 +171,14 @@ async def test_what_is_undone_of_a_folder_is_set_on_the_document(office: Office)
     assert view.origins["owner"] == "source"
 
     other = replace(handbook, values={"compartments": []})
-    await office.bulk.run((await office.folders.set_folder(STEWARD, other)).job.id)
+    await office.set_folder(STEWARD, other)
 
     assert (await office.world.document(TRAVEL)).label_json["classification"] == 0
 
 
 async def test_an_undo_does_not_set_what_folders_say_anyway(office: Office) -> None:
     handbook = FolderRequest(folder="/acme/handbook/", values={"classification": "restricted"})
-    await office.bulk.run((await office.folders.set_folder(STEWARD, handbook)).job.id)
+    await office.set_folder(STEWARD, handbook)
     await office.share(STEWARD, TRAVEL, "user:bob", LATER)
     document = await office.world.document(TRAVEL)
     target = Target(document.id, document.label_version)

@@ -22,7 +22,7 @@ from retrieval.label_requests import LabelRequest
 from retrieval.label_selection import Selection
 from retrieval.label_views import Target
 from tests.integration.folders import write, write_company
-from tests.integration.test_label_desk import CASH, LATER, STEWARD, TRAVEL, Office, office_of
+from tests.integration.label_office import CASH, LATER, STEWARD, TRAVEL, Office, office_of
 from tests.integration.troubles import Meddling
 from tests.integration.world import NOW, SAM, world
 from tests.plain import plain_tools
@@ -255,8 +255,7 @@ def during(office: Office, deed: Callable[[], Awaitable[object]]) -> Pipeline:
 
 
 async def set_handbook(office: Office) -> None:
-    begun = await office.folders.set_folder(STEWARD, HANDBOOK)
-    await office.bulk.run(begun.job.id)
+    await office.set_folder(STEWARD, HANDBOOK)
 
 
 async def test_a_folder_that_is_set_meanwhile_holds_for_what_is_on_its_way(
@@ -338,6 +337,7 @@ async def test_what_arrives_while_a_folder_is_planned_is_part_of_its_job(
 
     folders = _Planned(office.desk, clock=lambda: NOW)
     begun = await folders.set_folder(STEWARD, HANDBOOK)
+    assert begun.job is not None
     job = await office.bulk.run(begun.job.id)
 
     assert job.counts == {ItemState.DONE: 2}

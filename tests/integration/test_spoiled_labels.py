@@ -25,7 +25,7 @@ from retrieval.preview import corpus_of
 from retrieval.service.mending import mend
 from retrieval.service.wiring import Parts
 from tests.integration.folders import write, write_company
-from tests.integration.test_label_desk import CASH, HR, STEWARD, TRAVEL, Office, office_of
+from tests.integration.label_office import CASH, HR, STEWARD, TRAVEL, Office, office_of
 from tests.integration.test_policy_desk import ENGINEERING, desk_of
 from tests.integration.world import NOW, SAM, world
 from tests.plain import plain_tools

@@ -15,9 +15,6 @@ from acl.records import (
     AuditKind,
     ChangeKind,
     DocumentRecord,
-    FolderLabel,
-    FoldersMovedOnError,
-    FromSource,
     ItemState,
     LabelEdit,
     MovedOnError,
@@ -25,14 +22,11 @@ from acl.records import (
     Proposal,
     Records,
     RecordsConflictError,
-    RecordsError,
     Share,
-    StaleFolderError,
     StaleLabelError,
     UnknownDocumentError,
     UnstorableError,
 )
-from acl.records.label_types import folders_version
 from acl.records.labels import Provided
 from tests.integration.records.samples import (
     KEY,
@@ -316,97 +310,22 @@ async def test_a_document_of_a_job_stays_pending_if_its_change_fails(records: Re
     assert found.pending == 3
 
 
-def folder(**more: Any) -> FolderLabel:
-    values: dict[str, Any] = {
-        "tenant": "acme",
-        "path": "/acme/hr/",
-        "attributes": {"classification": 2},
-        "by": "user:ada",
-        "at": NOW,
-    }
-    return FolderLabel(**{**values, **more})
+async def test_a_label_and_its_changes_are_read_together(records: Records) -> None:
+    await put(records, version())
+    await records.labels.change(edit(label("confidential")), event(AuditKind.RELABEL))
+    state, changes = await records.labels.remembered(DOCUMENT)
+    assert state == await records.labels.state(DOCUMENT)
+    assert changes == await records.labels.history(DOCUMENT)
+    assert await records.labels.remembered(document_id("file:none")) == (None, ())
+    _, older = await records.labels.remembered(DOCUMENT, below=2)
+    assert [one.label_version for one in older] == [1]
 
 
-async def test_of_two_who_set_a_folder_one_is_told(records: Records, url: str) -> None:
-    other = await Records.open(url, KEY)
-    first = await records.folders.put(
-        folder(), expected_version=0, job=job(items={}), event=event()
-    )
-    answers = await asyncio.gather(
-        *(
-            store.folders.put(
-                folder(attributes={"classification": number}),
-                expected_version=first,
-                job=job(items={}),
-                event=event(),
-            )
-            for number, store in enumerate((records, other))
-        ),
-        return_exceptions=True,
-    )
-    await other.close()
-    (lost,) = [one for one in answers if isinstance(one, StaleFolderError)]
-    assert (lost.path, lost.expected, lost.actual) == ("/acme/hr/", 1, 2)
-    (kept,) = await records.folders.of_tenant("acme")
-    assert kept.version == 2
-    assert kept.attributes == {"classification": answers.index(2)}
-    assert await records.folders.of_tenant("globex") == ()
-    # The job of the one that was refused was not stored either.
-    assert len(await records.jobs.recent()) == 2
-
-
-async def test_what_rests_on_folders_takes_effect_while_they_say_so(records: Records) -> None:
-    await put(records, version(folders=0))
-    waiting = await records.documents.begin_version(version("file:b.txt"), now=NOW)
-    since = (await records.standing.read()).label
-    none = job(items={})
-    await records.folders.put(folder(), expected_version=0, job=none, event=event())
-    with pytest.raises(FoldersMovedOnError, match="of `acme` changed meanwhile"):
-        await records.documents.commit_version(waiting, event(), folders=0)
-    said = FromSource(origins={"source": {}}, metadata={"a": 1}, folders=0)
-    with pytest.raises(FoldersMovedOnError):
-        await records.documents.relabel(
-            DOCUMENT, label("public"), expected_label_version=1, event=event(), said=said
-        )
-    assert (await document(records)).metadata == {}
-    known = folders_version(await records.folders.of_tenant("acme"))
-    await records.documents.relabel(
-        DOCUMENT,
-        label("public"),
-        expected_label_version=1,
-        event=event(),
-        said=replace(said, folders=known),
-    )
-    assert (await document(records)).metadata == {"a": 1}
-    live = await records.documents.commit_version(waiting, event(), folders=known)
-    assert live.label_revision > since
-
-
-async def test_a_folders_job_takes_in_what_changed_below_it_since_it_was_planned(
-    records: Records,
-) -> None:
-    def lying(path: str) -> Label:
-        return Label({**label().values, "path": path})
-
-    await put(records, version("file:a.txt", label=lying("/acme/hr/a")))
-    since = (await records.standing.read()).label
-    await put(records, version("file:b.txt", label=lying("/acme/hr/b")))
-    await put(records, version("file:c.txt", label=lying("/acme/other/c")))
-    made = job(items={})
-    await records.folders.put(folder(), expected_version=0, job=made, event=event(), since=since)
-    (taken,) = await records.jobs.items(made.id, state=ItemState.PENDING)
-    assert (taken.document_id, taken.expected_version) == (document_id("file:b.txt"), 1)
-
-
-async def test_two_who_set_a_folder_first_do_not_both_succeed(records: Records, url: str) -> None:
-    other = await Records.open(url, KEY)
-    answers = await asyncio.gather(
-        *(
-            store.folders.put(folder(), expected_version=0, job=job(items={}), event=event())
-            for store in (records, other)
-        ),
-        return_exceptions=True,
-    )
-    await other.close()
-    assert sorted(isinstance(one, RecordsError) for one in answers) == [False, True]
-    assert len(await records.folders.of_tenant("acme")) == 1
+async def test_a_proposal_is_refused_when_the_rights_moved_on(records: Records) -> None:
+    await put(records, version())
+    under = await records.standing.read()
+    await in_effect(records, "a")
+    with pytest.raises(MovedOnError):
+        await records.labels.propose(proposal(), event(), under=under)
+    assert await records.labels.proposals(DOCUMENT) == ()
+    await records.labels.propose(proposal(), event(), under=await records.standing.read())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -260,3 +260,48 @@ def test_a_request_survives_being_stored() -> None:
     assert LabelRequest.from_json(request.as_json()) == request
     with pytest.raises(LabelRequestError, match="no text of at most"):
         LabelRequest(reason="x" * 1001)
+
+
+def test_names_of_another_type_are_no_raise() -> None:
+    schema = LabelSchema.from_toml(
+        '[label.tenant]\ntype="keyword"\n[label.readers]\ntype="keyword"\n'
+        '[label.compartments]\ntype="keyword"\n[label.classification]\ntype="datetime"\n'
+    )
+    values = {"tenant": "acme", "readers": "user:a", "compartments": "x", "classification": 1}
+    before = schema.parse(values)
+    for name, value in (("readers", "user:b"), ("compartments", "y"), ("classification", 2)):
+        assert needed(before, schema.parse({**values, name: value}), schema) == {LOWER}
+
+
+def test_a_compartment_that_was_missing_is_no_raise() -> None:
+    schema = LabelSchema.from_toml(
+        '[label.tenant]\ntype="keyword"\n[label.compartments]\ntype="keyword_set"\nrequired=false\n'
+    )
+    nothing, some = (schema.parse({"tenant": "a", **one}) for one in ({}, {"compartments": ["x"]}))
+    assert needed(nothing, some, schema) == {LOWER}
+    assert needed(some, nothing, schema) == {LOWER}
+
+
+def test_what_stays_and_is_pinned_or_let_go_beside_a_new_reader_is_tagging() -> None:
+    made = label()
+    readers = [*made.as_json()["readers"], "user:x"]
+    known = state(made, origins=Origins(source=made.as_json()))
+    alone = ask(known, values={"readers": readers})
+    assert alone.actions == {SHARE}
+    level = made.as_json()["classification"]
+    pinned = ask(known, values={"readers": readers, "classification": level})
+    assert pinned.actions == {SHARE, TAG}
+    own = Origins(source=made.as_json(), own=frozenset({"classification"}))
+    freed = ask(
+        state(made, origins=own),
+        values={"readers": readers},
+        inherit=frozenset({"classification"}),
+    )
+    assert freed.actions == {SHARE, TAG}
+
+
+@pytest.mark.parametrize("until", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
+def test_a_share_ends_within_the_calendar(until: str) -> None:
+    share_until = ShareRequest(principal="user:x", until=datetime.fromisoformat(until))
+    with pytest.raises(LabelRequestError, match="no moment to come"):
+        ask(state(label()), share=(share_until,))

@@ -54,6 +54,9 @@ def test_a_time_needs_a_zone_and_becomes_utc() -> None:
     assert checked_time("now", elsewhere).isoformat() == "2026-01-01T00:00:00+00:00"
     with pytest.raises(UnstorableError, match="`now` is a time without a zone"):
         checked_time("now", datetime(2026, 1, 1))  # noqa: DTZ001
+    for text in ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"):
+        with pytest.raises(UnstorableError, match="`now` is beyond the calendar"):
+            checked_time("now", datetime.fromisoformat(text))
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
