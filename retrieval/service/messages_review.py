@@ -66,7 +66,7 @@ class WhatQuestion(Revised):
     """What somebody may read."""
 
     subject: AboutSubject
-    after: str = Field("", max_length=2000, description="The last uri of the page before.")
+    after: str = Field("", max_length=4096, description="The last uri of the page before.")
     limit: int = Field(50, ge=1, le=MAX_PAGE)
 
 
