@@ -77,12 +77,17 @@ class Mentions:
     def _named_in(self, tenant: str) -> frozenset[frozenset[str]]:
         found = {frozenset({name}) for name in filter(is_named, self._always)}
         for row, texts in self._rows:
-            if self._applies(row, tenant):
+            if self.applies(row, tenant):
                 names = frozenset(filter(is_named, texts))
                 found |= {frozenset({name}) for name in names}
                 if row.kind == self._deciding and names:
                     found.add(names)
         return frozenset(found)
+
+    @property
+    def rules(self) -> Iterator[tuple[Row, frozenset[str]]]:
+        """Each row that decides, with its texts."""
+        return ((row, texts) for row, texts in self._rows if row.kind == self._deciding)
 
     def _texts(self, row: Row) -> frozenset[str]:
         if row.kind != self._deciding:
@@ -91,7 +96,8 @@ class Mentions:
         plain = (text for name, text in columns.items() if name not in self._rules)
         return frozenset(plain).union(*(self._spoken[columns[one]] for one in self._rules))
 
-    def _applies(self, row: Row, tenant: str) -> bool:
+    def applies(self, row: Row, tenant: str) -> bool:
+        """Say whether a row can apply in `tenant`; in doubt it does."""
         definition = self._policy.model.roles.get(row.kind)
         if definition is not None:
             if definition.arity == 2:  # noqa: PLR2004 - a link without a domain

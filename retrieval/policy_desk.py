@@ -23,7 +23,6 @@ from acl.errors import AclError, PolicyError
 from acl.labels import Label
 from acl.policy import Policy
 from acl.profiles import profiles
-from acl.proof import ProofReport
 from acl.proof_plan import BUDGET, clearances_of, compartments_of, tenants_of
 from acl.proof_worker import PolicyText, ProofJob
 from acl.records import (
@@ -39,7 +38,9 @@ from acl.records import (
 from acl.subject import Subject, is_tenant
 from retrieval.authority import Asker, Authority, authority_of
 from retrieval.decisions import Decisions
+from retrieval.gate import Gate, Passage
 from retrieval.live_labels import live_labels
+from retrieval.long_work import in_turn
 from retrieval.policy_edits import (
     Activated,
     Edit,
@@ -48,7 +49,7 @@ from retrieval.policy_edits import (
     RefutedError,
 )
 from retrieval.policy_source import PolicySource, source_of
-from retrieval.prover import OnProgress, job_for, prove
+from retrieval.prover import OnProgress, job_for
 from retrieval.rule_changes import Difference, UnchangedError, as_line, difference
 from retrieval.standing import Standing
 
@@ -86,6 +87,7 @@ class PolicyDesk:
         self._schema_text = schema_text
         self._four_eyes = four_eyes
         self._budget = budget
+        self._gate = Gate(records)
 
     async def authority(self, asker: Asker, now: datetime) -> Authority:
         """Return the rights of `asker` as they stand."""
@@ -182,6 +184,7 @@ class PolicyDesk:
             StalePolicyError: not `expected` is in effect, or the proposal is made on another.
             OverreachError: it reaches beyond the asker's own rights.
             RefutedError: the compiled filter and the policy differ.
+            LabelsKeepChangingError: documents with other labels kept coming meanwhile.
             ProofError: the proof could not be carried out.
         """
         authority = await self.authority(asker, now)
@@ -199,18 +202,33 @@ class PolicyDesk:
         except OverreachError as error:
             await self._refused(authority, error)
             raise
-        report = await self._proved(authority, number, on_progress)
-        # The proof takes its time; whoever began it may have lost the right meanwhile.
-        (await self.authority(asker, now)).require_one(*ACTIVATING)
-        event = authority.event(
-            AuditKind.POLICY_ACTIVATED,
-            Action.POLICY_ACTIVATE,
-            tenant=authority.tenant or "",
-            detail={"proof": str(report.plan)},
-        )
-        revision = await self._records.policies.activate(number, expected=expected, event=event)
+
+        async def take_effect(passage: Passage) -> Activated:
+            # The proof takes its time; whoever began it may have lost the right meanwhile.
+            (await self.authority(asker, now)).require_one(*ACTIVATING)
+            event = authority.event(
+                AuditKind.POLICY_ACTIVATED,
+                Action.POLICY_ACTIVATE,
+                tenant=authority.tenant or "",
+                detail={"proof": str(passage.report.plan)},
+            )
+            revision = await self._records.policies.activate(
+                number, expected=expected, event=event, covered=passage.covered
+            )
+            return Activated(revision=revision, proof=passage.report)
+
+        job = await self.job(number, now)
+        try:
+            activated = await self._gate.through(
+                job, number, take_effect, expected=expected, on_progress=on_progress
+            )
+        except RefutedError as error:
+            everywhere = authority.holds(Action.POLICY_ADMINISTER)
+            shown = error.for_tenant(None if everywhere else authority.tenant)
+            await self._refused(authority, shown)
+            raise shown from error
         await self._standing.current()
-        return Activated(revision=revision, proof=report)
+        return activated
 
     async def roll_back(
         self, asker: Asker, to: int, *, expected: int, reason: str, now: datetime
@@ -254,11 +272,11 @@ class PolicyDesk:
             UnknownRevisionError: there is none of this number.
         """
         await self._records.policies.revision(number)
-        begun = Proof(state=ProofState.SAMPLED, pairs=0, done=0, mismatch="", updated_at=now)
+        begun = Proof(state=ProofState.SAMPLED, labels=0, done=0, updated_at=now)
         return await self._records.policies.proof(number) or begun
 
     async def job(self, number: int, now: datetime) -> ProofJob:
-        """Return what is to be proved of a revision, on the labels of record.
+        """Return what is to be proved of a revision; on which labels is for others to say.
 
         Raises:
             UnknownRevisionError: there is none of this number.
@@ -269,7 +287,7 @@ class PolicyDesk:
         return await job_for(
             PolicyText(texts.model, texts.rules),
             self._schema_text,
-            await self._live_labels(),
+            (),
             at=now,
             current=PolicyText(before.model, before.rules) if before else None,
             budget=self._budget,
@@ -293,9 +311,7 @@ class PolicyDesk:
         current, subject = authority.snapshot.policy, authority.pinned.subject
         roles = self._roles((current, proposed), await self._live_labels(), subject)
         judge = may_propose if propose else may_activate
-        found = await asyncio.to_thread(
-            judge, current, proposed, subject, profiles=roles, at=authority.now
-        )
+        found = await in_turn(judge, current, proposed, subject, profiles=roles, at=authority.now)
         if found:
             raise OverreachError(found)
 
@@ -309,18 +325,6 @@ class PolicyDesk:
             clearances=clearances_of(schema, labels),
             compartments=compartments_of(labels) | editor.compartments,
         )
-
-    async def _proved(
-        self, authority: Authority, number: int, on_progress: OnProgress | None
-    ) -> ProofReport:
-        job = await self.job(number, authority.now)
-        report = await prove(job, on_progress=on_progress)
-        await self._records.policies.note_proof(number, noted(report, authority.now))
-        if report.wrong or not report.holds:
-            error = RefutedError(report)
-            await self._refused(authority, error)
-            raise error
-        return report
 
     async def _live_labels(self) -> tuple[Label, ...]:
         return await live_labels(self._records, self._standing.snapshots.pin().schema)
@@ -343,17 +347,3 @@ def _of_tenant(policy: Policy, tenant: str) -> str:
     foreign = {one for one in known if one is not None and one != tenant and is_tenant(one)}
     mine = (row for row, one in zip(policy.rows, known, strict=True) if one not in foreign)
     return "".join(f"{as_line(row)}\n" for row in mine)
-
-
-def noted(report: ProofReport, now: datetime) -> Proof:
-    """Return what is kept of a proof."""
-    state = ProofState.PROVED if report.complete or report.plan.everything else ProofState.SAMPLED
-    if report.wrong:
-        state = ProofState.REFUTED
-    return Proof(
-        state=state,
-        pairs=report.plan.total,
-        done=report.stop,
-        mismatch="; ".join(map(str, report.counterexamples[:3]))[:4000],
-        updated_at=now,
-    )

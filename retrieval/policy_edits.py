@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from acl.delegation import Overreach, Verdict
 from acl.errors import AclError
 from acl.proof import ProofReport
-from acl.records import PolicyRevision, RevisionTexts
+from acl.records import Mismatch, PolicyRevision, RevisionTexts
 from retrieval.rule_changes import changed
+
+ELSEWHERE: Final = "a counter-example that concerns another tenant"
+_SHOWN: Final = 3
 
 
 class OverreachError(AclError):
@@ -25,12 +30,39 @@ class OverreachError(AclError):
 
 
 class RefutedError(AclError):
-    """The compiled filter and the policy differ, so the revision does not take effect."""
+    """The compiled filter and the policy differ, so the revision does not take effect.
 
-    def __init__(self, report: ProofReport) -> None:
-        shown = "; ".join(map(str, report.counterexamples[:1]))
-        super().__init__(f"the proof failed on {report.wrong} pair(s): {shown}")
+    Attributes:
+        report: what was found.
+        shown: counter-examples in words: of one tenant if one is given, and of others only that
+            there is one.
+    """
+
+    def __init__(self, report: ProofReport, *, tenant: str | None = None) -> None:
+        found = [Mismatch(one.tenant, str(one)) for one in report.counterexamples]
         self.report = report
+        self.shown = visible(found, tenant, limit=_SHOWN)
+        super().__init__(f"the proof failed on {report.wrong} pair(s): {'; '.join(self.shown[:1])}")
+
+    def for_tenant(self, tenant: str | None) -> RefutedError:
+        """Return the error as people of a tenant may see it; without one, as it is."""
+        return RefutedError(self.report, tenant=tenant)
+
+
+def visible(
+    found: Iterable[Mismatch], tenant: str | None, *, limit: int | None = None
+) -> tuple[str, ...]:
+    """Return counter-examples as people of a tenant may see them; without one, all.
+
+    Args:
+        found: the counter-examples.
+        tenant: whose people look at them.
+        limit: how many are told at most; beside them it is said that there are others'.
+    """
+    every = tuple(found)
+    mine = tuple(one.text for one in every if tenant in {None, one.tenant})
+    others = () if len(mine) == len(every) else (ELSEWHERE,)
+    return (*mine[:limit], *others)
 
 
 class FourEyesError(AclError):

@@ -23,6 +23,7 @@ from acl.records.errors import (
     StaleVersionError,
     UnknownDocumentError,
     UnknownRevisionError,
+    UnprovedLabelsError,
     UnstorableError,
 )
 from acl.records.heads import Heads
@@ -39,6 +40,7 @@ from acl.records.label_types import (
     Proposal,
 )
 from acl.records.policy_types import (
+    Mismatch,
     NewRevision,
     PolicyRevision,
     Proof,
@@ -46,6 +48,7 @@ from acl.records.policy_types import (
     RevisionTexts,
     Suspension,
 )
+from acl.records.proofs import ComparedLabel
 from acl.records.shares import READERS, Share
 from acl.records.system import Records
 from acl.records.types import (
@@ -71,6 +74,7 @@ __all__ = [
     "AuditUnavailableError",
     "ChangeKind",
     "CollectionState",
+    "ComparedLabel",
     "DistinctLabel",
     "DocumentRecord",
     "DocumentVersion",
@@ -82,6 +86,7 @@ __all__ = [
     "LabelChange",
     "LabelEdit",
     "LabelState",
+    "Mismatch",
     "MovedOnError",
     "NewChunk",
     "NewJob",
@@ -108,5 +113,6 @@ __all__ = [
     "Suspension",
     "UnknownDocumentError",
     "UnknownRevisionError",
+    "UnprovedLabelsError",
     "UnstorableError",
 ]

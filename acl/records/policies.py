@@ -11,6 +11,7 @@ The laws of this file:
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -19,18 +20,18 @@ from sqlalchemy import Connection, delete, insert, select, update
 from acl.records.audit import AuditLog
 from acl.records.audit_types import AuditEvent
 from acl.records.database import Database
-from acl.records.errors import StalePolicyError, UnknownRevisionError
+from acl.records.errors import StalePolicyError, UnknownRevisionError, UnprovedLabelsError
 from acl.records.heads import Head, bump, lock_heads, put_in_effect
 from acl.records.policy_types import (
     NewRevision,
     PolicyRevision,
     Proof,
-    ProofState,
     RevisionTexts,
     Suspension,
 )
+from acl.records.proofs import note_proof, proof_of, unproved
 from acl.records.schema import heads
-from acl.records.schema_policy import policy_proofs, policy_revisions, suspended_roles
+from acl.records.schema_policy import policy_revisions, suspended_roles
 from acl.records.storable import checked_time
 from acl.records.upsert import upsert
 
@@ -62,19 +63,28 @@ class Policies:
         """
         return await self._database.write(self._propose, new, event)
 
-    async def activate(self, revision: int, *, expected: int, event: AuditEvent) -> PolicyRevision:
+    async def activate(
+        self,
+        revision: int,
+        *,
+        expected: int,
+        event: AuditEvent,
+        covered: Collection[str] | None = None,
+    ) -> PolicyRevision:
         """Let a revision take effect.
 
         Args:
             revision: which.
             expected: the revision in effect, as the caller knows it.
             event: recorded with the number and digest of the revision.
+            covered: digests of the labels that it was proved on; without it none is asked for.
 
         Raises:
             UnknownRevisionError: there is none of this number whose text was kept.
+            UnprovedLabelsError: a document carries another label than those.
             StalePolicyError: not `expected` is in effect, or the revision is based on another.
         """
-        return await self._database.write(self._activate, revision, expected, event)
+        return await self._database.write(self._activate, revision, expected, event, covered)
 
     async def current(self) -> PolicyRevision | None:
         """Return the revision in effect, or `None` before the first."""
@@ -106,15 +116,18 @@ class Policies:
 
     async def note_proof(self, revision: int, proof: Proof) -> None:
         """Keep how far the proof of a revision has come."""
-        await self._database.write(_note_proof, revision, proof)
+        await self._database.write(note_proof, revision, proof)
 
     async def proof(self, revision: int) -> Proof | None:
         """Return how far the proof of a revision has come, if it was begun."""
-        return await self._database.read(_proof, revision)
+        return await self._database.read(proof_of, revision)
 
-    async def suspend(self, suspension: Suspension, event: AuditEvent) -> None:
-        """Deny a role everything from now on; the first reason stays."""
-        await self._database.write(self._suspend, suspension, event)
+    async def suspend(self, suspension: Suspension, event: AuditEvent) -> bool:
+        """Deny a role everything from now on; return whether that is new. The first reason stays.
+
+        Only the revision in effect suspends: what another would decide, nobody is given.
+        """
+        return await self._database.write(self._suspend, suspension, event)
 
     async def reinstate(self, tenant: str, principal: str, event: AuditEvent) -> bool:
         """Take a suspension back; return whether there was one."""
@@ -150,21 +163,29 @@ class Policies:
         return _revision(connection, number)
 
     def _activate(
-        self, connection: Connection, number: int, expected: int, event: AuditEvent
+        self,
+        connection: Connection,
+        number: int,
+        expected: int,
+        event: AuditEvent,
+        covered: Collection[str] | None,
     ) -> PolicyRevision:
         in_effect = lock_heads(connection)
         _texts(connection, number)
         found = _revision(connection, number)
         if in_effect != expected or found.base != in_effect or found.activated_at is not None:
             raise StalePolicyError(expected=expected, actual=in_effect)
+        if covered is not None and (missing := unproved(connection, covered)):
+            raise UnprovedLabelsError(missing)
         mine = update(policy_revisions).where(_TABLE.revision == number)
         connection.execute(mine.values(activated_at=event.time, activated_by=event.subject))
         put_in_effect(connection, number)
         self._record(connection, event, number, found.digest)
         return _revision(connection, number)
 
-    def _suspend(self, connection: Connection, new: Suspension, event: AuditEvent) -> None:
-        lock_heads(connection)
+    def _suspend(self, connection: Connection, new: Suspension, event: AuditEvent) -> bool:
+        if lock_heads(connection) != new.revision:
+            return False
         statement = upsert(connection, suspended_roles).values(
             tenant=new.tenant,
             principal=new.principal,
@@ -172,9 +193,11 @@ class Policies:
             reason=new.reason,
             since=checked_time("since", new.since),
         )
-        connection.execute(statement.on_conflict_do_nothing())
-        bump(connection, Head.SUSPENSION)
-        self._audit.append_within(connection, event)
+        added = connection.execute(statement.on_conflict_do_nothing()).rowcount > 0
+        if added:
+            bump(connection, Head.SUSPENSION)
+            self._audit.append_within(connection, event)
+        return added
 
     def _reinstate(
         self, connection: Connection, tenant: str, principal: str, event: AuditEvent
@@ -223,30 +246,6 @@ def _revisions(connection: Connection, after: int, limit: int) -> tuple[PolicyRe
 def _latest(connection: Connection, limit: int) -> tuple[PolicyRevision, ...]:
     statement = select(*_ABOUT).order_by(_TABLE.revision.desc()).limit(limit)
     return tuple(PolicyRevision(*row) for row in connection.execute(statement))
-
-
-def _note_proof(connection: Connection, revision: int, proof: Proof) -> None:
-    columns = {
-        "state": proof.state.value,
-        "pairs": proof.pairs,
-        "done": proof.done,
-        "mismatch": proof.mismatch,
-        "updated_at": checked_time("updated_at", proof.updated_at),
-    }
-    statement = upsert(connection, policy_proofs).values(revision=revision, **columns)
-    connection.execute(statement.on_conflict_do_update(index_elements=["revision"], set_=columns))
-
-
-def _proof(connection: Connection, revision: int) -> Proof | None:
-    table = policy_proofs.c
-    statement = select(table.state, table.pairs, table.done, table.mismatch, table.updated_at)
-    row = connection.execute(statement.where(table.revision == revision)).one_or_none()
-    if row is None:
-        return None
-    state, pairs, done, mismatch, updated_at = row
-    return Proof(
-        state=ProofState(state), pairs=pairs, done=done, mismatch=mismatch, updated_at=updated_at
-    )
 
 
 def _suspended(connection: Connection) -> tuple[Suspension, ...]:

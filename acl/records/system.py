@@ -23,6 +23,7 @@ from acl.records.migrate import migrate
 from acl.records.policies import Policies
 from acl.records.postgresql import PostgresDatabase
 from acl.records.projection import Projection
+from acl.records.proofs import Proofs
 from acl.records.quarantine import Quarantine
 from acl.records.requests import Requests
 from acl.records.sqlite import SqliteDatabase
@@ -38,6 +39,7 @@ class Records:
         projection: what is still to be done in the engine.
         quarantine: what is kept out.
         policies: which policy took effect when.
+        proofs: on which labels it was proved.
         audit: the chain of events.
         collection: what the collection was made with.
         directory: users and groups from an identity provider.
@@ -53,6 +55,7 @@ class Records:
     projection: Projection
     quarantine: Quarantine
     policies: Policies
+    proofs: Proofs
     audit: AuditLog
     collection: Collection
     directory: Directory
@@ -89,6 +92,7 @@ class Records:
             projection=Projection(database),
             quarantine=Quarantine(database, audit),
             policies=Policies(database, audit),
+            proofs=Proofs(database),
             audit=audit,
             collection=Collection(database),
             directory=Directory(database, audit),

@@ -14,7 +14,7 @@ from rich.text import Text
 from acl.errors import PolicyError, SchemaError
 from acl.preview import Change, Preview, Tally
 from acl.proof import Progress
-from acl.records import PolicyRevision, ProofState, RevisionTexts, StalePolicyError
+from acl.records import PolicyRevision, Proof, ProofState, RevisionTexts, StalePolicyError
 from acl.subject import Subject
 from retrieval.authority import OPERATOR, Asker
 from retrieval.outlook import LookBack, outlook
@@ -84,7 +84,7 @@ async def log(settings: Settings, asker: str | None, limit: int) -> int:
         proof = await parts.records.policies.proof(current)
     out.print(table("", ("revision", "state", "author", "when", "reason"), rows))
     if proof is not None:
-        out.print(safe(f"proof of {current}: {proof.state} ({proof.done} of {proof.pairs} pairs)"))
+        out.print(safe(f"proof of {current}: {proof.state} ({_compared(proof)})"))
     if suspended:
         out.print(
             safe(
@@ -176,14 +176,12 @@ async def prove(settings: Settings, number: int | None) -> int:
     """Carry a proof on to its end."""
     async with _desk(settings, None) as (parts, _):
         wanted = number or parts.snapshots.pin().revision
-        before = await parts.desk.proof(wanted, _now())
-        watch = ProofWatch(parts.records, parts.desk, clock=_now)
-        found = await watch.prove(wanted, before)
+        found = await ProofWatch(parts.records, parts.desk, clock=_now, rest=0).prove(wanted)
     good = found.state is ProofState.PROVED
     style = "green" if good else "bold red"
-    out.print(safe(f"{found.state}: {found.done} of {found.pairs} comparisons", style))
-    if found.mismatch:
-        out.print(safe(found.mismatch))
+    out.print(safe(f"{found.state}: {_compared(found)}", style))
+    for one in found.mismatches:
+        out.print(safe(one.text))
     return 0 if good else 1
 
 
@@ -224,10 +222,9 @@ async def _activate(parts: Parts, who: Asker, number: int) -> int:
             reason = f"revision {base} took effect meanwhile, and this one was made on another"
             err.print(safe(f"not activated: {reason}; propose it again", "bold red"))
             return 1
-    out.print(safe(f"proved on {found.proof.plan}: no difference", "green"))
+    out.print(safe(f"no difference: {found.proof.plan}", "green"))
     out.print(safe(f"revision {number} is in effect; the next request obeys it", "bold green"))
-    if not found.proof.plan.everything:
-        out.print("The rest is compared by the running service, or now: `strongroom policy prove`.")
+    out.print("The running service goes on label by label, or now: `strongroom policy prove`.")
     return 0
 
 
@@ -241,6 +238,10 @@ async def _texts(parts: Parts, number: int | None, wanted: Wanted, in_effect: in
 async def _desk(settings: Settings, asker: str | None) -> AsyncIterator[tuple[Parts, Asker]]:
     async with open_parts(settings) as parts:
         yield parts, OPERATOR if asker is None else person_of(parts, asker).subject
+
+
+def _compared(proof: Proof) -> str:
+    return f"{proof.done} of {proof.labels} labels compared"
 
 
 def _now() -> datetime:

@@ -28,6 +28,7 @@ from retrieval.access_requests import UnknownRequestError
 from retrieval.authority import ForbiddenError
 from retrieval.directory import UnknownSubjectError
 from retrieval.documents import DocumentNotFoundError
+from retrieval.gate import LabelsKeepChangingError
 from retrieval.label_requests import LabelRequestError
 from retrieval.label_views import OwnProposalError
 from retrieval.policy_edits import FourEyesError, OverreachError, RefutedError
@@ -69,6 +70,7 @@ ERRORS: dict[type[Exception], ProblemType] = {
     RefutedError: ProblemType.REFUSED,
     UnchangedError: ProblemType.REFUSED,
     ProofError: ProblemType.UNAVAILABLE,
+    LabelsKeepChangingError: ProblemType.UNAVAILABLE,
     UnsettledError: ProblemType.UNAVAILABLE,
     # The policy of record cannot be read: nothing may be answered under another one.
     PolicyUnreadableError: ProblemType.UNAVAILABLE,
@@ -116,12 +118,12 @@ def _faults(error: Exception) -> list[FieldFault]:
             return [
                 FieldFault(problems.pointer((one.attribute,)), one.reason) for one in error.faults
             ]
-        case FourEyesError() | UnchangedError() | OwnProposalError():
+        case LabelsKeepChangingError() | FourEyesError() | UnchangedError() | OwnProposalError():
             return [FieldFault("", str(error))]
         case OverreachError():
             return [FieldFault("", one) for one in error.reasons[:_MAX_REFUSALS]]
         case RefutedError():
-            return [FieldFault("", str(one)) for one in error.report.counterexamples[:3]]
+            return [FieldFault("", one) for one in error.shown]
         case _:
             return []
 
