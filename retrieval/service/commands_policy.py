@@ -280,6 +280,8 @@ def _print_difference(found: Difference) -> None:
 
 def _print_preview(found: PolicyPreview, days: int) -> None:
     out.print(f"{found.documents} documents were looked at.")
+    for one in found.cut:
+        out.print(safe(one, "bold red"))
     _print_changes("People seen lately", found.people)
     _print_changes("Roles that the policy knows", found.roles)
     refused = found.releases.refused

@@ -276,6 +276,7 @@ class PreviewAnswer(Answered):
     people: list[RightsChange]
     releases: int = Field(description="Past releases that were looked at.")
     refused: list[Refused]
+    cut: list[str] = Field(description="What was too much to be looked at.")
     policy_revision: int
 
     @classmethod
@@ -287,6 +288,7 @@ class PreviewAnswer(Answered):
             people=list(_changes(found.people)),
             releases=found.releases.releases,
             refused=[Refused.of(one) for one in found.releases.refused],
+            cut=list(found.cut),
             policy_revision=revision,
         )
 
