@@ -10,6 +10,7 @@ import pytest
 from acl.admission import read_csv
 from acl.decide import decide
 from acl.decision import Decision
+from acl.labels import MAX_TEXT
 from acl.policy import Policy, load
 from acl.policy_specimens import EMPTY_TENANTS, Specimens, tenants_named
 from acl.profiles import profiles
@@ -124,3 +125,11 @@ def test_a_policy_without_rules_calls_for_nothing() -> None:
 
     assert called(nothing).seeds(100) == ()
     assert label().values
+
+
+def test_what_cannot_be_a_label_is_left_out() -> None:
+    rows = f"p, role:z, acme, /{'x' * (MAX_TEXT - 3)}/*, {READ}, True, allow\n"
+    long = called(policy(rows))
+
+    assert long.seeds(100) == ()
+    assert long.labels(100) == ()

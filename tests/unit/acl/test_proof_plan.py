@@ -130,6 +130,14 @@ def test_a_tenant_without_documents_is_looked_at_beside_one_with_them() -> None:
     assert met == asking == {"acme", "beta", "unnamed"}
 
 
+def test_labels_that_came_meanwhile_are_proved_alone() -> None:
+    plan = plan_for([policy()], [label()], alone=True)
+
+    assert (plan.summary.live, plan.summary.generated) == (1, 0)
+    assert plan.summary.everything
+    assert plan.summary.pairs == plan.summary.roles
+
+
 def test_neighbours_of_all_labels_share_the_limit() -> None:
     live = [label(), label(owner="user:eve"), label(classification="public")]
     few = generated_of(live, boundaries(), limit=30)
