@@ -14,7 +14,7 @@ import numpy as np
 from acl.census import Census, Mask
 from acl.labels import Label, LabelSchema
 from acl.neighbours import LabelKey, key
-from acl.proof_plan import CLASSIFICATION
+from acl.proof_pairs import CLASSIFICATION
 
 
 class Corpus:

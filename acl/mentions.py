@@ -98,6 +98,11 @@ class Mentions:
                 if column.partition("_")[2] not in SUBJECT_COLUMNS:
                     yield text
 
+    @property
+    def rules(self) -> Iterator[tuple[Row, frozenset[str]]]:
+        """Each row that decides, with its texts."""
+        return ((row, texts) for row, texts in self._rows if row.kind == self._deciding)
+
     def _texts(self, row: Row) -> frozenset[str]:
         if row.kind != self._deciding:
             return frozenset(row.values)

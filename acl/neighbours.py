@@ -165,6 +165,14 @@ def _paths(pattern: str) -> Iterator[str]:
     yield from _around(spelt.partition("*")[0])
 
 
+def inside_and_beside(pattern: str) -> Iterator[str]:
+    """Yield a path that a pattern matches and one that it just fails to match; else nothing."""
+    if "/" in pattern:
+        spelt = _VARIABLE.sub(_OTHER, pattern)
+        yield spelt.replace("*", _OTHER)
+        yield f"{spelt.partition('*')[0].rstrip('/')}{_OTHER}"
+
+
 def _around(path: str) -> Iterator[str]:
     """Yield the path without its last slash, its child, its namesake, its parent and a sibling."""
     bare = path.rstrip("/")

@@ -15,24 +15,26 @@ the text of the policy, the subject's record and the label's JSON.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from acl.casbin_door import Oracle
 from acl.compiler import examine
+from acl.counterexample import Counterexample, Suspect
 from acl.decide import decide, known_columns, request_of
 from acl.decision import Denied, Permitted
 from acl.engine.filter import to_filter
 from acl.errors import AclError
 from acl.guards import guard
 from acl.labels import Label
+from acl.mentions import mentions_of
 from acl.policy import Policy
 from acl.predicate import Condition, Constant, Predicate, holds
-from acl.profiles import stands_for
-from acl.proof_plan import Pair, PlanSummary, ProofPlan, Role
-from acl.subject import Subject
+from acl.proof_pairs import Pair, Role
+from acl.proof_plan import PlanSummary
+from acl.subject import EVERYONE, Subject
 
 MAX_SHOWN: Final = 20
 """Counterexamples that are kept; the rest are counted."""
@@ -40,48 +42,19 @@ MAX_SHOWN: Final = 20
 STEP: Final = 200
 _KEPT: Final = 20_000
 
-Decider: TypeAlias = Callable[[Policy, Subject, str, datetime], Permitted | Denied]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counterexample:
-    """A pair on which the compiled filter and Casbin differ.
-
-    Attributes:
-        index: its place in the plan.
-        profile: who asks.
-        action: what for.
-        label: about which label.
-        compiled: whether the compiled filter lets it pass.
-        casbin: whether Casbin allows it.
-        rules: the rows that are addressed to the profile and the action, as they stand.
-        error: why no filter could be compiled, or `""`.
-    """
-
-    index: int
-    profile: Subject
-    action: str
-    label: Label
-    compiled: bool
-    casbin: bool
-    rules: tuple[str, ...]
-    error: str = ""
+class Pairs(Protocol):
+    """A plan: pairs by index."""
 
     @property
-    def roles(self) -> tuple[str, ...]:
-        """The names whose rights are in doubt."""
-        return stands_for(self.profile)
+    def summary(self) -> PlanSummary:
+        """What it holds."""
 
-    def __str__(self) -> str:
-        def said(allows: bool) -> str:  # noqa: FBT001 - it is the value
-            return "allows" if allows else "denies"
+    def pairs(self, start: int, stop: int) -> Iterator[Pair]:
+        """Yield the pairs from `start` up to `stop`."""
 
-        reason = f" ({self.error})" if self.error else ""
-        return (
-            f"{self.profile.id} {sorted(self.profile.groups)} in {self.profile.tenant}, "
-            f"{self.action}, {self.label.as_json()}: the filter {said(self.compiled)}{reason}, "
-            f"Casbin {said(self.casbin)}"
-        )
+
+Decider: TypeAlias = Callable[[Policy, Subject, str, datetime], Permitted | Denied]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +67,7 @@ class Batch:
         allowed: pairs that Casbin allows.
         wrong: how many pairs differ.
         shown: the first of them.
+        suspects: every name that any of them concerns, however many are shown.
     """
 
     start: int
@@ -101,6 +75,7 @@ class Batch:
     allowed: int = 0
     wrong: int = 0
     shown: tuple[Counterexample, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,21 +119,15 @@ class ProofReport:
 
     @property
     def holds(self) -> bool:
-        """Whether the gate was gone through and no pair differs."""
+        """Whether the plan was gone through and no pair differs."""
         return self.wrong == 0 and self.stop >= self.plan.gate
 
     @property
-    def complete(self) -> bool:
-        """Whether every pair there is was compared, in this part or in the gate before it."""
-        return self.stop >= self.plan.total
-
-    @property
     def progress(self) -> Progress:
-        """How far this part is; an unfinished gate counts up to the gate alone."""
-        end = self.plan.gate if self.start < self.plan.gate else self.plan.total
+        """How far this part is."""
         return Progress(
             compared=self.stop - self.start,
-            of=end - self.start,
+            of=self.plan.gate - self.start,
             allowed=self.allowed,
             wrong=self.wrong,
         )
@@ -185,12 +154,12 @@ class ProofReport:
 def steps(
     proof: Proof, *, start: int = 0, stop: int | None = None, step: int = STEP
 ) -> Iterator[ProofReport]:
-    """Compare from `start` up to `stop`, by default the gate; yield the report after each step.
+    """Compare from `start` up to `stop`, by default all; yield the report after each step.
 
     Whoever takes no further report has stopped the proof; `report.stop` is where it goes on.
     """
-    summary = proof.plan.summary
-    end = summary.gate if stop is None else min(stop, summary.total)
+    gate = proof.plan.summary.gate
+    end = gate if stop is None else min(stop, gate)
     report = proof.begun(start)
     yield report
     for first in range(start, end, step):
@@ -202,10 +171,25 @@ class Proof:
     """A policy, a plan and a moment."""
 
     def __init__(
-        self, policy: Policy, plan: ProofPlan, at: datetime, *, decider: Decider = decide
+        self,
+        policy: Policy,
+        plan: Pairs,
+        at: datetime,
+        *,
+        decider: Decider = decide,
+        named: Collection[str] | None = None,
     ) -> None:
-        """Have Casbin read the policy anew; `decider` is what is to be proved."""
+        """Have Casbin read the policy anew.
+
+        Args:
+            policy: what is proved.
+            plan: on which pairs.
+            at: the moment for which time-limited roles are decided.
+            decider: what is to be proved.
+            named: whom the policies name that the profiles come from; by default, this one.
+        """
         self.plan = plan
+        self._named = mentions_of(policy).everyone if named is None else named
         self._policy, self._at, self._decider = policy, at, decider
         self._oracle = Oracle(
             policy.model, policy.rows, policy.matching, policy.suffix, at, parse_once=True
@@ -222,15 +206,25 @@ class Proof:
         """Compare the pairs from `start` up to `stop`."""
         allowed, wrong = 0, 0
         shown: list[Counterexample] = []
+        suspects: dict[tuple[str, str], Suspect] = {}
         for index, pair in enumerate(self.plan.pairs(start, stop), start):
             role = self._compiled(pair.role)
             ours, theirs = role.allows(pair.label), self._enforced(role, pair.label)
             allowed += theirs
             if ours != theirs:
                 wrong += 1
-                if len(shown) < MAX_SHOWN:
-                    shown.append(self._counterexample(index, pair, role, casbin=theirs))
-        return Batch(start=start, stop=stop, allowed=allowed, wrong=wrong, shown=tuple(shown))
+                found = self._counterexample(index, pair, role, casbin=theirs)
+                shown += [found] if len(shown) < MAX_SHOWN else []
+                for one in found.suspects:
+                    suspects.setdefault((one.tenant, one.principal), one)
+        return Batch(
+            start=start,
+            stop=stop,
+            allowed=allowed,
+            wrong=wrong,
+            shown=tuple(shown),
+            suspects=tuple(suspects.values()),
+        )
 
     def _compiled(self, role: Role) -> _Compiled:
         found = self._kept.get(role)
@@ -275,9 +269,15 @@ class Proof:
             label=pair.label,
             compiled=not casbin,
             casbin=casbin,
+            roles=self._roles(pair.role.profile),
             rules=self._rules(role.asked),
             error=role.error,
         )
+
+    def _roles(self, profile: Subject) -> tuple[str, ...]:
+        if profile.groups:
+            return tuple(sorted(profile.groups))
+        return (profile.id if profile.id in self._named else EVERYONE,)
 
     def _rules(self, asked: Mapping[str, object]) -> tuple[str, ...]:
         try:

@@ -1,14 +1,15 @@
-"""The plan of a proof: which pairs of a role and a label are compared, and in which order.
+"""The plan of a proof: which pairs of a role and a label are compared before an activation.
 
 The laws of this file:
 
 1. Up to `BUDGET` pairs, all of them are the gate that a revision must pass.
-2. Beyond, the gate is a sample: first every role and every live label once, then pairs spread
-   evenly over all of them, up to the budget. Where roles or live labels are more than the budget,
-   the first part still has each of them once.
-3. After the gate comes every pair there is. An index means the same pair whoever asks and whenever,
-   so that a proof can stop and go on, and several processes can share it.
+2. Beyond, the gate is a sample: first what each row of the policies calls for by itself, then every
+   role and every live label once, and every role before a label of another tenant; then pairs
+   spread evenly over all of them, up to the budget. Where roles or live labels are more than the
+   budget, the sample still has each of them once.
+3. An index means the same pair whoever asks and whenever, so that processes can share a plan.
 4. A role meets the labels of its own tenant, and one of each other tenant: the guard decides those.
+5. Tenants that rows name are looked at whether or not a document is in them, and one besides.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import gcd
 from typing import Final
 
 from acl.actions import Action
@@ -27,30 +27,19 @@ from acl.labels import Label, LabelSchema
 from acl.mentions import mentions_of
 from acl.neighbours import Boundaries, key, neighbours
 from acl.policy import Policy
+from acl.policy_specimens import Specimens, tenants_named
 from acl.profiles import profiles
+from acl.proof_pairs import CLASSIFICATION, COMPARTMENTS, Pair, Role, coprime
 from acl.subject import Subject
 
 BUDGET: Final = 20_000
 NEIGHBOURS_PER_LABEL: Final = 40
-CLASSIFICATION: Final = "classification"
-COMPARTMENTS: Final = "compartments"
-_GOLDEN: Final = 0.6180339887
+_ORIGINS: Final = 50
+SEEDED: Final = 2
+"""Up to one pair in so many of the gate is what rows call for by themselves."""
 
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """A profile and an action: what one filter is compiled for."""
-
-    profile: Subject
-    action: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A role and a label on which the two roads are compared."""
-
-    role: Role
-    label: Label
+SPECIMENS: Final = 10
+"""Up to one in so many of the generated labels comes from the policies' texts alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +49,11 @@ class PlanSummary:
     Attributes:
         roles: profiles times actions.
         live: distinct labels of live documents.
-        generated: neighbours of them.
+        generated: neighbours of them, and labels that the policies call for.
         pairs: all pairs, each once.
-        gate: how many comparisons come before the activation.
-        total: the comparisons of gate and full proof together.
-        everything: whether the gate holds every pair.
+        gate: how many are compared.
+        everything: whether that is every pair.
+        ends: where each live label by itself has been compared; empty if they are mixed.
     """
 
     roles: int
@@ -72,47 +61,75 @@ class PlanSummary:
     generated: int
     pairs: int
     gate: int
-    total: int
     everything: bool
+    ends: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        what = f"{self.roles} roles, {self.live} labels and {self.generated} neighbours of them"
+        some = "all" if self.everything else f"{self.gate} of"
+        if not self.live:
+            return (
+                f"no documents; proved on {self.generated} generated labels: "
+                f"{some} {self.pairs} pairs with {self.roles} roles"
+            )
+        what = f"{some} {self.pairs} pairs of {self.roles} roles, {self.live} labels of documents"
+        what += f" and {self.generated} generated ones"
         if self.everything:
-            return f"all {self.pairs} pairs of {what}"
+            return what
         return (
-            f"{self.gate} of {self.pairs} pairs of {what}: "
-            "each role and each label of a live document once, the rest spread evenly"
+            f"{what}: what each row calls for, each role and each label of a document once, "
+            "the rest spread evenly"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """The roles of one tenant and the labels that they meet; the first `live` labels are live."""
+    """The subjects of one tenant and the labels that they meet.
 
-    roles: tuple[Role, ...]
+    The first `live` labels are live, the last `foreign` are of other tenants.
+    """
+
+    subjects: tuple[Subject, ...]
+    actions: Sequence[str]
     labels: tuple[Label, ...]
     live: int
+    foreign: int
+
+    @property
+    def roles(self) -> int:
+        return len(self.subjects) * len(self.actions)
 
     @property
     def pairs(self) -> int:
-        return len(self.roles) * len(self.labels)
+        return self.roles * len(self.labels)
 
     @property
     def cover(self) -> int:
+        """How many pairs have each role and live label once, and each role before a stranger's."""
+        if not self.live:
+            return 0
+        return self.own + (self.roles if self.foreign else 0)
+
+    @property
+    def own(self) -> int:
         """How many pairs have each role and each live label once."""
-        return max(len(self.roles), self.live) if self.pairs else 0
+        return max(self.roles, self.live)
+
+    def pair(self, role: int, label: int) -> Pair:
+        subject, action = divmod(role, len(self.actions))
+        return Pair(Role(self.subjects[subject], self.actions[action]), self.labels[label])
 
 
 class ProofPlan:
-    """Pairs by index: the gate first, then all of them."""
+    """The pairs of the gate by index."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - roles, labels, what comes first, how many
         self,
         subjects: Iterable[Subject],
         actions: Sequence[str],
         live: Sequence[Label],
         generated: Sequence[Label] = (),
         *,
+        seeds: Sequence[Pair] = (),
         budget: int = BUDGET,
     ) -> None:
         """Lay out the pairs of `subjects` and `actions` with live and generated labels."""
@@ -122,39 +139,42 @@ class ProofPlan:
         self._cover_ends = list(accumulate(one.cover for one in self._blocks))
         every, cover = sum(pairs), self._cover_ends[-1] if self._blocks else 0
         everything = every <= budget
-        self._sampled = 0 if everything else max(budget, cover)
-        self._stride = _coprime(every)
+        self._seeds = () if everything else tuple(seeds)
+        self._covered = 0 if everything else len(self._seeds) + cover
+        self._stride = coprime(every)
         self.summary = PlanSummary(
-            roles=sum(len(one.roles) for one in self._blocks),
+            roles=sum(one.roles for one in self._blocks),
             live=len(live),
             generated=len(generated),
             pairs=every,
-            gate=every if everything else self._sampled,
-            total=every + self._sampled,
+            gate=every if everything else max(budget, self._covered),
             everything=everything,
         )
 
     def pair(self, index: int) -> Pair:
-        """Return the pair at `index`, from 0 up to `summary.total`."""
-        cover = self._cover_ends[-1]
-        if index < self._sampled:
-            return self._covering(index) if index < cover else self._spread(index - cover)
-        return self._spread(index - self._sampled)
+        """Return the pair at `index`, from 0 up to `summary.gate`."""
+        if index < len(self._seeds):
+            return self._seeds[index]
+        if index < self._covered:
+            return self._covering(index - len(self._seeds))
+        return self._spread(index - self._covered)
 
     def pairs(self, start: int, stop: int) -> Iterator[Pair]:
         """Yield the pairs from `start` up to `stop`."""
-        return (self.pair(index) for index in range(start, min(stop, self.summary.total)))
+        return (self.pair(index) for index in range(start, min(stop, self.summary.gate)))
 
     def _covering(self, index: int) -> Pair:
-        block, place = _located(self._cover_ends, index)
-        roles, labels = self._blocks[block].roles, self._blocks[block].labels
-        return Pair(roles[place % len(roles)], labels[place % (self._blocks[block].live or 1)])
+        number, place = _located(self._cover_ends, index)
+        block = self._blocks[number]
+        role = place - block.own
+        if role >= 0:
+            return block.pair(role, len(block.labels) - 1 - role % block.foreign)
+        return block.pair(place % block.roles, place % block.live)
 
     def _spread(self, index: int) -> Pair:
-        every = self.summary.pairs
-        block, place = _located(self._pair_ends, index * self._stride % every)
-        roles, labels = self._blocks[block].roles, self._blocks[block].labels
-        return Pair(roles[place // len(labels)], labels[place % len(labels)])
+        number, place = _located(self._pair_ends, index * self._stride % self.summary.pairs)
+        block = self._blocks[number]
+        return block.pair(*divmod(place, len(block.labels)))
 
 
 def plan_for(
@@ -163,6 +183,7 @@ def plan_for(
     *,
     budget: int = BUDGET,
     compartments: frozenset[str] = frozenset(),
+    alone: bool = False,
 ) -> ProofPlan:
     """Return the plan for the last of `policies`, with the roles that any of them names.
 
@@ -171,22 +192,27 @@ def plan_for(
         live: the distinct labels of live documents.
         budget: see law 1.
         compartments: those that subjects have beyond those of the labels.
+        alone: whether to leave out every label that is not live.
     """
-    schema = policies[-1].schema
+    schema, needed = policies[-1].schema, compartments | compartments_of(live)
     subjects = profiles(
         policies,
-        tenants=tenants_of(live),
+        tenants=tenants_of(live) | (set() if alone else {*tenants_named(policies)}),
         clearances=clearances_of(schema, live),
-        compartments=compartments | compartments_of(live),
+        compartments=needed,
     )
-    boundaries = Boundaries.of(policies, subjects)
-    return ProofPlan(
-        subjects,
-        actions_of(policies),
-        live,
-        generated_of(live, boundaries, limit=budget),
-        budget=budget,
+    actions = actions_of(policies)
+    if alone:
+        return ProofPlan(subjects, actions, live, budget=budget)
+    called = Specimens(policies, subjects, actions, compartments=needed)
+    seeds, specimens = called.seeds(budget // SEEDED), called.labels(budget // SPECIMENS)
+    near = generated_of(
+        live or specimens[:_ORIGINS], Boundaries.of(policies, subjects), limit=budget
     )
+    generated = {key(one): one for one in (*near, *specimens, *(one.label for one in seeds))}
+    known = {key(one) for one in live}
+    beside = [label for digest, label in generated.items() if digest not in known]
+    return ProofPlan(subjects, actions, live, beside, seeds=seeds, budget=budget)
 
 
 def actions_of(policies: Iterable[Policy]) -> tuple[str, ...]:
@@ -237,22 +263,19 @@ def _blocks(
     live: Iterable[Label],
     generated: Iterable[Label],
 ) -> tuple[_Block, ...]:
-    roles: dict[str, list[Role]] = defaultdict(list)
+    asking: dict[str, list[Subject]] = defaultdict(list)
     for subject in subjects:
-        roles[subject.tenant] += [Role(subject, action) for action in actions]
+        asking[subject.tenant].append(subject)
     mine, near = _by_tenant(live), _by_tenant(generated)
-    return tuple(
-        _Block(
-            tuple(roles[tenant]),
-            (
-                *mine.get(tenant, ()),
-                *near.get(tenant, ()),
-                *(labels[0] for other, labels in sorted(mine.items()) if other != tenant),
-            ),
-            len(mine.get(tenant, ())),
-        )
-        for tenant in sorted(roles)
-    )
+    one_each = {tenant: labels[0] for tenant, labels in (*near.items(), *mine.items())}
+    blocks: list[_Block] = []
+    for tenant in sorted(asking):
+        live_ones = mine.get(tenant, ())
+        others = [label for other, label in sorted(one_each.items()) if other != tenant]
+        labels = (*live_ones, *near.get(tenant, ()), *others)
+        made = _Block(tuple(asking[tenant]), actions, labels, len(live_ones), len(others))
+        blocks.append(made)
+    return tuple(blocks)
 
 
 def _by_tenant(labels: Iterable[Label]) -> dict[str, list[Label]]:
@@ -265,11 +288,3 @@ def _by_tenant(labels: Iterable[Label]) -> dict[str, list[Label]]:
 def _located(ends: Sequence[int], index: int) -> tuple[int, int]:
     block = bisect_right(ends, index)
     return block, index - (ends[block - 1] if block else 0)
-
-
-def _coprime(every: int) -> int:
-    """Return a step that visits each of `every` places once and spreads the first of them."""
-    step = max(1, round(every * _GOLDEN))
-    while gcd(step, every) > 1:
-        step += 1
-    return step

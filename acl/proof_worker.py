@@ -21,10 +21,12 @@ from typing import Final
 
 from acl.admission import read_csv
 from acl.decide import decide
+from acl.label_plan import LabelPlan, Surroundings
 from acl.labels import Label, LabelSchema
+from acl.mentions import mentions_of
 from acl.policy import Policy, load
-from acl.proof import Batch, Decider, Proof, ProofReport
-from acl.proof_plan import BUDGET, plan_for
+from acl.proof import Batch, Decider, Pairs, Proof, ProofReport
+from acl.proof_plan import BUDGET, ProofPlan, plan_for
 
 _PACKED: Final = 500
 
@@ -57,6 +59,9 @@ class ProofJob:
         current: the policy in effect; its roles are compared too.
         compartments: those that subjects have beyond those of the labels.
         budget: how many pairs the gate may hold.
+        alone: whether the gate is for the labels alone, without neighbours and specimens.
+        each: what surrounds the labels of each tenant, to compare label by label; or nothing, for
+            the gate.
         decider: what is compared with Casbin; named so that a proof can be seen to fail.
     """
 
@@ -67,6 +72,8 @@ class ProofJob:
     current: PolicyText | None = None
     compartments: frozenset[str] = frozenset()
     budget: int = BUDGET
+    alone: bool = False
+    each: tuple[tuple[str, Surroundings], ...] = ()
     decider: Decider = decide
 
     def proof(self) -> Proof:
@@ -79,8 +86,16 @@ class ProofJob:
         proposed = self.proposed.load(schema)
         policies = [self.current.load(schema), proposed] if self.current else [proposed]
         live = [label for part in self.labels for label in _unpacked(part, schema)]
-        plan = plan_for(policies, live, budget=self.budget, compartments=self.compartments)
-        return Proof(proposed, plan, self.at, decider=self.decider)
+        plan: Pairs = (
+            LabelPlan(policies, live, dict(self.each)) if self.each else self._gate(policies, live)
+        )
+        named = frozenset[str]().union(*(mentions_of(one).everyone for one in policies))
+        return Proof(proposed, plan, self.at, decider=self.decider, named=named)
+
+    def _gate(self, policies: Sequence[Policy], live: Sequence[Label]) -> ProofPlan:
+        return plan_for(
+            policies, live, budget=self.budget, compartments=self.compartments, alone=self.alone
+        )
 
 
 def packed(labels: Sequence[Label]) -> Iterator[bytes]:
@@ -116,9 +131,9 @@ def _leave_after(parent_ends: Callable[[], None], leave: Callable[[int], object]
     leave(0)
 
 
-def begun(start: int) -> ProofReport:
-    """Lay out the plan, and return the report of a part that begins at `start`."""
-    return _proof().begun(start)
+def begun() -> ProofReport:
+    """Lay out the plan, and return the report of a proof that begins."""
+    return _proof().begun(0)
 
 
 def compared(start: int, stop: int) -> Batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import structlog
 
@@ -23,22 +24,22 @@ async def live_labels(records: Records, schema: LabelSchema) -> tuple[Label, ...
         RecordsError: the records cannot be asked.
     """
     found = await records.catalog.distinct_labels()
-    labels, unreadable = await asyncio.to_thread(_parsed, found, schema)
+    read, unreadable = await asyncio.to_thread(legible, found, schema)
     if unreadable:
         documents = await records.catalog.carrying(unreadable)
         _LOG.error("labels_unreadable", labels=len(unreadable), documents=documents)
-    return labels
+    return tuple(label for _, label in read)
 
 
-def _parsed(
-    found: tuple[DistinctLabel, ...], schema: LabelSchema
-) -> tuple[tuple[Label, ...], list[str]]:
-    """Return the labels, and the digests of those that cannot be read."""
-    labels: list[Label] = []
+def legible(
+    found: Iterable[DistinctLabel], schema: LabelSchema
+) -> tuple[list[tuple[DistinctLabel, Label]], list[str]]:
+    """Return what can be read with its label, and the digests of what cannot."""
+    read: list[tuple[DistinctLabel, Label]] = []
     unreadable: list[str] = []
     for one in found:
         try:
-            labels.append(schema.parse(one.label_json))
+            read.append((one, schema.parse(one.label_json)))
         except LabelError:
             unreadable.append(one.digest)
-    return tuple(labels), unreadable
+    return read, unreadable

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,7 +29,6 @@ from acl.errors import AclError, PolicyError
 from acl.labels import Label
 from acl.policy import Policy
 from acl.profiles import profiles
-from acl.proof import ProofReport
 from acl.proof_plan import BUDGET, clearances_of, compartments_of, tenants_of
 from acl.proof_worker import PolicyText, ProofJob
 from acl.records import (
@@ -46,7 +45,9 @@ from acl.subject import Subject
 from retrieval.authority import Asker, Authority
 from retrieval.decisions import Decisions
 from retrieval.four_eyes import parties_of, share_nobody
+from retrieval.gate import Gate, Passage
 from retrieval.live_labels import live_labels
+from retrieval.long_work import in_turn
 from retrieval.policy_edits import (
     Activated,
     Edit,
@@ -56,7 +57,7 @@ from retrieval.policy_edits import (
 )
 from retrieval.policy_source import PolicySource, bounded_source, source_of
 from retrieval.policy_views import ACTIVATING, EDITING, PolicyViews
-from retrieval.prover import OnProgress, job_for, noted, prove
+from retrieval.prover import OnProgress, job_for
 from retrieval.revision_scope import foreign_lines_changed
 from retrieval.rule_changes import UnchangedError
 from retrieval.standing import Standing
@@ -64,7 +65,7 @@ from retrieval.standing import Standing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trial:
-    """A revision that passed the gate of its proof.
+    """A revision that is to take effect.
 
     Attributes:
         expected: the revision that it replaces.
@@ -75,7 +76,6 @@ class _Trial:
     number: int
     expected: int
     source: PolicySource
-    report: ProofReport
     before: Authority
     began: float
 
@@ -110,6 +110,7 @@ class PolicyDesk(PolicyViews):
         self._four_eyes = four_eyes
         self._budget = budget
         self._clock = clock
+        self._gate = Gate(records)
 
     async def propose(
         self, asker: Asker, edit: Edit, *, expected: int, reason: str, now: datetime
@@ -147,6 +148,7 @@ class PolicyDesk(PolicyViews):
             RefutedError: the compiled filter and the policy differ.
             RefutedRevisionError: they did when it was proved before.
             UnsettledError: rights changed again and again meanwhile.
+            LabelsKeepChangingError: documents with other labels kept coming meanwhile.
             ProofError: the proof could not be carried out.
         """
         began, authority = self._clock(), await self.authority(asker, now)
@@ -159,16 +161,16 @@ class PolicyDesk(PolicyViews):
         source = await asyncio.to_thread(source_of, texts, authority.snapshot.schema)
         await self._judged(authority, source, propose=False)
         trial = _Trial(
-            number=number,
-            expected=expected,
-            source=source,
-            report=await self._proved(authority, number, on_progress),
-            before=authority,
-            began=began,
+            number=number, expected=expected, source=source, before=authority, began=began
         )
-        revision = await self._standing.settled(partial(self._take_effect, asker, trial))
+
+        async def activate(passage: Passage) -> Activated:
+            attempt = partial(self._take_effect, asker, trial, passage)
+            return Activated(revision=await self._standing.settled(attempt), proof=passage.report)
+
+        activated = await self._through_gate(trial, activate, on_progress)
         await self._standing.current()
-        return Activated(revision=revision, proof=trial.report)
+        return activated
 
     async def roll_back(
         self, asker: Asker, to: int, *, expected: int, reason: str, now: datetime
@@ -212,11 +214,11 @@ class PolicyDesk(PolicyViews):
             UnknownRevisionError: there is none of this number.
         """
         await self._records.policies.revision(number)
-        begun = Proof(state=ProofState.SAMPLED, pairs=0, done=0, mismatch="", updated_at=now)
+        begun = Proof(state=ProofState.SAMPLED, labels=0, done=0, updated_at=now)
         return await self._records.policies.proof(number) or begun
 
     async def job(self, number: int, now: datetime) -> ProofJob:
-        """Return what is to be proved of a revision, on the labels of record.
+        """Return what is to be proved of a revision; on which labels is for others to say.
 
         Raises:
             UnknownRevisionError: there is none of this number.
@@ -227,7 +229,7 @@ class PolicyDesk(PolicyViews):
         return await job_for(
             PolicyText(texts.model, texts.rules),
             self._schema_text,
-            await self._live_labels(),
+            (),
             at=now,
             current=PolicyText(before.model, before.rules) if before else None,
             budget=self._budget,
@@ -262,7 +264,25 @@ class PolicyDesk(PolicyViews):
         )
         return await self._records.policies.propose(new, event, under=authority.heads)
 
-    async def _take_effect(self, asker: Asker, trial: _Trial) -> PolicyRevision:
+    async def _through_gate(
+        self,
+        trial: _Trial,
+        activate: Callable[[Passage], Awaitable[Activated]],
+        on_progress: OnProgress | None,
+    ) -> Activated:
+        authority = trial.before
+        job = await self.job(trial.number, authority.now)
+        try:
+            return await self._gate.through(
+                job, trial.number, activate, expected=trial.expected, on_progress=on_progress
+            )
+        except RefutedError as error:
+            everywhere = authority.holds(Action.POLICY_ADMINISTER)
+            shown = error.for_tenant(None if everywhere else authority.tenant)
+            await self._refused(authority, shown)
+            raise shown from error
+
+    async def _take_effect(self, asker: Asker, trial: _Trial, passage: Passage) -> PolicyRevision:
         """Let what was proved take effect under the rights of this moment (law 6)."""
         later = trial.before.now + timedelta(seconds=self._clock() - trial.began)
         authority = await self.authority(asker, later)
@@ -274,14 +294,14 @@ class PolicyDesk(PolicyViews):
             AuditKind.POLICY_ACTIVATED,
             Action.POLICY_ACTIVATE,
             tenant=authority.tenant or "",
-            detail={"proof": str(trial.report.plan)},
+            detail={"proof": str(passage.report.plan)},
         )
         return await self._records.policies.activate(
             trial.number,
             expected=trial.expected,
             event=event,
-            proof=noted(trial.report, later),
             under=authority.heads,
+            covered=passage.covered,
         )
 
     async def _read(self, edit: Edit, base: RevisionTexts, authority: Authority) -> PolicySource:
@@ -320,9 +340,7 @@ class PolicyDesk(PolicyViews):
         current, subject = authority.snapshot.policy, authority.pinned.subject
         roles = self._roles((current, proposed), await self._live_labels(), subject)
         judge = may_propose if propose else may_activate
-        found = await asyncio.to_thread(
-            judge, current, proposed, subject, profiles=roles, at=authority.now
-        )
+        found = await in_turn(judge, current, proposed, subject, profiles=roles, at=authority.now)
         if found:
             raise OverreachError(found)
 
@@ -336,20 +354,6 @@ class PolicyDesk(PolicyViews):
             clearances=clearances_of(schema, labels),
             compartments=compartments_of(labels) | editor.compartments,
         )
-
-    async def _proved(
-        self, authority: Authority, number: int, on_progress: OnProgress | None
-    ) -> ProofReport:
-        job = await self.job(number, authority.now)
-        report = await prove(job, on_progress=on_progress)
-        if report.wrong or not report.holds:
-            if report.wrong:
-                await self._records.policies.note_proof(number, noted(report, authority.now))
-            everything = authority.holds(Action.POLICY_ADMINISTER)
-            error = RefutedError(report, tenant=None if everything else authority.tenant)
-            await self._refused(authority, error)
-            raise error
-        return report
 
     async def _live_labels(self) -> tuple[Label, ...]:
         return await live_labels(self._records, self._standing.snapshots.pin().schema)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from acl.delegation import Overreach, Verdict
 from acl.errors import AclError
 from acl.proof import ProofReport
-from acl.records import PolicyRevision, RevisionTexts
+from acl.records import Mismatch, PolicyRevision, RevisionTexts
 from retrieval.rule_changes import changed
+
+ELSEWHERE: Final = "a counter-example that concerns another tenant"
+_SHOWN: Final = 3
 
 
 class OverreachError(AclError):
@@ -28,14 +33,36 @@ class RefutedError(AclError):
     """The compiled filter and the policy differ, so the revision does not take effect.
 
     Attributes:
-        shown: counter-examples, of one tenant if one is given: each holds a label.
+        report: what was found.
+        shown: counter-examples in words: of one tenant if one is given, and of others only that
+            there is one.
     """
 
     def __init__(self, report: ProofReport, *, tenant: str | None = None) -> None:
-        found = [str(one) for one in report.counterexamples if tenant in {None, one.profile.tenant}]
-        super().__init__(f"the proof failed on {report.wrong} pair(s): {'; '.join(found[:1])}")
+        found = [Mismatch(one.tenant, str(one)) for one in report.counterexamples]
         self.report = report
-        self.shown = tuple(found[:3])
+        self.shown = visible(found, tenant, limit=_SHOWN)
+        super().__init__(f"the proof failed on {report.wrong} pair(s): {'; '.join(self.shown[:1])}")
+
+    def for_tenant(self, tenant: str | None) -> RefutedError:
+        """Return the error as people of a tenant may see it; without one, as it is."""
+        return RefutedError(self.report, tenant=tenant)
+
+
+def visible(
+    found: Iterable[Mismatch], tenant: str | None, *, limit: int | None = None
+) -> tuple[str, ...]:
+    """Return counter-examples as people of a tenant may see them; without one, all.
+
+    Args:
+        found: the counter-examples.
+        tenant: whose people look at them.
+        limit: how many are told at most; beside them it is said that there are others'.
+    """
+    every = tuple(found)
+    mine = tuple(one.text for one in every if tenant in {None, one.tenant})
+    others = () if len(mine) == len(every) else (ELSEWHERE,)
+    return (*mine[:limit], *others)
 
 
 class FourEyesError(AclError):

@@ -24,7 +24,6 @@ from acl.records import (
     AlteredRevisionError,
     AuditKind,
     PolicyRevision,
-    Proof,
     Records,
     RevisionTexts,
     UnknownRevisionError,
@@ -136,20 +135,6 @@ class PolicyViews:
         """
         before, after = await self.texts(asker, old, now), await self.texts(asker, new, now)
         return await asyncio.to_thread(difference, before, after)
-
-    async def proof_of(self, asker: Asker, number: int, now: datetime) -> Proof | None:
-        """Return how far the proof of a revision has come, if it was begun (law 1).
-
-        Raises:
-            ForbiddenError: the asker may not see policies.
-            UnknownRevisionError: there is none of this number.
-        """
-        authority = await self.seeing(asker, now)
-        await self._records.policies.revision(number)
-        found = await self._records.policies.proof(number)
-        if found is None or authority.holds(Action.POLICY_ADMINISTER):
-            return found
-        return replace(found, mismatch="")
 
     async def preview(
         self, asker: Asker, wanted: int | Edit, back: LookBack, now: datetime

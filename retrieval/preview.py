@@ -1,4 +1,4 @@
-"""The preview beside the service: what a proposed policy would change, computed in a thread.
+"""The preview beside the service: what a proposed policy would change, one at a time in a thread.
 
 The laws of this file:
 
@@ -9,7 +9,6 @@ The laws of this file:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +26,7 @@ from acl.profiles import profiles
 from acl.proof_plan import clearances_of, compartments_of, tenants_of
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Outcome, Records
 from acl.subject import Subject
+from retrieval.long_work import in_turn
 from retrieval.releases import subject_of
 
 _PAGE: Final = 1000
@@ -43,6 +43,7 @@ class PolicyPreview:
         people: for the subjects that were given, likewise.
         releases: for what was released before.
         rights: which of those who stand for roles gain or lose another action, on some label.
+        cut: what was too much to be looked at, a sentence for each.
     """
 
     documents: int
@@ -50,6 +51,7 @@ class PolicyPreview:
     people: tuple[Preview, ...]
     releases: ReleaseReview
     rights: tuple[Shift, ...] = ()
+    cut: tuple[str, ...] = ()
 
 
 async def corpus_of(
@@ -65,9 +67,9 @@ async def corpus_of(
     for tenant in tenants:
         page = await records.catalog.list_documents(tenant, limit=_PAGE)
         while page:
-            documents += await asyncio.to_thread(_labelled, page, schema, at)
+            documents += await in_turn(_labelled, page, schema, at)
             page = await records.catalog.list_documents(tenant, after=page[-1].uri, limit=_PAGE)
-    return await asyncio.to_thread(Corpus, documents, schema)
+    return await in_turn(Corpus, documents, schema)
 
 
 def past_releases(events: Iterable[AuditEvent]) -> Iterator[PastRelease]:
@@ -132,7 +134,7 @@ async def preview_policy(  # noqa: PLR0913 - two policies, who, on which documen
             rights=other_rights(old, new, roles, at=at),
         )
 
-    return await asyncio.to_thread(work)
+    return await in_turn(work)
 
 
 def _labelled(

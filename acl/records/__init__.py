@@ -26,6 +26,7 @@ from acl.records.errors import (
     StaleVersionError,
     UnknownDocumentError,
     UnknownRevisionError,
+    UnprovedLabelsError,
     UnstorableError,
 )
 from acl.records.heads import Heads
@@ -43,6 +44,7 @@ from acl.records.label_types import (
     Proposal,
 )
 from acl.records.policy_types import (
+    Mismatch,
     NewRevision,
     PolicyRevision,
     Proof,
@@ -50,6 +52,7 @@ from acl.records.policy_types import (
     RevisionTexts,
     Suspension,
 )
+from acl.records.proofs import ComparedLabel
 from acl.records.shares import READERS, Share
 from acl.records.system import Records
 from acl.records.types import (
@@ -77,6 +80,7 @@ __all__ = [
     "AuditUnavailableError",
     "ChangeKind",
     "CollectionState",
+    "ComparedLabel",
     "DistinctLabel",
     "DocumentRecord",
     "DocumentVersion",
@@ -91,6 +95,7 @@ __all__ = [
     "LabelChange",
     "LabelEdit",
     "LabelState",
+    "Mismatch",
     "MovedOnError",
     "NewChunk",
     "NewJob",
@@ -118,5 +123,6 @@ __all__ = [
     "Suspension",
     "UnknownDocumentError",
     "UnknownRevisionError",
+    "UnprovedLabelsError",
     "UnstorableError",
 ]

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import JSON, Connection, Select, cast, insert, select, type_coerce, update
 
 from acl.records.audit_types import (
     AuditEntry,
@@ -155,16 +155,32 @@ class AuditLog:
         return await self._database.read(_records, statement)
 
     async def since(
-        self, moment: datetime, *, kinds: Collection[AuditKind], after: int = 0, limit: int = 1000
+        self,
+        moment: datetime,
+        *,
+        kinds: Collection[AuditKind],
+        tenants: Collection[str],
+        before: int | None = None,
+        limit: int = 1000,
     ) -> tuple[AuditRecord, ...]:
-        """Return events of these kinds from `moment` on, in order, beginning behind `after`."""
+        """Return the last events of these kinds and tenants from `moment` on, the latest first.
+
+        Args:
+            moment: the earliest time.
+            kinds: which kinds.
+            tenants: whose events.
+            before: the number before which to go on, or `None` for the end of the chain.
+            limit: how many at most.
+        """
         statement = (
-            _LINKS.where(audit_events.c.time >= to_microseconds(moment))
+            COLUMNS.where(audit_events.c.time >= to_microseconds(moment))
             .where(audit_events.c.kind.in_([one.value for one in kinds]))
-            .where(audit_events.c.seq > after)
+            .order_by(audit_events.c.seq.desc())
             .limit(limit)
         )
-        return await self._database.read(_records, statement)
+        if before is not None:
+            statement = statement.where(audit_events.c.seq < before)
+        return await self._database.read(_records_of, statement, list(tenants))
 
     async def verify(self, expected_head: AuditHead | None = None) -> AuditReport:
         """Walk the whole chain and report the first number that cannot be vouched for.
@@ -253,6 +269,14 @@ def _walk(connection: Connection, verifier: AuditVerifier) -> None:
 
 def _records(connection: Connection, statement: Select[Any]) -> tuple[AuditRecord, ...]:
     return tuple(map(record_of, connection.execute(statement)))
+
+
+def _records_of(
+    connection: Connection, statement: Select[Any], tenants: list[str]
+) -> tuple[AuditRecord, ...]:
+    body = audit_events.c.body
+    read = cast(body, JSON) if connection.dialect.name == "postgresql" else type_coerce(body, JSON)
+    return _records(connection, statement.where(read["tenant"].as_string().in_(tenants)))
 
 
 def record_of(row: Sequence[Any]) -> AuditRecord:

@@ -117,6 +117,18 @@ class StalePolicyError(RecordsError):
         self.actual = actual
 
 
+class UnprovedLabelsError(RecordsError):
+    """Live documents carry labels on which the revision was not proved.
+
+    Attributes:
+        digests: of those labels.
+    """
+
+    def __init__(self, digests: tuple[str, ...]) -> None:
+        super().__init__(f"the revision was not proved on {len(digests)} live label(s)")
+        self.digests = digests
+
+
 class MovedOnError(RecordsError):
     """Policy or memberships changed while a request was answered; nothing of it was released."""
 

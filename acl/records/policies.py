@@ -8,17 +8,17 @@ The laws of this file:
    is. So activations go up in number, and of two proposals made side by side one takes effect.
 3. What happens is on the audit record in the transaction in which it happens.
 4. Whoever is suspended is denied, under whatever revision, until that is taken back by a person.
-5. What a proof found does not get lost: a revision that was refuted stays so and takes no effect,
-   and of one that was proved nothing less is noted.
+5. A revision that a proof refuted takes no effect.
 6. An activation rests on rights that still stand in its own transaction.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from acl.records.audit import AuditLog
 from acl.records.audit_types import AuditEvent
@@ -29,6 +29,7 @@ from acl.records.errors import (
     RefutedRevisionError,
     StalePolicyError,
     UnknownRevisionError,
+    UnprovedLabelsError,
 )
 from acl.records.heads import Head, Heads, bump, lock_heads, put_in_effect, read_heads
 from acl.records.policy_types import (
@@ -40,8 +41,9 @@ from acl.records.policy_types import (
     Suspension,
     digest_of,
 )
+from acl.records.proofs import note_proof, proof_of, unproved
 from acl.records.schema import heads
-from acl.records.schema_policy import policy_proofs, policy_revisions, suspended_roles
+from acl.records.schema_policy import policy_revisions, suspended_roles
 from acl.records.storable import checked_time, names_from_json, names_to_json
 from acl.records.upsert import upsert
 
@@ -84,8 +86,8 @@ class Policies:
         *,
         expected: int,
         event: AuditEvent,
-        proof: Proof | None = None,
         under: Heads | None = None,
+        covered: Collection[str] | None = None,
     ) -> PolicyRevision:
         """Let a revision take effect.
 
@@ -93,18 +95,19 @@ class Policies:
             revision: which.
             expected: the revision in effect, as the caller knows it.
             event: recorded with the number and digest of the revision.
-            proof: what was compared before, kept with the activation.
             under: the rights under which it was decided; they must still stand.
+            covered: digests of the labels that it was proved on; without it none is asked for.
 
         Raises:
             UnknownRevisionError: there is none of this number whose text was kept.
             AlteredRevisionError: its texts are not those that were recorded.
+            UnprovedLabelsError: a document carries another label than those.
             StalePolicyError: not `expected` is in effect, or the revision is based on another.
             RefutedRevisionError: a proof of it found a difference.
             MovedOnError: the rights do not stand any more.
         """
         return await self._database.write(
-            self._activate, revision, expected, event, proof=proof, under=under
+            self._activate, revision, expected, event, under=under, covered=covered
         )
 
     async def current(self) -> PolicyRevision | None:
@@ -137,16 +140,19 @@ class Policies:
         return await self._database.read(_latest, limit)
 
     async def note_proof(self, revision: int, proof: Proof) -> None:
-        """Keep how far the proof of a revision has come, unless more is known already (law 5)."""
-        await self._database.write(_note_proof, revision, proof)
+        """Keep how far the proof of a revision has come; a difference that was found stays."""
+        await self._database.write(note_proof, revision, proof)
 
     async def proof(self, revision: int) -> Proof | None:
         """Return how far the proof of a revision has come, if it was begun."""
-        return await self._database.read(_proof, revision)
+        return await self._database.read(proof_of, revision)
 
-    async def suspend(self, suspension: Suspension, event: AuditEvent) -> None:
-        """Deny a role everything from now on; the first reason stays."""
-        await self._database.write(self._suspend, suspension, event)
+    async def suspend(self, suspension: Suspension, event: AuditEvent) -> bool:
+        """Deny a role everything from now on; return whether that is new. The first reason stays.
+
+        Only the revision in effect suspends: what another would decide, nobody is given.
+        """
+        return await self._database.write(self._suspend, suspension, event)
 
     async def reinstate(self, tenant: str, principal: str, event: AuditEvent) -> bool:
         """Take a suspension back; return whether there was one."""
@@ -191,27 +197,28 @@ class Policies:
         expected: int,
         event: AuditEvent,
         *,
-        proof: Proof | None,
         under: Heads | None,
+        covered: Collection[str] | None,
     ) -> PolicyRevision:
         in_effect = lock_heads(connection)
         texts, found = _texts(connection, number), _revision(connection, number)
         if in_effect != expected or found.base != in_effect or found.activated_at is not None:
             raise StalePolicyError(expected=expected, actual=in_effect)
         _require_standing(connection, under)
-        known = _proof(connection, number)
+        known = proof_of(connection, number)
         if known is not None and known.state is ProofState.REFUTED:
             raise RefutedRevisionError(number)
-        if proof is not None:
-            _note_proof(connection, number, proof)
+        if covered is not None and (missing := unproved(connection, covered)):
+            raise UnprovedLabelsError(missing)
         mine = update(policy_revisions).where(_TABLE.revision == number)
         connection.execute(mine.values(activated_at=event.time, activated_by=event.subject))
         put_in_effect(connection, number)
         self._record(connection, event, number, found.digest, texts)
         return _revision(connection, number)
 
-    def _suspend(self, connection: Connection, new: Suspension, event: AuditEvent) -> None:
-        lock_heads(connection)
+    def _suspend(self, connection: Connection, new: Suspension, event: AuditEvent) -> bool:
+        if lock_heads(connection) != new.revision:
+            return False
         statement = upsert(connection, suspended_roles).values(
             tenant=new.tenant,
             principal=new.principal,
@@ -219,9 +226,11 @@ class Policies:
             reason=new.reason,
             since=checked_time("since", new.since),
         )
-        connection.execute(statement.on_conflict_do_nothing())
-        bump(connection, Head.SUSPENSION)
-        self._audit.append_within(connection, event)
+        added = connection.execute(statement.on_conflict_do_nothing()).rowcount > 0
+        if added:
+            bump(connection, Head.SUSPENSION)
+            self._audit.append_within(connection, event)
+        return added
 
     def _reinstate(
         self, connection: Connection, tenant: str, principal: str, event: AuditEvent
@@ -291,43 +300,6 @@ def _revisions(connection: Connection, after: int, limit: int) -> tuple[PolicyRe
 def _latest(connection: Connection, limit: int) -> tuple[PolicyRevision, ...]:
     statement = select(*_ABOUT).order_by(_TABLE.revision.desc()).limit(limit)
     return tuple(map(_revision_of, connection.execute(statement).mappings()))
-
-
-def _note_proof(connection: Connection, revision: int, proof: Proof) -> None:
-    columns = {
-        "state": proof.state.value,
-        "pairs": proof.pairs,
-        "done": proof.done,
-        "mismatch": proof.mismatch,
-        "updated_at": checked_time("updated_at", proof.updated_at),
-    }
-    statement = upsert(connection, policy_proofs).values(revision=revision, **columns)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["revision"], set_=columns, where=_less_known(proof.state)
-        )
-    )
-
-
-def _less_known(state: ProofState) -> ColumnElement[bool]:
-    """Return where what is on record may give way to `state` (law 5)."""
-    kept = {
-        ProofState.REFUTED: (),
-        ProofState.PROVED: (ProofState.REFUTED,),
-    }.get(state, (ProofState.REFUTED, ProofState.PROVED))
-    return policy_proofs.c.state.not_in([one.value for one in kept])
-
-
-def _proof(connection: Connection, revision: int) -> Proof | None:
-    table = policy_proofs.c
-    statement = select(table.state, table.pairs, table.done, table.mismatch, table.updated_at)
-    row = connection.execute(statement.where(table.revision == revision)).one_or_none()
-    if row is None:
-        return None
-    state, pairs, done, mismatch, updated_at = row
-    return Proof(
-        state=ProofState(state), pairs=pairs, done=done, mismatch=mismatch, updated_at=updated_at
-    )
 
 
 def _suspended(connection: Connection) -> tuple[Suspension, ...]:

@@ -90,8 +90,10 @@ class PolicyRevision:
 class ProofState(StrEnum):
     """How far the proof of a revision has come.
 
-    `sampled`: a stated sample was compared, the rest was not begun. `running`: the rest is being
-    compared. `proved`: every pair was. `refuted`: a pair differs. `stopped`: given up unfinished.
+    `sampled`: the gate was passed, label by label nothing was begun. `running`: some labels are
+    still to be compared. `proved`: every live label was, with its neighbours, for every role; until
+    another comes. `refuted`: a pair differs, and nothing changes that. `stopped`: another revision
+    took effect first.
     """
 
     SAMPLED = "sampled"
@@ -101,21 +103,34 @@ class ProofState(StrEnum):
     STOPPED = "stopped"
 
 
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A counter-example in words.
+
+    Attributes:
+        tenant: of the role and of the label; `""` if they are of two.
+        text: who, what, about which label.
+    """
+
+    tenant: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """The proof of a revision.
 
     Attributes:
-        pairs: of role and label, all that there are.
-        done: how many were compared.
-        mismatch: the counter-example in words, or `""`.
+        labels: distinct labels of live documents.
+        done: how many of them were compared.
+        mismatches: some counter-examples.
     """
 
     state: ProofState
-    pairs: int
+    labels: int
     done: int
-    mismatch: str
     updated_at: datetime
+    mismatches: tuple[Mismatch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,14 +41,30 @@ policy_proofs: Final = Table(
         autoincrement=False,
     ),
     Column("state", Text, nullable=False),
-    Column("pairs", Whole, nullable=False),
+    Column("labels", Whole, nullable=False),
     Column("done", Whole, nullable=False),
     Column("mismatch", Text, nullable=False),
     Column("updated_at", Moment, nullable=False),
     CheckConstraint(
         "state IN ('sampled', 'running', 'proved', 'refuted', 'stopped')", name="state"
     ),
-    CheckConstraint("done >= 0 AND done <= pairs", name="progress"),
+    CheckConstraint("done >= 0 AND done <= labels", name="progress"),
+    sqlite_strict=True,
+)
+
+# A live label that was compared, with all its neighbours, for every role.
+proof_labels: Final = Table(
+    "proof_labels",
+    metadata,
+    Column(
+        "revision",
+        Whole,
+        ForeignKey("policy_revisions.revision"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("profiles_digest", Text, primary_key=True),
+    Column("label_digest", Text, primary_key=True),
     sqlite_strict=True,
 )
 

@@ -25,6 +25,7 @@ from acl.records.migrate import migrate
 from acl.records.policies import Policies
 from acl.records.postgresql import PostgresDatabase
 from acl.records.projection import Projection
+from acl.records.proofs import Proofs
 from acl.records.quarantine import Quarantine
 from acl.records.requests import Requests
 from acl.records.sqlite import SqliteDatabase
@@ -40,6 +41,7 @@ class Records:
         projection: what is still to be done in the engine.
         quarantine: what is kept out.
         policies: which policy took effect when.
+        proofs: on which labels it was proved.
         audit: the chain of events.
         readers: who got passages of each document.
         collection: what the collection was made with.
@@ -57,6 +59,7 @@ class Records:
     projection: Projection
     quarantine: Quarantine
     policies: Policies
+    proofs: Proofs
     audit: AuditLog
     readers: AuditReaders
     collection: Collection
@@ -95,6 +98,7 @@ class Records:
             projection=Projection(database),
             quarantine=Quarantine(database, audit),
             policies=Policies(database, audit),
+            proofs=Proofs(database),
             audit=audit,
             readers=AuditReaders(database),
             collection=Collection(database),

@@ -15,7 +15,7 @@ from acl.errors import PolicyError, SchemaError
 from acl.other_rights import Shift
 from acl.preview import Change, Preview, Tally
 from acl.proof import Progress
-from acl.records import PolicyRevision, ProofState, StalePolicyError
+from acl.records import PolicyRevision, Proof, ProofState, StalePolicyError
 from acl.subject import Subject
 from retrieval.authority import OPERATOR, Asker
 from retrieval.outlook import LookBack
@@ -84,7 +84,7 @@ async def log(settings: Settings, asker: str | None, limit: int) -> int:
         proof = await parts.records.policies.proof(current)
     out.print(table("", ("revision", "state", "author", "when", "reason"), rows))
     if proof is not None:
-        out.print(safe(f"proof of {current}: {proof.state} ({proof.done} of {proof.pairs} pairs)"))
+        out.print(safe(f"proof of {current}: {proof.state} ({_compared(proof)})"))
     if suspended:
         out.print(
             safe(
@@ -174,14 +174,12 @@ async def prove(settings: Settings, number: int | None) -> int:
     """Carry a proof on to its end."""
     async with _desk(settings, None) as (parts, _):
         wanted = number or parts.snapshots.pin().revision
-        before = await parts.desk.proof(wanted, _now())
-        watch = ProofWatch(parts.records, parts.desk, clock=_now)
-        found = await watch.prove(wanted, before)
+        found = await ProofWatch(parts.records, parts.desk, clock=_now, rest=0).prove(wanted)
     good = found.state is ProofState.PROVED
     style = "green" if good else "bold red"
-    out.print(safe(f"{found.state}: {found.done} of {found.pairs} comparisons", style))
-    if found.mismatch:
-        out.print(safe(found.mismatch))
+    out.print(safe(f"{found.state}: {_compared(found)}", style))
+    for one in found.mismatches:
+        out.print(safe(one.text))
     return 0 if good else 1
 
 
@@ -222,10 +220,9 @@ async def _activate(parts: Parts, who: Asker, number: int) -> int:
             reason = f"revision {base} took effect meanwhile, and this one was made on another"
             err.print(safe(f"not activated: {reason}; propose it again", "bold red"))
             return 1
-    out.print(safe(f"proved on {found.proof.plan}: no difference", "green"))
+    out.print(safe(f"no difference: {found.proof.plan}", "green"))
     out.print(safe(f"revision {number} is in effect; the next request obeys it", "bold green"))
-    if not found.proof.plan.everything:
-        out.print("The rest is compared by the running service, or now: `strongroom policy prove`.")
+    out.print("The running service goes on label by label, or now: `strongroom policy prove`.")
     return 0
 
 
@@ -233,6 +230,10 @@ async def _activate(parts: Parts, who: Asker, number: int) -> int:
 async def _desk(settings: Settings, asker: str | None) -> AsyncIterator[tuple[Parts, Asker]]:
     async with open_parts(settings) as parts:
         yield parts, OPERATOR if asker is None else person_of(parts, asker).subject
+
+
+def _compared(proof: Proof) -> str:
+    return f"{proof.done} of {proof.labels} labels compared"
 
 
 def _now() -> datetime:
@@ -271,6 +272,8 @@ def _print_difference(found: Difference) -> None:
 
 def _print_preview(found: PolicyPreview, days: int) -> None:
     out.print(f"{found.documents} documents were looked at.")
+    for one in found.cut:
+        out.print(safe(one, "bold red"))
     _print_changes("People seen lately", found.people)
     _print_changes("Roles that the policy knows", found.roles)
     _print_rights(found.rights)

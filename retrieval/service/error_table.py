@@ -31,6 +31,7 @@ from retrieval.access_requests import UnknownRequestError
 from retrieval.authority import ForbiddenError
 from retrieval.directory import UnknownSubjectError
 from retrieval.documents import DocumentNotFoundError
+from retrieval.gate import LabelsKeepChangingError
 from retrieval.label_requests import LabelRequestError
 from retrieval.label_views import OtherOutcomeError, OwnProposalError
 from retrieval.policy_edits import FourEyesError, OverreachError, RefutedError
@@ -77,6 +78,7 @@ ERRORS: dict[type[Exception], ProblemType] = {
     # Its sentence names a field and never what stands there.
     UnstorableError: ProblemType.INVALID,
     ProofError: ProblemType.UNAVAILABLE,
+    LabelsKeepChangingError: ProblemType.UNAVAILABLE,
     UnsettledError: ProblemType.UNAVAILABLE,
     # The policy of record cannot be read: nothing may be answered under another one.
     PolicyUnreadableError: ProblemType.UNAVAILABLE,
@@ -126,7 +128,8 @@ def _faults(error: Exception) -> list[FieldFault]:
                 FieldFault(problems.pointer((one.attribute,)), one.reason) for one in error.faults
             ]
         case (
-            FourEyesError()
+            LabelsKeepChangingError()
+            | FourEyesError()
             | UnchangedError()
             | OwnProposalError()
             | OtherOutcomeError()

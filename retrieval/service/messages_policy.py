@@ -13,7 +13,7 @@ from acl.preview import Change, Preview, RefusedRelease, Tally
 from acl.proof import ProofReport
 from acl.records import PolicyRevision, Proof, RevisionTexts, Suspension
 from acl.subject import Subject
-from retrieval.policy_edits import Activated, Edit
+from retrieval.policy_edits import Activated, Edit, visible
 from retrieval.preview import PolicyPreview
 from retrieval.rule_changes import Difference
 from retrieval.service.messages import MAX_REVISION, Answered, Asked
@@ -145,17 +145,22 @@ class ProofProgress(Answered):
     """How far the proof of a revision has come."""
 
     state: str = Field(description="none, sampled, running, proved, refuted or stopped")
-    pairs: int
-    done: int
-    mismatch: str
+    labels: int = Field(description="Distinct labels of documents.")
+    done: int = Field(description="How many of them were compared, with all their neighbours.")
+    mismatches: list[str] = Field(
+        description="Counter-examples; of other tenants' only that there is one."
+    )
 
     @classmethod
-    def of(cls, found: Proof | None) -> ProofProgress:
-        """Return the progress as it is sent."""
+    def of(cls, found: Proof | None, tenant: str | None) -> ProofProgress:
+        """Return the progress as people of `tenant` may see it; without one, all of it."""
         if found is None:
-            return cls(state="none", pairs=0, done=0, mismatch="")
+            return cls(state="none", labels=0, done=0, mismatches=[])
         return cls(
-            state=found.state.value, pairs=found.pairs, done=found.done, mismatch=found.mismatch
+            state=found.state.value,
+            labels=found.labels,
+            done=found.done,
+            mismatches=list(visible(found.mismatches, tenant)),
         )
 
 
@@ -295,6 +300,7 @@ class PreviewAnswer(Answered):
     rights: list[OtherRight] = Field(description="Other actions that roles gain or lose.")
     releases: int = Field(description="Past releases that were looked at.")
     refused: list[Refused]
+    cut: list[str] = Field(description="What was too much to be looked at.")
     policy_revision: int
 
     @classmethod
@@ -307,6 +313,7 @@ class PreviewAnswer(Answered):
             rights=list(map(OtherRight.of, found.rights)),
             releases=found.releases.releases,
             refused=[Refused.of(one) for one in found.releases.refused],
+            cut=list(found.cut),
             policy_revision=revision,
         )
 

@@ -22,7 +22,6 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from acl.records import RecordsError
 from ingest.errors import ModelError
 from retrieval.proof_watch import ProofWatch
 from retrieval.service.app import create_app
@@ -102,7 +101,7 @@ async def serve_parts(parts: Parts, *, started: Callable[[str], None]) -> None:
         asyncio.create_task(mend(parts), name="mend"),
         asyncio.create_task(sweep(parts), name="sweep"),
         asyncio.create_task(keep_jobs_going(parts), name="keep jobs going"),
-        asyncio.create_task(_watch_proofs(parts), name="watch proofs"),
+        asyncio.create_task(_watch(parts).run(), name="watch proofs"),
     ]
     try:
         await make_server(parts, create_app(parts, tokens), started).serve()
@@ -130,14 +129,8 @@ def make_server(parts: Parts, app: FastAPI, started: Callable[[str], None]) -> S
     return Server(config, started)
 
 
-async def _watch_proofs(parts: Parts) -> None:
-    watch = ProofWatch(parts.records, parts.desk, clock=lambda: datetime.now(UTC))
-    while True:
-        try:
-            await watch.run()
-        except RecordsError as error:
-            log.warning("proofs_not_watched", error=type(error).__name__)
-            await asyncio.sleep(GRACE)
+def _watch(parts: Parts) -> ProofWatch:
+    return ProofWatch(parts.records, parts.desk, clock=lambda: datetime.now(UTC))
 
 
 async def _load(parts: Parts) -> None:

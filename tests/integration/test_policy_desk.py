@@ -80,7 +80,8 @@ async def test_a_change_is_proposed_proved_and_obeyed(light: World) -> None:
     assert 0 < activated.proof.allowed < activated.proof.stop
     proof = await light.records.policies.proof(found.revision)
     assert proof is not None
-    assert (proof.state, proof.done) == (ProofState.SAMPLED, 1500)
+    labels = len(await light.records.catalog.distinct_labels())
+    assert (proof.state, proof.labels, proof.done) == (ProofState.SAMPLED, labels, 0)
     assert THREAD not in await light.uris(EVE, "supplier")
     assert (await light.ask(EVE, "supplier")).policy_revision == found.revision
     back = await desk.roll_back(OPERATOR, base, expected=found.revision, reason="", now=NOW)

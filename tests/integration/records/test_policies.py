@@ -10,6 +10,7 @@ import pytest
 
 from acl.records import (
     AuditKind,
+    Mismatch,
     PolicyRevision,
     Proof,
     ProofState,
@@ -126,39 +127,68 @@ def test_an_empty_model_or_digest_is_no_proposal() -> None:
 async def test_the_progress_of_a_proof_is_kept(records: Records) -> None:
     await records.policies.propose(revision(), PROPOSED)
     assert await records.policies.proof(1) is None
-    running = Proof(state=ProofState.RUNNING, pairs=10, done=3, mismatch="", updated_at=NOW)
+    running = Proof(state=ProofState.RUNNING, labels=10, done=3, updated_at=NOW)
 
     await records.policies.note_proof(1, running)
-    refuted = replace(running, state=ProofState.REFUTED, done=4, mismatch="role:x on {…}")
-    await records.policies.note_proof(1, refuted)
-
-    assert await records.policies.proof(1) == refuted
-    for less in (ProofState.SAMPLED, ProofState.RUNNING, ProofState.STOPPED, ProofState.PROVED):
-        await records.policies.note_proof(1, replace(running, state=less))
-        assert await records.policies.proof(1) == refuted
+    assert await records.policies.proof(1) == running
+    proved = replace(running, state=ProofState.PROVED, done=10)
+    await records.policies.note_proof(1, proved)
+    await records.policies.note_proof(1, running)
+    assert await records.policies.proof(1) == running
     with pytest.raises(RecordsConflictError):
         await records.policies.note_proof(2, running)
     with pytest.raises(RecordsConflictError):
         await records.policies.note_proof(1, replace(running, done=11))
 
 
+async def test_what_is_refuted_stays_refuted(records: Records) -> None:
+    await records.policies.propose(revision(), PROPOSED)
+    running = Proof(state=ProofState.RUNNING, labels=10, done=3, updated_at=NOW)
+    first = (Mismatch("acme", "role:x on {…}"), Mismatch("", "role:y on {…}"))
+    refuted = replace(running, state=ProofState.REFUTED, mismatches=first)
+    await records.policies.note_proof(1, running)
+    await records.policies.note_proof(1, refuted)
+
+    for state in ProofState:
+        later = replace(running, state=state, done=9, mismatches=(Mismatch("acme", "another"),))
+        await records.policies.note_proof(1, later)
+        assert await records.policies.proof(1) == replace(refuted, done=9)
+
+
 async def test_a_suspension_lasts_until_it_is_taken_back(records: Records) -> None:
     suspended = event(AuditKind.ROLE_SUSPENDED)
     reinstated = event(AuditKind.ROLE_REINSTATED)
+    await in_effect(records, "a")
     before = await records.standing.read()
 
-    await records.policies.suspend(SUSPENSION, suspended)
-    await records.policies.suspend(replace(SUSPENSION, reason="later"), suspended)
-
-    assert await records.policies.suspended() == (SUSPENSION,)
+    assert await records.policies.suspend(SUSPENSION, suspended)
     after = await records.standing.read()
     assert not before.same_rights(after)
+    assert not await records.policies.suspend(replace(SUSPENSION, reason="later"), suspended)
+
+    assert await records.policies.suspended() == (SUSPENSION,)
+    # What is there already moves nothing, so that no request has to begin again.
+    assert after.same_rights(await records.standing.read())
     assert await records.policies.reinstate("acme", "role:auditor", reinstated)
     assert not await records.policies.reinstate("acme", "role:auditor", reinstated)
     assert await records.policies.suspended() == ()
     assert not after.same_rights(await records.standing.read())
-    kinds = [one.event.kind for one in await records.audit.events()]
-    assert kinds == [AuditKind.ROLE_SUSPENDED] * 2 + [AuditKind.ROLE_REINSTATED]
+    kinds = [one.event.kind for one in await records.audit.events(after=2)]
+    assert kinds == [AuditKind.ROLE_SUSPENDED, AuditKind.ROLE_REINSTATED]
+
+
+async def test_only_the_revision_in_effect_suspends(records: Records) -> None:
+    suspended = event(AuditKind.ROLE_SUSPENDED)
+    await in_effect(records, "a")
+    await records.policies.propose(revision("b", base=1), PROPOSED)
+    before = await records.standing.read()
+
+    assert not await records.policies.suspend(replace(SUSPENSION, revision=2), suspended)
+    await in_effect(records, "c")
+    assert not await records.policies.suspend(SUSPENSION, suspended)
+
+    assert await records.policies.suspended() == ()
+    assert (await records.standing.read()).suspension == before.suspension
 
 
 async def test_two_processes_see_one_standing(records: Records, url: str) -> None:

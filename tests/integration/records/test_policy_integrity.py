@@ -32,7 +32,7 @@ from tests.integration.records.samples import KEY, NOW, document_id, event, in_e
 
 PROPOSED = event(AuditKind.POLICY_PROPOSED)
 ACTIVATED = event(AuditKind.POLICY_ACTIVATED)
-SAMPLED = Proof(state=ProofState.SAMPLED, pairs=10, done=3, mismatch="", updated_at=NOW)
+SAMPLED = Proof(state=ProofState.SAMPLED, labels=10, done=3, updated_at=NOW)
 SUSPENSION = Suspension(tenant="acme", principal="role:x", revision=1, reason="differs", since=NOW)
 
 
@@ -124,28 +124,11 @@ async def test_what_takes_effect_rests_on_rights_that_stand(records: Records) ->
     now = await records.standing.read()
     await records.policies.propose(revision("a"), PROPOSED, under=now)
     with pytest.raises(MovedOnError):
-        await records.policies.activate(1, expected=0, event=ACTIVATED, under=under, proof=SAMPLED)
+        await records.policies.activate(1, expected=0, event=ACTIVATED, under=under)
     assert (await records.standing.read()).policy == 0
-    assert await records.policies.proof(1) is None
 
-    await records.policies.activate(1, expected=0, event=ACTIVATED, under=now, proof=SAMPLED)
+    await records.policies.activate(1, expected=0, event=ACTIVATED, under=now)
     assert (await records.standing.read()).policy == 1
-    assert await records.policies.proof(1) == SAMPLED
-
-
-@pytest.mark.parametrize("less", [ProofState.SAMPLED, ProofState.RUNNING, ProofState.STOPPED])
-async def test_what_was_proved_is_not_forgotten(records: Records, less: ProofState) -> None:
-    await records.policies.propose(revision("a"), PROPOSED)
-    proved = replace(SAMPLED, state=ProofState.PROVED, done=10)
-    await records.policies.note_proof(1, SAMPLED)
-    await records.policies.note_proof(1, proved)
-
-    await records.policies.note_proof(1, replace(SAMPLED, state=less))
-
-    assert await records.policies.proof(1) == proved
-    refuted = replace(proved, state=ProofState.REFUTED, mismatch="role:x")
-    await records.policies.note_proof(1, refuted)
-    assert await records.policies.proof(1) == refuted
 
 
 async def test_what_was_refuted_takes_no_effect(records: Records) -> None:
@@ -153,7 +136,7 @@ async def test_what_was_refuted_takes_no_effect(records: Records) -> None:
     await records.policies.note_proof(1, replace(SAMPLED, state=ProofState.REFUTED))
 
     with pytest.raises(RefutedRevisionError, match="found a difference"):
-        await records.policies.activate(1, expected=0, event=ACTIVATED, proof=SAMPLED)
+        await records.policies.activate(1, expected=0, event=ACTIVATED)
     assert (await records.standing.read()).policy == 0
 
 

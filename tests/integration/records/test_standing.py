@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from alembic import command
@@ -90,9 +91,24 @@ async def test_events_are_found_by_document_and_by_time(records: Records) -> Non
     assert [one.seq for one in found] == [2, 1]
     assert [one.seq for one in await records.audit.concerning("c", kinds=kinds)] == [3]
     assert await records.audit.concerning("d", kinds=kinds) == ()
-    assert [one.seq for one in await records.audit.since(NOW, kinds=kinds, after=1)] == [2, 3]
-    later = NOW.replace(year=NOW.year + 1)
-    assert await records.audit.since(later, kinds=kinds) == ()
+
+
+async def test_the_last_events_of_some_tenants_come_latest_first(records: Records) -> None:
+    for tenant, later in (("acme", 0), ("globex", 1), ("acme", 2), ("", 3), ("acme", 4)):
+        await records.audit.append(event(AuditKind.SEARCH, tenant=tenant, later=later))
+    await records.audit.append(event(AuditKind.DELETE, tenant="acme", later=5))
+
+    async def found(*tenants: str, **more: Any) -> list[int]:
+        asked = {"kinds": {AuditKind.SEARCH}, "tenants": tenants, **more}
+        return [one.seq for one in await records.audit.since(NOW, **asked)]
+
+    assert await found("acme") == [5, 3, 1]
+    assert await found("acme", "globex", limit=3) == [5, 3, 2]
+    assert await found("acme", before=5, limit=1) == [3]
+    assert await found("nobody") == []
+    kinds = {AuditKind.SEARCH}
+    future = NOW.replace(year=NOW.year + 1)
+    assert await records.audit.since(future, kinds=kinds, tenants=["acme"]) == ()
 
 
 def _first_version(connection: Connection) -> None:

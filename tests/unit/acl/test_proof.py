@@ -76,7 +76,6 @@ def test_the_policy_that_comes_with_the_project_is_proved() -> None:
     assert report.stop == report.plan.gate == 1500
     assert 20 < report.allowed < 1400
     assert report.counterexamples == ()
-    assert not report.complete
     assert report.progress.of == report.progress.compared == 1500
 
 
@@ -105,6 +104,36 @@ def test_a_counterexample_names_the_rows_that_concern_it() -> None:
     assert shown.roles == ("group:legal",)
     assert any("group:legal, acme, /acme/legal/*" in rule for rule in shown.rules)
     assert not any("role:auditor" in rule for rule in shown.rules)
+
+
+@pytest.mark.parametrize("named", [None, frozenset({"user:eve"})])
+def test_every_role_that_differs_is_suspect_however_few_are_shown(
+    named: frozenset[str] | None,
+) -> None:
+    roles = [f"role:r{one}" for one in range(MAX_SHOWN + 10)]
+    held = [Subject(id="user:x", tenant="acme", groups=frozenset({one})) for one in roles]
+    people = [Subject(id=one, tenant="acme") for one in ("user:eve", "user:stranger")]
+    plan = ProofPlan([*held, *people], [READ], [label(readers=[], owner="user:boss")])
+    batch = Proof(policy(), plan, NOW, decider=everything, named=named).batch(0, 99)
+
+    assert (batch.wrong, len(batch.shown)) == (len(held) + 2, MAX_SHOWN)
+    # A name that stands nowhere stands for everybody, although rows address everybody.
+    suspects = {(one.tenant, one.principal) for one in batch.suspects}
+    assert suspects == {("acme", one) for one in (*roles, "user:eve", "group:everyone")}
+
+
+def test_what_a_tenant_is_told_holds_no_label_of_another() -> None:
+    theirs = label(owner=ADA.id, path="/beta/merger", tenant="beta")
+    mine = label(owner="user:boss", readers=[], compartments=[], path="/acme/merger")
+    plan = ProofPlan([ADA], [READ], [theirs, mine])
+    own, other = Proof(policy(), plan, NOW, decider=everything).batch(0, 9).shown
+
+    assert (other.tenant, own.tenant) == ("", "acme")
+    assert "/beta/merger" in str(other)
+    assert "/beta/merger" not in other.for_tenant
+    assert "a label of another tenant" in other.for_tenant
+    assert own.for_tenant == str(own)
+    assert {one.reason for one in other.suspects} == {other.for_tenant}
 
 
 def test_a_filter_that_cannot_be_made_differs_where_casbin_allows() -> None:
@@ -141,9 +170,9 @@ def test_a_proof_goes_on_where_it_stopped() -> None:
     assert (rest.start, rest.stop) == (300, 700)
     assert stopped.allowed + rest.allowed == whole.allowed
     assert rest.progress.of == whole.plan.gate - 300
-    beyond = last(proof(), start=1500, stop=10**9, step=5000)
-    assert beyond.complete
-    assert beyond.progress.of == beyond.progress.compared == beyond.plan.pairs
+    beyond = last(proof(), start=1400, stop=10**9, step=5000)
+    assert beyond.stop == beyond.plan.gate
+    assert beyond.progress.of == beyond.progress.compared == 100
 
 
 def test_a_gap_is_not_reported_as_compared() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+from dataclasses import replace
 
 import pytest
 
 from acl import proof_worker
+from acl.label_plan import surroundings_of
 from acl.proof_worker import PolicyText, ProofJob, begin, begun, compared, packed
 from tests.unit.acl.company_policy import ROWS
 from tests.unit.acl.default_policy import FOLDER, MODEL, NOW, SCHEMA, label
@@ -37,7 +39,7 @@ def process(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("process")
 def test_a_process_lays_out_the_plan_and_compares_ranges_of_it() -> None:
     begin(job())
-    report = begun(0)
+    report = begun()
 
     assert report.plan.gate == 300
     assert compared(0, 40).stop == 40
@@ -48,7 +50,7 @@ def test_a_process_lays_out_the_plan_and_compares_ranges_of_it() -> None:
 @pytest.mark.usefixtures("process")
 def test_a_process_without_a_job_says_so() -> None:
     with pytest.raises(RuntimeError, match="no job"):
-        begun(0)
+        begun()
 
 
 @pytest.mark.usefixtures("process")
@@ -80,6 +82,14 @@ def test_the_roles_of_the_policy_in_effect_are_compared_too() -> None:
     assert (
         job(fewer, ROWS).proof().begun(0).policy_digest == job(fewer).proof().begun(0).policy_digest
     )
+
+
+def test_labels_are_compared_one_by_one_where_that_is_asked_for() -> None:
+    around = surroundings_of(LIVE, SCHEMA)
+    plan = replace(job(), each=tuple(around.items())).proof().plan
+
+    assert len(plan.summary.ends) == len(LIVE)
+    assert plan.summary.ends[-1] == plan.summary.gate == plan.summary.pairs
 
 
 def test_labels_are_packed_in_small_parts_and_read_again() -> None:

@@ -13,20 +13,26 @@ from pathlib import Path
 
 import pytest
 
-from acl.proof import Counterexample, Progress
-from acl.proof_worker import PolicyText, ProofJob
-from retrieval.prover import BackgroundProof, ProofError, job_for, prove
+from acl.decide import decide
+from acl.label_plan import surroundings_of
+from acl.proof import Decider, Progress
+from acl.proof_worker import PolicyText, ProofJob, packed
+from retrieval.prover import ProofError, job_for, prove, prove_each
 from tests.unit.acl.company_policy import ROWS
-from tests.unit.acl.default_policy import FOLDER, MODEL, NOW, label
+from tests.unit.acl.default_policy import FOLDER, MODEL, NOW, READ, SCHEMA, label
 from tests.unit.acl.test_proof import everything
 
 SCHEMA_TEXT = (FOLDER / "labels.toml").read_text()
+FEW = (
+    f"p, group:everyone, *, /*, {READ}, r.obj.owner == r.sub.id, allow\n"
+    f"p, role:z, acme, /acme/*, {READ}, True, allow\n"
+)
 ROOT = Path(__file__).resolve().parents[3]
 
 
-async def job(*, budget: int = 400, schema: str = SCHEMA_TEXT) -> ProofJob:
+async def job(*, budget: int = 400, schema: str = SCHEMA_TEXT, rows: str = ROWS) -> ProofJob:
     live = [label(), label(owner="user:eve", path="/acme/engineering/x", compartments=[])]
-    return await job_for(PolicyText(MODEL, ROWS), schema, live, at=NOW, budget=budget)
+    return await job_for(PolicyText(MODEL, rows), schema, live, at=NOW, budget=budget)
 
 
 def children() -> set[int]:
@@ -50,50 +56,57 @@ async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_the_gate_is_proved_with_progress_and_the_rest_goes_on() -> None:
+async def test_the_gate_is_proved_with_progress() -> None:
     seen: list[Progress] = []
-    made = await job()
-    gate = await prove(made, on_progress=seen.append)
+    gate = await prove(await job(), on_progress=seen.append)
 
     assert gate.holds
     assert gate.stop == gate.plan.gate == 400
     assert 0 < gate.allowed < 400
     assert [one.compared for one in seen] == [0, 100, 200, 300, 400]
     assert {one.of for one in seen} == {400}
-
-    told: list[Counterexample] = []
-
-    async def on_mismatch(one: Counterexample) -> None:
-        told.append(one)
-
-    start = gate.plan.total - 150
-    rest = BackgroundProof(made, start=start, on_mismatch=on_mismatch, on_progress=seen.append)
-    assert rest.progress is None
-    report = await rest.run()
-    assert report.complete
-    assert (report.start, report.stop, told) == (start, gate.plan.total, [])
-    assert rest.progress == seen[-1]
     await until(lambda: not children())
 
 
-async def test_a_mismatch_ends_the_gate_and_is_told_in_the_background() -> None:
-    wrong = replace(await job(), decider=everything)
-    gate = await prove(wrong, workers=1)
+async def test_a_mismatch_ends_the_gate() -> None:
+    gate = await prove(replace(await job(), decider=everything), workers=1)
 
     assert not gate.holds
     assert gate.stop < gate.plan.gate
     assert gate.counterexamples[0].compiled
 
-    told: list[Counterexample] = []
 
-    async def on_mismatch(one: Counterexample) -> None:
-        told.append(one)
+async def each(decider: Decider = decide) -> ProofJob:
+    live = [label(owner="user:eve", path="/acme/x", compartments=[]), label()]
+    return replace(
+        await job(rows=FEW),
+        decider=decider,
+        labels=tuple(packed(live)),
+        each=tuple(surroundings_of(live, SCHEMA).items()),
+    )
 
-    rest = BackgroundProof(wrong, start=gate.plan.total - 250, on_mismatch=on_mismatch)
-    report = await rest.run()
-    assert report.stop == report.plan.total
-    assert report.wrong >= len(told) > 20
-    assert {one.index for one in report.counterexamples} <= {one.index for one in told}
+
+async def test_labels_are_finished_one_after_the_other() -> None:
+    made = await each()
+    ends = made.proof().plan.summary.ends
+    steps = [one async for one in prove_each(made, rest=0)]
+
+    assert [one.batch.start for one in steps] == list(range(0, ends[-1], 100))
+    assert [one.finished for one in steps] == [
+        sum(end <= one.batch.stop for end in ends) for one in steps
+    ]
+    assert steps[-1].finished == 2
+    assert sum(one.batch.wrong for one in steps) == 0
+    assert sum(one.batch.allowed for one in steps) > 0
+    await until(lambda: not children())
+
+
+async def test_mismatches_do_not_end_a_proof_label_by_label() -> None:
+    steps = [one async for one in prove_each(await each(everything), rest=0)]
+
+    assert steps[-1].finished == 2
+    told = {one.principal for step in steps for one in step.batch.suspects}
+    assert told == {"role:z", "group:everyone"}
 
 
 async def test_a_proof_that_is_cancelled_leaves_no_process_behind() -> None:
