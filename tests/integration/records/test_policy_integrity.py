@@ -117,7 +117,8 @@ async def test_a_revision_whose_text_was_never_kept_is_unknown(records: Records,
 
 async def test_what_takes_effect_rests_on_rights_that_stand(records: Records) -> None:
     under = await records.standing.read()
-    await records.policies.suspend(SUSPENSION, event(AuditKind.ROLE_SUSPENDED))
+    moved = replace(SUSPENSION, revision=0)
+    await records.policies.suspend(moved, event(AuditKind.ROLE_SUSPENDED))
 
     with pytest.raises(MovedOnError):
         await records.policies.propose(revision("a"), PROPOSED, under=under)
