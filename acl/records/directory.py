@@ -9,6 +9,8 @@ The laws of this file:
 3. Everything is of one tenant; nothing here is reached from another.
 4. An entry's version moves with all that is shown of it, so that a group whose member is deleted
    is another version of that group.
+5. What was said once of a user's rights is never unsaid: what is taken away leaves the weakest, and
+   not what a token says.
 """
 
 from __future__ import annotations
@@ -186,6 +188,8 @@ class Directory:
         _require_version(place, old.version)
         if old.state.identity != state.identity:
             _require_free(connection, directory_users, place.tenant, state.identity)
+        if old.state.says_rights and not state.says_rights:
+            state = replace(state, compartments=frozenset())
         _move_on(connection, directory_users, [old.id], event, **rows.user_columns(state))
         detail = {**_user_detail(state), "before": _user_detail(old.state)}
         self._conclude(connection, event, _Change("replaced", place.tenant, old.id, detail))

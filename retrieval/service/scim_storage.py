@@ -4,7 +4,8 @@ The laws of this file:
 
 1. One storage serves one request, of one tenant, and puts its changes on record under one event.
 2. A name becomes an identity in one place, and a name that is refused is refused by its attribute.
-3. Nobody becomes active by omission: a change that does not say `active` leaves it as it is.
+3. Nobody gains by omission: a change that does not say `active`, or nothing of rights, leaves them
+   as they are.
 4. A filter is answered as the library evaluates it. What the records can look up narrows the
    entries that it is asked about, and decides nothing.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from scim2_models import (
@@ -132,8 +134,10 @@ class DirectoryStorage(AsyncScimStorage):
         if resource_type.name == _USER:
             with _told(_USER):
                 old = await self._directory.user(self._tenant, Wanted(id=place.id))
-                active = old is not None and old.state.active
-                state = self._user_state(resource, active=active)
+                state = self._user_state(resource, active=old is not None and old.state.active)
+                if old is not None and not self._says_rights(resource):
+                    rights = old.state.clearance, old.state.compartments
+                    state = replace(state, clearance=rights[0], compartments=rights[1])
                 return self._of_user(await self._directory.replace_user(place, state, self._edit))
         with _told("Group"):
             group = _group_state(cast("Group", resource))
@@ -217,6 +221,10 @@ class DirectoryStorage(AsyncScimStorage):
             clearance=None if rights is None else self._level(rights.clearance),
             compartments=None if compartments is None else frozenset(compartments),
         )
+
+    def _says_rights(self, resource: Resource[Any]) -> bool:
+        """Say whether a body mentions rights at all, be it with nothing in them."""
+        return self._models.rights.__name__ in resource.model_fields_set
 
     def _level(self, name: str | None) -> int | None:
         if name is None:

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from acl.records import AuditKind
+from acl.subject import Subject
 from tests.commandline import strongroom
 from tests.provisioning import (
     GROUP,
@@ -101,6 +102,42 @@ def test_rights_are_the_directory_s_where_it_says_any(scim: Service, idp: httpx2
     low = {"op": "replace", "path": f"{RIGHTS}:clearance", "value": "public"}
     assert patched(idp, path, low).status_code == 204
     assert titles(scim, ADA) == set()
+
+
+BODY = {"schemas": [USER], "userName": "ada"}
+
+
+@pytest.mark.parametrize(
+    ("step", "kept"),
+    [
+        ({"op": "remove", "path": f'{RIGHTS}:compartments[value eq "finance"]'}, set()),
+        ({"op": "remove", "path": f"{RIGHTS}:compartments"}, set()),
+        ({"op": "remove", "path": RIGHTS}, set()),
+        ({"op": "replace", "path": f"{RIGHTS}:compartments", "value": []}, set()),
+        ({**BODY, RIGHTS: None}, set()),
+        ({**BODY, RIGHTS: {}}, set()),
+        ({**BODY, RIGHTS: {"clearance": None, "compartments": None}}, set()),
+        (BODY, {"finance"}),
+        ({**BODY, "active": True}, {"finance"}),
+    ],
+)
+def test_taking_rights_away_never_hands_the_question_back_to_the_token(
+    scim: Service, idp: httpx2.Client, step: dict[str, Any], kept: set[str]
+) -> None:
+    ada = made(idp, "Users", userName="ada", **{RIGHTS: {"compartments": ["finance"]}})
+    token = Subject(
+        id="user:ada", tenant="acme", clearance=3, compartments=frozenset({"board", "finance"})
+    )
+
+    path = f"Users/{ada['id']}"
+    answer = patched(idp, path, step) if "op" in step else idp.put(path, json=step)
+    answer.raise_for_status()
+
+    for _ in range(2):
+        known = scim.run(scim.parts.standing.pin(token)).subject
+        assert (known.clearance, known.compartments) == (0, kept)
+        named = {"op": "replace", "path": "displayName", "value": "Ada"}
+        assert patched(idp, path, named).status_code == 204
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,18 @@ async def test_nothing_said_is_not_everything_taken_away(records: Records) -> No
     assert none.user.state.compartments == frozenset()
 
 
+async def test_rights_that_were_said_once_are_never_unsaid(records: Records) -> None:
+    ada = Place(tenant="acme", id=await user(records, clearance=2))
+    silent = UserState(identity="user:ada")
+
+    for _ in range(2):
+        state = (await records.directory.replace_user(ada, silent, CHANGE)).state
+        assert (state.clearance, state.compartments) == (None, frozenset())
+    bob = Place(tenant="acme", id=await user(records, "bob"))
+    silent = UserState(identity="user:bob")
+    assert not (await records.directory.replace_user(bob, silent, CHANGE)).state.says_rights
+
+
 async def test_a_change_counts_and_is_on_record(records: Records) -> None:
     before = (await records.standing.read()).directory
     ada = await user(records)
