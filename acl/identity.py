@@ -6,14 +6,29 @@ The laws of this file:
    upper case is folded; anything else is refused, never folded: what Unicode would fold together,
    or shows alike, cannot become a second `user:mallory` that no rule denies.
 2. A principal that has a meaning of its own is nobody's name: `group:everyone` is all of a tenant.
+3. The names under which this program itself puts things on record are nobody's, whatever a token
+   says.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from acl.errors import IdentityError
 from acl.subject import EVERYONE, is_identity
+
+OPERATOR: Final = "service:operator"
+"""Whoever runs the machine."""
+
+PROGRAM: Final = "service:strongroom"
+"""What this program does by itself: the first policy, ended shares, suspensions."""
+
+INGESTION: Final = "service:ingest"
+"""What brings documents in."""
+
+RESERVED: Final = frozenset({OPERATOR, PROGRAM, INGESTION})
+"""Who acts from within, and never with a token."""
 
 
 class PrincipalKind(StrEnum):

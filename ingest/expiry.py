@@ -14,10 +14,11 @@ import uuid
 from datetime import datetime
 from typing import Final
 
+from acl.identity import PROGRAM
 from acl.records import AuditEvent, AuditKind, Records
 from ingest.project import Projector
 
-SWEEPER: Final = "service:strongroom"
+SWEEPER: Final = PROGRAM
 _TOGETHER: Final = 50
 _ROUND: Final = 500
 

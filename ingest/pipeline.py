@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from acl.identity import INGESTION
 from acl.labels import Label
 from acl.records import AuditKind, UnknownDocumentError
 from acl.records.inventory import Inventory
@@ -72,7 +73,7 @@ class Pipeline:
         flags: Mapping[str, object],
         on_event: Callable[[IngestEvent], None],
         prune: bool = False,
-        actor: str = "service:ingest",
+        actor: str = INGESTION,
     ) -> IngestReport:
         """Bring the index to what `root` holds.
 

@@ -7,6 +7,7 @@ The laws of this file:
 2. Groups that the issuer left out because they are too many ("overage") refuse the token.
 3. `tenant` is required, and an actor's tenant is the subject's.
 4. What the claims do not say is the weakest: the lowest clearance, no group, no compartment.
+5. Nobody has a token of the names under which this program itself is on record.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from acl.errors import RequestError
+from acl.identity import RESERVED
 from acl.labels import Attribute
 from acl.subject import MAX_GROUPS, Subject
 
@@ -66,13 +68,16 @@ def _subject(
 ) -> Subject:
     if _OVERAGE & claims.keys():
         raise ClaimsError("`groups` are not all in the token")
+    name, groups = _text(claims, "sub"), _texts(claims, "groups")
+    if RESERVED & {name, *groups}:
+        raise ClaimsError("`sub` or a group is a name of this program itself")
     try:
         return Subject(
-            id=_text(claims, "sub"),
+            id=name,
             tenant=tenant,
             clearance=_clearance(claims, levels),
             compartments=_texts(claims, "compartments"),
-            groups=_texts(claims, "groups") - {"group:everyone"},
+            groups=groups - {"group:everyone"},
             actors=actors,
         )
     except RequestError as error:

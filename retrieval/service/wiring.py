@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from acl.guards import TENANT
+from acl.identity import PROGRAM
 from acl.labels import Attribute, LabelSchema
 from acl.records import CollectionState, Records
 from ingest.chunk import Chunker
@@ -66,7 +67,6 @@ from retrieval.standing import Resolve, Standing
 from retrieval.store import Store
 
 CLASSIFICATION: Final = "classification"
-SERVICE: Final = "service:strongroom"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +170,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         # For questions; measuring whether half precision pays is for those who ingest.
         encoder = Encoder(override=settings.model_dir, settings=EncoderSettings(bfloat16=False))
         stack.push_async_callback(encoder.close)
-        snapshot = await seeded(records, settings.policy_dir, actor=SERVICE, now=datetime.now(UTC))
+        snapshot = await seeded(records, settings.policy_dir, actor=PROGRAM, now=datetime.now(UTC))
         snapshots, decisions = SnapshotHolder(snapshot), Decisions()
         standing = Standing(records, snapshots, resolve=_resolve(settings, records))
         yield Parts(

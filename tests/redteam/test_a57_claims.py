@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from acl.identity import RESERVED
 from tests.serving import ADA, Service
 
 
@@ -89,6 +90,15 @@ def test_a57_a_claim_or_a_header_said_twice(service: Service) -> None:
     twice = '{"typ":"at+jwt","alg":"none","alg":"EdDSA","kid":"ed"}'
     with service.client(signed(service, claims, twice)) as client:
         assert client.get("/v1/documents").status_code == 401
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a57_the_name_of_the_program_itself(service: Service, name: str) -> None:
+    refused(service, sub=name)
+    refused(service, groups=[name])
+    refused(service, act={"sub": name})
+    refused(service, act={"sub": "agent:helper", "act": {"sub": name}})
+    accepted(service, sub=f"{name}s")
 
 
 def test_a58_a_token_for_somebody_else(service: Service) -> None:

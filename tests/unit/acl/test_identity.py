@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from acl.errors import IdentityError
-from acl.identity import PrincipalKind, identity_of, name_of
+from acl.identity import RESERVED, PrincipalKind, identity_of, name_of
 from acl.subject import is_identity
 
 # Characters that some folding, normalising or displaying takes for plain ones.
@@ -58,3 +60,16 @@ def test_the_group_of_all_is_not_to_be_had() -> None:
     with pytest.raises(IdentityError, match="everybody"):
         identity_of(PrincipalKind.GROUP, "EveryOne")
     assert identity_of(PrincipalKind.USER, "everyone") == "user:everyone"
+
+
+def test_every_name_that_the_program_gives_itself_is_reserved() -> None:
+    root = Path(__file__).parents[3]
+    files = [
+        file for name in ("acl", "ingest", "retrieval") for file in (root / name).rglob("*.py")
+    ]
+    found = {name for file in files for name in re.findall(r'"(service:[^"]+)"', file.read_text())}
+
+    assert found - {"service:"} == RESERVED
+    for name in RESERVED:
+        with pytest.raises(IdentityError, match="is not a name of letters"):
+            identity_of(PrincipalKind.USER, name)
