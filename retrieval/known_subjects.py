@@ -3,9 +3,9 @@
 The laws of this file:
 
 1. Whoever is not known does not exist: they may do nothing, and no list names them.
-2. What is not known of a subject is the weakest: the lowest clearance, no compartment, no group.
-3. Subjects come in the order of their ids, so that a page can continue behind the last one.
-4. Whoever is in more groups than a subject can be in has no rights, so they are not known.
+2. Whoever is in more groups than a subject can be in can do nothing either, so is not known.
+3. What is not known of a subject is the weakest: the lowest clearance, no compartment, no group.
+4. Subjects come in the order of their ids, so that a page can continue behind the last one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from acl.mentions import Mentions, mentions_of
 from acl.policy import Policy
 from acl.records.directory import Directory
 from acl.records.directory_types import Slice
-from acl.subject import Subject, is_identity
+from acl.subject import MAX_GROUPS, Subject, is_identity
 
 _PAGE: Final = 200
 # As many policies and tenants as are asked about at once.
@@ -89,32 +89,27 @@ class DirectorySubjects:
         self._directory = directory
 
     async def subject(self, tenant: str, identity: str) -> Subject | None:
-        """Return the subject, or None if it is no active user of the tenant."""
+        """Return the subject, or None if it is no active user of the tenant that can act."""
         entry = await self._directory.resolve(tenant, identity)
-        if entry is None or not entry.user.state.active:
+        if entry is None or not entry.user.state.active or len(entry.groups) > MAX_GROUPS:
             return None
         state = entry.user.state
-        try:
-            return Subject(
-                id=identity,
-                tenant=tenant,
-                clearance=state.clearance or 0,
-                compartments=state.compartments or frozenset(),
-                groups=entry.groups,
-            )
-        except RequestError:
-            return None
+        return Subject(
+            id=identity,
+            tenant=tenant,
+            clearance=state.clearance or 0,
+            compartments=state.compartments or frozenset(),
+            groups=entry.groups,
+        )
 
     async def subjects(self, tenant: str, *, after: str = "") -> AsyncIterator[Subject]:
         """Yield every active user of the tenant."""
-        start = 0
-        while page := await self._directory.users(tenant, part=Slice(start=start, limit=_PAGE)):
+        while page := await self._directory.users(tenant, part=Slice(after=after, limit=_PAGE)):
             for one in page:
-                if one.state.identity > after and one.state.active:
-                    known = await self.subject(tenant, one.state.identity)
-                    if known is not None:
-                        yield known
-            start += len(page)
+                known = await self.subject(tenant, one.state.identity) if one.state.active else None
+                if known is not None:
+                    yield known
+            after = page[-1].state.identity
 
 
 def identity_of(kind: str, name: str) -> str | None:

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, update
 
 from acl.records import directory_rows as rows
 from acl.records.audit import AuditLog
@@ -232,15 +232,13 @@ class Directory:
 
     def _delete(self, connection: Connection, table: Table, place: Place, edit: Edit) -> None:
         event = _begun(connection, edit)
-        mine = (table.c.id == place.id) & (table.c.tenant == place.tenant)
-        found = connection.execute(select(table.c.identity, table.c.version).where(mine))
-        row = found.one_or_none()
-        if row is None:
+        found = rows.select_name(connection, table, place.tenant, Wanted(id=place.id))
+        if found is None:
             raise UnknownEntryError(place.id)
-        identity, version = row
+        identity, version = found
         _require_version(place, version)
         _move_on(connection, directory_groups, groups_holding(connection, place.id), event)
-        connection.execute(delete(table).where(mine))
+        connection.execute(delete(table).where(table.c.id == place.id))
         change = _Change("deleted", place.tenant, place.id, {"identity": identity})
         self._conclude(connection, event, change)
 

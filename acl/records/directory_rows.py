@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Table, func, or_, select
+from sqlalchemy import Connection, Select, Table, false, func, or_, select
 
 from acl.records.directory_types import (
     DirectoryGroup,
@@ -21,7 +21,7 @@ from acl.records.schema_directory import (
     group_memberships,
     user_memberships,
 )
-from acl.records.storable import from_json, to_json
+from acl.records.storable import from_json, is_storable, to_json
 
 _USER: Final = (
     directory_users.c.id,
@@ -95,22 +95,29 @@ def select_group(
     return None if row is None else _groups(connection, [row], members=members)[0]
 
 
+def select_name(
+    connection: Connection, table: Table, tenant: str, wanted: Wanted
+) -> tuple[str, int] | None:
+    """Return identity and version of the one entry that equals what is wanted."""
+    statement = _where((table.c.identity, table.c.version), table, tenant, wanted)
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
 def list_users(
     connection: Connection, tenant: str, wanted: Wanted, part: Slice
 ) -> tuple[DirectoryUser, ...]:
     """Return users in the order of their identities."""
-    statement = _where(_USER, directory_users, tenant, wanted).order_by(directory_users.c.identity)
-    rows = connection.execute(statement.offset(part.start).limit(part.limit))
-    return tuple(user_of(row) for row in rows)
+    statement = _part(_where(_USER, directory_users, tenant, wanted), directory_users, part)
+    return tuple(user_of(row) for row in connection.execute(statement))
 
 
 def list_groups(
     connection: Connection, tenant: str, wanted: Wanted, part: Slice, *, members: bool
 ) -> tuple[DirectoryGroup, ...]:
     """Return groups in the order of their identities, with their members if asked for."""
-    statement = _where(_GROUP, directory_groups, tenant, wanted)
-    statement = statement.order_by(directory_groups.c.identity)
-    rows = connection.execute(statement.offset(part.start).limit(part.limit)).all()
+    statement = _part(_where(_GROUP, directory_groups, tenant, wanted), directory_groups, part)
+    rows = connection.execute(statement).all()
     return tuple(_groups(connection, rows, members=members))
 
 
@@ -147,12 +154,24 @@ def _groups(
     ]
 
 
+def _part(statement: Select[Any], table: Table, part: Slice) -> Select[Any]:
+    return (
+        statement.where(table.c.identity > part.after)
+        .order_by(table.c.identity)
+        .offset(part.start)
+        .limit(part.limit)
+    )
+
+
 def _where(columns: Sequence[Any], table: Table, tenant: str, wanted: Wanted) -> Select[Any]:
+    asked = {name: getattr(wanted, name) for name in ("id", "identity", "external_id")}
+    given = {name: value for name, value in asked.items() if value is not None}
     statement = select(*columns).select_from(table).where(table.c.tenant == tenant)
-    for name in ("id", "identity", "external_id"):
-        value: str | None = getattr(wanted, name)
-        if value is not None:
-            statement = statement.where(table.c[name] == value)
+    if not all(map(is_storable, (*given.values(), wanted.member or ""))):
+        # What cannot be stored equals nothing; the driver would not even take it.
+        return statement.where(false())
+    for name, value in given.items():
+        statement = statement.where(table.c[name] == value)
     if wanted.member is not None:
         held = [
             table.c.id.in_(select(one.c.group_id).where(one.c.member_id == wanted.member))

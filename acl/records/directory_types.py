@@ -149,9 +149,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """A part of a list in the order of identities."""
+    """A part of a list in the order of identities.
+
+    Attributes:
+        start: how many are passed over. Entries that come and go meanwhile shift the rest, so this
+            is for single parts alone.
+        after: the identity behind which the part begins; whoever reads all goes by this.
+    """
 
     start: int = 0
+    after: str = ""
     limit: int = 100
 
 

@@ -27,6 +27,7 @@ from acl.records.schema_directory import (
     group_memberships,
     user_memberships,
 )
+from acl.records.storable import is_storable
 
 MAX_NESTING: Final = 16
 
@@ -119,7 +120,7 @@ def drop_members(connection: Connection, group_id: str, members: Iterable[Member
 
 def _known(connection: Connection, tenant: str, ids: Iterable[str]) -> list[Member]:
     found: list[Member] = []
-    for batch in batches(ids):
+    for batch in batches(filter(is_storable, ids)):
         for kind, entries, _ in _KINDS:
             statement = select(entries.c.id, entries.c.identity).where(
                 entries.c.tenant == tenant, entries.c.id.in_(batch)

@@ -31,11 +31,14 @@ def checked_text(name: str, text: str) -> str:
         raise UnstorableError(f"`{name}` is empty")
     if "\0" in text:
         raise UnstorableError(f"`{name}` holds a NUL character")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UnstorableError(f"`{name}` holds half a surrogate pair") from error
+    if not is_storable(text):
+        raise UnstorableError(f"`{name}` holds half a surrogate pair")
     return text
+
+
+def is_storable(text: str) -> bool:
+    """Say whether `text` comes back from either database as it is (law 1)."""
+    return "\0" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def escaped_text(text: str) -> str:

@@ -58,17 +58,21 @@ async def _user_rows(
     directory: Directory, tenant: str, known: Attribute | None
 ) -> list[Sequence[object]]:
     rows: list[Sequence[object]] = []
-    while users := await directory.users(tenant, Wanted(), Slice(start=len(rows), limit=_PAGE)):
+    last = ""
+    while users := await directory.users(tenant, Wanted(), Slice(after=last, limit=_PAGE)):
         for one in users:
             active = "yes" if one.state.active else "no"
             rows.append((one.state.identity, one.state.display_name, active, *_rights(one, known)))
+        last = users[-1].state.identity
     return rows
 
 
 async def _group_rows(directory: Directory, tenant: str) -> list[Sequence[object]]:
     rows: list[Sequence[object]] = []
-    while groups := await directory.groups(tenant, Wanted(), Slice(start=len(rows), limit=_PAGE)):
+    last = ""
+    while groups := await directory.groups(tenant, Wanted(), Slice(after=last, limit=_PAGE)):
         rows += [(one.identity, f"{one.updated_at:%Y-%m-%d %H:%M} UTC") for one in groups]
+        last = groups[-1].identity
     return rows
 
 

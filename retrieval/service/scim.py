@@ -15,13 +15,20 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI
-from scim2_models import Error, InvalidFilterException, InvalidSyntaxException, SCIMException
+from scim2_models import (
+    Error,
+    InvalidFilterException,
+    InvalidSyntaxException,
+    InvalidValueException,
+    SCIMException,
+)
 from scim2_server.handler import AsyncScimHandler
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import SCIM_MEDIA_TYPE, ScimResponse
@@ -49,6 +56,7 @@ from retrieval.standing import Pinned, UnsettledError
 
 PREFIX: Final = "/scim/v2"
 MAX_FILTER: Final = 2000
+_DIGITS: Final = 10
 
 _BODIES: Final = frozenset({"POST", "PUT", "PATCH"})
 _READING: Final = frozenset({"GET", "HEAD"})
@@ -91,7 +99,7 @@ class ScimEndpoint:
     async def _asked(self, request: _ScimBody) -> ScimRequest:
         """Return the request as the library takes it, with a body that was read strictly."""
         query = dict(request.query_params)
-        _check_filter(query.get("filter"))
+        _check_search(query)
         origin = self._parts.settings.public_url or str(request.base_url)
         root = request.scope.get("root_path", "")
         asked = ScimRequest(
@@ -225,14 +233,22 @@ async def _strict(request: _ScimBody) -> bytes:
         value = parse_json(body)
     except StrictJsonError as error:
         raise InvalidSyntaxException(detail=f"the body {error}") from None
-    _check_filter(value.get("filter") if isinstance(value, dict) else None)
+    if isinstance(value, dict):
+        _check_search(value)
     return body
 
 
-def _check_filter(text: object) -> None:
-    """Refuse what would take long to read; a parser's time grows with the text."""
-    if isinstance(text, str) and len(text) > MAX_FILTER:
-        raise InvalidFilterException(detail=f"the filter is longer than {MAX_FILTER} characters")
+def _check_search(asked: Mapping[str, object]) -> None:
+    """Refuse what would take long to read, and numbers beyond what is counted here."""
+    for name, value in asked.items():
+        match name.casefold(), value:
+            case "filter", str() if len(value) > MAX_FILTER:
+                words = f"the filter is longer than {MAX_FILTER} characters"
+                raise InvalidFilterException(detail=words)
+            case "startindex" | "count", str() | int() if len(str(value)) > _DIGITS:
+                raise InvalidValueException(detail=f"`{name}` has more than {_DIGITS} digits")
+            case _:
+                continue
 
 
 def _refused(status: HTTPStatus, detail: str) -> SCIMException:

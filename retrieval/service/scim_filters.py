@@ -6,6 +6,7 @@ for others too; the filter itself decides.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from scim2_models.path.expressions import (
@@ -14,6 +15,8 @@ from scim2_models.path.expressions import (
     FilterNode,
     LogicalExpr,
     LogicalOperator,
+    Not,
+    ValuePath,
 )
 
 from acl.errors import IdentityError
@@ -34,6 +37,20 @@ def narrowed(kind: PrincipalKind, node: FilterNode) -> Wanted | None:
             return None
         wanted = following
     return wanted
+
+
+def texts(node: FilterNode) -> Iterator[str]:
+    """Yield every text that a filter compares with."""
+    match node:
+        case Comparison(value=str() as text):
+            yield text
+        case Not(expr=inner) | ValuePath(val_filter=inner):
+            yield from texts(inner)
+        case LogicalExpr(terms=terms):
+            for one in terms:
+                yield from texts(one)
+        case _:
+            return
 
 
 def _by(kind: PrincipalKind, wanted: Wanted, node: FilterNode) -> Wanted | None:

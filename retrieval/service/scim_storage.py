@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 from scim2_models import (
+    InvalidFilterException,
     InvalidValueException,
     Meta,
     NotFoundException,
@@ -51,7 +52,8 @@ from acl.records.errors import (
     TakenIdentityError,
     UnknownEntryError,
 )
-from retrieval.service.scim_filters import narrowed
+from acl.records.storable import is_storable
+from retrieval.service.scim_filters import narrowed, texts
 from retrieval.service.scim_models import Group, Member, ScimModels, level_name
 
 _PART: Final = 500
@@ -169,14 +171,15 @@ class DirectoryStorage(AsyncScimStorage):
             total = await self._directory.count_groups(self._tenant)
         if not part.limit:
             return SearchPage(total, [])
-        return SearchPage(
-            total, await self._listed(name, Wanted(), part, members=_shows_members(asked))
-        )
+        listed = await self._listed(name, Wanted(), part, members=_shows_members(asked))
+        return SearchPage(total, [made for _, made in listed])
 
     async def _filtered(self, name: str, asked: SearchRequest[Any], part: Slice) -> SearchPage:
         """Ask the filter about every entry that it could match (law 4)."""
         scim_filter = asked.filter
         assert scim_filter is not None
+        if not all(map(is_storable, texts(scim_filter.ast))):
+            raise InvalidFilterException(detail="the filter compares with what no text holds")
         wanted = narrowed(PrincipalKind(name.lower()), scim_filter.ast)
         if wanted is None:
             return SearchPage(0, [])
@@ -194,21 +197,22 @@ class DirectoryStorage(AsyncScimStorage):
     async def _parts(
         self, name: str, wanted: Wanted, *, members: bool
     ) -> AsyncIterator[list[Resource[Any]]]:
-        start = 0
+        last = ""
         while entries := await self._listed(
-            name, wanted, Slice(start=start, limit=_PART), members=members
+            name, wanted, Slice(after=last, limit=_PART), members=members
         ):
-            yield entries
-            start += len(entries)
+            yield [made for _, made in entries]
+            last = entries[-1][0]
 
     async def _listed(
         self, name: str, wanted: Wanted, part: Slice, *, members: bool
-    ) -> list[Resource[Any]]:
+    ) -> list[tuple[str, Resource[Any]]]:
+        """Return a part of all entries, each with its identity."""
         if name == _USER:
             users = await self._directory.users(self._tenant, wanted, part)
-            return [self._of_user(one) for one in users]
+            return [(one.state.identity, self._of_user(one)) for one in users]
         groups = await self._directory.groups(self._tenant, wanted, part, members=members)
-        return [_of_group(one) for one in groups]
+        return [(one.identity, _of_group(one)) for one in groups]
 
     def _user_state(self, resource: Any, *, active: bool) -> UserState:  # noqa: ANN401 - the library's model
         rights = resource[self._models.rights]

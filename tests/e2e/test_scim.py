@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,12 @@ def test_taking_rights_away_never_hands_the_question_back_to_the_token(
         ("Users", {"userName": "user:ada"}, "`userName` is not a name of letters"),
         ("Users", {"userName": "\uff41da"}, "`userName` holds a character"),
         ("Users", {"userName": "a\u200bda"}, "`userName` holds a character"),
+        ("Users", {"userName": "service:operator"}, "`userName` is not a name of letters"),
+        ("Users", {"userName": "a\0"}, "`userName` is not a name of letters"),
+        ("Users", {"userName": "a", "externalId": "\0"}, "`externalId` holds what no text"),
+        ("Users", {"userName": "a", RIGHTS: {"clearance": "\0"}}, "`clearance` is no level"),
+        ("Users", {"userName": "a", RIGHTS: {"compartments": ["\0"]}}, "`compartments` one holds"),
+        ("Groups", {"displayName": "f", "members": [{"value": "\0"}]}, "`members` name an id"),
         ("Users", {"userName": ""}, "`userName` is not a name of letters"),
         ("Groups", {"displayName": "Everyone"}, "`displayName` is the name of the group"),
         ("Groups", {"displayName": "Finance Team"}, "`displayName` is not a name"),
@@ -165,6 +172,22 @@ def test_what_cannot_be_kept_is_refused_by_name(
 
     assert refused(answer, 400, "invalidValue").startswith(words)
     assert idp.get(kind).json()["totalResults"] == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("Users", {"userName": "\ud800"}),
+        ("Users", {"userName": "a", "displayName": "\ud800"}),
+        ("Groups", {"displayName": "f", "externalId": "\ud800"}),
+        ("Groups", {"displayName": "f", "members": [{"value": "\ud800"}]}),
+    ],
+)
+def test_half_a_surrogate_pair_is_refused(
+    idp: httpx2.Client, kind: str, fields: dict[str, Any]
+) -> None:
+    body = json.dumps({"schemas": [USER if kind == "Users" else GROUP], **fields})
+    refused(idp.post(kind, content=body), 400, "invalidSyntax")
 
 
 def test_a_name_is_one_principal_however_it_is_written(idp: httpx2.Client) -> None:

@@ -130,6 +130,54 @@ def test_lists_are_filtered_and_paged(idp: httpx2.Client) -> None:
     assert "members" not in only
 
 
+SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
+
+
+@pytest.mark.parametrize("number", [10**11, 2**63, -(10**20), 10**40])
+@pytest.mark.parametrize("name", ["startIndex", "count"])
+def test_numbers_beyond_all_counting_are_refused(
+    idp: httpx2.Client, name: str, number: int
+) -> None:
+    for answer in (
+        idp.get("Users", params={name: number}),
+        idp.post("Users/.search", json={"schemas": [SEARCH], name: number}),
+    ):
+        assert f"`{name}`" in refused(answer, 400, "invalidValue")
+    assert idp.get("Users", params={name: 10**10 - 1}).status_code == 200
+
+
+@pytest.mark.parametrize("text", [r"\ud800", r"\u0000", "\0", r"a\udfffb"])
+@pytest.mark.parametrize(
+    "filter_",
+    [
+        'externalId eq "{}"',
+        'id eq "{}"',
+        'userName eq "{}"',
+        'not (displayName co "{}")',
+        'active eq true and (id pr or displayName sw "{}")',
+    ],
+)
+def test_filters_with_what_no_text_holds_are_refused(
+    idp: httpx2.Client, filter_: str, text: str
+) -> None:
+    asked = filter_.format(text)
+    for answer in (
+        idp.get("Users", params={"filter": asked}),
+        idp.post("Users/.search", json={"schemas": [SEARCH], "filter": asked}),
+    ):
+        refused(answer, 400, "invalidFilter")
+    members = {"filter": f'members[value eq "{text}"]'}
+    refused(idp.get("Groups", params=members), 400, "invalidFilter")
+    good = {"filter": r'externalId eq "\ud83d\ude00"'}
+    assert idp.get("Users", params=good).json()["totalResults"] == 0
+
+
+def test_entries_are_not_looked_up_by_what_no_text_holds(idp: httpx2.Client) -> None:
+    for path in ("Users/%00", "Groups/%00", "Users/a%00b", "Users/%ED%A0%80"):
+        refused(idp.get(path), 404)
+        refused(idp.delete(path), 404)
+
+
 def test_two_writers_of_one_entry_do_not_undo_each_other(idp: httpx2.Client) -> None:
     bob = made(idp, "Users", userName="bob")
     path, seen = f"Users/{bob['id']}", bob["meta"]["version"]

@@ -18,7 +18,9 @@ from acl.records.directory import Edit, Place
 from acl.records.directory_types import GroupState, UserState, Wanted
 from acl.records.schema_directory import directory_groups, user_memberships
 from acl.subject import MAX_GROUPS, Subject
+from retrieval import known_subjects
 from retrieval.directory import SubjectResolver, UnknownSubjectError
+from retrieval.known_subjects import DirectorySubjects
 from tests.integration.records.samples import KEY, NOW
 
 EDIT = Edit(AuditEvent(kind=AuditKind.DIRECTORY, time=NOW, subject="service:idp"))
@@ -133,6 +135,35 @@ async def test_too_many_groups_refuse_and_are_never_cut(records: Records) -> Non
     await records.database.write(_many, ada, MAX_GROUPS - 2)
     with pytest.raises(RequestError, match="more than 1000 groups"):
         await SubjectResolver(records.directory).resolve(TOKEN)
+
+
+async def test_who_is_in_too_many_groups_is_not_known_and_hides_nobody(records: Records) -> None:
+    await user(records)
+    mallory = await user(records, "mallory")
+    await user(records, "zoe")
+    await user(records, "off", active=False)
+    await records.database.write(_many, mallory, MAX_GROUPS + 1)
+    known = DirectorySubjects(records.directory)
+
+    assert [one.id async for one in known.subjects("acme")] == ["user:ada", "user:zoe"]
+    assert [one.id async for one in known.subjects("acme", after="user:ada")] == ["user:zoe"]
+    assert await known.subject("acme", "user:mallory") is None
+
+
+async def test_nobody_is_passed_over_while_others_go(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_subjects, "_PAGE", 2)
+    ids = {name: await user(records, name) for name in "abcdef"}
+    seen = []
+    async for one in DirectorySubjects(records.directory).subjects("acme"):
+        seen.append(one.id.removeprefix("user:"))
+        if one.id == "user:b":
+            for gone in "ab":
+                place = Place(tenant="acme", id=ids[gone])
+                await records.directory.delete_user(place, EDIT)
+
+    assert seen == list("abcdef")
 
 
 @settings(

@@ -337,6 +337,38 @@ async def test_lists_are_ordered_sliced_and_narrowed(records: Records) -> None:
         assert found[0].members == ()
 
 
+@pytest.mark.parametrize("text", ["\0", "a\0", "\ud800"])
+async def test_what_cannot_be_stored_equals_nothing(records: Records, text: str) -> None:
+    await user(records)
+    await group(records, "staff")
+
+    for wanted in (
+        Wanted(id=text),
+        Wanted(identity=text),
+        Wanted(external_id=text),
+        Wanted(member=text),
+    ):
+        assert await records.directory.users("acme", wanted) == ()
+        assert await records.directory.groups("acme", wanted) == ()
+        assert await records.directory.count_users("acme", wanted) == 0
+    with pytest.raises(UnknownEntryError):
+        await records.directory.delete_user(Place(tenant="acme", id=text), CHANGE)
+    with pytest.raises(DirectoryFaultError, match="no user or group"):
+        await group(records, "team", text)
+
+
+async def test_whoever_reads_all_goes_behind_the_last_one(records: Records) -> None:
+    ids = [await user(records, name) for name in "abcd"]
+    staff = [await group(records, name) for name in "xyz"]
+    await records.directory.delete_user(Place(tenant="acme", id=ids[0]), CHANGE)
+    await records.directory.delete_group(Place(tenant="acme", id=staff[0]), CHANGE)
+
+    users = await records.directory.users("acme", part=Slice(after="user:b", limit=1))
+    groups = await records.directory.groups("acme", part=Slice(after="group:x"))
+    assert [one.state.identity for one in users] == ["user:c"]
+    assert [one.identity for one in groups] == ["group:y", "group:z"]
+
+
 async def test_large_groups_are_written_in_parts(records: Records) -> None:
     staff = await group(records, "staff")
     many = [await user(records, f"u{number}") for number in range(30)]
