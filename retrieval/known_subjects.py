@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator
 from functools import lru_cache
 from typing import Final, Protocol
 
-from acl.errors import RequestError
 from acl.mentions import Mentions, mentions_of
 from acl.policy import Policy
 from acl.records.directory import Directory
