@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     )
     policy_four_eyes: bool = Field(
         False,
-        description="Whether a proposed policy must be activated by somebody else than its author.",
+        description="Whether a proposed policy must be activated by somebody who does not stand behind it: neither its author nor who acted for them.",
     )
     policy_proof_pairs: int = Field(
         20_000,
@@ -151,7 +151,7 @@ class Settings(BaseSettings):
         15_000, ge=0, description="Visible passages up to which the search is exact."
     )
     acorn_share: float = Field(
-        0.6, ge=0, le=1, description="Visible share up to which the graph is walked with ACORN."
+        0.4, ge=0, le=1, description="Visible share up to which the graph is walked with ACORN."
     )
     acorn_ef: int = Field(128, gt=0, description="Beam of the ACORN walk.")
     hnsw_ef: int = Field(256, gt=0, description="Beam of the plain graph walk.")
