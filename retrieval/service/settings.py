@@ -70,7 +70,8 @@ class Settings(BaseSettings):
     )
     policy_four_eyes: bool = Field(
         False,
-        description="Whether a proposed policy must be activated by somebody who does not stand behind it: neither its author nor who acted for them.",
+        description="Whether a proposed policy must be activated by somebody who does not stand "
+        "behind it: neither its author nor who acted for them.",
     )
     policy_proof_pairs: int = Field(
         20_000,
@@ -158,7 +159,8 @@ class Settings(BaseSettings):
 
     declassify_four_eyes: bool = Field(
         False,
-        description="Whether a label that is lowered waits until somebody else approves it.",
+        description="Whether a label that is lowered waits until somebody approves it who does not "
+        "stand behind it.",
     )
 
     body_max_bytes: int = Field(
