@@ -114,7 +114,7 @@ class AccessHistory:
             resources=(document_id,),
             permitted=label is not None,
         )
-        await self._records.audit.append(event, under=authority.heads)
+        await self._standing.record(event, authority.pinned)
         if document is None or label is None:
             raise DocumentNotFoundError
         found = await self._records.readers.of(document_id, after=after, limit=limit + 1)

@@ -212,7 +212,7 @@ class DocumentReader:
         self, ask: _Ask, kind: AuditKind, *, permitted: bool, ids: Sequence[str]
     ) -> None:
         event = ask.release.event(kind, permitted=permitted, resources=tuple(ids))
-        await self._records.audit.append(event, under=ask.release.pinned.heads)
+        await self._standing.record(event, ask.release.pinned)
 
     async def _seen(self, ask: _Ask, behind: str, wanted: int) -> list[DocumentView]:
         listing = Listing(

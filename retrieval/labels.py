@@ -349,7 +349,7 @@ class LabelDesk:
             resources=(document.id,),
             detail={"what": "label"},
         )
-        await self._records.audit.append(event, under=authority.heads)
+        await self.parts.standing.record(event, authority.pinned)
 
 
 def _require_version(document: DocumentRecord, expected: int) -> None:

@@ -334,7 +334,7 @@ class AccessReview:
             permitted=permitted,
             detail=detail,
         )
-        await self._records.audit.append(event, under=authority.heads)
+        await self._standing.record(event, authority.pinned)
         return event.decision_id
 
 

@@ -4,8 +4,9 @@ While one commit is on its way, the events that arrive wait and share the next o
 at once cost two flushes of the disk, not fifty. If that commit fails, every one of them is told.
 
 A release says under which rights it was decided. It is recorded only if they still stand in the
-transaction that records it, so that nothing leaves under a policy that was replaced while the
-request ran: what it read is older than this check, and so is no policy that it should have obeyed.
+transaction that records it, asked while it holds the end of the chain. So nothing leaves under a
+policy that was replaced while the request ran: what it read is older than this check, and so is no
+policy that it should have obeyed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from acl.records.audit_types import (
 from acl.records.chain import GENESIS, AuditVerifier, Chain, Link, SealedHead
 from acl.records.database import Database
 from acl.records.errors import AuditUnavailableError, MovedOnError, RecordsError
-from acl.records.heads import Heads, read_heads
+from acl.records.heads import Heads, which_stand
 from acl.records.schema import audit_events, audit_head
 from acl.records.schema_audit import audit_resources
 from acl.records.storable import from_json, to_json, to_microseconds
@@ -218,10 +219,9 @@ class AuditLog:
         self, connection: Connection, batch: Sequence[_Waiting]
     ) -> list[AuditEntry | None]:
         """Link what was decided under rights that stand; `None` in place of what was not."""
-        now = read_heads(connection) if any(one.under for one in batch) else None
-        stands = [
-            one.under is None or (now is not None and one.under.same_rights(now)) for one in batch
-        ]
+        # Held before it is asked what stands, so that no change comes in between.
+        self.lock(connection)
+        stands = which_stand(connection, [one.under for one in batch])
         kept = [one.event for one, good in zip(batch, stands, strict=True) if good]
         entries = iter(self.append_within(connection, *kept) if kept else ())
         return [next(entries) if good else None for good in stands]

@@ -4,8 +4,9 @@ The laws of this file:
 
 1. A change, its audit event and the count of changes are one transaction: whoever reads the count
    again and finds it unmoved has read what still holds.
-2. Writers take turns on the heads, before they read what their change rests on. A change that was
-   decided under rights which no longer stand is not made.
+2. The writers of a tenant take turns on its counter, before they read what their change rests on.
+   Those of other tenants, and whoever searches, do not wait for them. A change that was decided
+   under rights which no longer stand is not made.
 3. Everything is of one tenant; nothing here is reached from another.
 4. An entry's version moves with all that is shown of it, so that a group whose member is deleted
    is another version of that group.
@@ -36,12 +37,11 @@ from acl.records.directory_types import (
     Wanted,
 )
 from acl.records.errors import (
-    MovedOnError,
     StaleEntryError,
     TakenIdentityError,
     UnknownEntryError,
 )
-from acl.records.heads import Head, Heads, bump, lock_heads, read_heads
+from acl.records.heads import Heads, bump_directory, lock_directory, require_rights
 from acl.records.memberships import add_members, drop_members, groups_holding, groups_of
 from acl.records.rows import batches
 from acl.records.schema_directory import directory_groups, directory_users
@@ -174,16 +174,18 @@ class Directory:
     def _create_user(
         self, connection: Connection, tenant: str, state: UserState, edit: Edit
     ) -> DirectoryUser:
-        event = _begun(connection, edit)
+        lock_directory(connection, tenant)
+        event = edit.event
         _require_free(connection, directory_users, tenant, state.identity)
         user_id = _insert(connection, directory_users, tenant, rows.user_columns(state), event)
-        self._conclude(connection, event, _Change("created", tenant, user_id, _user_detail(state)))
+        self._conclude(connection, edit, _Change("created", tenant, user_id, _user_detail(state)))
         return _user(connection, tenant, user_id)
 
     def _replace_user(
         self, connection: Connection, place: Place, state: UserState, edit: Edit
     ) -> DirectoryUser:
-        event = _begun(connection, edit)
+        lock_directory(connection, place.tenant)
+        event = edit.event
         old = _user(connection, place.tenant, place.id)
         _require_version(place, old.version)
         if old.state.identity != state.identity:
@@ -192,25 +194,27 @@ class Directory:
             state = replace(state, compartments=frozenset())
         _move_on(connection, directory_users, [old.id], event, **rows.user_columns(state))
         detail = {**_user_detail(state), "before": _user_detail(old.state)}
-        self._conclude(connection, event, _Change("replaced", place.tenant, old.id, detail))
+        self._conclude(connection, edit, _Change("replaced", place.tenant, old.id, detail))
         return _user(connection, place.tenant, place.id)
 
     def _create_group(
         self, connection: Connection, tenant: str, state: GroupState, edit: Edit
     ) -> DirectoryGroup:
-        event = _begun(connection, edit)
+        lock_directory(connection, tenant)
+        event = edit.event
         _require_free(connection, directory_groups, tenant, state.identity)
         columns = {"identity": state.identity, "external_id": state.external_id}
         group_id = _insert(connection, directory_groups, tenant, columns, event)
         added = add_members(connection, tenant, group_id, set(state.members))
         detail = {"identity": state.identity, "added": sorted(one.identity for one in added)}
-        self._conclude(connection, event, _Change("created", tenant, group_id, detail))
+        self._conclude(connection, edit, _Change("created", tenant, group_id, detail))
         return _group(connection, tenant, group_id)
 
     def _replace_group(
         self, connection: Connection, place: Place, state: GroupState, edit: Edit
     ) -> DirectoryGroup:
-        event = _begun(connection, edit)
+        lock_directory(connection, place.tenant)
+        event = edit.event
         old = _group(connection, place.tenant, place.id)
         _require_version(place, old.version)
         if old.identity != state.identity:
@@ -227,11 +231,12 @@ class Directory:
             "added": sorted(one.identity for one in added),
             "removed": sorted(one.identity for one in dropped),
         }
-        self._conclude(connection, event, _Change("replaced", place.tenant, old.id, detail))
+        self._conclude(connection, edit, _Change("replaced", place.tenant, old.id, detail))
         return _group(connection, place.tenant, place.id)
 
     def _delete(self, connection: Connection, table: Table, place: Place, edit: Edit) -> None:
-        event = _begun(connection, edit)
+        lock_directory(connection, place.tenant)
+        event = edit.event
         found = rows.select_name(connection, table, place.tenant, Wanted(id=place.id))
         if found is None:
             raise UnknownEntryError(place.id)
@@ -240,11 +245,13 @@ class Directory:
         _move_on(connection, directory_groups, groups_holding(connection, place.id), event)
         connection.execute(delete(table).where(table.c.id == place.id))
         change = _Change("deleted", place.tenant, place.id, {"identity": identity})
-        self._conclude(connection, event, change)
+        self._conclude(connection, edit, change)
 
-    def _conclude(self, connection: Connection, event: AuditEvent, change: _Change) -> None:
-        """Count the change and put it on record (law 1)."""
-        head = bump(connection, Head.DIRECTORY)
+    def _conclude(self, connection: Connection, edit: Edit, change: _Change) -> None:
+        """Count the change and put it on record, if it may still be made (laws 1 and 2)."""
+        event = edit.event
+        require_rights(connection, edit.under)
+        head = bump_directory(connection, change.tenant)
         detail = {**event.detail, **change.detail, "change": change.name, "directory": head}
         known = replace(event, tenant=change.tenant, resources=(change.entry_id,), detail=detail)
         self._audit.append_within(connection, known)
@@ -256,14 +263,6 @@ class _Change:
     tenant: str
     entry_id: str
     detail: Mapping[str, Any]
-
-
-def _begun(connection: Connection, edit: Edit) -> AuditEvent:
-    """Take this writer's turn, and return its event (law 2)."""
-    lock_heads(connection)
-    if edit.under is not None and not edit.under.same_rights(read_heads(connection)):
-        raise MovedOnError
-    return edit.event
 
 
 def _resolve(connection: Connection, tenant: str, identity: str) -> DirectoryEntry | None:

@@ -35,8 +35,8 @@ from acl.records import transitions as step
 from acl.records.audit import AuditLog
 from acl.records.audit_types import AuditEvent
 from acl.records.database import Database
-from acl.records.errors import MovedOnError, RecordsConflictError, UnknownDocumentError
-from acl.records.heads import Heads, read_heads, require_rights
+from acl.records.errors import RecordsConflictError, UnknownDocumentError
+from acl.records.heads import Heads, require_rights
 from acl.records.label_types import (
     ChangeKind,
     ItemState,
@@ -173,10 +173,7 @@ class Labels:
             _use_up(connection, provided.proposal, edit)
         label_steps.require_storable(edit.label)
         version = label_steps.relabel(connection, old, edit, by=event.subject, at=event.time)
-        # The counters are locked since the change was counted, so that nothing moves after this.
-        under = provided.under
-        if under is not None and not under.same_rights(read_heads(connection)):
-            raise MovedOnError
+        require_rights(connection, provided.under)
         self._audit.append_within(connection, event)
         return version
 

@@ -5,8 +5,8 @@ The laws of this file:
 1. The groups of a user are all that it is in, directly or through other groups, each once. A
    circle, should one ever be stored, ends the walk; it is never cut off at a depth, because a
    subject without one of its groups would escape what that group is denied.
-2. No circle is written, and no nesting beyond `MAX_NESTING`. The writer holds the heads, so that
-   two writers cannot make a circle together.
+2. No circle is written, and no nesting beyond `MAX_NESTING`. The writer holds its tenant's counter,
+   so that two writers cannot make a circle together.
 3. A member is a user or group of the same tenant.
 """
 

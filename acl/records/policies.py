@@ -25,13 +25,12 @@ from acl.records.audit_types import AuditEvent
 from acl.records.database import Database
 from acl.records.errors import (
     AlteredRevisionError,
-    MovedOnError,
     RefutedRevisionError,
     StalePolicyError,
     UnknownRevisionError,
     UnprovedLabelsError,
 )
-from acl.records.heads import Head, Heads, bump, lock_heads, put_in_effect, read_heads
+from acl.records.heads import Head, Heads, bump, lock_heads, put_in_effect, require_rights
 from acl.records.policy_types import (
     NewRevision,
     PolicyRevision,
@@ -168,7 +167,7 @@ class Policies:
         in_effect = lock_heads(connection)
         if new.base != in_effect:
             raise StalePolicyError(expected=new.base, actual=in_effect)
-        _require_standing(connection, under)
+        require_rights(connection, under)
         last = connection.scalar(select(_TABLE.revision).order_by(_TABLE.revision.desc()).limit(1))
         number = (last or 0) + 1
         connection.execute(
@@ -204,7 +203,7 @@ class Policies:
         texts, found = _texts(connection, number), _revision(connection, number)
         if in_effect != expected or found.base != in_effect or found.activated_at is not None:
             raise StalePolicyError(expected=expected, actual=in_effect)
-        _require_standing(connection, under)
+        require_rights(connection, under)
         known = proof_of(connection, number)
         if known is not None and known.state is ProofState.REFUTED:
             raise RefutedRevisionError(number)
@@ -255,11 +254,6 @@ class Policies:
         detail = {**event.detail, _DIGEST: texts.digest}
         known = replace(event, policy_revision=number, policy_digest=digest, detail=detail)
         self._audit.append_within(connection, known)
-
-
-def _require_standing(connection: Connection, under: Heads | None) -> None:
-    if under is not None and not under.same_rights(read_heads(connection)):
-        raise MovedOnError
 
 
 def _current(connection: Connection) -> PolicyRevision | None:

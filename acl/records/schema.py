@@ -215,12 +215,9 @@ heads: Final = Table(
     Column("id", Whole, primary_key=True, autoincrement=False),
     _whole("policy"),
     _whole("suspension"),
-    _whole("directory"),
     _whole("label"),
     CheckConstraint("id = 1", name="single"),
-    CheckConstraint(
-        "policy >= 0 AND suspension >= 0 AND directory >= 0 AND label >= 0", name="counts"
-    ),
+    CheckConstraint("policy >= 0 AND suspension >= 0 AND label >= 0", name="counts"),
     sqlite_strict=True,
 )
 

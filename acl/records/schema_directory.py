@@ -87,3 +87,14 @@ def _memberships(name: str, members: str) -> Table:
 
 user_memberships: Final = _memberships("directory_user_memberships", "directory_users")
 group_memberships: Final = _memberships("directory_group_memberships", "directory_groups")
+
+# How many changes of users and groups each tenant has seen; the lock that orders its writers.
+directory_heads: Final = Table(
+    "directory_heads",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("changes", Whole, nullable=False),
+    CheckConstraint("length(tenant) > 0", name="tenant"),
+    CheckConstraint("changes >= 0", name="changes"),
+    sqlite_strict=True,
+)

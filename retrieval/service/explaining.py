@@ -85,7 +85,7 @@ class Explainer:
             permitted=label is not None,
             resources=() if label is None else (document_id,),
         )
-        await self.records.audit.append(event, under=pinned.heads)
+        await self.standing.record(event, pinned)
         if label is None:
             raise DocumentNotFoundError
         policy = pinned.snapshot.policy

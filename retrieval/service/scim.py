@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -77,8 +78,8 @@ class ScimEndpoint:
         self._parts = parts
         self._models = scim_models(levels(parts.schema))
         self._service = ScimService(self._models.provider)
-        # Changes take turns here, so that they do not begin again because of each other.
-        self._changing = asyncio.Lock()
+        # A tenant's changes take turns, so that they do not begin again because of each other.
+        self._changing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -93,7 +94,7 @@ class ScimEndpoint:
         asked = await self._asked(request)
         if request.method in _READING:
             return await self._attempt(asked)
-        async with self._changing:
+        async with self._changing[request.scope["state"]["subject"].tenant]:
             return await self._parts.standing.settled(lambda: self._attempt(asked))
 
     async def _asked(self, request: _ScimBody) -> ScimRequest:
@@ -119,7 +120,7 @@ class ScimEndpoint:
     async def _attempt(self, asked: ScimRequest) -> ScimResponse:
         subject = asked.subject
         assert isinstance(subject, Subject)
-        pinned = await self._parts.standing.pin(subject)
+        pinned = await self._parts.standing.pin(subject, with_directory=True)
         event = await self._permitted(pinned)
         storage = DirectoryStorage(
             self._parts.records.directory,

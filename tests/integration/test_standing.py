@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,8 +11,11 @@ import pytest
 
 from acl.records import AuditEvent as Event
 from acl.records import AuditKind, MovedOnError, Suspension
+from acl.records.directory import Edit
+from acl.records.directory_types import UserState
 from acl.subject import Subject
 from ingest.index.engine import Vector
+from retrieval.directory import UnknownSubjectError
 from retrieval.documents import DocumentNotFoundError
 from retrieval.search import Searcher, SearchRequest
 from retrieval.standing import ANY, ATTEMPTS, AtLeast, NotReachedError, Standing, UnsettledError
@@ -140,6 +144,115 @@ async def test_a_member_who_is_removed_meanwhile_is_asked_about_again(light: Wor
     outsider = replace(EVE, groups=frozenset())
     known[EVE.id] = outsider
     assert (await standing.pin(EVE)).subject is outsider
+
+
+@dataclass
+class Directory:
+    """Who is who, on record, and how often somebody asked."""
+
+    light: World
+    known: dict[str, Subject]
+    asked: int = 0
+    tenant: str = "acme"
+
+    async def resolve(self, subject: Subject) -> Subject:
+        self.asked += 1
+        return self.known[subject.id]
+
+    async def changes(self) -> None:
+        """Change somebody in the directory, so that its counter moves."""
+        name = f"user:u{uuid.uuid4().hex}"
+        event = Event(kind=AuditKind.DIRECTORY, time=NOW, subject="service:idp")
+        await self.light.records.directory.create_user(
+            self.tenant, UserState(identity=name), Edit(event)
+        )
+
+    def searcher(self, *, uses: bool = True) -> Searcher:
+        """Return a search during which the directory changes twice."""
+        engine = outrun(self.light.engine, self.changes)
+        resolve = self.resolve if uses else None
+        return Searcher(
+            records=self.light.records,
+            store=Store(engine, self.light.schema),
+            encoder=self.light.tools.encoder,
+            standing=Standing(self.light.records, self.light.snapshots, resolve=resolve),
+            query_key=QUERY_KEY,
+        )
+
+
+async def test_changes_of_others_do_not_make_a_search_begin_again(light: World) -> None:
+    directory = Directory(light, {EVE.id: EVE})
+    page = await directory.searcher().search(EVE, QUESTION, NOW)
+
+    assert THREAD in {one.uri for one in page.hits}
+    assert directory.asked == 2, "once at the beginning, and once because the directory moved"
+    kept = await light.records.audit.events(kind=AuditKind.SEARCH, limit=1000)
+    assert [one.event.decision_id for one in kept][-1] == page.decision_id
+
+
+async def test_changes_of_other_tenants_are_not_even_met(light: World) -> None:
+    directory = Directory(light, {EVE.id: EVE}, tenant="globex")
+    await directory.searcher().search(EVE, QUESTION, NOW)
+
+    assert directory.asked == 1
+
+
+async def test_where_tokens_say_who_is_who_no_directory_is_met(light: World) -> None:
+    directory = Directory(light, {})
+    await directory.searcher(uses=False).search(EVE, QUESTION, NOW)
+
+    assert (await light.standing.pin(EVE)).heads.directory is None
+    assert directory.asked == 0
+
+
+async def test_who_is_somebody_else_by_then_is_answered_as_such(light: World) -> None:
+    directory = Directory(light, {EVE.id: EVE})
+    steps = directory.changes
+
+    async def leaves() -> None:
+        directory.known[EVE.id] = replace(EVE, groups=frozenset())
+        await steps()
+
+    directory.changes = leaves  # type: ignore[method-assign]
+    page = await directory.searcher().search(EVE, QUESTION, NOW)
+
+    assert THREAD not in {one.uri for one in page.hits}
+    event = (await light.records.audit.events(kind=AuditKind.SEARCH, limit=1000))[-1].event
+    assert event.detail["rights"] == [
+        {"clearance": EVE.clearance, "compartments": [], "groups": []}
+    ]
+
+
+async def test_who_is_nobody_by_then_gets_nothing(light: World) -> None:
+    before = (await light.records.audit.head()).seq
+    directory = Directory(light, {EVE.id: EVE})
+
+    async def resolve(subject: Subject) -> Subject:
+        directory.asked += 1
+        if directory.asked > 1:
+            raise UnknownSubjectError(subject.id)
+        return EVE
+
+    directory.resolve = resolve  # type: ignore[method-assign]
+    with pytest.raises(UnknownSubjectError):
+        await directory.searcher().search(EVE, QUESTION, NOW)
+    found = await light.records.audit.events(after=before)
+    assert {one.event.kind for one in found} == {AuditKind.DIRECTORY}
+
+
+async def test_a_directory_that_never_rests_lets_nothing_be_upheld(light: World) -> None:
+    directory = Directory(light, {EVE.id: EVE})
+    standing = Standing(light.records, light.snapshots, resolve=directory.resolve)
+    pinned = await standing.pin(EVE)
+
+    async def moving(_: object) -> None:
+        raise MovedOnError
+
+    with pytest.raises(MovedOnError):
+        await standing.upheld(pinned, moving)
+    assert directory.asked == ATTEMPTS + 1
+    event = Event(kind=AuditKind.SEARCH, time=NOW, subject="service:operator")
+    assert (await standing.record(event, None)).seq > 0
 
 
 async def test_what_another_process_changed_is_obeyed_at_once(light: World) -> None:

@@ -28,9 +28,10 @@ from acl.records.errors import (
     TakenIdentityError,
     UnknownEntryError,
 )
+from acl.records.heads import DirectoryHead
 from acl.records.memberships import MAX_NESTING, drop_members
 from acl.records.schema_directory import group_memberships, user_memberships
-from tests.integration.records.samples import NOW
+from tests.integration.records.samples import NOW, in_effect
 
 EVENT = AuditEvent(
     kind=AuditKind.DIRECTORY, time=NOW, subject="service:idp", tenant="acme", detail={"by": "scim"}
@@ -114,7 +115,8 @@ async def test_rights_that_were_said_once_are_never_unsaid(records: Records) -> 
 
 
 async def test_a_change_counts_and_is_on_record(records: Records) -> None:
-    before = (await records.standing.read()).directory
+    before = await records.standing.read("acme")
+    assert before.directory == DirectoryHead("acme", 0)
     ada = await user(records)
     staff = await group(records, "staff", ada)
     await records.directory.replace_user(
@@ -126,7 +128,10 @@ async def test_a_change_counts_and_is_on_record(records: Records) -> None:
     await records.directory.delete_user(Place(tenant="acme", id=ada), CHANGE)
     deleted = await last_detail(records)
 
-    assert (await records.standing.read()).directory == before + 5
+    after = await records.standing.read("acme")
+    assert after.directory == DirectoryHead("acme", 5)
+    assert after.same_policy(before)
+    assert not before.same_rights(after)
     assert replaced["change"] == "replaced"
     assert (replaced["active"], replaced["before"]["active"]) == (False, True)
     assert emptied["removed"] == ["user:ada"]
@@ -134,7 +139,7 @@ async def test_a_change_counts_and_is_on_record(records: Records) -> None:
         "by": "scim",
         "change": "deleted",
         "identity": "user:ada",
-        "directory": before + 5,
+        "directory": 5,
     }
     assert (await records.audit.verify()).fault is None
     found = await records.audit.concerning(ada, kinds=[AuditKind.DIRECTORY])
@@ -165,14 +170,54 @@ async def test_a_refused_change_leaves_nothing(records: Records) -> None:
 
 
 async def test_a_change_under_rights_that_moved_on_is_not_made(records: Records) -> None:
-    under = await records.standing.read()
-    await records.directory.create_user("acme", UserState(identity="user:ada"), Edit(EVENT, under))
+    under = await records.standing.read("acme")
+    change = Edit(EVENT, under)
+    await records.directory.create_user("acme", UserState(identity="user:ada"), change)
 
+    for step in (
+        records.directory.create_user("acme", UserState(identity="user:bob"), change),
+        records.directory.create_group("acme", GroupState(identity="group:staff"), change),
+    ):
+        with pytest.raises(MovedOnError):
+            await step
+    assert await records.directory.count_users("acme") == 1
+    assert await records.directory.count_groups("acme") == 0
+    await in_effect(records, "a")
     with pytest.raises(MovedOnError):
         await records.directory.create_user(
-            "acme", UserState(identity="user:bob"), Edit(EVENT, under)
+            "globex", UserState(identity="user:gus"), Edit(EVENT, replace(under, directory=None))
         )
-    assert await records.directory.count_users("acme") == 1
+    assert (await records.standing.read("globex")).directory == DirectoryHead("globex", 0)
+
+
+async def test_the_changes_of_a_tenant_are_nothing_to_another(records: Records) -> None:
+    names = ("acme", "globex")
+    acme, globex = [await records.standing.read(name) for name in names]
+    alone = await records.standing.read()
+    await user(records, tenant="globex")
+
+    assert alone.directory is None
+    for under in (acme, alone):
+        await records.audit.append(EVENT, under=under)
+    with pytest.raises(MovedOnError):
+        await records.audit.append(EVENT, under=globex)
+    later = await records.standing.read("globex")
+    assert later.directory == DirectoryHead("globex", 1)
+    outcomes = await asyncio.gather(
+        *(records.audit.append(EVENT, under=one) for one in (acme, globex, later, alone)),
+        return_exceptions=True,
+    )
+    assert [isinstance(one, MovedOnError) for one in outcomes] == [False, True, False, False]
+
+
+async def test_writers_of_one_tenant_take_turns_and_lose_no_count(records: Records) -> None:
+    await asyncio.gather(
+        *(user(records, f"u{n}", tenant=("acme", "globex")[n % 2]) for n in range(20))
+    )
+
+    for name in ("acme", "globex"):
+        assert (await records.standing.read(name)).directory == DirectoryHead(name, 10)
+    assert (await records.audit.verify()).fault is None
 
 
 async def test_nothing_is_reached_from_another_tenant(records: Records) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -127,6 +128,44 @@ def _first_version(connection: Connection) -> None:
         connection.execute(
             text("INSERT INTO audit_events VALUES (:seq, 1, 'search', :body, :hash, :hash)"), row
         )
+
+
+def _of_the_common_count(connection: Connection) -> None:
+    command.upgrade(alembic_config(connection), "0006")
+    begin_chain(connection, Chain(KEY))
+    connection.execute(
+        text("UPDATE heads SET policy = 3, suspension = 2, directory = 7, label = 0")
+    )
+    for table, kind, tenant in (
+        ("users", "user", "acme"),
+        ("users", "user", "globex"),
+        ("groups", "group", "acme"),
+        ("groups", "group", "initech"),
+    ):
+        more = ", '', 1" if kind == "user" else ""
+        columns = ", display_name, active" if kind == "user" else ""
+        connection.execute(
+            text(
+                f"INSERT INTO directory_{table} "
+                f"(id, tenant, identity, external_id, version, created_at, updated_at{columns}) "
+                f"VALUES (:id, :tenant, :identity, '', 1, 1, 1{more})"
+            ),
+            {"id": str(uuid.uuid4()), "tenant": tenant, "identity": f"{kind}:a"},
+        )
+
+
+async def test_each_tenant_goes_on_from_the_common_count(url: str) -> None:
+    database = database_at(url)
+    await database.write(_of_the_common_count)
+    await database.close()
+
+    records = await Records.open(url, KEY)
+
+    found = {one: await records.standing.read(one) for one in ("acme", "globex", "initech", "new")}
+    changes = {one: head.directory.changes for one, head in found.items() if head.directory}
+    assert changes == {"acme": 7, "globex": 7, "initech": 7, "new": 0}
+    assert {(one.policy, one.suspension, one.label) for one in found.values()} == {(3, 2, 0)}
+    await records.close()
 
 
 async def test_records_of_the_first_version_are_brought_along(url: str) -> None:
