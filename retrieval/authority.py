@@ -138,8 +138,13 @@ class Authority:
         return self.pinned is None if label is None else self.knows(label)
 
     def manages(self, document: DocumentRecord) -> bool:
-        """Say whether the asker may do more with a document that they know of than read it."""
-        label = document.label(self.snapshot.schema, self.now)
+        """Say whether the asker may do more with a document that they know of than read it.
+
+        One whose label cannot be read is the operator's alone here too.
+        """
+        label = document.label_or_none(self.snapshot.schema, self.now)
+        if label is None:
+            return self.pinned is None
         return any(self.may(action, label) for action in MANAGING)
 
     def require(self, actions: frozenset[Action], *labels: Label) -> None:
