@@ -144,8 +144,10 @@ class Planner:
             try:
                 outcome = await self.judged(authority, state, request, folders, approved=approved)
             except (ForbiddenError, SecondPersonError, LabelRequestError) as error:
-                # One label that a folder's rule does not fit must not keep it from the others.
-                if isinstance(error, LabelRequestError) and request.kind is not ChangeKind.FOLDER:
+                # One label that a folder's rule does not fit, or that cannot be read, must not keep
+                # the request from the others.
+                alone = request.kind is ChangeKind.FOLDER or not authority.reads(document)
+                if isinstance(error, LabelRequestError) and not alone:
                     raise
                 refused = Refused(document_id=document.id, uri=document.uri, reason=str(error))
                 draft.refused.append(refused)
