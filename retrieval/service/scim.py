@@ -16,10 +16,12 @@ import asyncio
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from fastapi import FastAPI
@@ -30,7 +32,7 @@ from scim2_models import (
     InvalidValueException,
     SCIMException,
 )
-from scim2_server.handler import AsyncScimHandler
+from scim2_server.handler import ScimHandler
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import SCIM_MEDIA_TYPE, ScimResponse
 from scim2_server.service import ScimService
@@ -55,9 +57,14 @@ from retrieval.service.strict_json import StrictJsonError, parse_json
 from retrieval.service.wiring import Parts, levels
 from retrieval.standing import Pinned, UnsettledError
 
+T = TypeVar("T")
+
 PREFIX: Final = "/scim/v2"
 MAX_FILTER: Final = 2000
+MAX_OPERATIONS: Final = 100
 _DIGITS: Final = 10
+_THREADS: Final = 4
+_WAIT_SECONDS: Final = 120
 
 _BODIES: Final = frozenset({"POST", "PUT", "PATCH"})
 _READING: Final = frozenset({"GET", "HEAD"})
@@ -79,6 +86,7 @@ class ScimEndpoint:
         self._models = scim_models(levels(parts.schema))
         self._service = ScimService(self._models.provider)
         # A tenant's changes take turns, so that they do not begin again because of each other.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="scim")
         self._changing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +108,7 @@ class ScimEndpoint:
     async def _asked(self, request: _ScimBody) -> ScimRequest:
         """Return the request as the library takes it, with a body that was read strictly."""
         query = dict(request.query_params)
-        _check_search(query)
+        _check_bounds(query)
         origin = self._parts.settings.public_url or str(request.base_url)
         root = request.scope.get("root_path", "")
         asked = ScimRequest(
@@ -122,13 +130,16 @@ class ScimEndpoint:
         assert isinstance(subject, Subject)
         pinned = await self._parts.standing.pin(subject, with_directory=True)
         event = await self._permitted(pinned)
+        loop = asyncio.get_running_loop()
         storage = DirectoryStorage(
             self._parts.records.directory,
             self._models,
             pinned.subject.tenant,
             Edit(event, pinned.heads),
+            wait=partial(_wait, loop),
         )
-        return await AsyncScimHandler(self._service, storage).handle(asked)
+        handler = ScimHandler(self._service, storage)
+        return await loop.run_in_executor(self._threads, handler.handle, asked)
 
     async def _permitted(self, pinned: Pinned) -> AuditEvent:
         """Return the event of a change, or refuse (law 1)."""
@@ -235,21 +246,29 @@ async def _strict(request: _ScimBody) -> bytes:
     except StrictJsonError as error:
         raise InvalidSyntaxException(detail=f"the body {error}") from None
     if isinstance(value, dict):
-        _check_search(value)
+        _check_bounds(value)
     return body
 
 
-def _check_search(asked: Mapping[str, object]) -> None:
-    """Refuse what would take long to read, and numbers beyond what is counted here."""
+def _check_bounds(asked: Mapping[str, object]) -> None:
+    """Refuse what would take long to read or do, and numbers beyond what is counted here."""
     for name, value in asked.items():
         match name.casefold(), value:
             case "filter", str() if len(value) > MAX_FILTER:
                 words = f"the filter is longer than {MAX_FILTER} characters"
                 raise InvalidFilterException(detail=words)
+            case "operations", list() if len(value) > MAX_OPERATIONS:
+                words = f"a change has at most {MAX_OPERATIONS} operations"
+                raise _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
             case "startindex" | "count", str() | int() if len(str(value)) > _DIGITS:
                 raise InvalidValueException(detail=f"`{name}` has more than {_DIGITS} digits")
             case _:
                 continue
+
+
+def _wait(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], /) -> T:
+    """Return what comes of `work` in the event loop, in a thread beside it."""
+    return asyncio.run_coroutine_threadsafe(work, loop).result(_WAIT_SECONDS)
 
 
 def _refused(status: HTTPStatus, detail: str) -> SCIMException:

@@ -8,15 +8,16 @@ The laws of this file:
    as they are.
 4. A filter is answered as the library evaluates it. What the records can look up narrows the
    entries that it is asked about, and decides nothing.
+5. What takes long over a large tenant or group happens beside the event loop, so that nobody's
+   search waits for it.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from scim2_models import (
     InvalidFilterException,
@@ -29,11 +30,10 @@ from scim2_models import (
     Resource,
     ResourceType,
     ResponseParameters,
-    ScimFilter,
     SearchRequest,
     UniquenessException,
 )
-from scim2_server.storage import AsyncScimStorage, SearchPage
+from scim2_server.storage import ScimStorage, SearchPage
 
 from acl.errors import IdentityError
 from acl.identity import PrincipalKind, identity_of, name_of
@@ -56,6 +56,8 @@ from acl.records.storable import is_storable
 from retrieval.service.scim_filters import narrowed, texts
 from retrieval.service.scim_models import Group, Member, ScimModels, level_name
 
+T = TypeVar("T")
+
 _PART: Final = 500
 _USER: Final = "User"
 
@@ -65,16 +67,36 @@ _NAMES: Final = {
 }
 
 
-class DirectoryStorage(AsyncScimStorage):
-    """The users and groups of one tenant, for the length of one request."""
+class Wait(Protocol):
+    """Waits for work of the event loop, in a thread that is none of its."""
 
-    def __init__(self, directory: Directory, models: ScimModels, tenant: str, edit: Edit) -> None:
+    def __call__(self, work: Coroutine[Any, Any, T], /) -> T:
+        """Return what comes of `work`."""
+        ...
+
+
+class DirectoryStorage(ScimStorage):
+    """The users and groups of one tenant, for the length of one request.
+
+    It is asked in a thread of its own (law 5) and reads the records through `wait`.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        models: ScimModels,
+        tenant: str,
+        edit: Edit,
+        *,
+        wait: Wait,
+    ) -> None:
         self._directory = directory
+        self._wait = wait
         self._models = models
         self._tenant = tenant
         self._edit = edit
 
-    async def get(
+    def get(
         self,
         resource_type: ResourceType,
         resource_id: str,
@@ -84,17 +106,17 @@ class DirectoryStorage(AsyncScimStorage):
         """Return a resource."""
         wanted = Wanted(id=resource_id)
         if resource_type.name == _USER:
-            user = await self._directory.user(self._tenant, wanted)
+            user = self._wait(self._directory.user(self._tenant, wanted))
             if user is not None:
                 return self._of_user(user)
         else:
             members = _shows_members(response_parameters)
-            group = await self._directory.group(self._tenant, wanted, members=members)
+            group = self._wait(self._directory.group(self._tenant, wanted, members=members))
             if group is not None:
                 return _of_group(group)
         raise NotFoundException(detail="there is no such resource")
 
-    async def search(
+    def search(
         self,
         resource_types: list[ResourceType],
         search_request: SearchRequest[Any],
@@ -109,22 +131,23 @@ class DirectoryStorage(AsyncScimStorage):
         start = (search_request.start_index or 1) - 1
         count = search_request.count or 0
         if search_request.filter is None:
-            return await self._page(name, search_request, Slice(start=start, limit=count))
-        return await self._filtered(name, search_request, Slice(start=start, limit=count))
+            return self._page(name, search_request, Slice(start=start, limit=count))
+        return self._filtered(name, search_request, Slice(start=start, limit=count))
 
-    async def create(self, resource_type: ResourceType, resource: Resource[Any]) -> Resource[Any]:
+    def create(self, resource_type: ResourceType, resource: Resource[Any]) -> Resource[Any]:
         """Store a new resource."""
         if resource_type.name == _USER:
             with _told(_USER):
                 state = self._user_state(resource, active=True)
                 return self._of_user(
-                    await self._directory.create_user(self._tenant, state, self._edit)
+                    self._wait(self._directory.create_user(self._tenant, state, self._edit))
                 )
         with _told("Group"):
             group = _group_state(cast("Group", resource))
-            return _of_group(await self._directory.create_group(self._tenant, group, self._edit))
+            made = self._wait(self._directory.create_group(self._tenant, group, self._edit))
+            return _of_group(made)
 
-    async def update(
+    def update(
         self,
         resource_type: ResourceType,
         resource: Resource[Any],
@@ -135,17 +158,18 @@ class DirectoryStorage(AsyncScimStorage):
         place = self._place(str(resource.id), expected_version)
         if resource_type.name == _USER:
             with _told(_USER):
-                old = await self._directory.user(self._tenant, Wanted(id=place.id))
+                old = self._wait(self._directory.user(self._tenant, Wanted(id=place.id)))
                 state = self._user_state(resource, active=old is not None and old.state.active)
                 if old is not None and not self._says_rights(resource):
                     rights = old.state.clearance, old.state.compartments
                     state = replace(state, clearance=rights[0], compartments=rights[1])
-                return self._of_user(await self._directory.replace_user(place, state, self._edit))
+                user = self._wait(self._directory.replace_user(place, state, self._edit))
+                return self._of_user(user)
         with _told("Group"):
             group = _group_state(cast("Group", resource))
-            return _of_group(await self._directory.replace_group(place, group, self._edit))
+            return _of_group(self._wait(self._directory.replace_group(place, group, self._edit)))
 
-    async def delete(
+    def delete(
         self,
         resource_type: ResourceType,
         resource_id: str,
@@ -156,25 +180,25 @@ class DirectoryStorage(AsyncScimStorage):
         place = self._place(resource_id, expected_version)
         with _told(str(resource_type.name)):
             if resource_type.name == _USER:
-                await self._directory.delete_user(place, self._edit)
+                self._wait(self._directory.delete_user(place, self._edit))
             else:
-                await self._directory.delete_group(place, self._edit)
+                self._wait(self._directory.delete_group(place, self._edit))
 
     def _place(self, resource_id: str, version: str | None) -> Place:
         number = None if version is None else int(version.removeprefix('W/"').removesuffix('"'))
         return Place(tenant=self._tenant, id=resource_id, version=number)
 
-    async def _page(self, name: str, asked: SearchRequest[Any], part: Slice) -> SearchPage:
+    def _page(self, name: str, asked: SearchRequest[Any], part: Slice) -> SearchPage:
         if name == _USER:
-            total = await self._directory.count_users(self._tenant)
+            total = self._wait(self._directory.count_users(self._tenant))
         else:
-            total = await self._directory.count_groups(self._tenant)
+            total = self._wait(self._directory.count_groups(self._tenant))
         if not part.limit:
             return SearchPage(total, [])
-        listed = await self._listed(name, Wanted(), part, members=_shows_members(asked))
+        listed = self._listed(name, Wanted(), part, members=_shows_members(asked))
         return SearchPage(total, [made for _, made in listed])
 
-    async def _filtered(self, name: str, asked: SearchRequest[Any], part: Slice) -> SearchPage:
+    def _filtered(self, name: str, asked: SearchRequest[Any], part: Slice) -> SearchPage:
         """Ask the filter about every entry that it could match (law 4)."""
         scim_filter = asked.filter
         assert scim_filter is not None
@@ -184,34 +208,31 @@ class DirectoryStorage(AsyncScimStorage):
         if wanted is None:
             return SearchPage(0, [])
         total, page = 0, list[Resource[Any]]()
-        async for entries in self._parts(name, wanted, members="members" in str(scim_filter)):
-            # In a thread: a large directory must not stop those who search.
-            for one in await asyncio.to_thread(_matching, scim_filter, entries):
+        for entries in self._parts(name, wanted, members="members" in str(scim_filter)):
+            for one in filter(scim_filter.match, entries):
                 if part.start <= total < part.start + part.limit:
                     page.append(one)
                 total += 1
         if page and name != _USER and _shows_members(asked):
-            page = [await self.get(_GROUP_TYPE, str(one.id)) for one in page]
+            page = [self.get(_GROUP_TYPE, str(one.id)) for one in page]
         return SearchPage(total, page)
 
-    async def _parts(
-        self, name: str, wanted: Wanted, *, members: bool
-    ) -> AsyncIterator[list[Resource[Any]]]:
+    def _parts(self, name: str, wanted: Wanted, *, members: bool) -> Iterator[list[Resource[Any]]]:
         last = ""
-        while entries := await self._listed(
+        while entries := self._listed(
             name, wanted, Slice(after=last, limit=_PART), members=members
         ):
             yield [made for _, made in entries]
             last = entries[-1][0]
 
-    async def _listed(
+    def _listed(
         self, name: str, wanted: Wanted, part: Slice, *, members: bool
     ) -> list[tuple[str, Resource[Any]]]:
         """Return a part of all entries, each with its identity."""
         if name == _USER:
-            users = await self._directory.users(self._tenant, wanted, part)
+            users = self._wait(self._directory.users(self._tenant, wanted, part))
             return [(one.state.identity, self._of_user(one)) for one in users]
-        groups = await self._directory.groups(self._tenant, wanted, part, members=members)
+        groups = self._wait(self._directory.groups(self._tenant, wanted, part, members=members))
         return [(one.identity, _of_group(one)) for one in groups]
 
     def _user_state(self, resource: Any, *, active: bool) -> UserState:  # noqa: ANN401 - the library's model
@@ -296,10 +317,6 @@ def _group_state(group: Group) -> GroupState:
         external_id=group.external_id or "",
         members=frozenset(one for one in members if one),
     )
-
-
-def _matching(scim_filter: ScimFilter[Any], entries: list[Resource[Any]]) -> list[Resource[Any]]:
-    return [one for one in entries if scim_filter.match(one)]
 
 
 def _shows_members(asked: ResponseParameters[Any] | None) -> bool:

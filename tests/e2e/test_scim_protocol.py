@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import httpx2
@@ -12,11 +14,24 @@ from scim2_tester import Status, check_server
 
 from acl.errors import FilterTooLargeError, RequestError
 from acl.records import AuditKind, RecordsUnavailableError
+from acl.records.directory_types import DirectoryGroup
 from retrieval.directory import UnknownSubjectError
+from retrieval.service import scim_storage
 from retrieval.service.problems import ProblemError, ProblemType
-from retrieval.service.scim import ScimEndpoint
+from retrieval.service.scim import MAX_OPERATIONS, ScimEndpoint
 from retrieval.standing import UnsettledError
-from tests.provisioning import ERROR, IDP, MEDIA, RIGHTS, USER, made, patched, refused
+from tests.provisioning import (
+    ERROR,
+    GROUP,
+    IDP,
+    MEDIA,
+    RIGHTS,
+    USER,
+    made,
+    patched,
+    refused,
+    search,
+)
 from tests.serving import BOB, Service
 
 # Where the checker asks for something else on purpose: sets have no order, and nobody becomes
@@ -176,6 +191,36 @@ def test_entries_are_not_looked_up_by_what_no_text_holds(idp: httpx2.Client) -> 
     for path in ("Users/%00", "Groups/%00", "Users/a%00b", "Users/%ED%A0%80"):
         refused(idp.get(path), 404)
         refused(idp.delete(path), 404)
+
+
+def test_a_large_change_holds_up_no_search(
+    scim: Service, idp: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, of_group = Event(), Event(), scim_storage._of_group
+
+    def slow(group: DirectoryGroup) -> Any:
+        begun.set()
+        assert go_on.wait(10), "nobody was answered meanwhile"
+        return of_group(group)
+
+    made(idp, "Users", userName="bob")
+    monkeypatch.setattr(scim_storage, "_of_group", slow)
+    body = {"schemas": [GROUP], "displayName": "all"}
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(idp.post, "Groups", json=body)
+        assert begun.wait(10)
+        assert search(scim, BOB).status_code == 200
+        go_on.set()
+    assert answer.result().status_code == 201
+
+
+def test_a_change_has_so_many_operations(idp: httpx2.Client) -> None:
+    path = f"Users/{made(idp, 'Users', userName='bob')['id']}"
+    named = {"op": "replace", "path": "displayName", "value": "Bob"}
+
+    assert patched(idp, path, *[named] * MAX_OPERATIONS).status_code == 204
+    words = refused(patched(idp, path, *[named] * (MAX_OPERATIONS + 1)), 413)
+    assert words == f"a change has at most {MAX_OPERATIONS} operations"
 
 
 def test_two_writers_of_one_entry_do_not_undo_each_other(idp: httpx2.Client) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from scim2_server.utils import parametrize
 from acl.records import AuditEvent, AuditKind, Records
 from acl.records.directory import Edit
 from retrieval.service import scim_storage
+from retrieval.service.scim import _wait
 from retrieval.service.scim_models import Group, scim_models
 from retrieval.service.scim_storage import DirectoryStorage
 from tests.integration.records.samples import KEY, NOW
@@ -31,8 +34,12 @@ EDIT = Edit(AuditEvent(kind=AuditKind.DIRECTORY, time=NOW, subject="service:idp"
 @pytest.fixture(name="storage")
 async def _storage(tmp_path: Path) -> AsyncIterator[DirectoryStorage]:
     records = await Records.open(f"sqlite:///{tmp_path / 'records.db'}", KEY)
-    yield DirectoryStorage(records.directory, MODELS, "acme", EDIT)
+    wait = partial(_wait, asyncio.get_running_loop())
+    yield DirectoryStorage(records.directory, MODELS, "acme", EDIT, wait=wait)
     await records.close()
+
+
+beside = asyncio.to_thread
 
 
 def named(kind: ResourceType, name: str) -> Resource[Any]:
@@ -45,20 +52,20 @@ def named(kind: ResourceType, name: str) -> Resource[Any]:
 async def test_what_is_gone_or_changed_is_said(
     storage: DirectoryStorage, kind: ResourceType
 ) -> None:
-    made = await storage.create(kind, named(kind, "one"))
+    made = await beside(storage.create, kind, named(kind, "one"))
     assert made.meta is not None
     assert made.id is not None
-    await storage.update(kind, made, expected_version=made.meta.version)
+    await beside(storage.update, kind, made, expected_version=made.meta.version)
 
     with pytest.raises(PreconditionFailedException, match="changed meanwhile"):
-        await storage.update(kind, made, expected_version=made.meta.version)
+        await beside(storage.update, kind, made, expected_version=made.meta.version)
     with pytest.raises(PreconditionFailedException):
-        await storage.delete(kind, made.id, expected_version=made.meta.version)
-    await storage.delete(kind, made.id)
+        await beside(storage.delete, kind, made.id, expected_version=made.meta.version)
+    await beside(storage.delete, kind, made.id)
     for gone in (
-        storage.get(kind, made.id),
-        storage.update(kind, made),
-        storage.delete(kind, made.id),
+        beside(storage.get, kind, made.id),
+        beside(storage.update, kind, made),
+        beside(storage.delete, kind, made.id),
     ):
         with pytest.raises(NotFoundException, match="no such resource"):
             await gone
@@ -69,7 +76,7 @@ async def test_a_filter_is_asked_about_every_entry_part_by_part(
 ) -> None:
     monkeypatch.setattr(scim_storage, "_PART", 3)
     for number in range(8):
-        await storage.create(USERS, named(USERS, f"u{number}"))
+        await beside(storage.create, USERS, named(USERS, f"u{number}"))
     asked = parametrize(SearchRequest, MODELS.user).model_validate(
         {
             "filter": 'userName sw "u" and not (userName eq "u3")',
@@ -77,7 +84,7 @@ async def test_a_filter_is_asked_about_every_entry_part_by_part(
             "count": 4,
         }
     )
-    page = await storage.search([USERS], asked)
+    page = await beside(storage.search, [USERS], asked)
 
     assert page.total == 7
     found: list[Any] = page.resources
