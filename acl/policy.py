@@ -11,13 +11,11 @@ The laws of this file:
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import takewhile
 from typing import Final
 
 from acl.casbin_door import (
@@ -33,9 +31,10 @@ from acl.casbin_door import (
     parse_model,
 )
 from acl.errors import PolicyError, Refusal
-from acl.expression import ExpressionError, attributes_read, bare_names, parse, source
+from acl.expression import ExpressionError, attributes_read, bare_names, parse
 from acl.labels import LabelSchema
 from acl.leaves import outcome_of
+from acl.opening import conjuncts_of, groups_of, opening_of
 from acl.outcome import RAISES
 from acl.partial import evaluated
 from acl.reading import Names, read
@@ -48,7 +47,6 @@ from acl.terms import (
     Rule,
     Term,
     Touching,
-    known_columns,
     walk,
 )
 
@@ -172,7 +170,7 @@ class _Loader:
         self._stop_if_refused()
         self._check_operands(term, terms, rules, columns, graphs)
         self._stop_if_refused()
-        opening = _opening(term)
+        opening = opening_of(term)
         moments = {moment for graph in graphs.values() for moment in graph.boundaries()}
         return Policy(
             model=model,
@@ -181,7 +179,7 @@ class _Loader:
             columns=columns,
             effect=Effect(model.effect),
             term=term,
-            conjuncts=_conjuncts(model.matchers[f"m{self.suffix}"], term),
+            conjuncts=conjuncts_of(model.matchers[f"m{self.suffix}"], term),
             opening=opening,
             groups=groups_of(opening, rules, columns),
             rule_terms=terms,
@@ -360,30 +358,6 @@ class _Loader:
             "suffix": self.suffix,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _conjuncts(text: str, term: Term) -> tuple[tuple[str, Term], ...]:
-    tree = parse(text)
-    nodes = tree.values if isinstance(tree, ast.BoolOp) and isinstance(term, AllOf) else [tree]
-    parts = term.parts if isinstance(term, AllOf) and len(nodes) > 1 else (term,)
-    return tuple(zip(map(source, nodes), parts, strict=True))
-
-
-def _opening(term: Term) -> Term:
-    parts = term.parts if isinstance(term, AllOf) else (term,)
-    return AllOf(tuple(takewhile(lambda part: known_columns(part) is not None, parts)))
-
-
-def groups_of(
-    opening: Term, rules: Sequence[Row], columns: tuple[str, ...]
-) -> tuple[tuple[int, ...], ...]:
-    """Return the positions of the rows on which the opening of the matcher cannot differ."""
-    read_by = known_columns(opening) or frozenset()
-    places = [place for place, name in enumerate(columns) if name in read_by]
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for position, row in enumerate(rules):
-        groups.setdefault(tuple(row.values[place] for place in places), []).append(position)
-    return tuple(map(tuple, groups.values()))
 
 
 def _all_terms(term: Term, terms: Mapping[str, Term], named: Mapping[str, str]) -> Iterator[Term]:

@@ -18,7 +18,8 @@ from acl.decide import request_of
 from acl.delegable import in_order
 from acl.errors import RequestError
 from acl.mentions import Meanings
-from acl.policy import Policy, groups_of
+from acl.opening import groups_of
+from acl.policy import Policy
 from acl.subject import Subject
 
 _LOOK: Final = 100

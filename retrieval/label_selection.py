@@ -101,6 +101,23 @@ class _Draft:
             if len(self.compared) < COMPARED:
                 self.compared.append((document.tenant, outcome))
 
+    def refuse(self, document: DocumentRecord, reason: str) -> None:
+        """Leave a document alone."""
+        self.refused.append(Refused(document_id=document.id, uri=document.uri, reason=reason))
+
+
+def _concerns_one(
+    authority: Authority, document: DocumentRecord, request: LabelRequest, error: Exception
+) -> bool:
+    """Say whether what is wrong with a document must not keep the request from the others.
+
+    So it is with a right that is lacking, with a label that a folder's rule does not fit, and with
+    one that cannot be read; what is wrong with the request itself is wrong for every document.
+    """
+    if not isinstance(error, LabelRequestError):
+        return True
+    return request.kind is ChangeKind.FOLDER or not authority.reads(document)
+
 
 class Planner:
     """Finds what is meant, and what would come of it."""
@@ -144,16 +161,12 @@ class Planner:
             try:
                 outcome = await self.judged(authority, state, request, folders, approved=approved)
             except (ForbiddenError, SecondPersonError, LabelRequestError) as error:
-                # One label that a folder's rule does not fit, or that cannot be read, must not keep
-                # the request from the others.
-                alone = request.kind is ChangeKind.FOLDER or not authority.reads(document)
-                if isinstance(error, LabelRequestError) and not alone:
+                if not _concerns_one(authority, document, request, error):
                     raise
-                refused = Refused(document_id=document.id, uri=document.uri, reason=str(error))
-                draft.refused.append(refused)
-                continue
-            if outcome.changes:
-                draft.add(document, outcome)
+                draft.refuse(document, str(error))
+            else:
+                if outcome.changes:
+                    draft.add(document, outcome)
         return Planned(
             items=draft.items,
             uris=draft.uris,

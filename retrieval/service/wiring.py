@@ -148,6 +148,26 @@ class Parts:
         return Stores(records=self.records, engine=self.engine, schema=self.schema)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """What the parts that answer questions stand on.
+
+    Attributes:
+        data: where secrets and vectors lie.
+        schema_text: the content of labels.toml.
+    """
+
+    settings: Settings
+    data: Path
+    schema_text: str
+    schema: LabelSchema
+    records: Records
+    engine: VectorEngine
+    encoder: Encoder
+    standing: Standing
+    decisions: Decisions
+
+
 @asynccontextmanager
 async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     """Open everything that a search needs; closed on leaving.
@@ -171,50 +191,77 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         encoder = Encoder(override=settings.model_dir, settings=EncoderSettings(bfloat16=False))
         stack.push_async_callback(encoder.close)
         snapshot = await seeded(records, settings.policy_dir, actor=PROGRAM, now=datetime.now(UTC))
-        snapshots, decisions = SnapshotHolder(snapshot), Decisions()
-        standing = Standing(records, snapshots, resolve=_resolve(settings, records))
-        yield Parts(
+        standing = Standing(records, SnapshotHolder(snapshot), resolve=_resolve(settings, records))
+        ground = _Ground(
             settings=settings,
+            data=data,
+            schema_text=labels,
+            schema=schema,
             records=records,
             engine=engine,
             encoder=encoder,
-            snapshots=snapshots,
             standing=standing,
-            decisions=decisions,
-            searcher=Searcher(
-                records=records,
-                store=Store(engine, schema, settings=_plan(settings)),
-                encoder=encoder,
-                standing=standing,
-                query_key=own_secret(settings.query_key_file, data / "query.key"),
-                decisions=decisions,
-            ),
-            reader=DocumentReader(records=records, standing=standing, decisions=decisions),
-            decision_point=DecisionPoint(
-                records=records,
-                standing=standing,
-                decisions=decisions,
-                known=_known(settings, records),
-            ),
-            desk=PolicyDesk(
-                records=records,
-                standing=standing,
-                decisions=decisions,
-                schema_text=labels,
-                four_eyes=settings.policy_four_eyes,
-                budget=settings.policy_proof_pairs,
-            ),
-            cursors=Cursors(own_secret(settings.cursor_key_file, data / "cursor.key")),
-            labels=LabelDesk(
-                LabelParts(
-                    records=records,
-                    standing=standing,
-                    projector=Projector(Stores(records=records, engine=engine, schema=schema)),
-                    decisions=decisions,
-                    settings=LabelDeskSettings(four_eyes=settings.declassify_four_eyes),
-                )
-            ),
+            decisions=Decisions(),
         )
+        yield _parts(ground)
+
+
+def _parts(on: _Ground) -> Parts:
+    return Parts(
+        settings=on.settings,
+        records=on.records,
+        engine=on.engine,
+        encoder=on.encoder,
+        snapshots=on.standing.snapshots,
+        standing=on.standing,
+        decisions=on.decisions,
+        searcher=_searcher(on),
+        reader=DocumentReader(records=on.records, standing=on.standing, decisions=on.decisions),
+        decision_point=DecisionPoint(
+            records=on.records,
+            standing=on.standing,
+            decisions=on.decisions,
+            known=_known(on.settings, on.records),
+        ),
+        desk=_policy_desk(on),
+        cursors=Cursors(own_secret(on.settings.cursor_key_file, on.data / "cursor.key")),
+        labels=_label_desk(on),
+    )
+
+
+def _searcher(on: _Ground) -> Searcher:
+    return Searcher(
+        records=on.records,
+        store=Store(on.engine, on.schema, settings=_plan(on.settings)),
+        encoder=on.encoder,
+        standing=on.standing,
+        query_key=own_secret(on.settings.query_key_file, on.data / "query.key"),
+        decisions=on.decisions,
+    )
+
+
+def _policy_desk(on: _Ground) -> PolicyDesk:
+    return PolicyDesk(
+        records=on.records,
+        standing=on.standing,
+        decisions=on.decisions,
+        schema_text=on.schema_text,
+        four_eyes=on.settings.policy_four_eyes,
+        budget=on.settings.policy_proof_pairs,
+    )
+
+
+def _label_desk(on: _Ground) -> LabelDesk:
+    stores = Stores(records=on.records, engine=on.engine, schema=on.schema)
+    return LabelDesk(
+        LabelParts(
+            records=on.records,
+            standing=on.standing,
+            projector=Projector(stores),
+            decisions=on.decisions,
+            settings=LabelDeskSettings(four_eyes=on.settings.declassify_four_eyes),
+        )
+    )
 
 
 @asynccontextmanager
