@@ -59,6 +59,9 @@ from retrieval.service.scim_models import Group, Member, ScimModels, level_name
 T = TypeVar("T")
 
 _PART: Final = 500
+# Groups are read few at a time where their members are read too.
+_PART_MEMBERS: Final = 10
+_MEMBERS: Final = 10_000
 _USER: Final = "User"
 
 _NAMES: Final = {
@@ -195,8 +198,8 @@ class DirectoryStorage(ScimStorage):
             total = self._wait(self._directory.count_groups(self._tenant))
         if not part.limit:
             return SearchPage(total, [])
-        listed = self._listed(name, Wanted(), part, members=_shows_members(asked))
-        return SearchPage(total, [made for _, made in listed])
+        listed = self._listed(name, Wanted(), part, members=False)
+        return SearchPage(total, self._shown(name, asked, [made for _, made in listed]))
 
     def _filtered(self, name: str, asked: SearchRequest[Any], part: Slice) -> SearchPage:
         """Ask the filter about every entry that it could match (law 4)."""
@@ -213,14 +216,29 @@ class DirectoryStorage(ScimStorage):
                 if part.start <= total < part.start + part.limit:
                     page.append(one)
                 total += 1
-        if page and name != _USER and _shows_members(asked):
-            page = [self.get(_GROUP_TYPE, str(one.id)) for one in page]
-        return SearchPage(total, page)
+        return SearchPage(total, self._shown(name, asked, page))
+
+    def _shown(
+        self, name: str, asked: SearchRequest[Any], page: list[Resource[Any]]
+    ) -> list[Resource[Any]]:
+        """Return a page as it is answered: shorter where its groups have very many members."""
+        if name == _USER or not _shows_members(asked):
+            return page
+        shown: list[Resource[Any]] = []
+        members = 0
+        for one in page:
+            group = self._wait(self._directory.group(self._tenant, Wanted(id=str(one.id))))
+            # Gone meanwhile, it is answered as it was when it was listed.
+            shown.append(one if group is None else _of_group(group))
+            members += 0 if group is None else len(group.members)
+            if members >= _MEMBERS:
+                break
+        return shown
 
     def _parts(self, name: str, wanted: Wanted, *, members: bool) -> Iterator[list[Resource[Any]]]:
-        last = ""
+        last, limit = "", _PART_MEMBERS if members else _PART
         while entries := self._listed(
-            name, wanted, Slice(after=last, limit=_PART), members=members
+            name, wanted, Slice(after=last, limit=limit), members=members
         ):
             yield [made for _, made in entries]
             last = entries[-1][0]
@@ -276,9 +294,6 @@ class DirectoryStorage(ScimStorage):
                 compartments=None if names is None else sorted(names),
             )
         return cast("Resource[Any]", made)
-
-
-_GROUP_TYPE: Final = ResourceType.from_resource(Group)
 
 
 def _meta(name: str, entry: DirectoryUser | DirectoryGroup) -> Meta:

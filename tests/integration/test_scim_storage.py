@@ -89,3 +89,41 @@ async def test_a_filter_is_asked_about_every_entry_part_by_part(
     assert page.total == 7
     found: list[Any] = page.resources
     assert [one.user_name for one in found] == ["u2", "u4", "u5", "u6"]
+
+
+async def test_a_page_of_groups_with_very_many_members_is_shorter(
+    storage: DirectoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scim_storage, "_MEMBERS", 4)
+    monkeypatch.setattr(scim_storage, "_PART_MEMBERS", 2)
+    made = [await beside(storage.create, USERS, named(USERS, f"u{one}")) for one in range(3)]
+    held = [{"value": one.id} for one in made]
+    for name in "abcde":
+        group = Group.model_validate({"displayName": name, "members": held})
+        await beside(storage.create, GROUPS, group)
+    asking = parametrize(SearchRequest, Group)
+
+    async def asked(**said: object) -> tuple[int | None, list[str]]:
+        page = await beside(storage.search, [GROUPS], asking.model_validate(said))
+        found: list[Any] = page.resources
+        assert all(len(one.members or ()) == 3 for one in found if "excluded" not in str(said))
+        return page.total, [one.display_name for one in found]
+
+    assert await asked(count=5) == (5, ["a", "b"])
+    assert await asked(count=5, startIndex=3) == (5, ["c", "d"])
+    assert await asked(count=5, filter='displayName ne "a"') == (4, ["b", "c"])
+    members = f'members eq "{made[0].id}" and displayName ne "b"'
+    assert await asked(count=5, filter=members) == (4, ["a", "c"])
+    every = await asked(count=5, excludedAttributes=["members"])
+    assert every == (5, ["a", "b", "c", "d", "e"])
+
+
+async def test_a_group_that_goes_while_a_page_is_made_is_shown_as_listed(
+    storage: DirectoryStorage,
+) -> None:
+    made = await beside(storage.create, GROUPS, named(GROUPS, "one"))
+    assert made.id is not None
+    await beside(storage.delete, GROUPS, made.id)
+
+    asked = parametrize(SearchRequest, Group).model_validate({"count": 5})
+    assert await beside(storage._shown, "Group", asked, [made]) == [made]
