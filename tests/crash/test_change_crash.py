@@ -54,7 +54,7 @@ from tests.plain import plain_tools
 
 ROUNDS = 5
 KILLS = int(os.environ.get("STRONGROOM_KILLS", "100"))
-SECONDS = float("inf") if "STRONGROOM_KILLS" in os.environ else 240.0
+SECONDS = float("inf") if "STRONGROOM_KILLS" in os.environ else 150.0
 FEWEST = min(KILLS, 30)
 # From so many kills on, every kind of change has to have been hit.
 EVERY_KIND = 500
