@@ -296,7 +296,8 @@ def test_a_search_comes_in_pages(access: AccessService) -> None:
         page = {"limit": 1, "token": token}
         pages.append(access.ask(GATEWAY, "search/subject", {**body, "page": page}))
         token = pages[-1]["page"]["next_token"]
-    assert [one["results"][0]["id"] for one in pages] == ["ann", "ben"]
+    # A page may be shorter than asked for and still not be the last.
+    assert [found["id"] for one in pages for found in one["results"]] == ["ann", "ben"]
     first = pages[0]["page"]["next_token"]
     rest = access.ask(GATEWAY, "search/subject", {**body, "page": {"token": first}})
     assert [one["id"] for one in rest["results"]] == ["ben"]
