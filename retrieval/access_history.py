@@ -114,7 +114,7 @@ class AccessHistory:
             resources=(document_id,),
             permitted=label is not None,
         )
-        await self._standing.record(event, authority.pinned)
+        await self._standing.record(self._records.audit, event, authority.pinned)
         if document is None or label is None:
             raise DocumentNotFoundError
         found = await self._records.readers.of(document_id, after=after, limit=limit + 1)

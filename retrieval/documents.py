@@ -212,7 +212,7 @@ class DocumentReader:
         self, ask: _Ask, kind: AuditKind, *, permitted: bool, ids: Sequence[str]
     ) -> None:
         event = ask.release.event(kind, permitted=permitted, resources=tuple(ids))
-        await self._standing.record(event, ask.release.pinned)
+        await self._standing.record(self._records.audit, event, ask.release.pinned)
 
     async def _seen(self, ask: _Ask, behind: str, wanted: int) -> list[DocumentView]:
         listing = Listing(

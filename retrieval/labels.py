@@ -349,7 +349,7 @@ class LabelDesk:
             resources=(document.id,),
             detail={"what": "label"},
         )
-        await self.parts.standing.record(event, authority.pinned)
+        await self.parts.standing.record(self._records.audit, event, authority.pinned)
 
 
 def _require_version(document: DocumentRecord, expected: int) -> None:

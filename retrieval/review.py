@@ -334,7 +334,7 @@ class AccessReview:
             permitted=permitted,
             detail=detail,
         )
-        await self._standing.record(event, authority.pinned)
+        await self._standing.record(self._records.audit, event, authority.pinned)
         return event.decision_id
 
 

@@ -201,7 +201,7 @@ class Searcher:
         decided = self._decisions.decide(snapshot, pinned.subject, READ, now)
         cleared = await self._cleared(ask, decided)
         event = self._event(ask, decided, cleared)
-        await self._standing.record(event, pinned)
+        await self._standing.record(self._records.audit, event, pinned)
         return SearchPage(
             hits=tuple(_hit(one, snapshot.schema) for one in cleared),
             decision_id=ask.release.id,

@@ -21,6 +21,7 @@ from typing import Final, TypeVar
 
 from acl.errors import AclError, PolicyError
 from acl.records import AuditEntry, AuditEvent, Heads, MovedOnError, Records
+from acl.records.audit import AuditLog
 from acl.subject import Subject
 from retrieval.policy_source import source_of
 from retrieval.snapshot import PolicySnapshot, SnapshotHolder
@@ -135,9 +136,8 @@ class Standing:
         """
         return await self._current(await self._records.standing.read())
 
-    async def record(self, event: AuditEvent, pinned: Pinned | None) -> AuditEntry:
+    async def record(self, audit: AuditLog, event: AuditEvent, pinned: Pinned | None) -> AuditEntry:
         """Record a release; see `upheld`. Without `pinned` it rests on nothing that could move."""
-        audit = self._records.audit
         return await self.upheld(pinned, lambda under: audit.append(event, under=under))
 
     async def upheld(

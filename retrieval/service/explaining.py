@@ -85,7 +85,7 @@ class Explainer:
             permitted=label is not None,
             resources=() if label is None else (document_id,),
         )
-        await self.standing.record(event, pinned)
+        await self.standing.record(self.records.audit, event, pinned)
         if label is None:
             raise DocumentNotFoundError
         policy = pinned.snapshot.policy

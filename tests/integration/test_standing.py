@@ -252,7 +252,7 @@ async def test_a_directory_that_never_rests_lets_nothing_be_upheld(light: World)
         await standing.upheld(pinned, moving)
     assert directory.asked == ATTEMPTS + 1
     event = Event(kind=AuditKind.SEARCH, time=NOW, subject="service:operator")
-    assert (await standing.record(event, None)).seq > 0
+    assert (await standing.record(light.records.audit, event, None)).seq > 0
 
 
 async def test_what_another_process_changed_is_obeyed_at_once(light: World) -> None:

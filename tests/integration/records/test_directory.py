@@ -274,6 +274,22 @@ async def test_groups_are_nested(records: Records) -> None:
     assert await groups(records) == {"staff"}
 
 
+async def test_a_group_that_gets_another_name_keeps_its_members(records: Records) -> None:
+    staff = await group(records, "staff", await user(records))
+    await group(records, "team")
+    found = await records.directory.group("acme", Wanted(id=staff))
+    assert found is not None
+    place = Place(tenant="acme", id=staff)
+    with pytest.raises(TakenIdentityError):
+        state = replace(found.state, identity="group:team")
+        await records.directory.replace_group(place, state, CHANGE)
+    await records.directory.replace_group(
+        place, replace(found.state, identity="group:crew"), CHANGE
+    )
+
+    assert await groups(records) == {"crew"}
+
+
 async def test_a_deleted_member_makes_another_version_of_its_groups(records: Records) -> None:
     ada = await user(records)
     staff = await group(records, "staff", ada)
