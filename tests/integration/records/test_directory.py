@@ -280,9 +280,9 @@ async def test_a_group_that_gets_another_name_keeps_its_members(records: Records
     found = await records.directory.group("acme", Wanted(id=staff))
     assert found is not None
     place = Place(tenant="acme", id=staff)
+    taken = replace(found.state, identity="group:team")
     with pytest.raises(TakenIdentityError):
-        state = replace(found.state, identity="group:team")
-        await records.directory.replace_group(place, state, CHANGE)
+        await records.directory.replace_group(place, taken, CHANGE)
     await records.directory.replace_group(
         place, replace(found.state, identity="group:crew"), CHANGE
     )
