@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from acl.budget import Budget
+from acl.containment import STEPS
+from acl.trials import Company, Names
 from tests.unit.acl.editing import (
     ALLOWING,
     BARRED,
@@ -246,6 +249,18 @@ def test_a_denial_of_a_role_that_everybody_reaches_is_everybody_s() -> None:
     found = overreach(without(BARRED, base=base))
 
     assert found.profile.groups == {"role:barred"}
+
+
+def test_what_everybody_reaches_takes_no_names_to_be_tried_with() -> None:
+    row = "p, public, acme, /acme/hr/*, document:read, True, allow"
+    one, all_ = "g, user:ben, public, acme, _, _", "g, group:everyone, public, acme, _, _"
+
+    def carrying(*lines: str) -> tuple[Names, ...]:
+        made = policy(*NO_OWNERS, row, *lines)
+        return Company(made, made, EDITOR, Budget(STEPS))._carrying("public")
+
+    assert carrying(one) == (Names({"user:ben"}),)
+    assert carrying(one, all_) == (Names(),)
 
 
 def test_what_cannot_be_compared_takes_away_and_is_tried_in_company() -> None:
