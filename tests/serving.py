@@ -26,7 +26,8 @@ from ingest.report import IngestReport
 from retrieval.service.app import create_app
 from retrieval.service.serve import Server, make_server
 from retrieval.service.settings import Settings, load_settings
-from retrieval.service.wiring import Parts, open_parts, open_pipeline, verifier
+from retrieval.service.token_wiring import verifier
+from retrieval.service.wiring import Parts, open_parts, open_pipeline
 
 ISSUER = "https://issuer.test"
 AUDIENCE = "strongroom"

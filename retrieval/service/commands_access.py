@@ -17,7 +17,8 @@ from retrieval.service.console import out, safe, table
 from retrieval.service.people import Person, read_people
 from retrieval.service.routes_documents import canonical
 from retrieval.service.settings import Settings, SettingsError
-from retrieval.service.wiring import Parts, levels, open_parts
+from retrieval.service.token_wiring import levels
+from retrieval.service.wiring import Parts, open_parts
 
 _STILL = {True: "yes", False: "no", None: "not known"}
 

@@ -16,7 +16,8 @@ from retrieval.search import Hit, SearchRequest
 from retrieval.service.console import excerpt, out, safe, table
 from retrieval.service.people import Person, person_named, read_people
 from retrieval.service.settings import Settings, SettingsError
-from retrieval.service.wiring import Parts, levels, open_parts
+from retrieval.service.token_wiring import levels
+from retrieval.service.wiring import Parts, open_parts
 
 _PAGE = 200
 _SHOWN_GRANTS = 5

@@ -11,7 +11,8 @@ from acl.records.directory_types import DirectoryUser, Slice, Wanted
 from retrieval.service.console import err, out, safe, table
 from retrieval.service.scim_models import level_name
 from retrieval.service.settings import Settings, SubjectSource
-from retrieval.service.wiring import levels, open_parts
+from retrieval.service.token_wiring import levels
+from retrieval.service.wiring import open_parts
 
 _PAGE: Final = 500
 

@@ -14,7 +14,8 @@ from retrieval.service.console import err, out, safe, table
 from retrieval.service.people import person_named, read_people
 from retrieval.service.serve import serve as run
 from retrieval.service.settings import Settings, check_serving
-from retrieval.service.wiring import Parts, development_issuer, levels, open_parts
+from retrieval.service.token_wiring import development_issuer, levels
+from retrieval.service.wiring import Parts, open_parts
 
 _PAGE = 500
 _WARNING = (

@@ -30,7 +30,8 @@ from retrieval.service.console import excerpt, out, safe, table
 from retrieval.service.people import Person, read_people
 from retrieval.service.serve import serve_parts
 from retrieval.service.settings import Mode, Settings, SettingsError, load_settings
-from retrieval.service.wiring import Parts, development_issuer, levels, open_parts
+from retrieval.service.token_wiring import development_issuer, levels
+from retrieval.service.wiring import Parts, open_parts
 
 QUESTION: Final = "What is the budget for project Falcon, and who approved it?"
 ASKERS: Final = ("user:ada", "user:bob", "user:eve")

@@ -31,8 +31,8 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Revised(Asked):
-    """What is asked, and at least which revisions the answer must regard."""
+class Revisions(BaseModel):
+    """At least which revisions an answer must regard."""
 
     min_revision: int | None = Field(
         None,
@@ -50,6 +50,10 @@ class Revised(Asked):
     def at_least(self) -> AtLeast:
         """Return the revisions that the answer must not be older than."""
         return AtLeast(policy=self.min_revision or 0, label=self.min_label_revision or 0)
+
+
+class Revised(Revisions, Asked):
+    """What is asked, and at least which revisions the answer must regard."""
 
 
 class Answered(BaseModel):

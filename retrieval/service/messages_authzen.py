@@ -29,7 +29,7 @@ from retrieval.authzen_types import (
     Target,
 )
 from retrieval.service.cursors import MAX_CURSOR
-from retrieval.service.messages import MAX_REVISION
+from retrieval.service.messages import Revisions
 from retrieval.standing import ANY, AtLeast
 
 MAX_EVALUATIONS: Final = 200
@@ -115,25 +115,8 @@ class Page(_Asked):
     limit: int | None = Field(None, ge=1, description="At most so many results; 200 at most.")
 
 
-class Context(_Asked):
+class Context(Revisions, _Asked):
     """At least which revisions the answer must regard; anything else is taken and not read."""
-
-    min_revision: int | None = Field(
-        None,
-        ge=1,
-        le=MAX_REVISION,
-        description="Refuse to answer under a policy older than this revision.",
-    )
-    min_label_revision: int | None = Field(
-        None,
-        ge=1,
-        le=MAX_REVISION,
-        description="Refuse to answer without this change of a label, and all before it.",
-    )
-
-    def at_least(self) -> AtLeast:
-        """Return the revisions that the answer must not be older than."""
-        return AtLeast(policy=self.min_revision or 0, label=self.min_label_revision or 0)
 
 
 class _InContext(_Asked):

@@ -45,7 +45,8 @@ from retrieval.service.messages_authzen import (
 )
 from retrieval.service.problems import FieldFault, ProblemError, ProblemType, field_faults
 from retrieval.service.responses import ANSWERS
-from retrieval.service.wiring import Parts, levels
+from retrieval.service.token_wiring import levels
+from retrieval.service.wiring import Parts
 
 PAGE: Final = 100
 MAX_PAGE: Final = 200

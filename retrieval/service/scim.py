@@ -54,7 +54,8 @@ from retrieval.service.problems import KINDS, ProblemError, ProblemType
 from retrieval.service.scim_models import scim_models
 from retrieval.service.scim_storage import DirectoryStorage
 from retrieval.service.strict_json import StrictJsonError, parse_json
-from retrieval.service.wiring import Parts, levels
+from retrieval.service.token_wiring import levels
+from retrieval.service.wiring import Parts
 from retrieval.standing import Pinned, UnsettledError
 
 T = TypeVar("T")

@@ -24,6 +24,19 @@ SECRET_BYTES: Final = 32
 _MAX_BYTES: Final = 64 * 1024
 
 
+def private_folder(folder: Path) -> Path:
+    """Return the folder, made for its owner alone if it is not there.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"the folder `{folder}` cannot be made") from error
+    return folder
+
+
 def given_secret(path: Path) -> str:
     """Return the text of a secret that an operator put into a file, without its line end.
 

@@ -28,7 +28,8 @@ from retrieval.service.app import create_app
 from retrieval.service.mending import mend
 from retrieval.service.settings import Settings, check_serving
 from retrieval.service.sweeping import keep_jobs_going, sweep
-from retrieval.service.wiring import Parts, open_parts, verifier
+from retrieval.service.token_wiring import verifier
+from retrieval.service.wiring import Parts, open_parts
 
 GRACE: Final = 10
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)

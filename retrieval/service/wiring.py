@@ -16,11 +16,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from acl.guards import TENANT
 from acl.identity import PROGRAM
-from acl.labels import Attribute, LabelSchema
+from acl.labels import LabelSchema
 from acl.records import CollectionState, Records
 from ingest.chunk import Chunker
 from ingest.encode import Encoder, EncoderSettings
@@ -52,21 +51,11 @@ from retrieval.search import Searcher
 from retrieval.seeding import seeded
 from retrieval.service.cursors import Cursors
 from retrieval.service.explaining import Explainer
-from retrieval.service.secret_files import given_secret, own_file, own_secret
-from retrieval.service.settings import Settings, SettingsError, SubjectSource
-from retrieval.service.token_keys import (
-    FetchedKeys,
-    FixedKeys,
-    TokenKeys,
-    new_signing_key,
-    read_signing_key,
-)
-from retrieval.service.tokens import DevelopmentIssuer, TokenRules, TokenVerifier
+from retrieval.service.secret_files import given_secret, own_secret, private_folder
+from retrieval.service.settings import Settings, SubjectSource
 from retrieval.snapshot import SnapshotHolder
 from retrieval.standing import Resolve, Standing
 from retrieval.store import Store
-
-CLASSIFICATION: Final = "classification"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +165,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         SettingsError, PolicyError, SchemaError: something is not fit to start with.
         RecordsError, EngineError: records or engine cannot be opened, or are of another making.
     """
-    data = _data_dir(settings)
+    data = private_folder(settings.data_dir)
     labels = await asyncio.to_thread(read_labels, settings.policy_dir)
     schema = LabelSchema.from_toml(labels)
     async with AsyncExitStack() as stack:
@@ -276,7 +265,7 @@ async def open_pipeline(parts: Parts) -> AsyncIterator[Pipeline]:
     """
     settings = parts.settings
     folder = await asyncio.to_thread(verified_model_folder, DEFAULT_MODEL, settings.model_dir)
-    scanner = await asyncio.to_thread(SecretScanner, _private(settings.data_dir / "scanner"))
+    scanner = await asyncio.to_thread(SecretScanner, private_folder(settings.data_dir / "scanner"))
     limits = ParseLimits(
         file_bytes=settings.parse_max_bytes,
         seconds=settings.parse_seconds,
@@ -302,33 +291,6 @@ def reconciler(parts: Parts) -> Reconciler:
     return Reconciler(parts.stores, parts.encoder)
 
 
-def verifier(settings: Settings, schema: LabelSchema) -> TokenVerifier:
-    """Return what turns tokens into subjects.
-
-    Raises:
-        SettingsError: no issuer is named, or its keys cannot be read.
-    """
-    return TokenVerifier(_keys(settings), _rules(settings), levels=levels(schema))
-
-
-def development_issuer(settings: Settings) -> DevelopmentIssuer:
-    """Return what signs tokens on this machine.
-
-    Raises:
-        SettingsError: the mode is not development.
-    """
-    if not settings.development:
-        raise SettingsError(
-            "tokens are signed here in development mode alone: set `STRONGROOM_MODE=development`"
-        )
-    return DevelopmentIssuer(read_signing_key(_signing_key(settings)), _rules(settings))
-
-
-def levels(schema: LabelSchema) -> Attribute | None:
-    """Return the attribute whose levels name clearances, if the label has one."""
-    return schema.attributes.get(CLASSIFICATION)
-
-
 def database_url(settings: Settings) -> str:
     """Return the address of the records.
 
@@ -338,18 +300,6 @@ def database_url(settings: Settings) -> str:
     if settings.database_url_file is not None:
         return given_secret(settings.database_url_file)
     return f"sqlite:///{(settings.data_dir / 'records.db').absolute()}"
-
-
-def _data_dir(settings: Settings) -> Path:
-    return _private(settings.data_dir)
-
-
-def _private(folder: Path) -> Path:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"the folder `{folder}` cannot be made") from error
-    return folder
 
 
 def _engine(settings: Settings) -> VectorEngine:
@@ -387,33 +337,6 @@ def _collection(schema: LabelSchema) -> CollectionState:
 
 def _model_digest() -> str:
     return vetted_model(DEFAULT_MODEL).files["model.safetensors"]
-
-
-def _rules(settings: Settings) -> TokenRules:
-    issuer = settings.accepted_issuer
-    if issuer is None:
-        raise SettingsError("there is no issuer of tokens: set `STRONGROOM_ISSUER`")
-    return TokenRules(
-        issuer=issuer,
-        audience=settings.audience,
-        max_seconds=settings.token_max_seconds,
-        leeway_seconds=settings.token_leeway_seconds,
-    )
-
-
-def _keys(settings: Settings) -> TokenKeys:
-    if settings.development:
-        return FixedKeys.of_development(read_signing_key(_signing_key(settings)))
-    if settings.jwks_file is not None:
-        return FixedKeys.from_file(settings.jwks_file)
-    if settings.jwks_url is None:
-        raise SettingsError("there are no keys of the issuer: set `STRONGROOM_JWKS_URL`")
-    return FetchedKeys(settings.jwks_url)
-
-
-def _signing_key(settings: Settings) -> bytes:
-    default = _data_dir(settings) / "development.key"
-    return own_file(settings.signing_key_file, default, new_signing_key)
 
 
 def _resolve(settings: Settings, records: Records) -> Resolve | None:

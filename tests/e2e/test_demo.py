@@ -14,7 +14,8 @@ from acl.predicate import holds
 from retrieval.search import READ
 from retrieval.service import demo
 from retrieval.service.people import read_people
-from retrieval.service.wiring import levels, open_parts
+from retrieval.service.token_wiring import levels
+from retrieval.service.wiring import open_parts
 from tests.commandline import interrupted, strongroom
 
 ROOT = Path(__file__).parents[2]

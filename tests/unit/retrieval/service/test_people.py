@@ -7,7 +7,7 @@ import pytest
 from acl.labels import LabelSchema
 from retrieval.service.people import person_named, read_people
 from retrieval.service.settings import SettingsError
-from retrieval.service.wiring import levels
+from retrieval.service.token_wiring import levels
 
 ROOT = Path(__file__).parents[4]
 LEVELS = levels(LabelSchema.from_toml((ROOT / "policy" / "labels.toml").read_text()))
