@@ -30,7 +30,7 @@ from acl.records import (
     UnprovedLabelsError,
 )
 from retrieval.live_labels import legible
-from retrieval.long_work import in_turn
+from retrieval.long_work import for_change
 from retrieval.policy_edits import RefutedError
 from retrieval.prover import OnProgress, prove
 
@@ -153,4 +153,4 @@ async def _on(job: ProofJob, live: Sequence[DistinctLabel]) -> ProofJob:
         read, _ = legible(live, schema)
         return replace(job, labels=tuple(packed([label for _, label in read])))
 
-    return await in_turn(filled)
+    return await for_change(filled)

@@ -47,7 +47,7 @@ from retrieval.decisions import Decisions
 from retrieval.four_eyes import parties_of, share_nobody
 from retrieval.gate import Gate, Passage
 from retrieval.live_labels import live_labels
-from retrieval.long_work import in_turn
+from retrieval.long_work import for_change
 from retrieval.policy_edits import (
     Activated,
     Edit,
@@ -340,7 +340,9 @@ class PolicyDesk(PolicyViews):
         current, subject = authority.snapshot.policy, authority.pinned.subject
         roles = self._roles((current, proposed), await self._live_labels(), subject)
         judge = may_propose if propose else may_activate
-        found = await in_turn(judge, current, proposed, subject, profiles=roles, at=authority.now)
+        found = await for_change(
+            judge, current, proposed, subject, profiles=roles, at=authority.now
+        )
         if found:
             raise OverreachError(found)
 
