@@ -50,9 +50,9 @@ _ADMITTED: Final = (
 )  # fmt: skip
 
 
-# CPython 3.11 counts the depth of trees for all threads together, and fails with a SystemError
-# when two of them build one at the same time.
-_ONE_AT_A_TIME: Final = threading.Lock()
+ONE_TREE_AT_A_TIME: Final = threading.Lock()
+"""Held while Python makes a tree: CPython 3.11 counts the depth of trees for all threads together,
+and fails with a SystemError when two of them make one at the same time."""
 
 
 def parse(text: str) -> ast.expr:
@@ -67,7 +67,7 @@ def parse(text: str) -> ast.expr:
         raise ExpressionError("line break", "an expression is one line")
     _refuse_unsafe(text)
     try:
-        with _ONE_AT_A_TIME:
+        with ONE_TREE_AT_A_TIME:
             tree = ast.parse(_rewritten(text).strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(text, "is not one balanced expression") from error

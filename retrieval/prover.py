@@ -139,7 +139,8 @@ async def _processes(job: ProofJob, workers: int, *, nice: int) -> AsyncIterator
     )
     try:
         yield executor
-    except BrokenProcessPool as error:
+    except (BrokenProcessPool, BrokenPipeError) as error:
+        # The pipe breaks when a process ends before it has read what it is to do.
         raise ProofError("a process of the proof ended before its answer") from error
     except OSError as error:
         raise ProofError("no process could be started for the proof") from error
