@@ -13,6 +13,7 @@ from typing import Final
 
 from rich import box
 from rich.console import Console, Group
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +21,8 @@ out: Final = Console(highlight=False)
 err: Final = Console(stderr=True, highlight=False)
 
 _SNIPPET: Final = 280
+_WIDE: Final = 10_000
+_BETWEEN: Final = 3
 _BLANKS: Final = re.compile(r"\s+")
 
 
@@ -45,15 +48,56 @@ def excerpt(text: str, words: Sequence[str], *, length: int = _SNIPPET) -> Text:
     return snippet(("… " if best else "") + shown, length=length)
 
 
-def table(title: str, columns: Iterable[str], rows: Iterable[Sequence[object]]) -> Group:
-    """Return a table of foreign texts, with a title above it."""
-    made = Table(box=box.SIMPLE_HEAD)
-    for column in columns:
-        made.add_column(column, overflow="fold")
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else safe(cell) for cell in row))
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Group:
+    """Return a table of foreign texts, with a title above it; nothing without a row.
+
+    Where not even the longest words fit beside each other, each row is a block of lines.
+    """
+    cells = [[cell if isinstance(cell, Text) else safe(cell) for cell in row] for row in rows]
+    if not cells:
+        return Group()
+    widths = _widths(columns, cells, out.width)
+    made = _beside(columns, cells, widths) if widths else _below(columns, cells)
     # A table's own title is broken at the table's width, which may be narrow.
     return Group(Text(title, style="bold"), made) if title else Group(made)
+
+
+def _beside(columns: Sequence[str], rows: Sequence[Sequence[Text]], widths: list[int]) -> Table:
+    made = Table(box=box.SIMPLE_HEAD)
+    for column, width in zip(columns, widths, strict=True):
+        made.add_column(column, width=width)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def _below(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> Table:
+    made = Table.grid(padding=(0, 2), pad_edge=True)
+    made.add_column(style="bold")
+    made.add_column(overflow="fold")
+    for row in rows:
+        for column, cell in zip(columns, row, strict=True):
+            made.add_row(column, cell)
+        made.add_row()
+    return made
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[Text]], room: int) -> list[int]:
+    """Return how wide each column is to be, in cells, so that no word is broken; [] if one is."""
+    measured = [
+        [Measurement.get(out, out.options.update(width=_WIDE), cell) for cell in (Text(name), *of)]
+        for name, of in zip(columns, zip(*rows, strict=True), strict=True)
+    ]
+    least = [max(one.minimum for one in column) for column in measured]
+    wanted = [max(one.maximum for one in column) for column in measured]
+    spare = room - sum(least) - _BETWEEN * len(least) - 1
+    if spare < 0:
+        return []
+    missing = sum(wanted) - sum(least)
+    return [
+        few if missing == 0 else few + min(many - few, spare * (many - few) // missing)
+        for few, many in zip(least, wanted, strict=True)
+    ]
 
 
 def fail(message: str) -> None:

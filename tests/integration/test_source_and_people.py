@@ -94,6 +94,21 @@ async def test_a_kill_after_the_label_does_not_let_the_source_speak_twice(
     assert ((await label(office))["classification"], (await label(office))["readers"]) == (3, [])
 
 
+async def test_a_source_that_says_the_same_elsewhere_changes_no_label(
+    office: Office, source: Path
+) -> None:
+    before = await office.world.document(TRAVEL)
+    write(source, f"{PLACE}.label.toml", '[label]\nowner = "group:hr"\n')
+
+    report = await office.world.ingest(source)
+
+    after = await office.world.document(TRAVEL)
+    assert (report.relabelled, report.updated, report.encoded) == (0, 0, 0)
+    assert (after.label_json, after.label_version) == (before.label_json, before.label_version)
+    # It is known from now on where the label stands, so the next run need not look again.
+    assert after.metadata != before.metadata
+
+
 async def test_another_front_matter_lowers_nothing_that_was_set(
     office: Office, source: Path
 ) -> None:

@@ -189,3 +189,27 @@ async def test_records_of_the_first_version_are_brought_along(url: str) -> None:
         ("b", 2, ""),
     ]
     await records.close()
+
+
+def _nobody_got_anything(connection: Connection) -> None:
+    command.upgrade(alembic_config(connection), "0010")
+    begin_chain(connection, Chain(KEY))
+    row = {"body": '{"subject": "user:ada", "actors": [], "outcome": "denied"}', "hash": "0" * 64}
+    connection.execute(
+        text("INSERT INTO audit_events VALUES (1, 1, 'search', :body, :hash, :hash)"), row
+    )
+    connection.execute(text("INSERT INTO audit_resources (resource, seq) VALUES ('a', 1)"))
+
+
+async def test_who_was_refused_is_no_reader(url: str) -> None:
+    database = database_at(url)
+    await database.write(_nobody_got_anything)
+    await database.close()
+
+    records = await Records.open(url, KEY)
+
+    found = await records.database.read(
+        lambda one: one.execute(text("SELECT resource, seq, reader FROM audit_resources")).all()
+    )
+    assert list(map(tuple, found)) == [("a", 1, "")]
+    await records.close()

@@ -16,6 +16,8 @@ from acl.records.storable import (
     escaped_text,
     from_json,
     from_microseconds,
+    names_from_json,
+    names_to_json,
     to_json,
     to_microseconds,
 )
@@ -89,3 +91,14 @@ def test_a_value_without_a_json_form_is_refused(value: object) -> None:
 def test_only_objects_are_read(text: str) -> None:
     with pytest.raises(ValueError, match=r"expected a JSON object|Expecting|Expected"):
         from_json(text)
+
+
+@given(st.lists(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=1)))
+def test_names_come_back_in_their_order(names: list[str]) -> None:
+    assert names_from_json(names_to_json("names", names)) == tuple(names)
+
+
+@pytest.mark.parametrize("text", ["{}", "1", "[1]", '["a", null]', "[", ""])
+def test_only_lists_of_names_are_read(text: str) -> None:
+    with pytest.raises(ValueError, match=r"expected a JSON list of texts|Expecting|Expected"):
+        names_from_json(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from acl.engine.filter import to_filter
 from acl.engine.payload import DOCUMENT, label_payload, payload_indexes
 from acl.engine.wire import Filter, MatchAny
 from acl.predicate import Labelled, holds
+from ingest.index import edge_shard
 from ingest.index.edge_shard import Collection, Shard, sync_all
 from ingest.index.engine import DenseLeaf, Plan, SparseLeaf
 from tests.conformance import corpus
@@ -86,25 +86,39 @@ def test_labels_change_and_points_go(shard: Shard) -> None:
     assert [one.id for one in shard.scroll(EVERYTHING, after=None, limit=9)[0]] == [first.id]
 
 
-def test_files_that_the_engine_renames_meanwhile_are_synced_under_their_new_names(
-    tmp_path: Path,
+def test_a_file_that_the_engine_renames_meanwhile_is_synced_under_its_new_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "lasting").write_bytes(b"x")
-    moving, ended = tmp_path / "open-1", threading.Event()
-    moving.write_bytes(b"x")
+    for name in ("lasting", "open-1"):
+        (tmp_path / name).write_bytes(b"x")
+    synced: set[str] = set()
+    sync = edge_shard._sync
 
-    def rename() -> None:
-        while not ended.is_set():
-            moving.rename(tmp_path / "closed-1").rename(moving)
+    def renamed_before_its_turn(path: Path) -> None:
+        if path.name == "open-1":
+            path.rename(tmp_path / "closed-1")
+        sync(path)
+        synced.add(path.name)
 
-    renaming = threading.Thread(target=rename)
-    renaming.start()
-    try:
-        for _ in range(2000):
-            sync_all(tmp_path)
-    finally:
-        ended.set()
-        renaming.join()
+    monkeypatch.setattr(edge_shard, "_sync", renamed_before_its_turn)
+    sync_all(tmp_path)
+
+    assert synced == {"lasting", "closed-1"}
+
+
+def test_files_that_keep_vanishing_are_not_taken_for_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "open-0").write_bytes(b"x")
+    sync = edge_shard._sync
+
+    def renamed_before_its_turn(path: Path) -> None:
+        path.rename(tmp_path / f"open-{int(path.name.removeprefix('open-')) + 1}")
+        sync(path)
+
+    monkeypatch.setattr(edge_shard, "_sync", renamed_before_its_turn)
+    with pytest.raises(FileNotFoundError):
+        sync_all(tmp_path)
 
 
 def test_a_log_that_is_gone_is_not_taken_for_synced(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import pytest
 from rich.console import Console
 from rich.text import Text
 
-from retrieval.service.console import excerpt, safe, snippet, table
+from retrieval.service.console import excerpt, out, safe, snippet, table
 
 
 def printed(thing: object) -> str:
@@ -32,3 +33,38 @@ def test_an_excerpt_begins_where_the_words_are() -> None:
     assert excerpt(text, ["budget", "million"]).plain == "… The budget is 4.2 million. It rains."
     assert excerpt("One sentence", ["nothing"]).plain == "One sentence"
     assert isinstance(excerpt("", []), Text)
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(out, "_width", 80)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_columns_are_as_wide_as_their_longest_word() -> None:
+    row = (
+        "2026-11-25 05:58",
+        "service:operator",
+        "raised",
+        "x " * 60,
+        "the board has asked for it",
+    )
+    lines = printed(table("", ("when", "who", "what", "change", "reason"), [row])).splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert {"service:operator", "2026-11-25", "raised"} <= set(" ".join(lines).split())
+
+
+@pytest.mark.usefixtures("narrow")
+def test_rows_whose_words_do_not_fit_beside_each_other_are_blocks() -> None:
+    names = ("acme/finance/" + "quarter" * 5, "user:" + "long" * 9)
+    lines = printed(table("", ("document", "who"), [names, ("a", "b")])).splitlines()
+    assert [line.split() for line in lines if line.strip()] == [
+        ["document", names[0]],
+        ["who", names[1]],
+        ["document", "a"],
+        ["who", "b"],
+    ]
+
+
+def test_a_table_without_rows_is_nothing() -> None:
+    assert printed(table("Title", ("a", "b"), [])).strip() == ""
