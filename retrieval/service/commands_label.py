@@ -26,6 +26,7 @@ from retrieval.service.wiring import Parts, open_parts
 
 _SPAN: Final = re.compile(r"([0-9]{1,5})([dhm])\Z")
 _READERS: Final = 20
+_PAGE: Final = 500
 _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
 
 
@@ -216,8 +217,9 @@ def print_effect(effect: Effect | None) -> None:
     if effect is None:
         out.print("Who gains or loses is not shown: that needs the right to review access.")
         return
-    for what, names in (("gain access:", effect.gains), ("lose access:", effect.loses)):
-        out.print(safe(f"{what} {', '.join(names) or 'nobody'}"))
+    for what, names in (("gain", effect.gains), ("lose", effect.loses)):
+        where = f" access, where cleared for it: {', '.join(names)}" if names else " access: nobody"
+        out.print(safe(what + where))
 
 
 async def _apply(parts: Parts, name: str, asked: Asked, request: LabelRequest) -> int:
@@ -233,25 +235,43 @@ async def _apply(parts: Parts, name: str, asked: Asked, request: LabelRequest) -
 
 async def _print_readers(parts: Parts, who: Asker, identity: str) -> None:
     """Print who has read it: what they have seen, no label takes back."""
-    readers = (await parts.history.readers(who, identity, now=datetime.now(UTC))).readers
+    try:
+        readers = (await parts.history.readers(who, identity, now=datetime.now(UTC))).readers
+    except DocumentNotFoundError:
+        # Who raises a label above their own clearance has done so, and is told no more.
+        out.print(safe("You cannot see this document any more, nor take that back.", "yellow"))
+        return
     if readers:
         seen = ", ".join(f"{one.subject} ({one.last:%Y-%m-%d})" for one in readers[:_READERS])
         out.print(safe(f"has been read by: {seen}", "yellow"))
 
 
 async def _document(parts: Parts, who: Asker, name: str) -> str:
+    return (await _record(parts, who, name)).id
+
+
+async def _record(parts: Parts, who: Asker, name: str) -> DocumentRecord:
     record = await found_document(parts, who, name)
-    if record is None:
-        raise DocumentNotFoundError
-    return record.id
+    if record is not None:
+        return record
+    if who is OPERATOR:
+        await _refuse_quarantined(parts, name)
+    raise DocumentNotFoundError
+
+
+async def _refuse_quarantined(parts: Parts, name: str) -> None:
+    uri, after = f"file:{name.removeprefix('file:').lstrip('/')}", 0
+    while entries := await parts.records.quarantine.entries(after=after, limit=_PAGE):
+        for one in entries:
+            if one.uri == uri:
+                raise SettingsError(f"{uri} waits in quarantine: {one.reason}")
+        after = entries[-1].id
 
 
 async def _target(parts: Parts, asked: Asked, name: str) -> tuple[Asker, Target]:
     """Return who asks, and the document with the version that they looked at, or the one now."""
     who = asker_of(parts, asked.asker)
-    record = await found_document(parts, who, name)
-    if record is None:
-        raise DocumentNotFoundError
+    record = await _record(parts, who, name)
     version = record.label_version if asked.version is None else asked.version
     return who, Target(record.id, version)
 

@@ -264,10 +264,13 @@ def test_the_command_line_does_the_same(tmp_path: Path) -> None:
     travel, hana, stew = "acme/handbook/travel.md", ("--as", "hana"), ("--as", "stew")
     assert "source" in run("label", "show", travel, *hana)
     assert "access:review" in run("label", "show", travel, "--as", "bob", code=1)
+    unlabelled = "acme/inbox/quote.txt"
+    assert f"file:{unlabelled} waits in quarantine" in run("label", "show", unlabelled, code=1)
+    assert "no such document" in run("label", "show", unlabelled, *hana, code=1)
     hidden = run("label", "show", "acme/finance/budget.md", "--as", "bob", code=1)
     assert hidden == run("label", "show", "acme/finance/none.md", "--as", "bob", code=1)
     dry = run("label", "set", travel, "--set", "readers=group:hr", "--dry-run", *hana)
-    assert "lose access: group:everyone" in dry
+    assert "lose access, where cleared for it: group:everyone" in dry
     assert "Nothing was changed" in dry
     run("label", "set", travel, "--set", "readers=group:hr", "--reason", "draft", *hana)
     run("label", "share", travel, "user:bob", "--until", "7d", *hana)
@@ -279,6 +282,10 @@ def test_the_command_line_does_the_same(tmp_path: Path) -> None:
     run("label", "undo", travel, "--version", str(version), *hana)
     history = run("label", "history", travel)
     assert "readers: group:everyone → group:hr" in history
+    beyond = run("label", "set", travel, "--set", "classification=restricted", *hana)
+    assert "You cannot see this document any more" in beyond
+    assert "no such document" in run("label", "undo", travel, *hana, code=1)
+    assert "gain access, where cleared for it: group:hr" in run("label", "undo", travel)
     folder = ("label", "folder", "/acme/handbook/", "--set", "classification=confidential")
     assert "2 documents would change" in run(*folder, "--dry-run", *stew)
     said = run(*folder, *stew)
