@@ -34,7 +34,7 @@ from tests.plain import plain_tools
 
 ROUNDS = 10
 KILLS = int(os.environ.get("STRONGROOM_KILLS", "200"))
-SECONDS = float("inf") if "STRONGROOM_KILLS" in os.environ else 300.0
+SECONDS = float("inf") if "STRONGROOM_KILLS" in os.environ else 100.0
 FEWEST = min(KILLS, 40)
 
 
