@@ -29,8 +29,7 @@ from casbin.util.expression import SimpleEval
 from casbin.util.log import disabled_logging
 
 from acl.errors import AclError
-from acl.expression import ONE_TREE_AT_A_TIME
-from acl.remembered import remembered
+from acl.remembered import one_at_a_time, remembered
 from acl.roles import HOPS, Window, shortest
 
 # Casbin logs subjects and resources, and a name with a line break forges a line.
@@ -330,14 +329,6 @@ class Evaluator:
         return self._simple._eval(node)  # noqa: SLF001 - Casbin's own `eval` does just this
 
 
-def _one_at_a_time(parse: Callable[[str, object], SimpleEval]) -> Callable[..., SimpleEval]:
-    def parsed(text: str, functions: object) -> SimpleEval:
-        with ONE_TREE_AT_A_TIME:
-            return parse(text, functions)
-
-    return parsed
-
-
 @dataclass(slots=True)
 class Oracle:
     """Casbin's `enforce` over a model and rows, at a chosen moment: the meaning of the policy.
@@ -373,7 +364,7 @@ class Oracle:
             if by.domains:
                 enforcer.add_named_domain_matching_func(kind, MATCHING_FUNCTIONS[by.domains])
         self._limit_in_time(enforcer)
-        parse = _one_at_a_time(enforcer._get_expression)  # noqa: SLF001
+        parse = one_at_a_time(enforcer._get_expression)  # noqa: SLF001
         enforcer._get_expression = remembered(parse) if self.parse_once else parse  # noqa: SLF001
         return enforcer
 

@@ -1,9 +1,11 @@
-"""Parsed expressions by their text, for an evaluator that is asked about the same ones for long."""
+"""How an evaluator parses: one expression at a time and, if it is asked for long, each text once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Protocol, TypeVar
+
+from acl.expression import ONE_TREE_AT_A_TIME
 
 
 class Expression(Protocol):
@@ -13,6 +15,16 @@ class Expression(Protocol):
 
 
 E = TypeVar("E", bound=Expression)
+
+
+def one_at_a_time(parse: Callable[[str, object], E]) -> Callable[[str, object], E]:
+    """Return `parse` for several threads; see `ONE_TREE_AT_A_TIME`."""
+
+    def parsed(text: str, functions: object) -> E:
+        with ONE_TREE_AT_A_TIME:
+            return parse(text, functions)
+
+    return parsed
 
 
 def remembered(parse: Callable[[str, object], E]) -> Callable[[str, object], E]:

@@ -239,7 +239,7 @@ async def _print_readers(parts: Parts, who: Asker, identity: str) -> None:
         readers = (await parts.history.readers(who, identity, now=datetime.now(UTC))).readers
     except DocumentNotFoundError:
         # Who raises a label above their own clearance has done so, and is told no more.
-        out.print(safe("You cannot see this document any more, nor take that back.", "yellow"))
+        out.print(safe("It is beyond your rights now: who has read it is not shown.", "yellow"))
         return
     if readers:
         seen = ", ".join(f"{one.subject} ({one.last:%Y-%m-%d})" for one in readers[:_READERS])

@@ -283,7 +283,7 @@ def test_the_command_line_does_the_same(tmp_path: Path) -> None:
     history = run("label", "history", travel)
     assert "readers: group:everyone → group:hr" in history
     beyond = run("label", "set", travel, "--set", "classification=restricted", *hana)
-    assert "You cannot see this document any more" in beyond
+    assert "It is beyond your rights now" in beyond
     assert "no such document" in run("label", "undo", travel, *hana, code=1)
     assert "gain access, where cleared for it: group:hr" in run("label", "undo", travel)
     folder = ("label", "folder", "/acme/handbook/", "--set", "classification=confidential")
