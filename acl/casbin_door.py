@@ -29,7 +29,7 @@ from casbin.util.expression import SimpleEval
 from casbin.util.log import disabled_logging
 
 from acl.errors import AclError
-from acl.remembered import one_at_a_time, remembered
+from acl.parsing import one_at_a_time, remembered
 from acl.roles import HOPS, Window, shortest
 
 # Casbin logs subjects and resources, and a name with a line break forges a line.

@@ -1,4 +1,4 @@
-"""How an evaluator parses: one expression at a time and, if it is asked for long, each text once."""
+"""How an evaluator parses: one expression at a time; if it is asked for long, each text once."""
 
 from __future__ import annotations
 

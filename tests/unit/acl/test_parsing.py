@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from acl.remembered import remembered
+from acl.parsing import remembered
 
 
 @dataclass(slots=True)
