@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -303,10 +304,12 @@ def run_machine(url: str | None, *empty: Callable[[], None]) -> None:
     )
 
 
+@pytest.mark.slow
 def test_on_sqlite() -> None:
     run_machine(None)
 
 
+@pytest.mark.slow
 def test_on_postgresql(postgres_uri: str) -> None:
     name = f"machine{uuid.uuid4().hex}"
     url = postgres_uri.replace("/postgres?", f"/{name}?")

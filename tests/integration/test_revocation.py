@@ -45,7 +45,7 @@ from tests.integration.policies import changed, put_in_effect
 from tests.integration.world import ADA, BOB, EVE, GUS, LEO, NOW, POLICY, QUERY_KEY, SAM, World
 from tests.plain import HashingEncoder
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 PAIRS = int(os.environ.get("STRONGROOM_PAIRS", "10000"))
 ASKERS = (ADA, BOB, EVE, LEO, GUS, SAM)

@@ -25,7 +25,7 @@ from retrieval.snapshot import PolicySnapshot
 from tests.integration.policies import changed, put_in_effect
 from tests.integration.world import ADA, BOB, EVE, GUS, LEO, NOW, POLICY, SAM, World
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 DECISIONS = int(os.environ.get("STRONGROOM_DECISIONS", "1000000"))
 ACTIVATIONS = 500

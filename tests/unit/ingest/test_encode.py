@@ -100,6 +100,7 @@ async def test_the_model_is_loaded_at_the_first_call_and_without_bfloat16_if_tol
 
 
 async def test_bfloat16_is_measured_when_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encode, "_SAMPLE", TEXTS)
     monkeypatch.setattr(encode, "MIN_SPEEDUP", 1e9)
     encoder = Encoder()
     await encoder.load()
@@ -121,6 +122,7 @@ async def test_bfloat16_must_be_faster_and_close(
     *,
     expected: bool,
 ) -> None:
+    monkeypatch.setattr(encode, "_SAMPLE", TEXTS)
     monkeypatch.setattr(encode, "MIN_SPEEDUP", speedup)
     monkeypatch.setattr(encode, "MIN_COSINE", cosine)
 
