@@ -1,4 +1,4 @@
-"""What every test needs that kills writers: the process that forks them, and what must hold after.
+"""What every test needs that kills writers: the process that forks them.
 
 Everything is imported once; a writer is there a few milliseconds after it was asked for. For each
 line on standard input one writer is forked, which is given the line. A writer says on standard
@@ -15,16 +15,10 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from acl.engine.payload import VERSION, label_payload
-from acl.engine.wire import Filter, Range
-from tests.integration.world import World
-
 ROOT = Path(__file__).parents[2]
-EVERYTHING = Filter(must=(Range(VERSION, gte=0),))
 
 _LONGEST_LINE = 2**22
 _PATIENCE = 60.0
@@ -93,22 +87,3 @@ def kill(writer: int, worker: int = 0) -> None:
     if worker:
         with suppress(ProcessLookupError):
             os.kill(worker, signal.SIGKILL)
-
-
-async def assert_points_are_whole(made: World) -> None:
-    """Whatever the engine holds carries a complete label, all of it or none."""
-    async for point in made.engine.scroll(EVERYTHING):
-        label = point.payload["label"]
-        assert label == label_payload(made.schema.parse(label["value"]), made.schema)
-
-
-async def assert_engine_equals_records(made: World, *, at: datetime) -> None:
-    """Every live passage has its point, with the label of record at `at`, and there are no more."""
-    documents = {one.id: one for one in await made.documents()}
-    points: dict[str, int] = {}
-    async for point in made.engine.scroll(EVERYTHING):
-        document = documents[point.payload["document"]["id"]]
-        assert point.payload["document"]["version"] == document.live_version
-        assert point.payload["label"] == label_payload(document.label(made.schema, at), made.schema)
-        points[document.id] = points.get(document.id, 0) + 1
-    assert points == {one.id: one.chunk_count for one in documents.values()}

@@ -40,13 +40,11 @@ from tests.crash.change_state import (
 )
 from tests.crash.change_steps import Clerk
 from tests.crash.change_writer import KINDS
-from tests.crash.killing import (
-    EVERYTHING,
-    Writers,
+from tests.crash.killing import Writers, forking, kill
+from tests.integration.engine_state import (
     assert_engine_equals_records,
     assert_points_are_whole,
-    forking,
-    kill,
+    points,
 )
 from tests.integration.folders import write
 from tests.integration.world import NOW, World, world
@@ -160,7 +158,7 @@ class Trial:
         """Points carry the label of record or the one before it, whole; never one to come."""
         live = {one.id: (one.uri, one.live) for one in await made.documents()}
         states = (self.expected.before, self.expected.state)
-        async for point in made.engine.scroll(EVERYTHING):
+        for point in await points(made):
             identity, version = (point.payload["document"][name] for name in ("id", "version"))
             uri, visible = live.get(identity, ("", None))
             if visible == DocumentVersion(identity, version):

@@ -22,13 +22,8 @@ import pytest
 from acl.records import DocumentRecord
 from acl.subject import Subject
 from tests.crash.ingest_writer import DOCUMENTS, name_of, prepare
-from tests.crash.killing import (
-    Writers,
-    assert_engine_equals_records,
-    assert_points_are_whole,
-    forking,
-    kill,
-)
+from tests.crash.killing import Writers, forking, kill
+from tests.integration.engine_state import assert_engine_equals_records, assert_points_are_whole
 from tests.integration.world import NOW, World, world
 from tests.plain import plain_tools
 

@@ -32,6 +32,11 @@ EVA = {
     "groups": ["group:engineering"],
 }
 
+# What the scenario calls read, write and delete, a shelf's active document and its archived one.
+READ, WRITE, DELETE = "document:read", "document:tag", "document:delete"
+ONE, TWO = "/shelf/one", "/shelf/two"
+ARCHIVIST = {"type": "user", "id": "zoe", "properties": {"groups": ["role:archivist"]}}
+
 DOCUMENTS = (
     ("cert", "/shelf/one", "user:ann", "public", "none", "active"),
     ("cert", "/shelf/two", "user:ann", "public", "none", "archived"),

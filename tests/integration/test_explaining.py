@@ -23,8 +23,8 @@ from retrieval.seeding import seeded
 from retrieval.service.explaining import Explainer
 from retrieval.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.standing import AtLeast, NotReachedError, Standing
-from tests.integration.records.samples import KEY, document_id
-from tests.integration.test_access_review import ADA, BOB, NOW, POLICY, RULES, SAM, put
+from tests.integration.records.samples import KEY, document_id, last_event
+from tests.integration.reviewed import ADA, BOB, NOW, POLICY, RULES, SAM, put
 
 PAPER = document_id("file:0000", "acme")
 ABSENT = document_id("file:nowhere", "acme")
@@ -54,9 +54,7 @@ class Bench:
         return explain(policy, subject, action, label, at)
 
     async def last(self) -> AuditEvent:
-        head = await self.records.audit.head()
-        (last,) = await self.records.audit.events(after=head.seq - 1)
-        return last.event
+        return await last_event(self.records)
 
 
 @pytest_asyncio.fixture

@@ -18,6 +18,7 @@ from retrieval.policy_edits import Edit, FourEyesError, OverreachError
 from retrieval.policy_source import read_labels, source_of
 from retrieval.rule_changes import UnchangedError
 from tests.integration.policies import changed, put_in_effect
+from tests.integration.records.samples import last_event
 from tests.integration.world import ADA, BOB, EVE, NOW, POLICY, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -118,9 +119,8 @@ async def test_what_is_refused_changes_nothing_and_is_on_record(
         await desk_of(light).propose(OPERATOR, edit, expected=base, reason="", now=NOW)
 
     assert await light.records.policies.revisions() == before
-    head = await light.records.audit.head()
-    (last,) = await light.records.audit.events(after=head.seq - 1)
-    assert (last.event.kind, last.event.outcome) == (AuditKind.POLICY_REFUSED, Outcome.DENIED)
+    event = await last_event(light.records)
+    assert (event.kind, event.outcome) == (AuditKind.POLICY_REFUSED, Outcome.DENIED)
 
 
 async def test_a_proposal_to_the_letter_keeps_every_comment(light: World) -> None:

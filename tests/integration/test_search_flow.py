@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,7 +15,6 @@ from acl.engine.payload import label_payload
 from acl.errors import PolicyError, RequestError, SchemaError
 from acl.records import (
     AuditKind,
-    AuditRecord,
     AuditUnavailableError,
     Outcome,
     RecordsUnavailableError,
@@ -24,13 +22,14 @@ from acl.records import (
 from acl.subject import Subject
 from ingest.index.engine import EngineUnavailableError, Point
 from ingest.project import points_of
-from retrieval.documents import DocumentNotFoundError, DocumentReader
+from retrieval.documents import DocumentReader
 from retrieval.narrow import Narrowing, NarrowingError, Operator
 from retrieval.policy_source import read_source
 from retrieval.search import Searcher, SearchRequest
 from retrieval.snapshot import PolicySnapshot
 from retrieval.store import Mode, Store
 from tests.integration.policies import put_in_effect
+from tests.integration.records.samples import last_event
 from tests.integration.troubles import broken
 from tests.integration.world import (
     ADA,
@@ -38,7 +37,6 @@ from tests.integration.world import (
     BOB,
     EVE,
     GUS,
-    LEO,
     NOW,
     PEOPLE,
     POLICY,
@@ -53,12 +51,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 QUESTION = "Who approved the budget of project Falcon, and zyxomma?"
 NOBODY = Subject(id="user:nobody", tenant="elsewhere")
-
-
-async def last(world: World) -> AuditRecord:
-    head = await world.records.audit.head()
-    (record,) = await world.records.audit.events(after=head.seq - 1)
-    return record
 
 
 def searcher(world: World, **parts: object) -> Searcher:
@@ -111,7 +103,7 @@ async def test_who_acts_through_an_agent_sees_what_both_may(stocked: World) -> N
     )
 
     assert together < alone
-    assert (await last(stocked)).event.actors == ("agent:helper",)
+    assert (await last_event(stocked.records)).actors == ("agent:helper",)
 
 
 async def test_who_is_denied_gets_an_empty_page_and_the_engine_is_not_asked(
@@ -126,9 +118,9 @@ async def test_who_is_denied_gets_an_empty_page_and_the_engine_is_not_asked(
 
     assert page.hits == ()
     assert encoder.questions == before
-    record = await last(stocked)
-    assert record.event.outcome is Outcome.DENIED
-    assert record.event.decision_id == page.decision_id
+    event = await last_event(stocked.records)
+    assert event.outcome is Outcome.DENIED
+    assert event.decision_id == page.decision_id
 
 
 async def test_a_stranger_sees_nothing(stocked: World) -> None:
@@ -138,17 +130,17 @@ async def test_a_stranger_sees_nothing(stocked: World) -> None:
 async def test_the_search_is_on_record_without_its_text(stocked: World) -> None:
     page = await stocked.ask(ADA, QUESTION)
 
-    event = (await last(stocked)).event
+    event = await last_event(stocked.records)
     assert (event.kind, event.subject, event.tenant) == (AuditKind.SEARCH, "user:ada", "acme")
     assert event.decision_id == page.decision_id
     assert (event.policy_revision, event.policy_digest) == (1, stocked.snapshot.digest)
     assert list(event.resources) == list(dict.fromkeys(hit.document_id for hit in page.hits))
     assert len(event.query_hmac) == 64
     again = await stocked.ask(ADA, QUESTION)
-    assert (await last(stocked)).event.query_hmac == event.query_hmac
+    assert (await last_event(stocked.records)).query_hmac == event.query_hmac
     assert again.decision_id != page.decision_id
     await stocked.ask(GUS, QUESTION)
-    assert (await last(stocked)).event.query_hmac != event.query_hmac
+    assert (await last_event(stocked.records)).query_hmac != event.query_hmac
     assert (await stocked.records.audit.verify()).fault is None
 
 
@@ -324,82 +316,6 @@ async def test_a_policy_that_cannot_be_read_names_the_file(tmp_path: Path) -> No
     (folder / "policy.csv").unlink()
     with pytest.raises(PolicyError, match=r"policy\.csv: `file`: cannot be read"):
         read_source(folder)
-
-
-async def test_a_document_is_given_with_its_text_and_on_record(stocked: World) -> None:
-    document = await stocked.document("file:acme/engineering/brief.md")
-
-    found = await stocked.reader.document(BOB, document.id, now=NOW)
-
-    assert found.text == "# Falcon design brief\n\nProject Falcon recovers heat."
-    view = found.document
-    assert view.label["classification"] == "confidential"
-    assert view.label["compartments"] == ["falcon"]
-    assert view.metadata.keys() == {"format", "modified"}
-    event = (await last(stocked)).event
-    assert (event.kind, event.resources) == (AuditKind.FETCH, (document.id,))
-    assert event.decision_id == found.decision_id
-
-
-async def test_hidden_and_absent_documents_are_the_same(stocked: World) -> None:
-    hidden = (await stocked.document("file:acme/board/minutes.md")).id
-    foreign = (await stocked.document("file:globex/falcon.txt", "globex")).id
-    absent = "6c1b7a52-41b5-5d0e-9a57-3b1f0f6f6a11"
-
-    seen = set()
-    for identity in (hidden, foreign, absent, "no id at all"):
-        with pytest.raises(DocumentNotFoundError) as caught:
-            await stocked.reader.document(SAM, identity, now=NOW)
-        event = (await last(stocked)).event
-        seen.add((str(caught.value), event.kind, event.outcome, len(event.resources)))
-
-    assert seen == {("there is no such document", AuditKind.FETCH, Outcome.DENIED, 1)}
-
-
-async def test_a_list_holds_what_casbin_permits_page_by_page(stocked: World) -> None:
-    permits, documents = stocked.oracle(), await stocked.documents()
-
-    for subject in PEOPLE:
-        allowed = sorted(one.uri for one in documents if permits(subject, one))
-        listed: list[str] = []
-        cursor: str | None = None
-        while True:
-            page = await stocked.reader.list_documents(subject, now=NOW, after=cursor, limit=2)
-            listed += [one.uri for one in page.documents]
-            cursor = page.cursor
-            if cursor is None:
-                break
-            assert len(page.documents) == 2
-        assert listed == allowed
-
-    event = (await last(stocked)).event
-    assert event.kind is AuditKind.LIST
-
-
-async def test_a_list_refuses_what_is_no_cursor_and_no_limit(stocked: World) -> None:
-    for cursor in ("!", "a", "__8"):
-        with pytest.raises(RequestError, match="cursor"):
-            await stocked.reader.list_documents(LEO, now=NOW, after=cursor)
-    for limit in (0, 201):
-        with pytest.raises(RequestError, match="`limit` lies between 1 and 200"):
-            await stocked.reader.list_documents(LEO, now=NOW, limit=limit)
-
-
-async def test_a_label_under_another_schema_hides_its_document(
-    stocked: World, tmp_path: Path
-) -> None:
-    document = await stocked.document("file:acme/handbook/travel.md")
-    with sqlite3.connect(tmp_path / "data" / "records.db") as database:
-        broken_label = '{"tenant":"acme","classification":0}'
-        database.execute("UPDATE documents SET label=? WHERE id=?", (broken_label, document.id))
-    database.close()
-
-    assert document.uri not in await stocked.uris(SAM, "travel")
-    assert stocked.searcher.counts.alarm == 1
-    listed = await stocked.reader.list_documents(SAM, now=NOW)
-    assert document.uri not in {one.uri for one in listed.documents}
-    with pytest.raises(DocumentNotFoundError):
-        await stocked.reader.document(SAM, document.id, now=NOW)
 
 
 def ghosts(payload: Mapping[str, object]) -> list[Point]:

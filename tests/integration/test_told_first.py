@@ -24,7 +24,7 @@ from retrieval.seeding import seeded
 from retrieval.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.standing import Standing
 from tests.integration.records.samples import KEY, document_id
-from tests.integration.test_access_review import ADA, BOB, NOW, POLICY, RULES, put
+from tests.integration.reviewed import ADA, BOB, NOW, POLICY, RULES, put
 from tests.integration.test_directory_subjects import _many, user
 
 PAPER, OPEN = document_id("file:0000", "acme"), document_id("file:0001", "acme")

@@ -17,7 +17,7 @@ from retrieval.seeding import seeded
 from retrieval.snapshot import PolicySnapshot
 from retrieval.visible import SCANNED, Listing
 from tests.integration.records.samples import KEY, document_id
-from tests.integration.test_access_review import NOW, POLICY, put
+from tests.integration.reviewed import NOW, POLICY, put
 
 MANY = SCANNED + 40
 

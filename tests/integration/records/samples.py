@@ -39,6 +39,13 @@ required = false
 """)
 
 
+async def last_event(records: Records) -> AuditEvent:
+    """Return what was put on record last."""
+    head = await records.audit.head()
+    (last,) = await records.audit.events(after=head.seq - 1)
+    return last.event
+
+
 def document_id(uri: str, tenant: str = "acme") -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{tenant} {uri}"))
 

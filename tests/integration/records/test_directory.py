@@ -7,16 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sqlalchemy import Connection, insert
 
-from acl.identity import PrincipalKind
-from acl.records import AuditEvent, AuditKind, Records, RecordsConflictError
+from acl.records import AuditKind, Records, RecordsConflictError
 from acl.records.directory import FIRST, Edit, Place
 from acl.records.directory_types import (
     GroupState,
-    Member,
     Slice,
     UserState,
     Wanted,
@@ -29,37 +25,10 @@ from acl.records.errors import (
     UnknownEntryError,
 )
 from acl.records.heads import DirectoryHead
-from acl.records.memberships import MAX_NESTING, drop_members
-from acl.records.schema_directory import group_memberships, user_memberships
+from acl.records.memberships import drop_members
+from acl.records.schema_directory import user_memberships
+from tests.integration.records.people import CHANGE, EVENT, group, groups, members, user
 from tests.integration.records.samples import NOW, in_effect
-
-EVENT = AuditEvent(
-    kind=AuditKind.DIRECTORY, time=NOW, subject="service:idp", tenant="acme", detail={"by": "scim"}
-)
-CHANGE = Edit(EVENT)
-
-
-async def user(records: Records, name: str = "ada", tenant: str = "acme", **more: Any) -> str:
-    state = UserState(identity=f"user:{name}", **more)
-    return (await records.directory.create_user(tenant, state, CHANGE)).id
-
-
-async def group(records: Records, name: str, *members: str, tenant: str = "acme") -> str:
-    state = GroupState(identity=f"group:{name}", members=frozenset(members))
-    return (await records.directory.create_group(tenant, state, CHANGE)).id
-
-
-async def members(records: Records, group_id: str, *ids: str, tenant: str = "acme") -> None:
-    found = await records.directory.group(tenant, Wanted(id=group_id))
-    assert found is not None
-    state = replace(found.state, members=frozenset(ids))
-    await records.directory.replace_group(Place(tenant=tenant, id=group_id), state, CHANGE)
-
-
-async def groups(records: Records, name: str = "ada", tenant: str = "acme") -> set[str]:
-    entry = await records.directory.resolve(tenant, f"user:{name}")
-    assert entry is not None
-    return {one.removeprefix("group:") for one in entry.groups}
 
 
 async def last_detail(records: Records) -> dict[str, Any]:
@@ -251,29 +220,6 @@ async def test_the_database_itself_refuses_a_member_of_another_tenant(records: R
         await records.database.write(lambda one: one.execute(insert(user_memberships), [row]))
 
 
-async def test_groups_are_nested(records: Records) -> None:
-    ada = await user(records)
-    payroll = await group(records, "payroll", ada)
-    finance = await group(records, "finance", payroll)
-    staff = await group(records, "staff", finance, ada)
-    await group(records, "other")
-
-    assert await groups(records) == {"payroll", "finance", "staff"}
-    found = await records.directory.group("acme", Wanted(id=staff))
-    assert found is not None
-    assert found.members == (
-        Member(PrincipalKind.USER, ada, "user:ada"),
-        Member(PrincipalKind.GROUP, finance, "group:finance"),
-    )
-    directly = await records.directory.groups_directly(ada)
-    assert [one.identity for one in directly] == ["group:payroll", "group:staff"]
-
-    await members(records, finance)
-    assert await groups(records) == {"payroll", "staff"}
-    await records.directory.delete_group(Place(tenant="acme", id=payroll), CHANGE)
-    assert await groups(records) == {"staff"}
-
-
 async def test_a_group_that_gets_another_name_keeps_its_members(records: Records) -> None:
     staff = await group(records, "staff", await user(records))
     await group(records, "team")
@@ -309,73 +255,6 @@ async def test_somebody_of_the_same_name_is_somebody_else(records: Records) -> N
 
     assert again != ada
     assert await groups(records) == set()
-
-
-async def test_a_circle_is_refused(records: Records) -> None:
-    inner = await group(records, "inner")
-    middle = await group(records, "middle", inner)
-    outer = await group(records, "outer", middle)
-    before = await records.standing.read()
-
-    for held in (inner, outer):
-        with pytest.raises(DirectoryFaultError, match="circle"):
-            await members(records, inner, held, outer)
-    with pytest.raises(DirectoryFaultError, match="circle"):
-        await members(records, middle, inner, outer)
-    assert await records.standing.read() == before
-
-
-async def test_two_writers_do_not_make_a_circle_together(records: Records) -> None:
-    one, two = await group(records, "one"), await group(records, "two")
-    ends = await asyncio.gather(
-        members(records, one, two), members(records, two, one), return_exceptions=True
-    )
-
-    assert sum(isinstance(end, DirectoryFaultError) for end in ends) == 1
-    assert sum(end is None for end in ends) == 1
-
-
-async def test_a_circle_that_was_stored_ends_the_walk(records: Records) -> None:
-    ada = await user(records)
-    one = await group(records, "one", ada)
-    two = await group(records, "two", one)
-    row = {"group_id": one, "member_id": two, "tenant": "acme"}
-    await records.database.write(
-        lambda database: database.execute(insert(group_memberships), [row])
-    )
-
-    assert await groups(records) == {"one", "two"}
-    three = await group(records, "three")
-    with pytest.raises(DirectoryFaultError, match="nested more than"):
-        await members(records, three, one)
-
-
-async def test_nesting_is_bounded_when_written_and_never_when_read(records: Records) -> None:
-    ada = await user(records)
-    last, chain = await group(records, "g0", ada), ["g0"]
-    for number in range(1, MAX_NESTING + 1):
-        last = await group(records, f"g{number}", last)
-        chain.append(f"g{number}")
-    with pytest.raises(DirectoryFaultError, match=f"more than {MAX_NESTING} deep"):
-        await group(records, "beyond", last)
-    top = await group(records, "top")
-    row = {"group_id": top, "member_id": last, "tenant": "acme"}
-    await records.database.write(
-        lambda database: database.execute(insert(group_memberships), [row])
-    )
-
-    assert await groups(records) == {*chain, "top"}
-
-
-async def test_the_depth_above_counts_too(records: Records) -> None:
-    bottom = await group(records, "bottom")
-    last = bottom
-    for number in range(MAX_NESTING):
-        last = await group(records, f"g{number}", last)
-    below = await group(records, "below")
-
-    with pytest.raises(DirectoryFaultError, match=f"would be nested more than {MAX_NESTING} deep"):
-        await members(records, bottom, below)
 
 
 async def test_lists_are_ordered_sliced_and_narrowed(records: Records) -> None:
@@ -445,47 +324,3 @@ async def test_large_groups_are_written_in_parts(records: Records) -> None:
     emptied = await records.directory.group("acme", Wanted(id=staff))
     assert emptied is not None
     assert emptied.members == ()
-
-
-# Who is in whom: an edge from a higher number to a lower one is a group that holds another.
-edges = st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7)).filter(lambda one: one[0] > one[1]))
-
-
-def above(start: set[int], held_by: set[tuple[int, int]]) -> set[int]:
-    """The oracle: everything that holds one of `start`, by repeated looking."""
-    while True:
-        more = start | {outer for outer, inner in held_by if inner in start}
-        if more == start:
-            return start
-        start = more
-
-
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(edges=edges, direct=st.sets(st.integers(0, 7)), dropped=st.integers(0, 7))
-def test_the_groups_of_a_user_are_the_closure(
-    sqlite_url: str, edges: set[tuple[int, int]], direct: set[int], dropped: int
-) -> None:
-    asyncio.run(_closure(sqlite_url, edges, direct, dropped))
-
-
-async def _closure(url: str, edges: set[tuple[int, int]], direct: set[int], dropped: int) -> None:
-    records = await Records.open(url, b"0" * 32)
-    tenant = f"t{abs(hash((frozenset(edges), frozenset(direct), dropped)))}"
-    if await records.directory.count_users(tenant):
-        await records.close()
-        return
-    ada = await user(records, tenant=tenant)
-    ids: list[str] = []
-    for number in range(8):
-        held = [ids[inner] for outer, inner in edges if outer == number]
-        mine = [ada] if number in direct else []
-        ids.append(await group(records, f"g{number}", *held, *mine, tenant=tenant))
-    assert await groups(records, tenant=tenant) == {f"g{one}" for one in above(direct, edges)}
-
-    await records.directory.delete_group(Place(tenant=tenant, id=ids[dropped]), CHANGE)
-    left = {edge for edge in edges if dropped not in edge}
-    expected = above(direct - {dropped}, left)
-    assert await groups(records, tenant=tenant) == {f"g{one}" for one in expected}
-    await records.close()
