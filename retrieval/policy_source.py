@@ -125,6 +125,7 @@ def _text(folder: Path, name: str) -> str:
             raise PolicyError((Refusal(name, "file", f"is larger than {MAX_FILE_BYTES} bytes"),))
         return content.decode()
     except OSError as error:
-        raise PolicyError((Refusal(name, "file", "cannot be read"),)) from error
+        reason = f"cannot be read in the folder `{folder}`: {error.strerror}"
+        raise PolicyError((Refusal(name, "file", reason),)) from error
     except UnicodeDecodeError as error:
         raise PolicyError((Refusal(name, "file", "is not UTF-8"),)) from error

@@ -12,11 +12,11 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from acl.errors import PolicyError, SchemaError
+from acl.labels import Attribute
 from acl.other_rights import Shift
-from acl.preview import Change, Preview, Tally
+from acl.preview import Preview, Tally
 from acl.proof import Progress
 from acl.records import PolicyRevision, Proof, ProofState, StalePolicyError
-from acl.subject import Subject
 from retrieval.authority import OPERATOR, Asker
 from retrieval.outlook import LookBack
 from retrieval.policy_edits import Edit, FourEyesError
@@ -26,11 +26,12 @@ from retrieval.proof_watch import ProofWatch
 from retrieval.rule_changes import Difference
 from retrieval.service.commands_ask import person_of
 from retrieval.service.console import err, out, safe, table
+from retrieval.service.console_subjects import named
 from retrieval.service.settings import Settings, SettingsError
+from retrieval.service.token_wiring import levels
 from retrieval.service.wiring import Parts, open_parts
 
 _SHOWN = 20
-_NAMES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ async def preview(
             found = await parts.desk.preview(who, asked, LookBack(days=days), _now())
         except PolicyError as error:
             return _refused(error)
-    _print_preview(found.preview, days)
+    _print_preview(found.preview, days, levels(parts.schema))
     return 0
 
 
@@ -270,13 +271,13 @@ def _print_difference(found: Difference) -> None:
         out.print(Text(found.text, style="dim"))
 
 
-def _print_preview(found: PolicyPreview, days: int) -> None:
+def _print_preview(found: PolicyPreview, days: int, known: Attribute | None) -> None:
     out.print(f"{found.documents} documents were looked at.")
     for one in found.cut:
         out.print(safe(one, "bold red"))
-    _print_changes("People seen lately", found.people)
-    _print_changes("Roles that the policy knows", found.roles)
-    _print_rights(found.rights)
+    _print_changes("People seen lately", found.people, known)
+    _print_changes("Roles that the policy knows", found.roles, known)
+    _print_rights(found.rights, known)
     refused = found.releases.refused
     said = f"{found.releases.releases} answers of the last {days} days: "
     out.print(said + (f"{len(refused)} would have been refused" if refused else "none refused"))
@@ -288,9 +289,14 @@ def _print_preview(found: PolicyPreview, days: int) -> None:
         out.print(table("", ("when", "who", "documents refused"), rows))
 
 
-def _print_changes(title: str, previews: Sequence[Preview]) -> None:
+def _print_changes(title: str, previews: Sequence[Preview], known: Attribute | None) -> None:
     rows = [
-        (one.action, _who(change), _counted(change.gained, "+"), _counted(change.lost, "-"))
+        (
+            one.action,
+            named(change.subjects, known),
+            _counted(change.gained, "+"),
+            _counted(change.lost, "-"),
+        )
         for one in previews
         for change in one.changes[:_SHOWN]
     ]
@@ -300,28 +306,20 @@ def _print_changes(title: str, previews: Sequence[Preview]) -> None:
     out.print(table(title, ("action", "who", "gains", "loses"), rows))
 
 
-def _print_rights(shifts: Sequence[Shift]) -> None:
+def _print_rights(shifts: Sequence[Shift], known: Attribute | None) -> None:
     rows = [
-        (one.action, _who(one), "gains" if one.gained else "", "loses" if one.lost else "")
+        (
+            one.action,
+            named(one.subjects, known),
+            "gains" if one.gained else "",
+            "loses" if one.lost else "",
+        )
         for one in shifts
     ]
     if not rows:
         out.print("Other actions than reading: nothing changes.")
         return
     out.print(table("Other actions than reading", ("action", "who", "gains", "loses"), rows))
-
-
-def _who(change: Change | Shift) -> str:
-    distinct = list(dict.fromkeys(map(_named, change.subjects)))
-    more = f" and {len(distinct) - _NAMES} more" if len(distinct) > _NAMES else ""
-    return "; ".join(distinct[:_NAMES]) + more
-
-
-def _named(subject: Subject) -> str:
-    """Return who it is, with what decides beside the name."""
-    name = ", ".join(sorted(subject.groups)) or subject.id
-    needs = ", ".join(sorted(subject.compartments)) or "no compartment"
-    return f"{name} (clearance {subject.clearance}, {needs})"
 
 
 def _counted(tally: Tally, sign: str) -> str:
