@@ -14,12 +14,12 @@ from retrieval.label_folders import FolderRequest, FolderSet, FolderView
 from retrieval.label_selection import Planned
 from retrieval.service.messages import Answered, Asked
 from retrieval.service.messages_labels import (
-    MAX_IDS,
-    LeftAlone,
     Names,
     Reason,
-    ShownEffect,
+    ShownExtent,
     Values,
+    begun_extent,
+    planned_extent,
 )
 
 
@@ -87,7 +87,7 @@ class FolderList(Answered):
         )
 
 
-class FolderAnswer(Answered):
+class FolderAnswer(ShownExtent):
     """What came of a change, or would come of it."""
 
     folder: str
@@ -95,16 +95,6 @@ class FolderAnswer(Answered):
     job: str = Field(description='What brings it to the documents; `""` if nothing does yet.')
     proposal: str = Field(description='The proposal that waits; `""` if it is done.')
     waits: bool = Field(description="Whether somebody else has to approve it.")
-    documents: list[str] = Field(description="What a dry run would change; the first thousand.")
-    documents_left_off: int = Field(description="How many more there are than are named.")
-    total: int
-    refused: list[LeftAlone]
-    effect: ShownEffect | None
-    changes_left_off: int = Field(
-        description="How many different changes of a label `effect` says nothing of: it compares "
-        "the first hundred."
-    )
-    dry_run: bool
 
     @classmethod
     def of_plan(cls, folder: str, version: int, planned: Planned) -> FolderAnswer:
@@ -115,13 +105,7 @@ class FolderAnswer(Answered):
             job="",
             proposal="",
             waits=planned.waits,
-            documents=sorted(planned.items)[:MAX_IDS],
-            documents_left_off=max(0, len(planned.items) - MAX_IDS),
-            total=len(planned.items),
-            refused=[LeftAlone.of(one) for one in planned.refused],
-            effect=ShownEffect.of(planned.effect),
-            changes_left_off=planned.not_compared,
-            dry_run=True,
+            **planned_extent(planned),
         )
 
     @classmethod
@@ -133,13 +117,7 @@ class FolderAnswer(Answered):
             job="" if done.job is None else done.job.id,
             proposal=done.proposal,
             waits=bool(done.proposal),
-            documents=[],
-            documents_left_off=0,
-            total=0 if done.job is None else done.job.total,
-            refused=[LeftAlone.of(one) for one in done.refused],
-            effect=None,
-            changes_left_off=0,
-            dry_run=False,
+            **begun_extent(0 if done.job is None else done.job.total, done.refused),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -230,10 +231,9 @@ class LeftAlone(Answered):
         return cls(document_id=refused.document_id, uri=refused.uri, reason=refused.reason)
 
 
-class RelabelAnswer(Answered):
-    """A job that was begun, or what it would do."""
+class ShownExtent(Answered):
+    """Which documents a change of many concerns; a dry run alone names them."""
 
-    job: str = Field(description='The job\'s id; `""` for a dry run.')
     documents: list[str] = Field(description="What a dry run would change; the first thousand.")
     documents_left_off: int = Field(description="How many more there are than are named.")
     total: int
@@ -245,30 +245,44 @@ class RelabelAnswer(Answered):
     )
     dry_run: bool
 
+
+def planned_extent(planned: Planned) -> dict[str, Any]:
+    """Return the fields of `ShownExtent` for what a change would do."""
+    return {
+        "documents": sorted(planned.items)[:MAX_IDS],
+        "documents_left_off": max(0, len(planned.items) - MAX_IDS),
+        "total": len(planned.items),
+        "refused": [LeftAlone.of(one) for one in planned.refused],
+        "effect": ShownEffect.of(planned.effect),
+        "changes_left_off": planned.not_compared,
+        "dry_run": True,
+    }
+
+
+def begun_extent(total: int, refused: Iterable[Refused]) -> dict[str, Any]:
+    """Return the fields of `ShownExtent` for a change that was begun."""
+    return {
+        "documents": [],
+        "documents_left_off": 0,
+        "total": total,
+        "refused": [LeftAlone.of(one) for one in refused],
+        "effect": None,
+        "changes_left_off": 0,
+        "dry_run": False,
+    }
+
+
+class RelabelAnswer(ShownExtent):
+    """A job that was begun, or what it would do."""
+
+    job: str = Field(description='The job\'s id; `""` for a dry run.')
+
     @classmethod
     def of_plan(cls, planned: Planned) -> RelabelAnswer:
         """Return what a job would do."""
-        return cls(
-            job="",
-            documents=sorted(planned.items)[:MAX_IDS],
-            documents_left_off=max(0, len(planned.items) - MAX_IDS),
-            total=len(planned.items),
-            refused=[LeftAlone.of(one) for one in planned.refused],
-            effect=ShownEffect.of(planned.effect),
-            changes_left_off=planned.not_compared,
-            dry_run=True,
-        )
+        return cls(job="", **planned_extent(planned))
 
     @classmethod
     def of_job(cls, job: Job, refused: tuple[Refused, ...]) -> RelabelAnswer:
         """Return what a job does."""
-        return cls(
-            job=job.id,
-            documents=[],
-            documents_left_off=0,
-            total=job.total,
-            refused=[LeftAlone.of(one) for one in refused],
-            effect=None,
-            changes_left_off=0,
-            dry_run=False,
-        )
+        return cls(job=job.id, **begun_extent(job.total, refused))

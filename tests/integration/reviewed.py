@@ -88,6 +88,18 @@ def raw_label(rng: random.Random, tenant: str, number: int) -> dict[str, object]
     }
 
 
+def paper(classification: int, *readers: str) -> dict[str, object]:
+    """Return the label of a paper of finance that is Ada's."""
+    return {
+        "tenant": "acme",
+        "owner": "user:ada",
+        "classification": classification,
+        "compartments": [],
+        "readers": list(readers),
+        "path": "/acme/finance/0",
+    }
+
+
 async def put(
     records: Records, snapshot: PolicySnapshot, tenant: str, number: int, raw: dict[str, object]
 ) -> None:
@@ -108,22 +120,30 @@ async def put(
 
 
 @asynccontextmanager
-async def under_review(tmp_path: Path) -> AsyncIterator[World]:
-    """Open the records of the company, with documents that nobody may review all of."""
+async def under_rules(tmp_path: Path) -> AsyncIterator[tuple[Records, PolicySnapshot]]:
+    """Open records without a document, under the rules of the company."""
     folder = Path(shutil.copytree(POLICY, tmp_path / "policy"))
     (folder / "policy.csv").write_text(RULES, encoding="utf-8")
-    rng = random.Random(5)
     records = await Records.open(f"sqlite:///{tmp_path / 'records.db'}", KEY)
-    snapshot = await seeded(records, folder, actor="service:test", now=NOW)
-    for tenant in ("acme", "globex"):
-        for number in range(24):
-            await put(records, snapshot, tenant, number, raw_label(rng, tenant, number))
-    documents = [
-        one
-        for tenant in ("acme", "globex")
-        for one in await records.catalog.list_documents(tenant, limit=1000)
-    ]
-    standing = Standing(records, SnapshotHolder(snapshot))
-    review = AccessReview(records=records, standing=standing)
-    yield World(records, review, snapshot, tuple(documents))
-    await records.close()
+    try:
+        yield records, await seeded(records, folder, actor="service:test", now=NOW)
+    finally:
+        await records.close()
+
+
+@asynccontextmanager
+async def under_review(tmp_path: Path) -> AsyncIterator[World]:
+    """Open the records of the company, with documents that nobody may review all of."""
+    rng = random.Random(5)
+    async with under_rules(tmp_path) as (records, snapshot):
+        for tenant in ("acme", "globex"):
+            for number in range(24):
+                await put(records, snapshot, tenant, number, raw_label(rng, tenant, number))
+        documents = [
+            one
+            for tenant in ("acme", "globex")
+            for one in await records.catalog.list_documents(tenant, limit=1000)
+        ]
+        standing = Standing(records, SnapshotHolder(snapshot))
+        review = AccessReview(records=records, standing=standing)
+        yield World(records, review, snapshot, tuple(documents))

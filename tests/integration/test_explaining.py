@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,12 +18,11 @@ from acl.records.policy_types import Suspension
 from acl.subject import Subject
 from retrieval.decisions import Decisions
 from retrieval.documents import DocumentNotFoundError
-from retrieval.seeding import seeded
 from retrieval.service.explaining import Explainer
 from retrieval.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.standing import AtLeast, NotReachedError, Standing
-from tests.integration.records.samples import KEY, document_id, last_event
-from tests.integration.reviewed import ADA, BOB, NOW, POLICY, RULES, SAM, put
+from tests.integration.records.samples import document_id, last_event
+from tests.integration.reviewed import ADA, BOB, NOW, SAM, paper, put, under_rules
 
 PAPER = document_id("file:0000", "acme")
 ABSENT = document_id("file:nowhere", "acme")
@@ -59,21 +57,9 @@ class Bench:
 
 @pytest_asyncio.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    folder = Path(shutil.copytree(POLICY, tmp_path / "policy"))
-    (folder / "policy.csv").write_text(RULES, encoding="utf-8")
-    records = await Records.open(f"sqlite:///{tmp_path / 'records.db'}", KEY)
-    snapshot = await seeded(records, folder, actor="service:test", now=NOW)
-    label = {
-        "tenant": "acme",
-        "owner": "user:ada",
-        "classification": 2,
-        "compartments": [],
-        "readers": [],
-        "path": "/acme/finance/0",
-    }
-    await put(records, snapshot, "acme", 0, label)
-    yield Bench(records, snapshot)
-    await records.close()
+    async with under_rules(tmp_path) as (records, snapshot):
+        await put(records, snapshot, "acme", 0, paper(2))
+        yield Bench(records, snapshot)
 
 
 async def test_a_reader_is_told_the_rules_and_it_is_on_record(bench: Bench) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -20,11 +19,10 @@ from retrieval.authzen import CONSIDERED, DecisionPoint
 from retrieval.authzen_types import DOCUMENT, Claimed, PageAsked, Party, Question, Sought, Target
 from retrieval.decisions import Decided, Decisions
 from retrieval.known_subjects import DirectorySubjects
-from retrieval.seeding import seeded
 from retrieval.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.standing import Standing
-from tests.integration.records.samples import KEY, document_id
-from tests.integration.reviewed import ADA, BOB, NOW, POLICY, RULES, put
+from tests.integration.records.samples import document_id
+from tests.integration.reviewed import ADA, BOB, NOW, paper, put, under_rules
 from tests.integration.test_directory_subjects import _many, user
 
 PAPER, OPEN = document_id("file:0000", "acme"), document_id("file:0001", "acme")
@@ -89,22 +87,10 @@ class Bench:
 
 @pytest_asyncio.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    folder = Path(shutil.copytree(POLICY, tmp_path / "policy"))
-    (folder / "policy.csv").write_text(RULES, encoding="utf-8")
-    records = await Records.open(f"sqlite:///{tmp_path / 'records.db'}", KEY)
-    snapshot = await seeded(records, folder, actor="service:test", now=NOW)
-    label = {
-        "tenant": "acme",
-        "owner": "user:ada",
-        "classification": 0,
-        "compartments": [],
-        "readers": [],
-        "path": "/acme/finance/0",
-    }
-    await put(records, snapshot, "acme", 0, label)
-    await put(records, snapshot, "acme", 1, {**label, "readers": ["group:everyone"]})
-    yield Bench(records, snapshot)
-    await records.close()
+    async with under_rules(tmp_path) as (records, snapshot):
+        await put(records, snapshot, "acme", 0, paper(0))
+        await put(records, snapshot, "acme", 1, paper(0, "group:everyone"))
+        yield Bench(records, snapshot)
 
 
 def about(number: int, document: str) -> Question:
