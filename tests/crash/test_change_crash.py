@@ -1,10 +1,9 @@
 """Whatever is being changed when its writer is killed: done or not done, and never anything else.
 
-`STRONGROOM_KILLS` says how many writers are killed, however long that takes; without it there are
-100, or as many as fit into `SECONDS`. Three of four die in the middle of the kind of change that
-was hit least so far, most of them about when it is committed, and the others at any moment. In
-every fifth round the engine's process is killed together with the writer, and the installation
-opened anew; in the others people ask all the time.
+`STRONGROOM_KILLS` says how many writers are killed; `make nightly` asks for 1,000. Three of four
+die in the middle of the kind of change that was hit least so far, most of them about when it is
+committed, and the others at any moment. In every fifth round the engine's process is killed
+together with the writer, and the installation opened anew; in the others people ask all the time.
 """
 
 from __future__ import annotations
@@ -52,8 +51,6 @@ from tests.plain import plain_tools
 
 ROUNDS = 5
 KILLS = int(os.environ.get("STRONGROOM_KILLS", "100"))
-SECONDS = float("inf") if "STRONGROOM_KILLS" in os.environ else 150.0
-FEWEST = min(KILLS, 30)
 # From so many kills on, every kind of change has to have been hit.
 EVERY_KIND = 500
 
@@ -211,7 +208,7 @@ def clerk_of(made: World, trial: Trial) -> Clerk:
 async def test_a_killed_change_is_done_or_not_done(tmp_path: Path, writers: Writers) -> None:
     trial = Trial(tmp_path, writers, await prepared(tmp_path))
     started = time.monotonic()
-    while trial.kills < KILLS and time.monotonic() - started < SECONDS:
+    while trial.kills < KILLS:
         # The engine's process lives as long as this installation is open, and dies with the
         # writer that is killed when none is.
         await trial.killed(with_engine=True)
@@ -228,7 +225,6 @@ async def test_a_killed_change_is_done_or_not_done(tmp_path: Path, writers: Writ
         f"{trial.expected.landed} were found done, at least in part: "
         + ", ".join(f"{kind} {killed[kind]}" for kind in sorted(KINDS))
     )
-    assert trial.kills >= FEWEST
     assert trial.expected.acks > trial.kills
     assert killed.total() > trial.kills // 3
     assert trial.kills < EVERY_KIND or set(killed) == set(KINDS)

@@ -1,8 +1,7 @@
 """Writers are killed at random points; what they acknowledged stands, and nothing half-done shows.
 
-`STRONGROOM_KILLS` says how many writers are killed, however long that takes; without it there are
-200, or as many as fit into `SECONDS`. In every tenth round the engine's process is killed together
-with the writer.
+`STRONGROOM_KILLS` says how many writers are killed; `make nightly` asks for 1,000. In every tenth
+round the engine's process is killed together with the writer.
 """
 
 from __future__ import annotations
@@ -28,9 +27,7 @@ from tests.integration.world import NOW, World, world
 from tests.plain import plain_tools
 
 ROUNDS = 10
-KILLS = int(os.environ.get("STRONGROOM_KILLS", "200"))
-SECONDS = float("inf") if "STRONGROOM_KILLS" in os.environ else 100.0
-FEWEST = min(KILLS, 40)
+KILLS = int(os.environ.get("STRONGROOM_KILLS", "100"))
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,7 @@ async def test_killed_writers_lose_nothing_and_leave_nothing_half_done(
     expected = Expected(dict.fromkeys(range(DOCUMENTS)))
     prepare(tmp_path)
     started, repaired, interrupted, kills = time.monotonic(), 0, 0, 0
-    while kills < KILLS and time.monotonic() - started < SECONDS:
+    while kills < KILLS:
         # The engine's process lives as long as this installation is open, and dies with the
         # writer that is killed when none is.
         expected.settling(on_disk(tmp_path))
@@ -149,7 +146,6 @@ async def test_killed_writers_lose_nothing_and_leave_nothing_half_done(
         f"{kills} kills in {time.monotonic() - started:.0f} s: {expected.acks} acknowledged, "
         f"{interrupted} steps interrupted, {repaired} differences repaired, 0 left"
     )
-    assert kills >= FEWEST
     # Enough was acknowledged for a loss to show; how much it is depends on how busy the machine is.
     assert expected.acks > kills // 2
     assert interrupted > kills // 4
