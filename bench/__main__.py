@@ -12,6 +12,8 @@ BENCHES = (
     "bench.delegation",
     "bench.engine",
     "bench.recall",
+    "bench.changes",
+    "bench.relabel",
 )
 
 for name in BENCHES:

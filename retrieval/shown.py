@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from acl.labels import Label, LabelSchema
 
 _CLASSIFICATION = "classification"
@@ -17,6 +19,11 @@ def classification_of(label: Label, schema: LabelSchema) -> str:
 def owner_of(label: Label) -> str:
     """Return the identity that owns the document, or `""` where the schema has none."""
     return str(label.values.get(_OWNER, ""))
+
+
+def stored_of(stored: Mapping[str, object], schema: LabelSchema) -> dict[str, object]:
+    """Return stored values as a person would write them; what cannot be read stays as it is."""
+    return {**stored, **label_of(schema.legible(stored), schema)}
 
 
 def label_of(label: Label, schema: LabelSchema) -> dict[str, object]:

@@ -23,6 +23,7 @@ from retrieval.service.commands_write import read_flags
 from retrieval.service.console import out, safe, table
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, open_parts
+from retrieval.shown import stored_of
 
 _SPAN: Final = re.compile(r"([0-9]{1,5})([dhm])\Z")
 _READERS: Final = 20
@@ -303,10 +304,7 @@ def _history_row(change: LabelChange, schema: LabelSchema) -> tuple[object, ...]
 
 def shown_value(name: str, label: Mapping[str, Any], schema: LabelSchema) -> str:
     """Return one value of a stored label as a person would write it."""
-    attribute, value = schema.attributes.get(name), label.get(name)
-    if attribute is not None and isinstance(value, int | str):
-        value = attribute.display(value)
-    return _plain(value)
+    return _plain(stored_of(label, schema).get(name))
 
 
 def _plain(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +20,7 @@ from retrieval.service.messages_labels import (
     begun_extent,
     planned_extent,
 )
+from retrieval.shown import stored_of
 
 
 class FolderPatch(Asked):
@@ -122,7 +122,7 @@ class FolderAnswer(ShownExtent):
 
 
 def _folder(one: FolderLabel, schema: LabelSchema) -> ShownFolder:
-    label = _display(one.attributes, schema)
+    label = stored_of(one.attributes, schema)
     return ShownFolder(folder=one.path, label=label, by=one.by, at=one.at, version=one.version)
 
 
@@ -130,16 +130,8 @@ def _proposal(one: FolderProposal, schema: LabelSchema) -> ShownFolderProposal:
     return ShownFolderProposal(
         id=one.id,
         folder=one.path,
-        label=_display(one.attributes, schema),
+        label=stored_of(one.attributes, schema),
         by=one.by,
         at=one.at,
         reason=one.reason,
     )
-
-
-def _display(attributes: Mapping[str, Any], schema: LabelSchema) -> dict[str, Any]:
-    """Return the values as a person would write them."""
-    return {
-        name: schema.attributes[name].display(value) if name in schema.attributes else value
-        for name, value in attributes.items()
-    }

@@ -8,12 +8,14 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
+from acl.labels import LabelSchema
 from acl.records import Job, LabelChange, Proposal, Share
 from retrieval.audience import Effect
 from retrieval.label_requests import MAX_REASON, LabelRequest, ShareRequest
 from retrieval.label_selection import Planned, Refused, Selection
 from retrieval.label_views import Changed, LabelView
 from retrieval.service.messages import Answered, Asked
+from retrieval.shown import stored_of
 
 MAX_IDS: Final = 1000
 MAX_ENTRIES: Final = 1000
@@ -198,13 +200,13 @@ class ShownChange(Answered):
     change_id: str
 
     @classmethod
-    def of(cls, change: LabelChange) -> ShownChange:
+    def of(cls, change: LabelChange, schema: LabelSchema) -> ShownChange:
         """Return the change as it is sent."""
         return cls(
             label_version=change.label_version,
             kind=change.kind.value,
-            before=None if change.before is None else dict(change.before["label"]),
-            after=dict(change.after["label"]),
+            before=None if change.before is None else stored_of(change.before["label"], schema),
+            after=stored_of(change.after["label"], schema),
             by=change.by,
             at=change.at,
             reason=change.reason,

@@ -43,7 +43,10 @@ def read_people(path: Path, levels: Attribute | None) -> dict[str, Person]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SettingsError(f"there is no subjects file `{path}`") from None
+        raise SettingsError(
+            f"there is no subjects file `{path}`: write who asks there, in the form of "
+            "`examples/company/people.toml`, or set `STRONGROOM_SUBJECTS_FILE`"
+        ) from None
     except (OSError, ValueError) as error:
         raise SettingsError(f"the subjects file `{path}` is not readable TOML") from error
     entries = document.get("subjects", {})

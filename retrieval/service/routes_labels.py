@@ -99,7 +99,7 @@ async def label_history(
 ) -> LabelHistory:
     """Return who changed what, when and why, the last change first."""
     found = await parts.labels.history(subject, canonical(document_id), now=_now(), below=below)
-    return LabelHistory(changes=[ShownChange.of(one) for one in found])
+    return LabelHistory(changes=[ShownChange.of(one, parts.schema) for one in found])
 
 
 @router.post(

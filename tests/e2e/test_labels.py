@@ -71,6 +71,8 @@ def test_a_change_names_the_version_that_it_was_decided_on(own: Service) -> None
             ("undo", ""),
             ("relabel", "small circle"),
         ]
+        # What the history remembers is written as it is written everywhere.
+        assert changes[0]["after"] == back.json()["after"]
 
 
 def test_hidden_and_absent_are_the_same_bytes_for_every_address(own: Service) -> None:
