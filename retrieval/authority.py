@@ -47,11 +47,13 @@ class ForbiddenError(AclError):
 
     Attributes:
         action: the right that is lacking.
+        where: on what it would have to be held, beside the document itself, or `""`.
     """
 
-    def __init__(self, action: Action) -> None:
-        super().__init__(f"this needs the right to `{action}`")
+    def __init__(self, action: Action, where: str = "") -> None:
+        super().__init__(" ".join(filter(None, (f"this needs the right to `{action}`", where))))
         self.action = action
+        self.where = where
 
 
 @dataclass(frozen=True, slots=True)

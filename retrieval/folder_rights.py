@@ -30,6 +30,10 @@ from retrieval.authority import Authority, ForbiddenError
 
 # About half a second of one comparison.
 _STEPS: Final = 500_000
+_EVERYWHERE: Final = (
+    "on every label that a document in this folder can have, of any level and with any compartment "
+    "that is in use"
+)
 
 
 async def compartments_in_use(records: Records, schema: LabelSchema, tenant: str) -> frozenset[str]:
@@ -81,7 +85,7 @@ async def require_below(
     """
     action = await lacking(authority, actions, tenant, folder, compartments)
     if action is not None:
-        raise ForbiddenError(action)
+        raise ForbiddenError(action, _EVERYWHERE)
 
 
 def lowers(new: FolderLabel, folders: Sequence[FolderLabel], schema: LabelSchema) -> bool:

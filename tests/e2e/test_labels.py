@@ -221,7 +221,10 @@ def test_a_folder_is_set_on_the_version_that_was_read(own: Service) -> None:
         absent = steward.post("/v1/folders:approve", json={"proposal": ABSENT})
         assert absent.status_code == 404
     with own.as_(HR) as owner:
-        assert owner.patch(address, json=body, headers={"If-Match": '"1"'}).status_code == 403
+        refused = owner.patch(address, json=body, headers={"If-Match": '"1"'})
+        assert refused.status_code == 403
+        needed = "needs the right to document:declassify on every label that a document in this"
+        assert refused.json()["errors"][0]["detail"].startswith(needed)
         assert owner.get(address).json() == {"folders": [], "proposals": []}
         assert owner.get("/v1/jobs").json() == {"jobs": []}
         assert owner.post(f"/v1/jobs/{job}:resume").status_code == 404

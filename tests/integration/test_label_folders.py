@@ -102,7 +102,7 @@ async def test_a_folder_is_set_by_whom_every_label_below_can_be_entrusted(office
         folder="/acme/board/", values={"classification": "public", "readers": ["group:everyone"]}
     )
     outsider = replace(STEWARD, compartments=frozenset({"finance", "falcon"}))
-    with pytest.raises(ForbiddenError) as caught:
+    with pytest.raises(ForbiddenError, match="on every label that a document in this") as caught:
         await office.folders.set_folder(outsider, asked)
     assert caught.value.action is Action.DOCUMENT_DECLASSIFY
     await office.set_folder(STEWARD, asked)
