@@ -22,7 +22,7 @@ from acl.actions import Action
 from acl.budget import UndecidedError
 from acl.containment import escapee
 from acl.difference import Comparison, Conditions, Decided
-from acl.labels import LabelSchema
+from acl.labels import Label, LabelSchema
 from acl.predicate import Condition
 from acl.subject import Subject
 
@@ -41,12 +41,15 @@ class Shift:
         subjects: who; one or more.
         gained: whether they may do it on some label on which they may not now.
         lost: whether they may not do it on some label on which they may now.
+        example: a label on which one of them gains it, or else loses it; `None` where that was too
+            much to be decided.
     """
 
     action: str
     subjects: tuple[Subject, ...]
     gained: bool
     lost: bool
+    example: Label | None = None
 
 
 def other_rights(  # noqa: PLR0913 - two policies, who, what, when, and for how long
@@ -75,19 +78,32 @@ def other_rights(  # noqa: PLR0913 - two policies, who, what, when, and for how 
         if pair is not None and pair[0] != pair[1]:
             alike[action, *pair].append(subject)
     shifts: dict[tuple[str, bool, bool], list[Subject]] = defaultdict(list)
+    examples: dict[tuple[str, bool, bool], Label | None] = {}
     for (action, old, new), members in alike.items():
-        gained = _beyond(new.condition, old.condition, schema, steps)
-        lost = _beyond(old.condition, new.condition, schema, steps)
+        gained, on = _beyond(new.condition, old.condition, schema, steps)
+        lost, off = _beyond(old.condition, new.condition, schema, steps)
         if gained or lost:
-            shifts[action, gained, lost] += members
+            kind = action, gained, lost
+            shifts[kind] += members
+            examples[kind] = examples.get(kind) or on or off
     return tuple(
-        Shift(action=action, subjects=tuple(members), gained=gained, lost=lost)
-        for (action, gained, lost), members in shifts.items()
+        Shift(
+            action=kind[0],
+            subjects=tuple(members),
+            gained=kind[1],
+            lost=kind[2],
+            example=examples[kind],
+        )
+        for kind, members in shifts.items()
     )
 
 
-def _beyond(inner: Condition, outer: Condition, schema: LabelSchema, steps: int) -> bool:
+def _beyond(
+    inner: Condition, outer: Condition, schema: LabelSchema, steps: int
+) -> tuple[bool, Label | None]:
+    """Say whether a label satisfies `inner` and not `outer`, and which (law 2)."""
     try:
-        return escapee(inner, outer, schema, budget=steps) is not None
+        found = escapee(inner, outer, schema, budget=steps)
     except UndecidedError:
-        return True
+        return True, None
+    return found is not None, found

@@ -12,7 +12,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from acl.errors import PolicyError, SchemaError
-from acl.labels import Attribute
+from acl.labels import Attribute, Label, LabelSchema
 from acl.other_rights import Shift
 from acl.preview import Preview, Tally
 from acl.proof import Progress
@@ -25,11 +25,12 @@ from retrieval.preview import PolicyPreview
 from retrieval.proof_watch import ProofWatch
 from retrieval.rule_changes import Difference
 from retrieval.service.commands_ask import person_of
-from retrieval.service.console import err, out, safe, table
+from retrieval.service.console import err, out, plain, safe, table
 from retrieval.service.console_subjects import named
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.token_wiring import levels
 from retrieval.service.wiring import Parts, open_parts
+from retrieval.shown import label_of
 
 _SHOWN = 20
 
@@ -152,7 +153,7 @@ async def preview(
             found = await parts.desk.preview(who, asked, LookBack(days=days), _now())
         except PolicyError as error:
             return _refused(error)
-    _print_preview(found.preview, days, levels(parts.schema))
+    _print_preview(found.preview, days, parts.schema)
     return 0
 
 
@@ -271,13 +272,14 @@ def _print_difference(found: Difference) -> None:
         out.print(Text(found.text, style="dim"))
 
 
-def _print_preview(found: PolicyPreview, days: int, known: Attribute | None) -> None:
+def _print_preview(found: PolicyPreview, days: int, schema: LabelSchema) -> None:
+    known = levels(schema)
     out.print(f"{found.documents} documents were looked at.")
     for one in found.cut:
         out.print(safe(one, "bold red"))
     _print_changes("People seen lately", found.people, known)
     _print_changes("Roles that the policy knows", found.roles, known)
-    _print_rights(found.rights, known)
+    _print_rights(found.rights, schema)
     refused = found.releases.refused
     said = f"{found.releases.releases} answers of the last {days} days: "
     out.print(said + (f"{len(refused)} would have been refused" if refused else "none refused"))
@@ -306,20 +308,29 @@ def _print_changes(title: str, previews: Sequence[Preview], known: Attribute | N
     out.print(table(title, ("action", "who", "gains", "loses"), rows))
 
 
-def _print_rights(shifts: Sequence[Shift], known: Attribute | None) -> None:
+def _print_rights(shifts: Sequence[Shift], schema: LabelSchema) -> None:
     rows = [
         (
             one.action,
-            named(one.subjects, known),
-            "gains" if one.gained else "",
-            "loses" if one.lost else "",
+            named(one.subjects, levels(schema)),
+            " and ".join(("gains",) * one.gained + ("loses",) * one.lost),
+            _example(one.example, schema),
         )
         for one in shifts
     ]
     if not rows:
         out.print("Other actions than reading: nothing changes.")
         return
-    out.print(table("Other actions than reading", ("action", "who", "gains", "loses"), rows))
+    columns = ("action", "who", "what", "for example on")
+    out.print(table("Other actions than reading", columns, rows))
+
+
+def _example(label: Label | None, schema: LabelSchema) -> str:
+    """Return what a label says; where it says nothing, nothing."""
+    if label is None:
+        return ""
+    said = label_of(label, schema).items()
+    return "; ".join(f"{name} {plain(value)}" for name, value in said if value != [])
 
 
 def _counted(tally: Tally, sign: str) -> str:

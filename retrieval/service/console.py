@@ -32,6 +32,15 @@ def safe(text: object, style: str = "") -> Text:
     return Text("".join(_printable(one) for one in plain), style=style)
 
 
+def plain(value: object) -> str:
+    """Return a value of a label in words."""
+    if value is None:
+        return "-"
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value) or "none"
+    return str(value)
+
+
 def snippet(text: str, *, length: int = _SNIPPET) -> Text:
     """Return the beginning of a passage."""
     whole = safe(text).plain

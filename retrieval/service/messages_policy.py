@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from pydantic import Field, model_validator
 
+from acl.labels import LabelSchema
 from acl.other_rights import Shift
 from acl.preview import Change, Preview, RefusedRelease, Tally
 from acl.proof import ProofReport
@@ -17,6 +18,7 @@ from retrieval.policy_edits import Activated, Edit, visible
 from retrieval.preview import PolicyPreview
 from retrieval.rule_changes import Difference
 from retrieval.service.messages import MAX_REVISION, Answered, Asked
+from retrieval.shown import label_of
 
 MAX_TEXT: Final = 4 * 1024 * 1024
 MAX_ROWS: Final = 1000
@@ -258,15 +260,20 @@ class OtherRight(Answered):
     who: list[Who]
     gained: bool
     lost: bool
+    example: dict[str, Any] | None = Field(
+        description="A label on which one of them gains it, or else loses it; null where that was "
+        "too much to be decided."
+    )
 
     @classmethod
-    def of(cls, shift: Shift) -> OtherRight:
+    def of(cls, shift: Shift, schema: LabelSchema) -> OtherRight:
         """Return the shift as it is sent."""
         return cls(
             action=shift.action,
             who=[Who.of(one) for one in shift.subjects],
             gained=shift.gained,
             lost=shift.lost,
+            example=None if shift.example is None else label_of(shift.example, schema),
         )
 
 
@@ -304,13 +311,13 @@ class PreviewAnswer(Answered):
     policy_revision: int
 
     @classmethod
-    def of(cls, found: PolicyPreview, revision: int) -> PreviewAnswer:
+    def of(cls, found: PolicyPreview, revision: int, schema: LabelSchema) -> PreviewAnswer:
         """Return the preview as it is sent."""
         return cls(
             documents=found.documents,
             roles=list(_changes(found.roles)),
             people=list(_changes(found.people)),
-            rights=list(map(OtherRight.of, found.rights)),
+            rights=[OtherRight.of(one, schema) for one in found.rights],
             releases=found.releases.releases,
             refused=[Refused.of(one) for one in found.releases.refused],
             cut=list(found.cut),

@@ -99,7 +99,7 @@ async def preview(question: PolicyPreviewQuestion, subject: Asker, parts: Open) 
     wanted = question.edit() if question.revision is None else question.revision
     back = LookBack(days=question.days)
     found = await parts.desk.preview(subject, wanted, back, datetime.now(UTC))
-    return PreviewAnswer.of(found.preview, found.revision)
+    return PreviewAnswer.of(found.preview, found.revision, parts.schema)
 
 
 @router.get(

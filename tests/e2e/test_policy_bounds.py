@@ -159,6 +159,7 @@ def test_a_preview_tells_of_other_actions_than_reading(shared: Service) -> None:
     (right,) = found["rights"]
     assert (right["action"], right["gained"], right["lost"]) == ("policy:administer", True, False)
     assert {one["subject"] for one in right["who"]} == {"user:eve"}
+    assert right["example"]["path"].startswith("/acme/none/")
 
 
 def test_a_body_beyond_bounds_is_not_read(shared: Service) -> None:

@@ -74,6 +74,7 @@ def test_a_preview_of_a_line_tells_of_other_actions(folder: Path) -> None:
     seen = " ".join(strongroom(folder, "policy", "preview", "--add", line).stdout.split())
     assert "policy:administer" in seen
     assert "gains" in seen
+    assert "path /acme/none/" in seen
     refused = strongroom(folder, "policy", "preview", "--add", line, "--add", 'p, "', code=1)
     assert "added line 2" in refused.stderr
     none = strongroom(folder, "policy", "preview", "--add", ROW.replace("finance", "none"))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from acl.decide import decide
+from acl.decision import Permitted
 from acl.difference import Conditions
+from acl.labels import Label
 from acl.other_rights import OTHERS, Shift, other_rights
+from acl.predicate import holds
 from acl.subject import Subject
 from tests.unit.acl.company_policy import ROWS, policy
 from tests.unit.acl.default_policy import ADA, EVE, NOW
@@ -19,13 +25,25 @@ def shifts(rows: str, *subjects: Subject, before: str = ROWS, steps: int = 200_0
     return list(other_rights(old, new, subjects, at=NOW, steps=steps))
 
 
-def test_an_administrator_that_is_made_is_told_of() -> None:
-    assert shifts(ROWS + ROOT, ADA, EVE) == [
-        Shift(action="policy:administer", subjects=(EVE,), gained=True, lost=False)
-    ]
-    assert shifts(ROWS, ADA, EVE, before=ROWS + ROOT) == [
-        Shift(action="policy:administer", subjects=(EVE,), gained=False, lost=True)
-    ]
+def may(rows: str, subject: Subject, action: str, label: Label | None) -> bool:
+    decision = decide(policy(rows), subject, action, NOW)
+    return (
+        label is not None and isinstance(decision, Permitted) and holds(decision.predicate, label)
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "gained"), [(ROWS, ROWS + ROOT, True), (ROWS + ROOT, ROWS, False)]
+)
+def test_an_administrator_that_is_made_or_unmade_is_told_of_with_an_example(
+    before: str, after: str, *, gained: bool
+) -> None:
+    (found,) = shifts(after, ADA, EVE, before=before)
+
+    told = Shift(action="policy:administer", subjects=(EVE,), gained=gained, lost=not gained)
+    assert replace(found, example=None) == told
+    assert may(after, EVE, found.action, found.example) is gained
+    assert may(before, EVE, found.action, found.example) is not gained
 
 
 def test_those_to_whom_the_same_happens_are_told_of_together() -> None:
@@ -40,6 +58,8 @@ def test_what_moves_is_gained_and_lost() -> None:
     moved = TAG.replace("/*", "/acme/*").replace("r.obj.owner == r.sub.id", "True")
     (found,) = shifts(ROWS.replace(TAG, moved), EVE)
     assert (found.action, found.gained, found.lost) == ("document:tag", True, True)
+    assert may(ROWS.replace(TAG, moved), EVE, found.action, found.example)
+    assert not may(ROWS, EVE, found.action, found.example)
 
 
 def test_reading_and_what_no_label_can_satisfy_are_left_out() -> None:
@@ -54,4 +74,4 @@ def test_reading_and_what_no_label_can_satisfy_are_left_out() -> None:
 @pytest.mark.parametrize("steps", [0, 1])
 def test_what_cannot_be_decided_is_told(steps: int) -> None:
     (found,) = shifts(ROWS + ROOT, EVE, steps=steps)
-    assert (found.gained, found.lost) == (True, True)
+    assert (found.gained, found.lost, found.example) == (True, True, None)
