@@ -149,7 +149,10 @@ class ShownLabel(Answered):
 
 
 class ShownEffect(Answered):
-    """Who may read after the change and could not before, and the other way round."""
+    """Names by which one may read after the change and could not before, and the other way round.
+
+    A name lifts no clearance: who is in it and not cleared for the label reads nothing.
+    """
 
     gains: list[str]
     loses: list[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, status
+from fastapi import APIRouter, Query, Response, status
 
 from acl.records.audit_readers import ReadersFrom
 from acl.records.requests import Place
@@ -25,7 +25,9 @@ from retrieval.service.messages_access import (
     WaitingRequest,
     WaitingRequests,
 )
+from retrieval.service.messages_labels import ChangedLabel
 from retrieval.service.paging import opened, sealed
+from retrieval.service.preconditions import tag
 from retrieval.service.problems import ProblemType
 from retrieval.service.responses import ANSWERS, answer_of
 from retrieval.service.revisions import Revisions
@@ -107,13 +109,17 @@ async def waiting_requests(
     "/v1/access-requests/{request_id}:grant",
     operation_id="grantAccess",
     summary="Share a document with whoever asked for it",
-    status_code=status.HTTP_204_NO_CONTENT,
     responses=_DECIDE,
 )
-async def grant(request_id: str, granting: Granting, subject: Asker, parts: Open) -> None:
-    """Make the share, for good or until a moment."""
-    now = datetime.now(UTC)
-    await parts.requests.grant(subject, subject.tenant, request_id, until=granting.until, now=now)
+async def grant(
+    request_id: str, granting: Granting, subject: Asker, parts: Open, response: Response
+) -> ChangedLabel:
+    """Make the share, for good or until a moment, and return what it changed."""
+    changed = await parts.requests.grant(
+        subject, subject.tenant, request_id, until=granting.until, now=datetime.now(UTC)
+    )
+    tag(response, changed.version)
+    return ChangedLabel.of(changed)
 
 
 @router.post(

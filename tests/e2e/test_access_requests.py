@@ -38,7 +38,11 @@ def test_the_owner_decides(service: Service) -> None:
         assert mine["uri"] == BUDGET
         grant = f"/v1/access-requests/{mine['id']}:grant"
         assert client.post(grant, json={"until": "2001-01-01T00:00:00Z"}).status_code == 422
-        assert client.post(grant, json={}).status_code == 204
+        granted = client.post(grant, json={})
+        assert granted.status_code == 200
+        assert granted.json()["effect"] == {"gains": ["user:zoe"], "loses": []}
+        label = client.get(f"/v1/documents/{document}/label")
+        assert label.headers["etag"] == granted.headers["etag"]
         assert client.post(grant, json={}).status_code == 404
         refuse = f"/v1/access-requests/{uuid.uuid4()}:refuse"
         assert client.post(refuse).status_code == 404
