@@ -20,7 +20,7 @@ from retrieval.label_requests import LabelRequest, ShareRequest
 from retrieval.label_views import Changed, LabelView, Target
 from retrieval.service.commands_ask import person_of
 from retrieval.service.commands_write import read_flags
-from retrieval.service.console import out, plain, safe, table
+from retrieval.service.console import in_words, out, safe, table
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, open_parts
 from retrieval.shown import stored_of
@@ -193,7 +193,7 @@ async def found_document(parts: Parts, who: Asker, name: str) -> DocumentRecord 
 def print_changed(changed: Changed) -> None:
     """Print what a change did or would do, as a table of before and after."""
     rows = [
-        (name, plain(changed.before.get(name)), plain(changed.after.get(name)))
+        (name, in_words(changed.before.get(name)), in_words(changed.after.get(name)))
         for name in sorted(changed.before.keys() | changed.after.keys())
         if changed.before.get(name) != changed.after.get(name)
     ]
@@ -279,7 +279,7 @@ async def _target(parts: Parts, asked: Asked, name: str) -> tuple[Asker, Target]
 
 def _print_view(view: LabelView) -> None:
     out.print(safe(view.document.uri, "bold"))
-    rows = [(name, plain(value), view.origins[name]) for name, value in view.label.items()]
+    rows = [(name, in_words(value), view.origins[name]) for name, value in view.label.items()]
     out.print(table("", ("", "value", "comes from"), rows))
     if view.shares:
         shares = [(one.principal, _until(one.until), one.by, _at(one.since)) for one in view.shares]
@@ -304,7 +304,7 @@ def _history_row(change: LabelChange, schema: LabelSchema) -> tuple[object, ...]
 
 def shown_value(name: str, label: Mapping[str, Any], schema: LabelSchema) -> str:
     """Return one value of a stored label as a person would write it."""
-    return plain(stored_of(label, schema).get(name))
+    return in_words(stored_of(label, schema).get(name))
 
 
 def _until(until: datetime | None) -> str:

@@ -25,7 +25,7 @@ from retrieval.preview import PolicyPreview
 from retrieval.proof_watch import ProofWatch
 from retrieval.rule_changes import Difference
 from retrieval.service.commands_ask import person_of
-from retrieval.service.console import err, out, plain, safe, table
+from retrieval.service.console import err, in_words, out, safe, table
 from retrieval.service.console_subjects import named
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.token_wiring import levels
@@ -330,7 +330,7 @@ def _example(label: Label | None, schema: LabelSchema) -> str:
     if label is None:
         return ""
     said = label_of(label, schema).items()
-    return "; ".join(f"{name} {plain(value)}" for name, value in said if value != [])
+    return "; ".join(f"{name} {in_words(value)}" for name, value in said if value != [])
 
 
 def _counted(tally: Tally, sign: str) -> str:

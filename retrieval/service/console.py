@@ -32,7 +32,7 @@ def safe(text: object, style: str = "") -> Text:
     return Text("".join(_printable(one) for one in plain), style=style)
 
 
-def plain(value: object) -> str:
+def in_words(value: object) -> str:
     """Return a value of a label in words."""
     if value is None:
         return "-"
