@@ -129,11 +129,9 @@ async def _print_answers(parts: Parts, answers: Sequence[Answer]) -> None:
 
 def _panel(parts: Parts, answer: Answer, records: Mapping[str, DocumentRecord]) -> Panel:
     passages = [_passage(parts, answer, hit, records[hit.document_id]) for hit in answer.hits]
-    return Panel(
-        Group(*passages),
-        title=safe(answer.person.name, "bold"),
-        subtitle=safe(_rights(parts, answer.person)),
-    )
+    # A panel's title is cut where it does not fit; names and rights are not to be.
+    who = safe(answer.person.name, "bold"), safe(_rights(parts, answer.person)), Text("")
+    return Panel(Group(*who, *passages), title=safe(answer.person.subject.id))
 
 
 def _passage(parts: Parts, answer: Answer, hit: Hit, record: DocumentRecord) -> Text:
