@@ -88,7 +88,7 @@ async def prove(
         ProofError: a process ended, or the job cannot be read; nothing is proved.
     """
     async with _processes(job, workers, nice=0) as executor:
-        report = await _asked(executor)
+        report = await _asked(executor, workers)
         end = report.plan.gate
         if on_progress:
             on_progress(report.progress)
@@ -122,7 +122,7 @@ async def prove_each(job: ProofJob, *, rest: float = REST_SECONDS) -> AsyncGener
         ProofError: the process ended, or the job cannot be read.
     """
     async with _processes(job, 1, nice=_NICE) as executor:
-        plan = (await _asked(executor)).plan
+        plan = (await _asked(executor, 1)).plan
         for first in range(0, plan.gate, BATCH):
             batch = await _compared(executor, first, min(first + BATCH, plan.gate))
             yield Step(batch, bisect_right(plan.ends, batch.stop))
@@ -149,11 +149,20 @@ async def _processes(job: ProofJob, workers: int, *, nice: int) -> AsyncIterator
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-async def _asked(executor: Executor) -> ProofReport:
-    # A process is started by what is first asked of it, and that takes longer than a loop may.
-    future = await asyncio.to_thread(executor.submit, proof_worker.begun)
+async def _asked(executor: Executor, workers: int) -> ProofReport:
+    """Start every process; return the report of a proof that begins.
+
+    Left to itself, a pool starts a process when there is work for it; if another ends meanwhile,
+    CPython 3.11 overlooks the new one, waits for it for ever, and the interpreter waits for that.
+    """
+
+    def ask() -> list[Future[ProofReport]]:
+        return [executor.submit(proof_worker.begun) for _ in range(workers)]
+
+    # To start processes takes longer than a loop may.
+    futures = await asyncio.to_thread(ask)
     try:
-        return await asyncio.wrap_future(future)
+        return (await asyncio.gather(*map(asyncio.wrap_future, futures)))[0]
     except AclError as error:
         raise ProofError(f"the proof cannot begin: {error}") from error
 

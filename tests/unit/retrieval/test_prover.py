@@ -127,6 +127,7 @@ async def test_a_process_that_ends_proves_nothing() -> None:
         os.kill(child, 9)
     with pytest.raises(ProofError, match="ended before its answer"):
         await task
+    await until(lambda: not children())
 
 
 async def test_a_job_that_cannot_be_read_proves_nothing() -> None:
