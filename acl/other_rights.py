@@ -41,8 +41,8 @@ class Shift:
         subjects: who; one or more.
         gained: whether they may do it on some label on which they may not now.
         lost: whether they may not do it on some label on which they may now.
-        example: a label on which one of them gains it, or else loses it; `None` where that was too
-            much to be decided.
+        example: a label on which one of them gains it or, if none does, loses it; `None` where that
+            was too much to be decided.
     """
 
     action: str
@@ -85,7 +85,7 @@ def other_rights(  # noqa: PLR0913 - two policies, who, what, when, and for how 
         if gained or lost:
             kind = action, gained, lost
             shifts[kind] += members
-            examples[kind] = examples.get(kind) or on or off
+            examples[kind] = examples.get(kind) or (on if gained else off)
     return tuple(
         Shift(
             action=kind[0],

@@ -261,8 +261,8 @@ class OtherRight(Answered):
     gained: bool
     lost: bool
     example: dict[str, Any] | None = Field(
-        description="A label on which one of them gains it, or else loses it; null where that was "
-        "too much to be decided."
+        description="A label on which one of them gains it or, if none does, loses it; null where "
+        "that was too much to be decided."
     )
 
     @classmethod

@@ -75,3 +75,20 @@ def test_reading_and_what_no_label_can_satisfy_are_left_out() -> None:
 def test_what_cannot_be_decided_is_told(steps: int) -> None:
     (found,) = shifts(ROWS + ROOT, EVE, steps=steps)
     assert (found.gained, found.lost, found.example) == (True, True, None)
+
+
+def test_an_example_of_what_is_gained_is_none_of_what_is_lost() -> None:
+    """Also where a budget is enough to decide the loss, and not the gain."""
+    many = "".join(
+        f"p, user:eve, acme, /acme/x{number}/*, document:tag, "
+        f'"any_of(r.obj.readers, r.sub.principals) && r.obj.classification < {number}", allow\n'
+        for number in range(6)
+    )
+    after, seen = ROWS.replace(TAG, many), set[bool]()
+    for steps in range(450, 650, 5):
+        (found,) = shifts(after, EVE, steps=steps)
+        seen.add(found.example is None)
+        if found.example is not None:
+            assert may(after, EVE, found.action, found.example)
+            assert not may(ROWS, EVE, found.action, found.example)
+    assert seen == {True, False}
