@@ -64,7 +64,7 @@ bench: $(STAMP) ## measure every speed that the README claims
 
 nightly: $(STAMP) ## the long runs: many more random cases and crashes
 	STRONGROOM_DECISIONS=3000000 STRONGROOM_KILLS=1000 STRONGROOM_PAIRS=100000 \
-		STRONGROOM_MACHINES=50 $(BIN)/python -m pytest -n 2 tests/properties tests/crash \
+		STRONGROOM_MACHINES=50 $(BIN)/python -m pytest -n 2 -rP tests/properties tests/crash \
 		tests/integration/test_revocation.py tests/integration/test_machine.py \
 		tests/integration/test_storm.py
 
