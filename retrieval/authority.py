@@ -47,13 +47,14 @@ class ForbiddenError(AclError):
 
     Attributes:
         action: the right that is lacking.
-        where: on what it would have to be held, beside the document itself, or `""`.
+        needs: what is needed, in words.
     """
 
     def __init__(self, action: Action, where: str = "") -> None:
-        super().__init__(" ".join(filter(None, (f"this needs the right to `{action}`", where))))
+        """Name the right, and where more than one document counts, on what it has to be held."""
         self.action = action
-        self.where = where
+        self.needs = f"needs the right to `{action}` {where}".rstrip()
+        super().__init__(f"this {self.needs}")
 
 
 @dataclass(frozen=True, slots=True)

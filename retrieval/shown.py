@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from acl.labels import Label, LabelSchema
+from acl.labels import Attribute, Label, LabelSchema
 
 _CLASSIFICATION = "classification"
 _OWNER = "owner"
@@ -14,6 +14,12 @@ def classification_of(label: Label, schema: LabelSchema) -> str:
     """Return the name of the label's level, or `""` where the schema has none."""
     value = label.values.get(_CLASSIFICATION)
     return "" if value is None else str(schema.attributes[_CLASSIFICATION].display(value))
+
+
+def level_name(levels: Attribute | None, level: int) -> str:
+    """Return the name of a clearance, or its number where it has none."""
+    names = levels.levels if levels is not None else ()
+    return names[level] if level < len(names) else str(level)
 
 
 def owner_of(label: Label) -> str:

@@ -9,10 +9,10 @@ from acl.labels import Attribute
 from acl.records.directory import Directory
 from acl.records.directory_types import DirectoryUser, Slice, Wanted
 from retrieval.service.console import err, out, safe, table
-from retrieval.service.scim_models import level_name
 from retrieval.service.settings import Settings, SubjectSource
 from retrieval.service.token_wiring import levels
 from retrieval.service.wiring import open_parts
+from retrieval.shown import level_name
 
 _PAGE: Final = 500
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from acl.labels import Attribute
 from acl.subject import Subject
-from retrieval.service.scim_models import level_name
+from retrieval.shown import level_name
 
 _NAMES: Final = 4
 

@@ -32,6 +32,7 @@ from retrieval.service.serve import serve_parts
 from retrieval.service.settings import Mode, Settings, SettingsError, load_settings
 from retrieval.service.token_wiring import development_issuer, levels
 from retrieval.service.wiring import Parts, open_parts
+from retrieval.shown import level_name
 
 QUESTION: Final = "What is the budget for project Falcon, and who approved it?"
 ASKERS: Final = ("user:ada", "user:bob", "user:eve")
@@ -153,9 +154,8 @@ def _rights(parts: Parts, person: Person) -> str:
     return f"{_clearance(parts, person)}; {compartments}"
 
 
-def _clearance(parts: Parts, person: Person) -> object:
-    rank = levels(parts.schema)
-    return rank.display(person.subject.clearance) if rank else person.subject.clearance
+def _clearance(parts: Parts, person: Person) -> str:
+    return level_name(levels(parts.schema), person.subject.clearance)
 
 
 def _plain(value: object) -> str:

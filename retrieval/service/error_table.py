@@ -122,8 +122,7 @@ def _faults(error: Exception) -> list[FieldFault]:
         case PolicyError():
             return [_refusal(one) for one in error.refusals[:_MAX_REFUSALS]]
         case ForbiddenError():
-            needed = f"needs the right to {error.action}"
-            return [FieldFault("", " ".join(filter(None, (needed, error.where))))]
+            return [FieldFault("", error.needs)]
         case LabelRequestError():
             return [
                 FieldFault(problems.pointer((one.attribute,)), one.reason) for one in error.faults

@@ -17,8 +17,6 @@ from retrieval.service.messages_labels import (
     Reason,
     ShownExtent,
     Values,
-    begun_extent,
-    planned_extent,
 )
 from retrieval.shown import stored_of
 
@@ -105,19 +103,20 @@ class FolderAnswer(ShownExtent):
             job="",
             proposal="",
             waits=planned.waits,
-            **planned_extent(planned),
+            **dict(ShownExtent.planned(planned)),
         )
 
     @classmethod
     def of_set(cls, done: FolderSet) -> FolderAnswer:
         """Return what a change did."""
+        total = 0 if done.job is None else done.job.total
         return cls(
             folder=done.folder,
             version=done.version,
             job="" if done.job is None else done.job.id,
             proposal=done.proposal,
             waits=bool(done.proposal),
-            **begun_extent(0 if done.job is None else done.job.total, done.refused),
+            **dict(ShownExtent.begun(total, done.refused)),
         )
 
 

@@ -250,31 +250,31 @@ class ShownExtent(Answered):
     )
     dry_run: bool
 
+    @staticmethod
+    def planned(planned: Planned) -> ShownExtent:
+        """Return what a change would do."""
+        return ShownExtent(
+            documents=sorted(planned.items)[:MAX_IDS],
+            documents_left_off=max(0, len(planned.items) - MAX_IDS),
+            total=len(planned.items),
+            refused=[LeftAlone.of(one) for one in planned.refused],
+            effect=ShownEffect.of(planned.effect),
+            changes_left_off=planned.not_compared,
+            dry_run=True,
+        )
 
-def planned_extent(planned: Planned) -> dict[str, Any]:
-    """Return the fields of `ShownExtent` for what a change would do."""
-    return {
-        "documents": sorted(planned.items)[:MAX_IDS],
-        "documents_left_off": max(0, len(planned.items) - MAX_IDS),
-        "total": len(planned.items),
-        "refused": [LeftAlone.of(one) for one in planned.refused],
-        "effect": ShownEffect.of(planned.effect),
-        "changes_left_off": planned.not_compared,
-        "dry_run": True,
-    }
-
-
-def begun_extent(total: int, refused: Iterable[Refused]) -> dict[str, Any]:
-    """Return the fields of `ShownExtent` for a change that was begun."""
-    return {
-        "documents": [],
-        "documents_left_off": 0,
-        "total": total,
-        "refused": [LeftAlone.of(one) for one in refused],
-        "effect": None,
-        "changes_left_off": 0,
-        "dry_run": False,
-    }
+    @staticmethod
+    def begun(total: int, refused: Iterable[Refused]) -> ShownExtent:
+        """Return what was begun."""
+        return ShownExtent(
+            documents=[],
+            documents_left_off=0,
+            total=total,
+            refused=[LeftAlone.of(one) for one in refused],
+            effect=None,
+            changes_left_off=0,
+            dry_run=False,
+        )
 
 
 class RelabelAnswer(ShownExtent):
@@ -285,9 +285,9 @@ class RelabelAnswer(ShownExtent):
     @classmethod
     def of_plan(cls, planned: Planned) -> RelabelAnswer:
         """Return what a job would do."""
-        return cls(job="", **planned_extent(planned))
+        return cls(job="", **dict(ShownExtent.planned(planned)))
 
     @classmethod
     def of_job(cls, job: Job, refused: tuple[Refused, ...]) -> RelabelAnswer:
         """Return what a job does."""
-        return cls(job=job.id, **begun_extent(job.total, refused))
+        return cls(job=job.id, **dict(ShownExtent.begun(job.total, refused)))

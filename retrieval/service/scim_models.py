@@ -129,12 +129,6 @@ class ScimModels:
         return int(name)
 
 
-def level_name(levels: Attribute | None, level: int) -> str:
-    """Return the name of a clearance, or its number where it has none."""
-    names = levels.levels if levels is not None else ()
-    return names[level] if level < len(names) else str(level)
-
-
 def scim_models(levels: Attribute | None) -> ScimModels:
     """Return the models; `levels` is the attribute whose levels name clearances, if any."""
     rights = _rights(levels)

@@ -54,7 +54,8 @@ from acl.records.errors import (
 )
 from acl.records.storable import is_storable
 from retrieval.service.scim_filters import narrowed, texts
-from retrieval.service.scim_models import Group, Member, ScimModels, level_name
+from retrieval.service.scim_models import Group, Member, ScimModels
+from retrieval.shown import level_name
 
 T = TypeVar("T")
 

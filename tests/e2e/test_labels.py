@@ -105,7 +105,9 @@ def test_who_may_read_and_not_change_is_told_the_right(own: Service) -> None:
         stale = bob.patch(label_of(own), json={"set": {"readers": []}}, headers=etag_of(own))
     assert answer.status_code in {403, 412}
     assert stale.status_code == 403
-    assert stale.json()["errors"] == [{"pointer": "", "detail": "needs the right to document:tag"}]
+    assert stale.json()["errors"] == [
+        {"pointer": "", "detail": "needs the right to `document:tag`"}
+    ]
 
 
 def etag_of(own: Service) -> dict[str, str]:
@@ -223,7 +225,7 @@ def test_a_folder_is_set_on_the_version_that_was_read(own: Service) -> None:
     with own.as_(HR) as owner:
         refused = owner.patch(address, json=body, headers={"If-Match": '"1"'})
         assert refused.status_code == 403
-        needed = "needs the right to document:declassify on every label that a document in this"
+        needed = "needs the right to `document:declassify` on every label that a document in this"
         assert refused.json()["errors"][0]["detail"].startswith(needed)
         assert owner.get(address).json() == {"folders": [], "proposals": []}
         assert owner.get("/v1/jobs").json() == {"jobs": []}

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from acl.labels import LabelSchema
 from retrieval.shown import stored_of
-
-SCHEMA = LabelSchema.from_toml("""
-[label.classification]
-type = "integer"
-levels = ["public", "internal", "confidential"]
-[label.readers]
-type = "keyword_set"
-[label.reviewed]
-type = "datetime"
-required = false
-""")
+from tests.integration.records.samples import SCHEMA
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from acl.identity import PrincipalKind, identity_of
 from acl.labels import LabelSchema
 from acl.records.directory_types import Wanted
 from retrieval.service.scim_filters import narrowed
-from retrieval.service.scim_models import Group, Member, User, level_name, scim_models
+from retrieval.service.scim_models import Group, Member, User, scim_models
+from retrieval.shown import level_name
 
 NAMES = st.sampled_from(["ada", "Ada", "bob", "no body", "\u212aim", "x", ""])
 TERMS = st.one_of(
