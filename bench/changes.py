@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from acl.records import AuditEvent, AuditKind, ChangeKind, NewRevision, RevisionTexts
-from acl.records.directory import Edit, Place
-from acl.records.directory_types import GroupState, UserState
+from acl.records.directory.directory import Edit, Place
+from acl.records.directory.types import GroupState, UserState
 from bench.installation import Bench, bench, line
 from retrieval.authority import OPERATOR
 from retrieval.label_requests import LabelRequest, ShareRequest

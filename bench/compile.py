@@ -20,13 +20,13 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from acl.casbin_door import Oracle, Row
-from acl.decide import decide, request_of
 from acl.decision import Permitted
 from acl.engine.filter import to_filter
 from acl.engine.wire import size
 from acl.labels import Label, LabelSchema
-from acl.policy import Policy, load
+from acl.language.casbin_adapter import Oracle, Row
+from acl.policy.decide import decide, request_of
+from acl.policy.policy import Policy, load
 from acl.predicate import holds
 from acl.subject import Subject
 

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from acl.actions import Action
-from acl.admission import read_csv
-from acl.delegation import may_propose
 from acl.labels import LabelSchema
-from acl.policy import Policy, load
-from acl.profiles import profiles
+from acl.policy.admission import read_csv
+from acl.policy.delegation import may_propose
+from acl.policy.policy import Policy, load
+from acl.policy.profiles import profiles
 from acl.subject import Subject
 from bench.compile import FOLDER, NOW, schema
 

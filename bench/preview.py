@@ -14,13 +14,13 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from acl.casbin_door import Row
-from acl.corpus import Corpus
-from acl.difference import Conditions
 from acl.labels import Label
-from acl.policy import Policy, load
+from acl.language.casbin_adapter import Row
+from acl.policy.policy import Policy, load
 from acl.predicate import ALWAYS
-from acl.preview import PastRelease, Preview, preview, review_releases
+from acl.preview.corpus import Corpus
+from acl.preview.difference import Conditions
+from acl.preview.preview import PastRelease, Preview, preview, review_releases
 from acl.subject import Subject
 from bench.compile import NOW, READ, policy, schema
 

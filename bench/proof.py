@@ -16,12 +16,12 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from acl.casbin_door import Oracle
-from acl.decide import request_of
 from acl.labels import Label
-from acl.policy import Policy
-from acl.proof_plan import BUDGET, plan_for
-from acl.proof_worker import PolicyText
+from acl.language.casbin_adapter import Oracle
+from acl.policy.decide import request_of
+from acl.policy.policy import Policy
+from acl.proof.plan import BUDGET, plan_for
+from acl.proof.worker import PolicyText
 from bench.compile import FOLDER, NOW, READ, policy, schema, subject
 from retrieval.prover import job_for, prove
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from acl.errors import LabelError
 from acl.labels import Label
 from acl.records import DocumentRecord, LabelState
-from acl.records.label_types import folders_version
-from acl.records.shares import without
+from acl.records.labels.types import folders_version
+from acl.records.tables.shares import without
 from ingest.context import Context
 from ingest.errors import SourceError
 from ingest.inherit import CLASSIFICATION, Origins, renewed, shared

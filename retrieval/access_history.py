@@ -22,7 +22,7 @@ from acl.errors import LabelError, RequestError
 from acl.labels import Label
 from acl.predicate import holds
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Records
-from acl.records.audit_readers import ReadersFrom, Readings
+from acl.records.audit.readers import ReadersFrom, Readings
 from retrieval.authority import Asker, Authority, authority_of
 from retrieval.decisions import Decisions
 from retrieval.documents import DocumentNotFoundError

@@ -20,7 +20,7 @@ from acl.actions import Action
 from acl.errors import AclError, LabelError, RequestError
 from acl.identity import PrincipalKind
 from acl.records import AuditKind, ChangeKind, DocumentRecord, Records
-from acl.records.requests import AccessRequest, Place, RequestState
+from acl.records.labels.requests import AccessRequest, Place, RequestState
 from acl.subject import Subject
 from retrieval.authority import Asker, Authority, authority_of
 from retrieval.label_requests import MAX_REASON, LabelRequest, ShareRequest

@@ -10,8 +10,8 @@ from typing import TypeAlias
 from acl.actions import Action
 from acl.decision import Permitted
 from acl.labels import Label
+from acl.policy.profiles import profiles, stands_for
 from acl.predicate import holds
-from acl.profiles import profiles, stands_for
 from acl.subject import EVERYONE, Subject
 from ingest.inherit import CLASSIFICATION, COMPARTMENTS
 from retrieval.decisions import Decisions

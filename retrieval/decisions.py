@@ -20,12 +20,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final
 
-from acl.decide import decide, principals
+from acl.containment.region import is_held
 from acl.decision import Decision, Denied, DenyReason
 from acl.engine.filter import to_filter
 from acl.engine.wire import Filter
 from acl.labels import LabelSchema
-from acl.region import is_held
+from acl.policy.decide import decide, principals
 from acl.subject import Subject
 from retrieval.snapshot import PolicySnapshot
 

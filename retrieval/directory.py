@@ -19,7 +19,7 @@ from typing import Final
 
 from acl.errors import AclError
 from acl.identity import PrincipalKind
-from acl.records.directory import Directory
+from acl.records.directory.directory import Directory
 from acl.subject import Subject
 
 _USER: Final = f"{PrincipalKind.USER.value}:"

@@ -27,7 +27,7 @@ from acl.errors import AclError, LabelError, RequestError
 from acl.labels import Label, LabelSchema
 from acl.predicate import holds
 from acl.records import AuditKind, DocumentRecord, Records
-from acl.records.catalog import joined
+from acl.records.documents.catalog import joined
 from acl.subject import Subject
 from ingest.project import declared
 from retrieval.decisions import Decided, Decisions

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from acl.actions import Action
-from acl.budget import UndecidedError
-from acl.conditions import all_of
-from acl.containment import escapee
+from acl.algebra.conditions import all_of
+from acl.containment.budget import UndecidedError
+from acl.containment.search import escapee
 from acl.decision import Permitted
 from acl.guards import guard
 from acl.labels import AttributeType, LabelSchema

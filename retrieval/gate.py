@@ -18,8 +18,8 @@ from typing import Final, TypeVar
 
 from acl.errors import AclError
 from acl.labels import LabelSchema
-from acl.proof import ProofReport
-from acl.proof_worker import ProofJob, packed
+from acl.proof.proof import ProofReport
+from acl.proof.worker import ProofJob, packed
 from acl.records import (
     DistinctLabel,
     Mismatch,

@@ -15,10 +15,10 @@ from collections.abc import AsyncIterator
 from functools import lru_cache
 from typing import Final, Protocol
 
-from acl.mentions import Mentions, mentions_of
-from acl.policy import Policy
-from acl.records.directory import Directory
-from acl.records.directory_types import Slice
+from acl.policy.names import Mentions, mentions_of
+from acl.policy.policy import Policy
+from acl.records.directory.directory import Directory
+from acl.records.directory.types import Slice
 from acl.subject import MAX_GROUPS, Subject, is_identity
 
 _PAGE: Final = 200

@@ -45,7 +45,7 @@ from acl.records import (
     StaleLabelError,
     UnknownDocumentError,
 )
-from acl.records.labels import Provided
+from acl.records.labels.labels import Provided
 from ingest.index.engine import EngineError
 from retrieval.authority import Asker, Authority, ForbiddenError, asker_json, asker_of
 from retrieval.directory import UnknownSubjectError

@@ -27,7 +27,7 @@ from acl.records import (
     Job,
     StaleFolderError,
 )
-from acl.records.labels import Provided
+from acl.records.labels.labels import Provided
 from ingest.inherit import COMPARTMENTS, typed_values
 from retrieval.authority import OPERATOR_NAME, Asker, Authority, Operator, asker_json, asker_of
 from retrieval.documents import DocumentNotFoundError

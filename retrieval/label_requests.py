@@ -22,9 +22,9 @@ from acl.actions import Action
 from acl.errors import LabelError, LabelFault, RequestError
 from acl.labels import Attribute, AttributeType, Label, LabelSchema, LabelValue
 from acl.records import READERS, ChangeKind, FolderLabel, LabelState, Share
-from acl.records.errors import UnstorableError
-from acl.records.shares import ended, without
-from acl.records.storable import checked_time, from_microseconds, to_microseconds
+from acl.records.database.errors import UnstorableError
+from acl.records.database.storable import checked_time, from_microseconds, to_microseconds
+from acl.records.tables.shares import ended, without
 from acl.subject import is_identity
 from ingest.inherit import (
     CLASSIFICATION,

@@ -32,7 +32,7 @@ from acl.records import (
     Proposal,
     StaleLabelError,
 )
-from acl.records.labels import Provided
+from acl.records.labels.labels import Provided
 from ingest.inherit import Origins
 from retrieval.authority import Asker, Authority, ForbiddenError, authority_of
 from retrieval.documents import DocumentNotFoundError

@@ -19,9 +19,9 @@ from typing import Final
 from acl.actions import Action
 from acl.decision import Permitted
 from acl.guards import TENANT
-from acl.policy import Policy
+from acl.policy.policy import Policy
 from acl.predicate import ALWAYS, NEVER, Condition
-from acl.preview import PastRelease
+from acl.preview.preview import PastRelease
 from acl.records import AuditEvent, AuditKind, Records
 from acl.subject import Subject
 from retrieval.authority import Authority

@@ -3,8 +3,8 @@
 The laws of this file:
 
 1. A proposal is read strictly and as a whole. What is refused changes nothing, and is on record.
-2. Whoever proposes stays within their own rights (`acl.delegation`), and leaves every line alone
-   that is not a row of their own tenant; so does whoever activates.
+2. Whoever proposes stays within their own rights (`acl.policy.delegation`), and leaves every line
+   alone that is not a row of their own tenant; so does whoever activates.
 3. Nothing takes effect before the gate of its proof is passed, on the labels of record of that
    moment: a roll-back no more than anything else.
 4. With four eyes asked for, nobody activates what they stand behind themself.
@@ -24,13 +24,13 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from acl.actions import Action
-from acl.delegation import may_activate, may_propose
 from acl.errors import AclError, PolicyError
 from acl.labels import Label
-from acl.policy import Policy
-from acl.profiles import profiles
-from acl.proof_plan import BUDGET, clearances_of, compartments_of, tenants_of
-from acl.proof_worker import PolicyText, ProofJob
+from acl.policy.delegation import may_activate, may_propose
+from acl.policy.policy import Policy
+from acl.policy.profiles import profiles
+from acl.proof.plan import BUDGET, clearances_of, compartments_of, tenants_of
+from acl.proof.worker import PolicyText, ProofJob
 from acl.records import (
     AuditKind,
     NewRevision,

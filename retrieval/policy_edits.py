@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from acl.delegation import Overreach, Verdict
 from acl.errors import AclError
-from acl.proof import ProofReport
+from acl.policy.delegation import Overreach, Verdict
+from acl.proof.proof import ProofReport
 from acl.records import Mismatch, PolicyRevision, RevisionTexts
 from retrieval.rule_changes import changed
 

@@ -15,15 +15,15 @@ from datetime import datetime
 from typing import Final
 
 from acl.actions import Action
-from acl.corpus import Corpus
-from acl.difference import Conditions
 from acl.labels import Label, LabelSchema
-from acl.other_rights import Shift, other_rights
-from acl.policy import Policy
+from acl.policy.policy import Policy
+from acl.policy.profiles import profiles
 from acl.predicate import Condition
-from acl.preview import PastRelease, Preview, ReleaseReview, preview, review_releases
-from acl.profiles import profiles
-from acl.proof_plan import clearances_of, compartments_of, tenants_of
+from acl.preview.corpus import Corpus
+from acl.preview.difference import Conditions
+from acl.preview.other_rights import Shift, other_rights
+from acl.preview.preview import PastRelease, Preview, ReleaseReview, preview, review_releases
+from acl.proof.plan import clearances_of, compartments_of, tenants_of
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Outcome, Records
 from acl.subject import Subject
 from retrieval.long_work import in_turn

@@ -1,7 +1,7 @@
 """What is left to prove of a revision: live labels that were not compared under it yet.
 
 The law of this file: a label counts as compared only if it was under this revision, and while its
-tenant had the levels and compartments of today (`acl.label_plan.Surroundings`).
+tenant had the levels and compartments of today (`acl.proof.label_plan.Surroundings`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from acl.guards import TENANT
-from acl.label_plan import Surroundings, surroundings_of
 from acl.labels import Label, LabelSchema
+from acl.proof.label_plan import Surroundings, surroundings_of
 from acl.records import ComparedLabel, DistinctLabel, Records
 from retrieval.live_labels import legible
 from retrieval.long_work import in_turn

@@ -26,10 +26,10 @@ from typing import Final
 
 import structlog
 
-from acl.counterexample import Suspect
 from acl.labels import LabelSchema
-from acl.proof import Batch
-from acl.proof_worker import ProofJob, packed
+from acl.proof.counterexample import Suspect
+from acl.proof.proof import Batch
+from acl.proof.worker import ProofJob, packed
 from acl.records import (
     AuditEvent,
     AuditKind,

@@ -24,12 +24,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from acl import proof_worker
 from acl.errors import AclError
 from acl.labels import Label
-from acl.proof import Batch, Progress, ProofReport
-from acl.proof_plan import BUDGET
-from acl.proof_worker import PolicyText, ProofJob
+from acl.proof import worker as proof_worker
+from acl.proof.plan import BUDGET
+from acl.proof.proof import Batch, Progress, ProofReport
+from acl.proof.worker import PolicyText, ProofJob
 
 WORKERS: Final = 2
 BATCH: Final = 100

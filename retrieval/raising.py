@@ -16,11 +16,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Final
 
-from acl.casbin_door import Row
 from acl.labels import Attribute, AttributeType
-from acl.policy import Policy
-from acl.records import READERS
-from acl.terms import (
+from acl.language.casbin_adapter import Row
+from acl.language.terms import (
     AllOf,
     AnyPart,
     Compare,
@@ -33,6 +31,8 @@ from acl.terms import (
     Within,
     walk,
 )
+from acl.policy.policy import Policy
+from acl.records import READERS
 from ingest.inherit import CLASSIFICATION, COMPARTMENTS
 
 _RAISED: Final = frozenset({CLASSIFICATION, COMPARTMENTS, READERS})

@@ -24,11 +24,11 @@ from functools import partial
 from typing import Final
 
 from acl.actions import Action
-from acl.budget import Budget
+from acl.containment.budget import Budget
 from acl.decision import Decision, Denied, DenyReason
 from acl.errors import FilterTooLargeError, LabelError, RequestError
-from acl.explain import explain
-from acl.grants import Grant, grants
+from acl.explain.explain import explain
+from acl.explain.grants import Grant, grants
 from acl.labels import Label, LabelSchema
 from acl.records import AuditKind, DistinctLabel, DocumentRecord, Records
 from acl.subject import Subject

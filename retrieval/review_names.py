@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from acl.budget import Budget, UndecidedError
-from acl.decide import principals
+from acl.containment.budget import Budget, UndecidedError
 from acl.errors import FilterTooLargeError, RequestError
-from acl.fitting import Fitting
 from acl.labels import Label
-from acl.policy import Policy
+from acl.policy.decide import principals
+from acl.policy.fitting import Fitting
+from acl.policy.policy import Policy
 from acl.subject import EVERYONE
 from retrieval.audience import Audience, Member
 from retrieval.decisions import Decisions

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from acl.explain import Explanation
-from acl.grants import Grant
+from acl.explain.explain import Explanation
+from acl.explain.grants import Grant
 from acl.subject import Subject
 
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from acl.admission import POLICY_FILE, read_csv
-from acl.delegable import tenant_of
 from acl.errors import PolicyError, Refusal
 from acl.labels import LabelSchema
-from acl.policy import Policy, load
+from acl.policy.admission import POLICY_FILE, read_csv
+from acl.policy.delegable import tenant_of
+from acl.policy.policy import Policy, load
 from acl.records import RevisionTexts
 from acl.subject import is_tenant
 from retrieval.policy_source import PolicySource

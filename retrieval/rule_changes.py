@@ -10,10 +10,10 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from acl.admission import POLICY_FILE, read_csv
-from acl.casbin_door import Row
 from acl.errors import AclError, PolicyError, Refusal
-from acl.policy import MODEL_FILE
+from acl.language.casbin_adapter import Row
+from acl.policy.admission import POLICY_FILE, read_csv
+from acl.policy.policy import MODEL_FILE
 from acl.records import RevisionTexts
 
 _Key = tuple[str, tuple[str, ...]]

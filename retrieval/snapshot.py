@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from acl.errors import SchemaError
 from acl.labels import LabelSchema
-from acl.policy import Policy
+from acl.policy.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

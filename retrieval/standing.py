@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 
 from acl.errors import AclError, PolicyError
 from acl.records import AuditEntry, AuditEvent, Heads, MovedOnError, Records
-from acl.records.audit import AuditLog
+from acl.records.audit.log import AuditLog
 from acl.subject import Subject
 from retrieval.policy_source import source_of
 from retrieval.snapshot import PolicySnapshot, SnapshotHolder

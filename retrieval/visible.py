@@ -19,7 +19,7 @@ from typing import Final, Generic, TypeVar
 from acl.errors import LabelError
 from acl.labels import Label, LabelSchema
 from acl.records import DocumentRecord
-from acl.records.catalog import Catalog
+from acl.records.documents.catalog import Catalog
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """The system of record in SQL: documents, labels, policy revisions, the audit chain."""
 
-from acl.records.audit_types import (
+from acl.records.audit.events import (
     AuditEntry,
     AuditEvent,
     AuditFault,
@@ -10,7 +10,7 @@ from acl.records.audit_types import (
     AuditReport,
     Outcome,
 )
-from acl.records.errors import (
+from acl.records.database.errors import (
     AlteredRevisionError,
     AuditUnavailableError,
     FoldersMovedOnError,
@@ -29,8 +29,7 @@ from acl.records.errors import (
     UnprovedLabelsError,
     UnstorableError,
 )
-from acl.records.heads import Heads
-from acl.records.label_types import (
+from acl.records.labels.types import (
     ChangeKind,
     FolderLabel,
     FolderProposal,
@@ -43,7 +42,8 @@ from acl.records.label_types import (
     NewJob,
     Proposal,
 )
-from acl.records.policy_types import (
+from acl.records.policies.proofs import ComparedLabel
+from acl.records.policies.types import (
     Mismatch,
     NewRevision,
     PolicyRevision,
@@ -52,10 +52,10 @@ from acl.records.policy_types import (
     RevisionTexts,
     Suspension,
 )
-from acl.records.proofs import ComparedLabel
-from acl.records.shares import READERS, Share
 from acl.records.system import Records
-from acl.records.types import (
+from acl.records.tables.heads import Heads
+from acl.records.tables.shares import READERS, Share
+from acl.records.tables.types import (
     CollectionState,
     DistinctLabel,
     DocumentRecord,

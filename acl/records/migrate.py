@@ -15,10 +15,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from acl.records.audit import begin_chain
-from acl.records.chain import Chain
-from acl.records.database import Database
-from acl.records.errors import RecordsMismatchError
+from acl.records.audit.chain import Chain
+from acl.records.audit.log import begin_chain
+from acl.records.database.database import Database
+from acl.records.database.errors import RecordsMismatchError
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 

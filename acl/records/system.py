@@ -7,28 +7,28 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from acl.records.audit import AuditLog
-from acl.records.audit_readers import AuditReaders
-from acl.records.catalog import Catalog
-from acl.records.chain import Chain
-from acl.records.collection import Collection
-from acl.records.database import Database
-from acl.records.directory import Directory
-from acl.records.documents import Documents
-from acl.records.errors import RecordsError
-from acl.records.folders import Folders
-from acl.records.heads import Standing
-from acl.records.jobs import Jobs
-from acl.records.label_pages import LabelPages
-from acl.records.labels import Labels
+from acl.records.audit.chain import Chain
+from acl.records.audit.log import AuditLog
+from acl.records.audit.readers import AuditReaders
+from acl.records.database.database import Database
+from acl.records.database.errors import RecordsError
+from acl.records.database.postgresql import PostgresDatabase
+from acl.records.database.sqlite import SqliteDatabase
+from acl.records.directory.directory import Directory
+from acl.records.documents.catalog import Catalog
+from acl.records.documents.collection import Collection
+from acl.records.documents.documents import Documents
+from acl.records.documents.projection import Projection
+from acl.records.documents.quarantine import Quarantine
+from acl.records.labels.folders import Folders
+from acl.records.labels.jobs import Jobs
+from acl.records.labels.labels import Labels
+from acl.records.labels.pages import LabelPages
+from acl.records.labels.requests import Requests
 from acl.records.migrate import migrate
-from acl.records.policies import Policies
-from acl.records.postgresql import PostgresDatabase
-from acl.records.projection import Projection
-from acl.records.proofs import Proofs
-from acl.records.quarantine import Quarantine
-from acl.records.requests import Requests
-from acl.records.sqlite import SqliteDatabase
+from acl.records.policies.proofs import Proofs
+from acl.records.policies.revisions import Policies
+from acl.records.tables.heads import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

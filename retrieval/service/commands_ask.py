@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from rich.panel import Panel
 from rich.text import Text
 
-from acl.explain import Explanation, RuleLine, Status
+from acl.explain.explain import Explanation, RuleLine, Status
 from acl.records import DocumentRecord
 from ingest.context import document_id
 from retrieval.authority import OPERATOR

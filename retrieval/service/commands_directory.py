@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from acl.labels import Attribute
-from acl.records.directory import Directory
-from acl.records.directory_types import DirectoryUser, Slice, Wanted
+from acl.records.directory.directory import Directory
+from acl.records.directory.types import DirectoryUser, Slice, Wanted
 from retrieval.service.console import err, out, safe, table
 from retrieval.service.settings import Settings, SubjectSource
 from retrieval.service.token_wiring import levels

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from acl.labels import LabelSchema
 from acl.records import ChangeKind, DocumentRecord, LabelChange, UnstorableError
-from acl.records.storable import checked_time
+from acl.records.database.storable import checked_time
 from ingest.context import document_id
 from retrieval.audience import Effect
 from retrieval.authority import OPERATOR, Asker

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from acl.errors import PolicyError, SchemaError
 from acl.labels import Attribute, Label, LabelSchema
-from acl.other_rights import Shift
-from acl.preview import Preview, Tally
-from acl.proof import Progress
+from acl.preview.other_rights import Shift
+from acl.preview.preview import Preview, Tally
+from acl.proof.proof import Progress
 from acl.records import PolicyRevision, Proof, ProofState, StalePolicyError
 from retrieval.authority import OPERATOR, Asker
 from retrieval.outlook import LookBack

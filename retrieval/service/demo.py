@@ -20,7 +20,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from acl.explain import Explanation, RuleLine, explain
+from acl.explain.explain import Explanation, RuleLine, explain
 from acl.records import DocumentRecord
 from ingest.report import IngestReport
 from retrieval.search import READ, Hit, SearchRequest

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from acl.errors import FilterTooLargeError, PolicyError, Refusal, RequestError
-from acl.policy import MODEL_FILE
+from acl.policy.policy import MODEL_FILE
 from acl.records import (
     AlteredRevisionError,
     RecordsConflictError,
@@ -23,8 +23,8 @@ from acl.records import (
     UnknownRevisionError,
     UnstorableError,
 )
-from acl.records.errors import AuditUnavailableError
-from acl.records.requests import TooManyRequestsError
+from acl.records.database.errors import AuditUnavailableError
+from acl.records.labels.requests import TooManyRequestsError
 from ingest.errors import ModelError
 from ingest.index.engine import EngineError
 from retrieval.access_requests import UnknownRequestError

@@ -19,9 +19,9 @@ from typing import TypeAlias
 
 from acl.decision import Decision
 from acl.errors import LabelError
-from acl.explain import Explanation, explain
+from acl.explain.explain import Explanation, explain
 from acl.labels import Label
-from acl.policy import Policy
+from acl.policy.policy import Policy
 from acl.records import AuditKind, DocumentRecord, Records
 from acl.subject import Subject
 from retrieval.decisions import Decisions

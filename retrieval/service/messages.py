@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from acl.explain import ConditionLine, Explanation, RuleLine
+from acl.explain.explain import ConditionLine, Explanation, RuleLine
 from retrieval.documents import DocumentPage, DocumentText, DocumentView
 from retrieval.narrow import MAX_CONDITIONS, MAX_VALUES, Narrowing, Operator
 from retrieval.search import MAX_QUERY, MAX_TOP_K, Hit, SearchPage, SearchRequest

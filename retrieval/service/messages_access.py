@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from acl.records.requests import AccessRequest, RequestState
+from acl.records.labels.requests import AccessRequest, RequestState
 from retrieval.access_history import Reader
 from retrieval.access_requests import Waiting
 from retrieval.service.messages import Answered, Asked

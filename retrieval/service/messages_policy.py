@@ -9,9 +9,9 @@ from typing import Any, Final
 from pydantic import Field, model_validator
 
 from acl.labels import LabelSchema
-from acl.other_rights import Shift
-from acl.preview import Change, Preview, RefusedRelease, Tally
-from acl.proof import ProofReport
+from acl.preview.other_rights import Shift
+from acl.preview.preview import Change, Preview, RefusedRelease, Tally
+from acl.proof.proof import ProofReport
 from acl.records import PolicyRevision, Proof, RevisionTexts, Suspension
 from acl.subject import Subject
 from retrieval.policy_edits import Activated, Edit, visible

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from acl.errors import RequestError
-from acl.explain import Obstacle
-from acl.grants import Grant
+from acl.explain.explain import Obstacle
+from acl.explain.grants import Grant
 from acl.subject import MAX_GROUPS, Subject
 from retrieval.review import MAX_PAGE
 from retrieval.review_types import Readable, Readership, Reviewed

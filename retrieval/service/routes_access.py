@@ -7,8 +7,8 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response, status
 
-from acl.records.audit_readers import ReadersFrom
-from acl.records.requests import Place
+from acl.records.audit.readers import ReadersFrom
+from acl.records.labels.requests import Place
 from retrieval.access_requests import MAX_PAGE
 from retrieval.service.access import Open
 from retrieval.service.authentication import Asker

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Path, Query, Response, status
 
 from acl.records import ChangeKind, UnstorableError
-from acl.records.storable import checked_time
+from acl.records.database.storable import checked_time
 from retrieval.label_requests import LabelRequest
 from retrieval.label_selection import Selection
 from retrieval.label_views import Changed, Target

@@ -43,7 +43,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from acl.actions import Action
 from acl.errors import FilterTooLargeError, PolicyError, RequestError
 from acl.records import AuditEvent, AuditKind, Outcome, RecordsError
-from acl.records.directory import Edit
+from acl.records.directory.directory import Edit
 from acl.subject import Subject
 from retrieval.directory import UnknownSubjectError
 from retrieval.service import problems

@@ -21,7 +21,7 @@ from scim2_models.path.expressions import (
 
 from acl.errors import IdentityError
 from acl.identity import PrincipalKind, identity_of
-from acl.records.directory_types import Wanted
+from acl.records.directory.types import Wanted
 
 
 def narrowed(kind: PrincipalKind, node: FilterNode) -> Wanted | None:

@@ -40,7 +40,7 @@ from scim2_models import (
 from scim2_models.resources.resource import AnyExtension
 
 from acl.labels import Attribute
-from acl.records.directory_types import MAX_CLEARANCE
+from acl.records.directory.types import MAX_CLEARANCE
 
 RIGHTS: Final = "urn:strongroom:scim:schemas:1.0:User"
 MAX_PAGE: Final = 200

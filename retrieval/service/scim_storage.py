@@ -37,8 +37,15 @@ from scim2_server.storage import ScimStorage, SearchPage
 
 from acl.errors import IdentityError
 from acl.identity import PrincipalKind, identity_of, name_of
-from acl.records.directory import Directory, Edit, Place
-from acl.records.directory_types import (
+from acl.records.database.errors import (
+    DirectoryFaultError,
+    StaleEntryError,
+    TakenIdentityError,
+    UnknownEntryError,
+)
+from acl.records.database.storable import is_storable
+from acl.records.directory.directory import Directory, Edit, Place
+from acl.records.directory.types import (
     DirectoryGroup,
     DirectoryUser,
     GroupState,
@@ -46,13 +53,6 @@ from acl.records.directory_types import (
     UserState,
     Wanted,
 )
-from acl.records.errors import (
-    DirectoryFaultError,
-    StaleEntryError,
-    TakenIdentityError,
-    UnknownEntryError,
-)
-from acl.records.storable import is_storable
 from retrieval.service.scim_filters import narrowed, texts
 from retrieval.service.scim_models import Group, Member, ScimModels
 from retrieval.shown import level_name

@@ -13,11 +13,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from acl.casbin_door import Oracle
-from acl.decide import principals, request_of
-from acl.policy import Policy
+from acl.language.casbin_adapter import Oracle
+from acl.policy.decide import principals, request_of
+from acl.policy.policy import Policy
 from acl.records import Share
-from acl.records.shares import ended, without
+from acl.records.tables.shares import ended, without
 from acl.subject import Subject
 from retrieval.directory import SubjectResolver, UnknownSubjectError
 from retrieval.documents import DocumentReader

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from acl.records import ChangeKind, FolderLabel, LabelState, Share
-from acl.records.shares import without
+from acl.records.tables.shares import without
 from ingest.expiry import Sweeper
 from ingest.inherit import typed_values
 from ingest.project import Projector

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from acl.records import AuditKind, RevisionTexts
-from acl.records.directory import Edit, Place
-from acl.records.directory_types import GroupState, UserState, Wanted
-from acl.records.policy_types import Suspension
-from acl.records.schema import version_counters
+from acl.records.directory.directory import Edit, Place
+from acl.records.directory.types import GroupState, UserState, Wanted
+from acl.records.policies.types import Suspension
+from acl.records.tables.core import version_counters
 from ingest.context import document_id
 from ingest.inherit import Origins, settled
 from retrieval.policy_source import PolicySource, read_schema, source_of

@@ -21,8 +21,8 @@ import pytest
 
 from acl.engine.payload import label_payload
 from acl.records import AuditEvent, AuditKind, DocumentVersion, ItemState
-from acl.records.directory import Edit
-from acl.records.directory_types import GroupState, UserState
+from acl.records.directory.directory import Edit
+from acl.records.directory.types import GroupState, UserState
 from tests.crash.change_askers import ASKERS, Askers, Rights, Watch, labels_until
 from tests.crash.change_expected import Expected
 from tests.crash.change_state import (

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from acl.decide import decide
 from acl.decision import Permitted
+from acl.policy.decide import decide
 from acl.predicate import holds
 from retrieval.search import READ
 from retrieval.service import demo

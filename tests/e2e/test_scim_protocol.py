@@ -14,7 +14,7 @@ from scim2_tester import Status, check_server
 
 from acl.errors import FilterTooLargeError, RequestError
 from acl.records import AuditKind, RecordsUnavailableError
-from acl.records.directory_types import DirectoryGroup
+from acl.records.directory.types import DirectoryGroup
 from retrieval.directory import UnknownSubjectError
 from retrieval.service import scim_storage
 from retrieval.service.problems import ProblemError, ProblemType

@@ -18,16 +18,16 @@ from uuid import UUID
 
 import numpy as np
 
-from acl.admission import admit, read_csv
-from acl.casbin_door import Oracle, RoleMatching, Row, parse_model
-from acl.compiler import compile_request
-from acl.decide import decide
 from acl.decision import Denied, Permitted
 from acl.engine.filter import to_filter
 from acl.engine.payload import point_payload
 from acl.errors import AclError, PolicyError
 from acl.labels import Label, LabelSchema
-from acl.policy import Policy, load
+from acl.language.casbin_adapter import Oracle, RoleMatching, Row, parse_model
+from acl.policy.admission import admit, read_csv
+from acl.policy.compiler import compile_request
+from acl.policy.decide import decide
+from acl.policy.policy import Policy, load
 from acl.predicate import AnyOf, holds
 from acl.subject import Subject
 from ingest.index.edge_shard import Collection, Shard

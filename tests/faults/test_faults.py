@@ -19,7 +19,7 @@ def test_the_sound_code_passes(casbin: Known) -> None:
 
 
 def test_an_unchanged_copy_passes_so_that_copying_is_no_fault(casbin: Known) -> None:
-    same = Mutant("nothing", "acl.outcome", "class Outcome:", "class Outcome:")
+    same = Mutant("nothing", "acl.algebra.outcome", "class Outcome:", "class Outcome:")
     with private_copy(same) as checks:
         assert checks.complaint(casbin) is None
 

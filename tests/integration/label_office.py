@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from acl.records import AuditKind, DocumentRecord, Job
-from acl.records.heads import Head, bump
+from acl.records.tables.heads import Head, bump
 from acl.subject import Subject
 from ingest.project import Projector, points_of
 from retrieval.authority import Asker, Authority

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from acl.decide import decide
 from acl.decision import Decision, Denied, Permitted
-from acl.policy import Policy
+from acl.policy.decide import decide
+from acl.policy.policy import Policy
 from acl.predicate import AnyOf, Or
-from acl.proof import Decider
-from acl.proof_worker import ProofJob
+from acl.proof.proof import Decider
+from acl.proof.worker import ProofJob
 from acl.records import DocumentRecord, Records
 from acl.subject import Subject
 from retrieval.authority import OPERATOR

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from acl.casbin_door import Oracle
-from acl.decide import request_of
+from acl.language.casbin_adapter import Oracle
+from acl.policy.decide import request_of
 from acl.records import (
     AuditEvent,
     AuditKind,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert
 
 from acl.errors import RequestError
 from acl.records import AuditEvent, AuditKind, Outcome
-from acl.records.requests import (
+from acl.records.labels.requests import (
     KEPT,
     MAX_OPEN,
     MAX_REASON,
@@ -19,7 +19,7 @@ from acl.records.requests import (
     RequestState,
     TooManyRequestsError,
 )
-from acl.records.schema_requests import access_requests
+from acl.records.tables.requests import access_requests
 from acl.subject import Subject
 from ingest.project import Projector
 from retrieval.access_history import AccessHistory

@@ -10,15 +10,15 @@ import pytest_asyncio
 
 from acl.actions import Action
 from acl.errors import RequestError
-from acl.explain import Hindrance
+from acl.explain.explain import Hindrance
+from acl.explain.single_changes import GrantKind
 from acl.labels import Label
 from acl.records import (
     AuditEvent,
     AuditKind,
     Outcome,
 )
-from acl.records.policy_types import Suspension
-from acl.single_changes import GrantKind
+from acl.records.policies.types import Suspension
 from acl.subject import Subject
 from retrieval.audience import Member
 from retrieval.authority import OPERATOR

@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 
 from acl.actions import Action
-from acl.casbin_door import Oracle
-from acl.decide import request_of
 from acl.labels import Label, LabelSchema
+from acl.language.casbin_adapter import Oracle
+from acl.policy.decide import request_of
 from acl.records import (
     AuditEvent,
     AuditKind,

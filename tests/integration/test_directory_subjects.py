@@ -14,9 +14,9 @@ from sqlalchemy import Connection, insert
 
 from acl.errors import RequestError
 from acl.records import AuditEvent, AuditKind, Records
-from acl.records.directory import Edit, Place
-from acl.records.directory_types import GroupState, UserState, Wanted
-from acl.records.schema_directory import directory_groups, user_memberships
+from acl.records.directory.directory import Edit, Place
+from acl.records.directory.types import GroupState, UserState, Wanted
+from acl.records.tables.directory import directory_groups, user_memberships
 from acl.subject import MAX_GROUPS, Subject
 from retrieval import known_subjects
 from retrieval.directory import SubjectResolver, UnknownSubjectError

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from acl.explain import Explanation, explain
+from acl.explain.explain import Explanation, explain
 from acl.labels import Label
-from acl.policy import Policy
+from acl.policy.policy import Policy
 from acl.records import AuditEvent, AuditKind, Records
-from acl.records.policy_types import Suspension
+from acl.records.policies.types import Suspension
 from acl.subject import Subject
 from retrieval.decisions import Decisions
 from retrieval.documents import DocumentNotFoundError

@@ -10,8 +10,8 @@ from typing import TypeVar
 import pytest
 import pytest_asyncio
 
-from acl.decide import decide
-from acl.proof_worker import ProofJob
+from acl.policy.decide import decide
+from acl.proof.worker import ProofJob
 from acl.records import ProofState, StalePolicyError
 from acl.subject import Subject
 from retrieval.authority import OPERATOR

@@ -30,10 +30,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from acl.casbin_door import Oracle
-from acl.decide import request_of
+from acl.language.casbin_adapter import Oracle
+from acl.policy.decide import request_of
 from acl.records import AuditKind, NewChunk, NewVersion
-from acl.records.label_types import ChangeKind
+from acl.records.labels.types import ChangeKind
 from acl.subject import Subject
 from ingest.context import document_id
 from ingest.project import Projector, event_of

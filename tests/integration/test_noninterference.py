@@ -18,8 +18,8 @@ from acl.engine.wire import Filter, MatchAny, Range
 from acl.labels import Label
 from acl.predicate import holds
 from acl.records import DocumentVersion, NewChunk, NewVersion
-from acl.records import documents as recorded
-from acl.records import transitions as step
+from acl.records.documents import documents as recorded
+from acl.records.tables import transitions as step
 from acl.subject import Subject
 from ingest.context import document_id
 from ingest.index.engine import Point

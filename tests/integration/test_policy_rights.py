@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from acl.proof import Progress
+from acl.proof.proof import Progress
 from acl.records import AuditEvent, AuditKind, Suspension
 from acl.subject import Subject
 from retrieval.authority import OPERATOR, ForbiddenError

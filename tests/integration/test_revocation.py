@@ -20,12 +20,12 @@ from typing import Any
 
 import pytest
 
-from acl.casbin_door import Oracle
-from acl.decide import request_of
+from acl.language.casbin_adapter import Oracle
+from acl.policy.decide import request_of
 from acl.records import AuditEvent, AuditKind, DocumentRecord
-from acl.records.directory import Edit, Place
-from acl.records.directory_types import GroupState, UserState, Wanted
-from acl.records.label_types import ChangeKind
+from acl.records.directory.directory import Edit, Place
+from acl.records.directory.types import GroupState, UserState, Wanted
+from acl.records.labels.types import ChangeKind
 from acl.subject import Subject
 from ingest.index.engine import Vector
 from ingest.project import Projector
@@ -172,7 +172,8 @@ class Office:
         try:
             return oracle.enforce(*request)
         except SystemError:
-            # Casbin parsed while a policy was read in a thread: see `acl.expression.parse`.
+            # Casbin parsed while a policy was read in a thread: see
+            # `acl.language.expression.parse`.
             return oracle.enforce(*request)
 
     def _source(self) -> PolicySource:

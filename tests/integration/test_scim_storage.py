@@ -19,7 +19,7 @@ from scim2_models import (
 from scim2_server.utils import parametrize
 
 from acl.records import AuditEvent, AuditKind, Records
-from acl.records.directory import Edit
+from acl.records.directory.directory import Edit
 from retrieval.service import scim_storage
 from retrieval.service.scim import _wait
 from retrieval.service.scim_models import Group, scim_models

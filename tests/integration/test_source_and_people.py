@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from acl.records import AuditKind, ItemState, StaleLabelError, UnknownDocumentError
-from acl.records.documents import Documents
-from acl.records.inventory import Inventory
+from acl.records.documents.documents import Documents
+from acl.records.documents.inventory import Inventory
 from ingest.errors import SourceError
 from ingest.parsed import Format, Parsed
 from ingest.pipeline import Pipeline

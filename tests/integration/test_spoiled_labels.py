@@ -13,7 +13,7 @@ from sqlalchemy import Connection, update
 
 from acl.labels import MAX_SET
 from acl.records import ItemState
-from acl.records.schema import documents
+from acl.records.tables.core import documents
 from retrieval.authority import OPERATOR
 from retrieval.documents import DocumentNotFoundError
 from retrieval.label_folders import FolderRequest

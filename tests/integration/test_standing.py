@@ -11,8 +11,8 @@ import pytest
 
 from acl.records import AuditEvent as Event
 from acl.records import AuditKind, MovedOnError, Suspension
-from acl.records.directory import Edit
-from acl.records.directory_types import UserState
+from acl.records.directory.directory import Edit
+from acl.records.directory.types import UserState
 from acl.subject import Subject
 from ingest.index.engine import Vector
 from retrieval.directory import UnknownSubjectError

@@ -12,10 +12,10 @@ from itertools import cycle
 
 import pytest
 
-from acl.casbin_door import Oracle
-from acl.decide import request_of
 from acl.labels import Label
-from acl.policy import Policy
+from acl.language.casbin_adapter import Oracle
+from acl.policy.decide import request_of
+from acl.policy.policy import Policy
 from acl.predicate import holds
 from acl.subject import Subject
 from retrieval.decisions import Decisions

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, select
 
 from acl.labels import Label
 from acl.records import Records
-from acl.records.schema import documents
+from acl.records.tables.core import documents
 from retrieval.seeding import seeded
 from retrieval.snapshot import PolicySnapshot
 from retrieval.visible import SCANNED, Listing

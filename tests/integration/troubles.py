@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from acl.records import AuditEntry, AuditEvent, AuditUnavailableError, StaleLabelError
-from acl.records.audit import AuditLog
-from acl.records.documents import Documents
+from acl.records.audit.log import AuditLog
+from acl.records.documents.documents import Documents
 from ingest.errors import ParserUnavailableError
 from ingest.index.engine import (
     Candidate,

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from acl.casbin_door import Oracle
-from acl.decide import request_of
 from acl.labels import Label, LabelSchema
+from acl.language.casbin_adapter import Oracle
+from acl.policy.decide import request_of
 from acl.records import DocumentRecord, Records
 from acl.subject import Subject
 from ingest.index.edge import EdgeEngine

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from acl.casbin_door import Oracle, parse_model
-from acl.compiler import compile_request
 from acl.decision import Permitted
 from acl.engine.filter import to_filter
 from acl.errors import AclError, PolicyError
 from acl.labels import Label
-from acl.policy import Policy, load
+from acl.language.casbin_adapter import Oracle, parse_model
+from acl.policy.compiler import compile_request
+from acl.policy.policy import Policy, load
 from acl.predicate import Predicate, holds
 from tests.conformance.casbin.engines import Engines
 from tests.properties.worlds import AT, SCHEMA, World, resource_columns

@@ -17,7 +17,7 @@ from casbin import util
 from casbin.persist.adapters import StringAdapter
 
 from acl import labels
-from acl.casbin_door import check_versions
+from acl.language.casbin_adapter import check_versions
 
 ALLOW = "some(where (p.eft == allow))"
 BOTH = "some(where (p.eft == allow)) && !some(where (p.eft == deny))"

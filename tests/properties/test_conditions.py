@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from acl.casbin_door import Row
-from acl.compiler import compile_request
-from acl.conditions import all_of, any_of, settled
+from acl.algebra.conditions import all_of, any_of, settled
+from acl.algebra.outcome import FALSE, RAISES, TRUE, Outcome, constant
 from acl.decision import Permitted
 from acl.engine.filter import to_filter
 from acl.engine.wire import size
 from acl.labels import Label, LabelSchema
-from acl.outcome import FALSE, RAISES, TRUE, Outcome, constant
-from acl.policy import load
+from acl.language.casbin_adapter import Row
+from acl.policy.compiler import compile_request
+from acl.policy.policy import load
 from acl.predicate import (
     ALWAYS,
     NEVER,

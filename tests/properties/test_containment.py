@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from acl.conditions import all_of, any_of
-from acl.containment import escapee, escapee_of
+from acl.algebra.conditions import all_of, any_of
+from acl.containment.search import escapee, escapee_of
 from acl.errors import LabelError
 from acl.labels import Label, LabelSchema
 from acl.predicate import (

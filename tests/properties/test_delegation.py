@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
 
-from acl.admission import read_csv
-from acl.decide import decide
+from acl.containment.region import is_held
 from acl.decision import Permitted
-from acl.delegation import Overreach, Verdict, may_propose
 from acl.errors import PolicyError
 from acl.labels import Label
-from acl.policy import Policy, load
+from acl.policy.admission import read_csv
+from acl.policy.decide import decide
+from acl.policy.delegation import Overreach, Verdict, may_propose
+from acl.policy.policy import Policy, load
+from acl.policy.profiles import profiles
 from acl.predicate import holds
-from acl.profiles import profiles
-from acl.region import is_held
 from acl.subject import Subject
 from tests.unit.acl.default_policy import MODEL, NOW, SCHEMA
 

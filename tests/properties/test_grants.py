@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import random
 
-from acl.casbin_door import Row
-from acl.decide import decide
 from acl.decision import Permitted
 from acl.errors import PolicyError
-from acl.explain import explain
-from acl.grants import Grant, grants
+from acl.explain.explain import explain
+from acl.explain.grants import Grant, grants
+from acl.explain.single_changes import GrantKind
 from acl.labels import Label
-from acl.policy import Policy, load
+from acl.language.casbin_adapter import Row
+from acl.policy.decide import decide
+from acl.policy.policy import Policy, load
 from acl.predicate import holds
-from acl.single_changes import GrantKind
 from acl.subject import Subject
 from tests.properties.test_delegation import READ, paper, people, policy, rows
 from tests.unit.acl.default_policy import NOW, SCHEMA

@@ -6,8 +6,8 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from acl.casbin_door import Oracle, parse_model
 from acl.labels import Label
+from acl.language.casbin_adapter import Oracle, parse_model
 from tests.properties.worlds import AT, label, resource_columns, world
 
 WORLDS = 120

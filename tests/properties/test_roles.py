@@ -19,11 +19,11 @@ from casbin.rbac.default_role_manager import (
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from acl.expression import ExpressionError
+from acl.algebra.patterns import matches
 from acl.labels import Attribute, AttributeType, LabelSchema, Prefixes
-from acl.patterns import matches
+from acl.language.expression import ExpressionError
+from acl.language.roles import Link, PlainRoleGraph, Window
 from acl.predicate import ALWAYS, NEVER, Condition, Constant, holds
-from acl.roles import Link, PlainRoleGraph, Window
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)

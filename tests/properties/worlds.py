@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Final
 
-from acl.casbin_door import RoleMatching, Row
 from acl.labels import Label, LabelSchema
+from acl.language.casbin_adapter import RoleMatching, Row
 
 AT: Final = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 

@@ -10,9 +10,9 @@ import pytest
 from acl.errors import IdentityError
 from acl.identity import PrincipalKind, identity_of
 from acl.records import AuditEvent, AuditKind, Records
-from acl.records.directory import Edit
-from acl.records.directory_types import UserState
-from acl.records.errors import TakenIdentityError
+from acl.records.database.errors import TakenIdentityError
+from acl.records.directory.directory import Edit
+from acl.records.directory.types import UserState
 from acl.subject import Subject
 from retrieval.directory import SubjectResolver, UnknownSubjectError
 from tests.integration.records.samples import KEY, NOW

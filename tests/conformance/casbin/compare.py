@@ -9,14 +9,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from acl.admission import NO_ACTION, admit, read_csv
-from acl.casbin_door import CasbinError, Model, RoleMatching, Row, parse_model, read_lines
-from acl.compiler import compile_request
 from acl.decision import Permitted
 from acl.engine.filter import to_filter
 from acl.errors import AclError, PolicyError
 from acl.labels import LabelSchema
-from acl.policy import RESOURCE_COLUMNS, Policy, load
+from acl.language.casbin_adapter import (
+    CasbinError,
+    Model,
+    RoleMatching,
+    Row,
+    parse_model,
+    read_lines,
+)
+from acl.policy.admission import NO_ACTION, admit, read_csv
+from acl.policy.compiler import compile_request
+from acl.policy.policy import RESOURCE_COLUMNS, Policy, load
 from acl.predicate import Predicate, holds
 from tests.conformance.casbin.cases import Case, Expected
 from tests.conformance.casbin.engines import Engines

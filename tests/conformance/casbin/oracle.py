@@ -19,7 +19,7 @@ import casbin
 from casbin import util
 from casbin.persist.adapters import StringAdapter
 
-from acl.casbin_door import any_of, subset_of
+from acl.language.casbin_adapter import any_of, subset_of
 from tests.conformance.casbin.cases import Case
 
 MAX_DECISIONS: Final = 60_000

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from acl.records import AuditEvent, AuditKind, Records
-from acl.records.directory import Edit, Place
-from acl.records.directory_types import (
+from acl.records.directory.directory import Edit, Place
+from acl.records.directory.types import (
     GroupState,
     UserState,
     Wanted,

@@ -25,9 +25,9 @@ from acl.records import (
     RecordsUnavailableError,
     audit,
 )
-from acl.records.audit import MAX_BATCH, AuditLog
-from acl.records.chain import Chain
-from acl.records.database import Database
+from acl.records.audit.chain import Chain
+from acl.records.audit.log import MAX_BATCH, AuditLog
+from acl.records.database.database import Database
 from tests.integration.records import tampering
 from tests.integration.records.samples import KEY, NOW, event, put, version
 

@@ -10,23 +10,23 @@ import pytest
 from sqlalchemy import Connection, insert
 
 from acl.records import AuditKind, Records, RecordsConflictError
-from acl.records.directory import FIRST, Edit, Place
-from acl.records.directory_types import (
-    GroupState,
-    Slice,
-    UserState,
-    Wanted,
-)
-from acl.records.errors import (
+from acl.records.database.errors import (
     DirectoryFaultError,
     MovedOnError,
     StaleEntryError,
     TakenIdentityError,
     UnknownEntryError,
 )
-from acl.records.heads import DirectoryHead
-from acl.records.memberships import drop_members
-from acl.records.schema_directory import user_memberships
+from acl.records.directory.directory import FIRST, Edit, Place
+from acl.records.directory.memberships import drop_members
+from acl.records.directory.types import (
+    GroupState,
+    Slice,
+    UserState,
+    Wanted,
+)
+from acl.records.tables.directory import user_memberships
+from acl.records.tables.heads import DirectoryHead
 from tests.integration.records.people import CHANGE, EVENT, group, groups, members, user
 from tests.integration.records.samples import NOW, in_effect
 

@@ -20,7 +20,7 @@ from acl.records import (
     RecordsError,
     StaleFolderError,
 )
-from acl.records.labels import Provided
+from acl.records.labels.labels import Provided
 from tests.integration.records.samples import KEY, NOW, event, in_effect, label, put, version
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from acl.labels import Label
 from acl.records import DocumentRecord, FoldersMovedOnError, FromSource, ItemState, Records
-from acl.records.label_types import folders_version
+from acl.records.labels.types import folders_version
 from tests.integration.records.samples import NOW, document_id, event, label, put, version
 from tests.integration.records.test_folders import folder, job
 

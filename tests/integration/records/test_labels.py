@@ -27,7 +27,7 @@ from acl.records import (
     UnknownDocumentError,
     UnstorableError,
 )
-from acl.records.labels import Provided
+from acl.records.labels.labels import Provided
 from tests.integration.records.samples import (
     KEY,
     NOW,

@@ -11,16 +11,16 @@ from sqlalchemy import insert
 
 from acl.identity import PrincipalKind
 from acl.records import Records
-from acl.records.directory import Place
-from acl.records.directory_types import (
+from acl.records.database.errors import (
+    DirectoryFaultError,
+)
+from acl.records.directory.directory import Place
+from acl.records.directory.memberships import MAX_NESTING
+from acl.records.directory.types import (
     Member,
     Wanted,
 )
-from acl.records.errors import (
-    DirectoryFaultError,
-)
-from acl.records.memberships import MAX_NESTING
-from acl.records.schema_directory import group_memberships
+from acl.records.tables.directory import group_memberships
 from tests.integration.records.people import CHANGE, group, groups, members, user
 
 

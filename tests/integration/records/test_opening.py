@@ -21,7 +21,7 @@ from acl.records import (
     RecordsUnavailableError,
     UnstorableError,
 )
-from acl.records.schema import metadata
+from acl.records.tables.core import metadata
 from tests.integration.records import tampering
 from tests.integration.records.samples import KEY, NOW, event, put, version
 

@@ -21,10 +21,10 @@ from acl.records import (
     Suspension,
     UnknownRevisionError,
 )
-from acl.records.audit import begin_chain
-from acl.records.chain import Chain
+from acl.records.audit.chain import Chain
+from acl.records.audit.log import begin_chain
 from acl.records.migrate import alembic_config
-from acl.records.policy_types import digest_of
+from acl.records.policies.types import digest_of
 from acl.records.system import database_at
 from retrieval.seeding import seeded
 from tests.integration.records import tampering

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from acl.actions import Action
-from acl.admission import read_csv
-from acl.policy import Policy, load
+from acl.policy.admission import read_csv
+from acl.policy.policy import Policy, load
 from acl.predicate import ALWAYS
 from acl.records import AuditEvent, AuditKind, Outcome, Records
 from acl.subject import Subject

@@ -19,8 +19,8 @@ from acl.records import (
     RecordsConflictError,
     UnprovedLabelsError,
 )
-from acl.records.audit import begin_chain
-from acl.records.chain import Chain
+from acl.records.audit.chain import Chain
+from acl.records.audit.log import begin_chain
 from acl.records.migrate import alembic_config
 from acl.records.system import database_at
 from tests.integration.records.samples import (

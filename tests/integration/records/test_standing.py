@@ -12,8 +12,8 @@ from alembic import command
 from sqlalchemy import Connection, text
 
 from acl.records import AuditKind, MovedOnError, Records
-from acl.records.audit import begin_chain
-from acl.records.chain import Chain
+from acl.records.audit.chain import Chain
+from acl.records.audit.log import begin_chain
 from acl.records.migrate import alembic_config
 from acl.records.system import database_at
 from tests.integration.records.samples import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from acl.policy import Policy
+from acl.policy.policy import Policy
 from tests.unit.acl import default_policy
 from tests.unit.acl.default_policy import MODEL
 

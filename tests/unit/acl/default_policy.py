@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from acl.admission import admit, read_csv
 from acl.labels import Label, LabelSchema
-from acl.policy import Policy, load
+from acl.policy.admission import admit, read_csv
+from acl.policy.policy import Policy, load
 from acl.subject import Subject
 
 FOLDER: Final = Path(__file__).resolve().parents[3] / "policy"

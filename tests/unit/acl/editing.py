@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from acl.admission import read_csv
-from acl.delegation import STEPS, Overreach, Verdict, may_activate, may_propose
 from acl.labels import LabelSchema
-from acl.policy import Policy, load
-from acl.profiles import profiles
+from acl.policy.admission import read_csv
+from acl.policy.delegation import STEPS, Overreach, Verdict, may_activate, may_propose
+from acl.policy.policy import Policy, load
+from acl.policy.profiles import profiles
 from acl.subject import Subject
 from tests.unit.acl.default_policy import MODEL, NOW, SCHEMA
 

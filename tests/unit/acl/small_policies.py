@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from acl.casbin_door import Oracle, RoleMatching, Row, parse_model
-from acl.compiler import compile_request
 from acl.decision import Decision, Permitted
 from acl.errors import PolicyError, Refusal
 from acl.labels import Label, LabelSchema
-from acl.policy import Policy, load
+from acl.language.casbin_adapter import Oracle, RoleMatching, Row, parse_model
+from acl.policy.compiler import compile_request
+from acl.policy.policy import Policy, load
 from acl.predicate import holds
 
 AT: Final = datetime(2026, 5, 1, tzinfo=UTC)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from acl.casbin_door import Row
-from acl.decide import decide
 from acl.decision import Denied, DenyReason, Permitted
 from acl.errors import SchemaError
 from acl.labels import Attribute, AttributeType, LabelSchema
-from acl.policy import Policy, load
+from acl.language.casbin_adapter import Row
+from acl.policy.decide import decide
+from acl.policy.policy import Policy, load
 from acl.subject import Subject
 
 SCHEMA = LabelSchema.from_toml(

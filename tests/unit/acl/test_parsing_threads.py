@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from acl.casbin_door import Oracle, Row, parse_model
-from acl.expression import parse
+from acl.language.casbin_adapter import Oracle, Row, parse_model
+from acl.language.expression import parse
 
 MODEL = """
 [request_definition]

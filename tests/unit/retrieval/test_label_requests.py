@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acl.actions import Action
-from acl.decide import decide
 from acl.decision import Permitted
 from acl.errors import RequestError
 from acl.labels import Label, LabelSchema
+from acl.policy.decide import decide
 from acl.predicate import holds
 from acl.records import ChangeKind, DocumentRecord, FolderLabel, LabelState, Share
 from acl.subject import Subject

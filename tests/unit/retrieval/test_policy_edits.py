@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from acl.proof import Proof, ProofReport
-from acl.proof_plan import ProofPlan
+from acl.proof.plan import ProofPlan
+from acl.proof.proof import Proof, ProofReport
 from acl.records import Mismatch
 from retrieval.policy_edits import ELSEWHERE, RefutedError, visible
 from tests.unit.acl.company_policy import policy
 from tests.unit.acl.default_policy import ADA, NOW, READ, label
-from tests.unit.acl.test_proof import everything
+from tests.unit.acl.proof.test_proof import everything
 
 MINE, OTHER = Mismatch("acme", "mine"), Mismatch("globex", "theirs")
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from acl.decide import decide
-from acl.label_plan import surroundings_of
-from acl.proof import Decider, Progress
-from acl.proof_worker import PolicyText, ProofJob, packed
+from acl.policy.decide import decide
+from acl.proof.label_plan import surroundings_of
+from acl.proof.proof import Decider, Progress
+from acl.proof.worker import PolicyText, ProofJob, packed
 from retrieval.prover import ProofError, job_for, prove, prove_each
 from tests.unit.acl.company_policy import ROWS
 from tests.unit.acl.default_policy import FOLDER, MODEL, NOW, READ, SCHEMA, label
-from tests.unit.acl.test_proof import everything
+from tests.unit.acl.proof.test_proof import everything
 
 SCHEMA_TEXT = (FOLDER / "labels.toml").read_text()
 FEW = (

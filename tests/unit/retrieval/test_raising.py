@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from acl.admission import read_csv
 from acl.labels import Attribute, AttributeType, LabelSchema
-from acl.policy import load
+from acl.policy.admission import read_csv
+from acl.policy.policy import load
 from retrieval.raising import closes
 from tests.unit.acl.default_policy import MODEL, ROWS, SCHEMA, policy
 

@@ -12,7 +12,7 @@ from scim2_models import ScimFilter
 from acl.errors import IdentityError
 from acl.identity import PrincipalKind, identity_of
 from acl.labels import LabelSchema
-from acl.records.directory_types import Wanted
+from acl.records.directory.types import Wanted
 from retrieval.service.scim_filters import narrowed
 from retrieval.service.scim_models import Group, Member, User, scim_models
 from retrieval.shown import level_name

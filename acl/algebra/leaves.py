@@ -1,0 +1,247 @@
+"""From a term whose operands are known values to the leaf that means the same on labels.
+
+The laws of this file: Python's comparison decides, because Casbin's does. A text never equals a
+number, `True` equals 1, comparing a text with `<` raises. What has no leaf is refused, never
+approximated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final, assert_never
+
+from acl.algebra.outcome import RAISES, Outcome, of_leaf
+from acl.algebra.patterns import matches, present
+from acl.labels import MAX_INTEGER, Attribute, AttributeType
+from acl.language.casbin_adapter import PatternedRoleGraph
+from acl.language.expression import ExpressionError
+from acl.language.roles import RoleGraph
+from acl.language.terms import (
+    Among,
+    Compare,
+    Contains,
+    Matches,
+    Overlaps,
+    ResourceHolder,
+    ResourceRole,
+    RoleInDomain,
+    Touching,
+    Within,
+)
+from acl.predicate import AnyOf, AtMost, Scalar, SubsetOf
+
+
+def outcome_of(
+    term: Touching, values: Sequence[object], graphs: Mapping[str, RoleGraph], at: datetime
+) -> Outcome:
+    """Return where a term that reads a label is true and where it is false.
+
+    Args:
+        term: the term.
+        values: its operands, evaluated.
+        graphs: the role definitions.
+        at: the moment for which time-limited links are decided.
+
+    Raises:
+        ExpressionError: for these values there is no filter form.
+    """
+    value = values[0]
+    match term:
+        case Compare(attribute, operator, _):
+            return _compared(attribute, operator, value)
+        case Among(attribute, _):
+            return _among(attribute, value)
+        case Contains(attribute, _):
+            return _overlapping(attribute, [value])
+        case Overlaps(attribute, _):
+            return _overlaps(attribute, value)
+        case Within(attribute, _):
+            return _within(attribute, value)
+        case Matches(attribute, function, _):
+            return matches(function, attribute, value) if isinstance(value, str) else RAISES
+        case ResourceRole(attribute, graph, _, _):
+            return _resource_role(attribute, graphs[graph], values, at)
+        case ResourceHolder(attribute, graph, _, _):
+            return _resource_holder(attribute, graphs[graph], values, at)
+        case RoleInDomain(attribute, graph, _, _):
+            return _role_in_domain(attribute, graphs[graph], values, at)
+        case _:
+            assert_never(term)
+
+
+def _never(attribute: Attribute) -> Outcome:
+    """False wherever the attribute is present."""
+    return ~present(attribute)
+
+
+def _compared(attribute: Attribute, operator: str, value: object) -> Outcome:
+    match operator:
+        case "==":
+            return _equal(attribute, [value])
+        case "!=":
+            return ~_equal(attribute, [value])
+        case _ if not isinstance(value, int | float):
+            return RAISES
+        case "<=":
+            return _at_most(attribute, value)
+        case ">":
+            return ~_at_most(attribute, value)
+        case "<":
+            return _less_than(attribute, value)
+        case ">=":
+            return ~_less_than(attribute, value)
+        case _:
+            raise ExpressionError(operator, "has no form in the filter")
+
+
+def _equal(attribute: Attribute, values: Sequence[object]) -> Outcome:
+    """Where the attribute equals one of `values`, as Python compares them."""
+    accepted = {one for value in values if (one := _same_kind(attribute, value)) is not None}
+    if not accepted:
+        return _never(attribute)
+    return of_leaf(AnyOf(attribute.name, frozenset(accepted)), attribute)
+
+
+def _same_kind(attribute: Attribute, value: object) -> Scalar | None:
+    """Return `value` as a value that the attribute can equal, or nothing."""
+    match attribute.type:
+        case AttributeType.KEYWORD | AttributeType.PATH:
+            return value if isinstance(value, str) else None
+        case AttributeType.INTEGER | AttributeType.DATETIME:
+            return _whole(value)
+        case AttributeType.BOOLEAN:
+            return _whole(value) if value in (0, 1) else None
+        case AttributeType.KEYWORD_SET:
+            return None
+        case _:
+            assert_never(attribute.type)
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else None
+    return int(value) if isinstance(value, int) and abs(value) <= MAX_INTEGER else None
+
+
+def _at_most(attribute: Attribute, value: float) -> Outcome:
+    return of_leaf(AtMost(attribute.name, _floor(value)), attribute)
+
+
+def _less_than(attribute: Attribute, value: float) -> Outcome:
+    return of_leaf(AtMost(attribute.name, -_floor(-value) - 1), attribute)
+
+
+def _floor(value: float) -> int:
+    if value != value:  # noqa: PLR0124 - true of NaN alone
+        # Every comparison with it is false, so the opposite comparison would be no negation.
+        raise ExpressionError("<", "the operand is not a number")
+    return math.floor(max(-_BEYOND, min(_BEYOND, value)))
+
+
+_BEYOND: Final = MAX_INTEGER + 1
+"""Beyond every label, and still exact as a double."""
+
+
+def _among(attribute: Attribute, value: object) -> Outcome:
+    if isinstance(value, str):
+        raise ExpressionError("in", "the operand is a text, so this is a substring test")
+    return _equal(attribute, list(value)) if isinstance(value, _COLLECTION) else RAISES
+
+
+# `in` over a record looks among its keys, as Python does.
+_COLLECTION: Final = (list, tuple, set, frozenset, dict)
+
+
+def _overlaps(attribute: Attribute, value: object) -> Outcome:
+    members = _members(value)
+    return RAISES if members is None else _overlapping(attribute, members)
+
+
+def _overlapping(attribute: Attribute, members: Collection[object]) -> Outcome:
+    texts = frozenset(one for one in members if isinstance(one, str))
+    return of_leaf(AnyOf(attribute.name, texts), attribute) if texts else _never(attribute)
+
+
+def _within(attribute: Attribute, value: object) -> Outcome:
+    members = _members(value)
+    if members is None:
+        return RAISES
+    texts = frozenset(one for one in members if isinstance(one, str))
+    return of_leaf(SubsetOf(attribute.name, texts), attribute)
+
+
+def _members(value: object) -> frozenset[object] | None:
+    """Return what a set function sees in `value`, or nothing where it raises."""
+    if not isinstance(value, _COLLECTION):
+        return None
+    try:
+        return frozenset(value)
+    except TypeError:  # It holds a list or a record, which no set can hold.
+        return None
+
+
+def _names(values: Sequence[object]) -> tuple[str, str]:
+    """Return the known name and the domain, which a role definition turns into text."""
+    name = values[0]
+    if not isinstance(name, str):
+        raise ExpressionError("g", "the name of a role is not a text")
+    return name, str(values[1]) if len(values) > 1 else ""
+
+
+def _resource_role(
+    attribute: Attribute, graph: RoleGraph, values: Sequence[object], at: datetime
+) -> Outcome:
+    """Where the resource has a role: names of the graph that reach it, and their patterns."""
+    role, domain = _names(values)
+    names = set(graph.names(domain))
+    reaching = {name for name in names if graph.has_link(name, role, domain, at)}
+    outcome = _equal(attribute, [*reaching, role])
+    if isinstance(graph, PatternedRoleGraph) and graph.match:
+        if role in names and graph.circles(role, domain):
+            raise ExpressionError("g", f"the role `{role}` leads back to itself through a pattern")
+        missing = names - reaching - {role}
+        for pattern in sorted(reaching - {role}):
+            matching = _matching(attribute, graph, pattern, missing)
+            outcome = outcome.otherwise(matching)
+    return outcome
+
+
+def _matching(
+    attribute: Attribute, graph: PatternedRoleGraph, pattern: str, missing: set[str]
+) -> Outcome:
+    """Where the resource is matched by `pattern`, a name in the graph.
+
+    A name that the graph itself mentions was asked about already; if the pattern matches one that
+    does not reach the role, that answer stands.
+    """
+    matching = matches(graph.match or "", attribute, pattern)
+    known = [name for name in missing if graph.match_function(name, pattern)]
+    return matching.then(~_equal(attribute, known)) if known else matching
+
+
+def _resource_holder(
+    attribute: Attribute, graph: RoleGraph, values: Sequence[object], at: datetime
+) -> Outcome:
+    """Where the resource is a role that the known name has."""
+    name, domain = _names(values)
+    if isinstance(graph, PatternedRoleGraph):
+        raise ExpressionError("g", "with matching functions the resource may stand only first")
+    roles = {role for role in graph.names(domain) if graph.has_link(name, role, domain, at)}
+    return _equal(attribute, [*roles, name])
+
+
+def _role_in_domain(
+    attribute: Attribute, graph: RoleGraph, values: Sequence[object], at: datetime
+) -> Outcome:
+    """Where the resource names a domain in which the known name has the known role."""
+    name, role = values
+    if not isinstance(name, str) or not isinstance(role, str):
+        raise ExpressionError("g", "the name of a role is not a text")
+    if name == role:
+        return present(attribute)
+    if isinstance(graph, PatternedRoleGraph):
+        raise ExpressionError("g", "with matching functions the resource cannot be the domain")
+    found = [one for one in graph.domains() if graph.has_link(name, role, one, at)]
+    return _equal(attribute, found)

@@ -1,0 +1,1 @@
+"""Does every label that satisfies one condition satisfy another? Decided exactly."""

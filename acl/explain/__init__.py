@@ -1,0 +1,1 @@
+"""Why a request is permitted or denied, and which single change would permit it."""

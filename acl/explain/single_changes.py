@@ -1,0 +1,242 @@
+"""Single changes: what could be changed for one subject and one document, one thing at a time.
+
+The law of this file: a change is a whole case - policy, subject and label - that differs from the
+one at hand in one thing, and in a thing that somebody could really do: a label that the schema
+admits, a row that the policy admits. Whether it helps is for the caller to decide again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from acl.decision import Permitted, RuleId
+from acl.errors import FilterTooLargeError, LabelError, PolicyError, RequestError
+from acl.explain.explain import Status, explain
+from acl.explain.new_rules import rules_for
+from acl.labels import AttributeType, Label, LabelValue
+from acl.language.casbin_adapter import Effect, PatternedRoleGraph, Row
+from acl.language.roles import OPEN, PlainRoleGraph, RoleGraph
+from acl.language.terms import AllOf, AnyPart, Known, Negation, Rule, walk
+from acl.policy.decide import decide, principals
+from acl.policy.fitting import Fitting
+from acl.policy.policy import Policy, link_of, load
+from acl.policy.ways import ROLES, addressed, domain_of
+from acl.predicate import ALWAYS, NEVER, Condition, Constant, holds
+from acl.subject import Subject
+
+READERS: Final = "readers"
+CLASSIFICATION: Final = "classification"
+_HELD: Final = ("group:", "role:")
+
+
+class GrantKind(StrEnum):
+    """What a grant changes, in the order in which equals are listed."""
+
+    READER = "reader"
+    """The document's label names one reader more."""
+
+    COMPARTMENT = "compartment"
+    """The subject is in one compartment more."""
+
+    CLEARANCE = "clearance"
+    """The subject is cleared higher."""
+
+    MEMBERSHIP = "membership"
+    """The subject has one role or group more."""
+
+    RULE_ADDED = "rule added"
+    """The policy has one rule more, which allows."""
+
+    RULE_REMOVED = "rule removed"
+    """The policy has one rule fewer, which denied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that a decision on one document rests on.
+
+    Attributes:
+        policy: which rules there are.
+        subject: who asks, with the agents in between.
+        action: what for.
+        label: of the document.
+        at: when.
+    """
+
+    policy: Policy
+    subject: Subject
+    action: str
+    label: Label
+    at: datetime
+
+    def condition(self) -> Condition:
+        """Return where the subject is permitted; a request that fails is permitted nowhere."""
+        try:
+            decision = decide(self.policy, self.subject, self.action, self.at)
+        except (RequestError, FilterTooLargeError):
+            return NEVER
+        return decision.predicate if isinstance(decision, Permitted) else NEVER
+
+    def permits(self) -> bool:
+        """Say whether the subject is permitted with this document."""
+        return says(self.condition(), self.label)
+
+    def parties(self) -> Iterator[tuple[Subject, Callable[[Subject], Case]]]:
+        """Yield everybody whose rights count, and what puts somebody else in their place."""
+        subject, actors = self.subject, self.subject.actors
+        yield subject, lambda one: replace(self, subject=one)
+        for place, actor in enumerate(actors):
+
+            def instead(one: Subject, place: int = place) -> Case:
+                others = (*actors[:place], one, *actors[place + 1 :])
+                return replace(self, subject=replace(subject, actors=others))
+
+            yield actor, instead
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A case that differs in one thing.
+
+    Attributes:
+        kind: in what.
+        subject: for whom it is changed.
+        value: what is there now, or no longer.
+        case: after the change.
+    """
+
+    kind: GrantKind
+    subject: str
+    value: str
+    case: Case
+
+
+def says(condition: Condition, label: Label) -> bool:
+    """Say whether a label satisfies a condition."""
+    return condition is ALWAYS if isinstance(condition, Constant) else holds(condition, label)
+
+
+def changes(case: Case) -> Iterator[Change]:
+    """Yield every change that might help, each by itself."""
+    for subject, instead in case.parties():
+        yield from _readers(case, subject)
+        yield from _attributes(case, subject, instead)
+        yield from _rules(case, subject)
+        yield from _memberships(case, subject)
+
+
+def _readers(case: Case, subject: Subject) -> Iterator[Change]:
+    attribute = case.policy.schema.attributes.get(READERS)
+    if attribute is None or attribute.type is not AttributeType.KEYWORD_SET:
+        return
+    if READERS not in _compared_with(case.policy):
+        return
+    readers = case.label.values.get(READERS, frozenset())
+    for name in (subject.id, *sorted(subject.groups)):
+        values = {**case.label.values, READERS: {*_elements(readers), name}}
+        try:
+            label = case.policy.schema.parse(values)
+        except LabelError:  # There is no room for another.
+            return
+        yield Change(GrantKind.READER, subject.id, name, replace(case, label=label))
+
+
+def _compared_with(policy: Policy) -> frozenset[str]:
+    """Return the attributes of labels that the matcher or a rule reads."""
+    return frozenset(
+        one.attribute.name
+        for term in (policy.term, *policy.rule_terms.values())
+        for one in walk(term)
+        if not isinstance(one, Known | AllOf | AnyPart | Negation | Rule)
+    )
+
+
+def _elements(value: LabelValue) -> frozenset[str]:
+    return value if isinstance(value, frozenset) else frozenset()
+
+
+def _attributes(
+    case: Case, subject: Subject, instead: Callable[[Subject], Case]
+) -> Iterator[Change]:
+    """Yield one compartment more, and the lowest clearance that is enough."""
+    sets = (value for name, value in case.label.values.items() if name != READERS)
+    for one in sorted(frozenset().union(*map(_elements, sets)) - subject.compartments):
+        given = instead(replace(subject, compartments=subject.compartments | {one}))
+        yield Change(GrantKind.COMPARTMENT, subject.id, one, given)
+    classification = case.policy.schema.attributes.get(CLASSIFICATION)
+    levels = classification.levels if classification else ()
+    for level in range(subject.clearance + 1, len(levels)):
+        raised = instead(replace(subject, clearance=level))
+        if raised.permits():
+            yield Change(GrantKind.CLEARANCE, subject.id, levels[level], raised)
+            return
+
+
+def _memberships(case: Case, subject: Subject) -> Iterator[Change]:
+    policy, definition = case.policy, case.policy.model.roles.get(ROLES)
+    if definition is None:
+        return
+    domain = domain_of(policy, subject)
+    named = {name for row in policy.rules for name in addressed(policy, row)}
+    had, graph = principals(policy, subject, case.at), policy.graphs[ROLES]
+    useful = Fitting(policy, subject.tenant, case.action, case.label).names()
+    for role in sorted((named | set(graph.names(domain))) - had):
+        reached = {role} | graph.reached(role, domain, case.at)
+        if role.startswith(_HELD) and (useful is None or reached & useful):
+            names = (subject.id, role, *((domain,) if definition.arity > 2 else ()))  # noqa: PLR2004
+            row = (*names, *((OPEN, OPEN) if definition.timed else ()))
+            for linked in _with_link(policy, Row(0, ROLES, row)):
+                change = replace(case, policy=linked)
+                yield Change(GrantKind.MEMBERSHIP, subject.id, role, change)
+
+
+def _with_link(policy: Policy, row: Row) -> Iterator[Policy]:
+    """Yield the policy with one link more, if it can have it."""
+    rows = [*(one for one in policy.rows if one.kind == row.kind), row]
+    definition, by = policy.model.roles[row.kind], policy.matching.get(row.kind)
+    if any(one.values[: definition.arity] == row.values[: definition.arity] for one in rows[:-1]):
+        return
+    if policy.effect is Effect.SUBJECT_PRIORITY:  # Roles decide the order of rules.
+        yield from _read(policy, [*policy.rows, row])
+        return
+    links = (link_of(one, definition) for one in rows)
+    graph: RoleGraph = PlainRoleGraph(links, timed=definition.timed)
+    if by is not None:
+        graph = PatternedRoleGraph(rows, definition, by)
+    yield replace(policy, graphs={**policy.graphs, row.kind: graph})
+
+
+def _rules(case: Case, subject: Subject) -> Iterator[Change]:
+    policy = case.policy
+    for row in rules_for(policy, subject, case.action, case.label):
+        for more in _read(policy, [*policy.rows, row]):
+            yield Change(GrantKind.RULE_ADDED, subject.id, _text(row), replace(case, policy=more))
+    alone = replace(subject, actors=())
+    for line in explain(policy, alone, case.action, case.label, case.at).rules:
+        if line.effect != "allow" and line.status is not Status.FAILS:
+            left = [row for row in policy.rows if RuleId(row.kind, row.number) != line.rule]
+            for fewer in _read(policy, left):
+                change = replace(case, policy=fewer)
+                yield Change(GrantKind.RULE_REMOVED, subject.id, line.text, change)
+
+
+def _read(policy: Policy, rows: Sequence[Row]) -> Iterator[Policy]:
+    """Yield the policy with other rows, unless they are refused."""
+    with suppress(PolicyError):
+        yield load(
+            policy.model.text,
+            rows,
+            policy.schema,
+            matching=policy.matching,
+            resource=policy.names.resource,
+            suffix=policy.suffix,
+        )
+
+
+def _text(row: Row) -> str:
+    return ", ".join((row.kind, *row.values))

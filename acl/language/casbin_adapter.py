@@ -1,0 +1,396 @@
+"""The one module that talks to Casbin; its own words `sub obj act eft dom` stay in here.
+
+Casbin is the oracle: what `enforce` says is what the policy means. From here the compiler takes
+the parsed model, the order of the rows, the evaluation of everything that a resource does not
+touch, and, for role definitions with matching functions, the role managers themselves.
+
+Nothing here reloads a live enforcer: each policy builds its own objects aside, and readers swap
+one reference.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+import casbin
+from casbin import util
+from casbin.config import Config
+from casbin.constant import constants
+from casbin.model.function import FunctionMap
+from casbin.persist.adapter import load_policy_line
+from casbin.rbac.default_role_manager import DomainManager, RoleManager
+from casbin.util.expression import SimpleEval
+from casbin.util.log import disabled_logging
+
+from acl.errors import AclError
+from acl.language.parsing import one_at_a_time, remembered
+from acl.language.roles import HOPS, Window, shortest
+
+# Casbin logs subjects and resources, and a name with a line break forges a line.
+disabled_logging()
+
+_MINIMUM: Final = {"pycasbin": (2, 8, 0), "simpleeval": (1, 0, 8)}
+
+
+class CasbinVersionError(AclError):
+    """The installed Casbin is not the one whose behaviour was proved equal."""
+
+
+class CasbinError(AclError):
+    """Casbin itself refused a model or its rows."""
+
+
+class Effect(Enum):
+    """How the effects of the matching rows become one decision."""
+
+    ALLOW_OVERRIDE = constants.ALLOW_OVERRIDE_EFFECT
+    ALLOW_AND_DENY = constants.ALLOW_AND_DENY_EFFECT
+    PRIORITY = constants.PRIORITY_EFFECT
+    SUBJECT_PRIORITY = constants.SUBJECT_PRIORITY_EFFECT
+    DENY_OVERRIDE = constants.DENY_OVERRIDE_EFFECT
+
+
+@dataclass(frozen=True, slots=True)
+class RoleDefinition:
+    """One line under `[role_definition]`.
+
+    Attributes:
+        arity: names in a link: 2, or 3 with a domain.
+        timed: whether a link carries the two columns of a time window.
+    """
+
+    arity: int
+    timed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoleMatching:
+    """Names of Casbin's own functions that match the names or domains of a role definition."""
+
+    names: str | None = None
+    domains: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A parsed `model.conf`: what each line defines, with `r.` and `p.` still as written."""
+
+    text: str
+    requests: Mapping[str, tuple[str, ...]]
+    policies: Mapping[str, tuple[str, ...]]
+    roles: Mapping[str, RoleDefinition]
+    effect: str
+    matchers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the policy.
+
+    Attributes:
+        number: position in the file, counted from 1.
+        kind: `p`, `p2`, `g`, …
+        values: the columns as text.
+    """
+
+    number: int
+    kind: str
+    values: tuple[str, ...]
+
+
+MATCHING_FUNCTIONS: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    "keyMatch": util.key_match,
+    "keyMatch2": util.key_match2,
+    "keyMatch3": util.key_match3,
+    "keyMatch4": util.key_match4,
+    "keyMatch5": util.key_match5,
+    "regexMatch": util.regex_match,
+    "globMatch": util.glob_match,
+}
+
+
+def any_of(ours: Collection[str], theirs: Collection[str]) -> bool:
+    """Registered with Casbin: whether two lists share an element."""
+    return not _set(ours).isdisjoint(_set(theirs))
+
+
+def subset_of(ours: Collection[str], theirs: Collection[str]) -> bool:
+    """Registered with Casbin: whether every element of the first list is in the second."""
+    return _set(ours) <= _set(theirs)
+
+
+def _set(values: Collection[str]) -> frozenset[str]:
+    if isinstance(values, str):
+        raise TypeError("expected a list of texts")
+    return frozenset(values)
+
+
+FUNCTIONS: Final[Mapping[str, Callable[..., bool]]] = {
+    **FunctionMap.load_function_map().get_functions(),
+    "any_of": any_of,
+    "subset_of": subset_of,
+}
+"""Every function a matcher may call on the asker's side, besides role definitions."""
+
+
+def check_versions() -> None:
+    """Refuse to work with another Casbin than the one that was proved.
+
+    Raises:
+        CasbinVersionError: the old package `casbin` shadows `pycasbin`, or a version is too low.
+    """
+    try:
+        version("casbin")
+    except PackageNotFoundError:
+        pass
+    else:
+        raise CasbinVersionError("the old package `casbin` overwrites `pycasbin`; uninstall both")
+    for package, minimum in _MINIMUM.items():
+        found = tuple(int(part) for part in version(package).split(".")[:3] if part.isdigit())
+        if found < minimum:
+            needed = ".".join(map(str, minimum))
+            raise CasbinVersionError(f"`{package}` is older than {needed}")
+
+
+def parse_model(text: str) -> Model:
+    """Read `model.conf` with Casbin's own reader.
+
+    Raises:
+        CasbinError: Casbin cannot read it, or a part is missing.
+    """
+    try:
+        config, parsed = Config.new_config_from_text(text), _new_model(text)
+    except Exception as error:
+        raise CasbinError(f"Casbin cannot read the model ({type(error).__name__})") from error
+    for section, name in (("r", "request_definition"), ("p", "policy_definition"),
+                          ("e", "policy_effect"), ("m", "matchers")):  # fmt: skip
+        if section not in parsed.keys():  # noqa: SIM118 - Casbin's model has no __contains__
+            raise CasbinError(f"[{name}] is missing")
+    roles = parsed["g"] if "g" in parsed.keys() else {}  # noqa: SIM118
+    return Model(
+        text=text,
+        requests={key: _columns(key, one.tokens) for key, one in parsed["r"].items()},
+        policies={key: _columns(key, one.tokens) for key, one in parsed["p"].items()},
+        roles={
+            key: RoleDefinition(len(one.tokens), timed=bool(one.params_tokens))
+            for key, one in roles.items()
+        },
+        effect=parsed["e"]["e"].value,
+        matchers={key: config.get(f"matchers::{key}") for key in parsed["m"]},
+    )
+
+
+def _columns(key: str, tokens: Iterable[str]) -> tuple[str, ...]:
+    return tuple(token.removeprefix(f"{key}_") for token in tokens)
+
+
+def _new_model(text: str) -> Any:  # noqa: ANN401 - Casbin is untyped
+    return casbin.Enforcer.new_model(text=text)
+
+
+def read_lines(text: str, model: Model) -> tuple[Row, ...]:
+    """Split a policy file exactly as Casbin's file adapter does: no quotes, brackets nest.
+
+    Rows of kinds that the model does not define vanish, as they do in Casbin; use this only to
+    replay policies that Casbin has been deciding on.
+
+    Raises:
+        CasbinError: brackets that do not balance.
+    """
+    rows: list[Row] = []
+    holder = _new_model(model.text)
+    # Only a line break ends a row: `splitlines` would also cut at invisible separators.
+    for number, line in enumerate(text.split("\n"), start=1):
+        try:
+            load_policy_line(line.strip(), holder)
+        except IndexError as error:
+            raise CasbinError(f"line {number} closes a bracket that it did not open") from error
+        for section in ("p", "g"):
+            for kind, one in (holder[section] or {}).items():
+                rows.extend(Row(number, kind, tuple(values)) for values in one.policy)
+                one.policy.clear()
+    return tuple(rows)
+
+
+def ordered(model: Model, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the `p` rows in the order in which Casbin evaluates them.
+
+    Raises:
+        CasbinError: Casbin cannot order them (mixed priorities, a cycle in the hierarchy).
+    """
+    holder, found = _new_model(model.text), {}
+    for row in rows:
+        values = list(row.values)
+        found[id(values)] = row
+        holder[row.kind[0]][row.kind].policy.append(values)
+    try:
+        holder.sort_policies_by_subject_hierarchy()
+        holder.sort_policies_by_priority()
+    except Exception as error:
+        raise CasbinError(f"Casbin cannot order the rows ({error})") from error
+    return tuple(found[id(values)] for one in holder["p"].values() for values in one.policy)
+
+
+class PatternedRoleGraph:
+    """A role definition with matching functions, answered by Casbin's own manager.
+
+    A fresh manager is built for each question: with patterns, asking about a name changes the
+    graph, and the answer to the next question with it.
+    """
+
+    def __init__(self, rows: Sequence[Row], definition: RoleDefinition, by: RoleMatching) -> None:
+        """Keep the links; `by` names the matching functions."""
+        self._rows, self._definition, self._by = rows, definition, by
+        self._memo: dict[tuple[str, str, str], bool] = {}
+
+    @property
+    def match(self) -> str | None:
+        """Which function matches a name against the names of links, if one does."""
+        return self._by.names
+
+    def match_function(self, name: str, pattern: str) -> bool:
+        """Say whether `pattern`, the name of a link, matches `name`."""
+        return bool(self._by.names) and MATCHING_FUNCTIONS[str(self._by.names)](name, pattern)
+
+    def has_link(self, name: str, role: str, domain: str, at: datetime) -> bool:
+        """Say whether `name` reaches `role` in `domain`; windows cannot be combined with this."""
+        del at
+        key = (name, role, domain)
+        if key not in self._memo:
+            if len(self._memo) > _MEMO:
+                self._memo.clear()
+            self._memo[key] = bool(self._manager().has_link(name, role, *self._within(domain)))
+        return self._memo[key]
+
+    def path(self, name: str, role: str, domain: str, at: datetime) -> tuple[str, ...] | None:
+        """Return the names from `name` to `role`, the fewest that will do, or nothing."""
+        del at
+        manager, rest = self._manager(), self._within(domain)
+        manager.has_link(name, role, *rest)  # with patterns, the question itself adds links
+        return shortest(name, role, lambda one: manager.get_roles(one, *rest), hops=HOPS)
+
+    def circles(self, role: str, domain: str) -> bool:
+        """Say whether `role` leads back to itself, and so does every name that it matches."""
+        manager, rest = self._manager(), self._within(domain)
+        return any(manager.has_link(one, role, *rest) for one in manager.get_roles(role, *rest))
+
+    def _within(self, domain: str) -> tuple[str, ...]:
+        return (domain,) if self._definition.arity > 2 else ()  # noqa: PLR2004 - with a domain
+
+    def _manager(self) -> Any:  # noqa: ANN401 - Casbin is untyped
+        manager = RoleManager(10) if self._definition.arity == 2 else DomainManager(10)  # noqa: PLR2004
+        # Casbin registers the functions on a manager that is loaded already, and rebuilds it.
+        for row in self._rows:
+            manager.add_link(*row.values[: self._definition.arity])
+        if self._by.names:
+            manager.add_matching_func(MATCHING_FUNCTIONS[self._by.names])
+        if self._by.domains:
+            manager.add_domain_matching_func(MATCHING_FUNCTIONS[self._by.domains])
+        return manager
+
+    def reached(self, name: str, domain: str, at: datetime) -> frozenset[str]:
+        """Return every name in the graph that `name` reaches, itself included."""
+        roles = (role for role in self.names(domain) if self.has_link(name, role, domain, at))
+        return frozenset({name, *roles})
+
+    def names(self, domain: str) -> Iterable[str]:
+        """Return every name that a link mentions, whatever its domain."""
+        del domain
+        return {name for row in self._rows for name in row.values[:2]}
+
+    def domains(self) -> Iterable[str]:
+        """Return every domain that a link mentions."""
+        return {row.values[2] for row in self._rows if self._definition.arity > 2}  # noqa: PLR2004
+
+    def boundaries(self) -> Iterable[datetime]:
+        """Return nothing: these links have no window."""
+        return ()
+
+
+_MEMO: Final = 100_000
+
+
+class Evaluator:
+    """Evaluates what a resource does not touch, with the very evaluator that Casbin uses."""
+
+    def __init__(self, functions: Mapping[str, Callable[..., bool]]) -> None:
+        """Take the functions of the matcher, role definitions included."""
+        self._simple = SimpleEval("", dict(functions))
+
+    def value(self, node: ast.expr, names: Mapping[str, object]) -> object:
+        """Return the value of `node`; whatever it raises, `enforce` would raise."""
+        self._simple.names = names
+        return self._simple._eval(node)  # noqa: SLF001 - Casbin's own `eval` does just this
+
+
+@dataclass(slots=True)
+class Oracle:
+    """Casbin's `enforce` over a model and rows, at a chosen moment: the meaning of the policy.
+
+    Beside `eval`, Casbin parses the matcher anew for each row; with `parse_once` each text once.
+    """
+
+    model: Model
+    rows: Sequence[Row]
+    matching: Mapping[str, RoleMatching] = field(default_factory=dict)
+    suffix: str = ""
+    at: datetime | None = None
+    parse_once: bool = False
+    _enforcer: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._enforcer = self._build()
+
+    def _build(self) -> Any:  # noqa: ANN401 - Casbin is untyped
+        model = _new_model(self.model.text)
+        for row in self.rows:
+            model[row.kind[0]][row.kind].policy.append(list(row.values))
+        model.sort_policies_by_subject_hierarchy()
+        model.sort_policies_by_priority()
+        enforcer = casbin.Enforcer(model)
+        enforcer.build_role_links()
+        model.build_conditional_role_links(enforcer.cond_rm_map)
+        enforcer.add_function("any_of", any_of)
+        enforcer.add_function("subset_of", subset_of)
+        for kind, by in self.matching.items():
+            if by.names:
+                enforcer.add_named_matching_func(kind, MATCHING_FUNCTIONS[by.names])
+            if by.domains:
+                enforcer.add_named_domain_matching_func(kind, MATCHING_FUNCTIONS[by.domains])
+        self._limit_in_time(enforcer)
+        parse = one_at_a_time(enforcer._get_expression)  # noqa: SLF001
+        enforcer._get_expression = remembered(parse) if self.parse_once else parse  # noqa: SLF001
+        return enforcer
+
+    def _limit_in_time(self, enforcer: Any) -> None:  # noqa: ANN401 - Casbin is untyped
+        for row in self.rows:
+            definition = self.model.roles.get(row.kind)
+            if definition is None or not definition.timed:
+                continue
+            *names, _, _ = row.values
+            manager = enforcer.cond_rm_map[row.kind]
+            if definition.arity == 2:  # noqa: PLR2004
+                manager.add_link_condition_func(*names, self._in_window)
+            else:
+                manager.add_domain_link_condition_func(*names, self._in_window)
+
+    def _in_window(self, start: str, end: str) -> bool:
+        return Window.parse(start, end).holds(self.at or datetime.now(UTC))
+
+    def enforce(self, *request: object) -> bool:
+        """Return Casbin's decision.
+
+        Raises:
+            Exception: whatever Casbin raises; no document may then be returned.
+        """
+        if self.suffix:
+            context = self._enforcer.new_enforce_context(self.suffix)
+            context.etype = "e"
+            return bool(self._enforcer.enforce(context, *request))
+        return bool(self._enforcer.enforce(*request))

@@ -1,0 +1,1 @@
+"""A policy: read, checked, compiled to conditions over labels, changed within bounds."""

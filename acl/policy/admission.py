@@ -1,0 +1,168 @@
+"""Admission: what Casbin would swallow in silence, refused before a policy can take effect.
+
+The compiler means exactly what Casbin means. This door is stricter, because Casbin accepts rows
+that say something else than their author meant: a misspelt effect makes a deny vanish, an empty
+column equals an empty request, a tie in priorities is decided by file order.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from acl.algebra.partial import evaluated
+from acl.errors import PolicyError, Refusal
+from acl.labels import normalise
+from acl.language.casbin_adapter import Effect, Row
+from acl.language.terms import Known, Rule, walk
+from acl.policy.decide import ACTION_COLUMNS, SUBJECT_ATTRIBUTES, check_columns
+from acl.policy.names import Meanings
+from acl.policy.policy import MODEL_FILE, Policy
+from acl.policy.role_chains import broken_links
+
+POLICY_FILE: Final = "policy.csv"
+EFFECTS: Final = ("allow", "deny")
+NO_ACTION: Final = "is not an action"
+ROLE_COLUMNS: Final = ("name", "role", "domain", "from", "until")
+
+
+def read_csv(text: str) -> tuple[Row, ...]:
+    """Read `policy.csv`: comma-separated, `"` around a field that holds a comma, `#` for comments.
+
+    Raises:
+        PolicyError: a line is not comma-separated text.
+    """
+    rows: list[Row] = []
+    refusals: list[Refusal] = []
+    # Only a line break ends a row: `splitlines` would also cut at invisible separators, and what
+    # follows one would become a row of its own. Left inside a field, `admit` refuses them.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        try:
+            (fields,) = csv.reader(io.StringIO(line), skipinitialspace=True, strict=True)
+        except (csv.Error, ValueError):
+            reason = "is not comma-separated text with balanced quotes"
+            refusals.append(Refusal(f"{POLICY_FILE} line {number}", "row", reason))
+            continue
+        kind, *values = (one.strip() for one in fields)
+        rows.append(Row(number, kind, tuple(values)))
+    if refusals:
+        raise PolicyError(tuple(refusals))
+    return tuple(rows)
+
+
+def admit(policy: Policy) -> None:
+    """Refuse what would take effect in another way than it reads.
+
+    Raises:
+        PolicyError: with every line, its column and the reason.
+    """
+    refusals = [
+        *_table(policy),
+        *_rows(policy),
+        *_subject(policy),
+        *_actions(policy),
+        *_constants(policy),
+    ]
+    refusals += [
+        Refusal(_line(one.row), one.row.values[1][:40], one.reason, ROLE_COLUMNS[1])
+        for one in broken_links(policy)
+    ]
+    if refusals:
+        raise PolicyError(tuple(refusals))
+    check_columns(policy)
+
+
+def _table(policy: Policy) -> Iterator[Refusal]:
+    if not policy.rules:
+        reason = "has no rule; Casbin would evaluate the matcher once with empty columns"
+        yield Refusal(POLICY_FILE, "p", reason)
+    seen: dict[tuple[str, tuple[str, ...]], int] = {}
+    for row in policy.rows:
+        first = seen.setdefault((row.kind, row.values), row.number)
+        if first != row.number:
+            yield Refusal(_line(row), row.kind, f"repeats line {first}")
+    yield from _priorities(policy)
+
+
+def _priorities(policy: Policy) -> Iterator[Refusal]:
+    column = f"p{policy.suffix}_priority"
+    if policy.effect is not Effect.PRIORITY or column not in policy.columns:
+        return
+    seen: dict[str, int] = {}
+    for row in policy.rules:
+        priority = policy.named(row)[column]
+        if not (priority.isascii() and priority.isdigit()):
+            yield Refusal(_line(row), priority, "is not a whole number", "priority")
+        first = seen.setdefault(priority, row.number)
+        if first != row.number:
+            reason = f"ties with line {first}, so the order of lines would decide"
+            yield Refusal(_line(row), priority, reason, "priority")
+
+
+def _rows(policy: Policy) -> Iterator[Refusal]:
+    for row in policy.rows:
+        names = _column_names(policy, row)
+        for name, value in zip(names, row.values, strict=True):
+            try:
+                normalised = normalise(value)
+            except ValueError as error:
+                yield Refusal(_line(row), value[:40], str(error), name)
+                continue
+            if normalised != value:
+                yield Refusal(_line(row), value[:40], "is not in normal form (NFC)", name)
+            if name == "eft" and value not in EFFECTS:
+                yield Refusal(_line(row), value[:40], "is neither `allow` nor `deny`", name)
+
+
+def _column_names(policy: Policy, row: Row) -> Sequence[str]:
+    defined = policy.model.policies.get(row.kind)
+    return defined if defined is not None else ROLE_COLUMNS[: len(row.values)]
+
+
+def _subject(policy: Policy) -> Iterator[Refusal]:
+    """An attribute that no subject has would raise, and so deny everything to everyone."""
+    known = ", ".join(SUBJECT_ATTRIBUTES)
+    for name in sorted(policy.subject_attributes - set(SUBJECT_ATTRIBUTES)):
+        yield Refusal(MODEL_FILE, f"r.sub.{name}", f"a subject has only {known}")
+
+
+def _actions(policy: Policy) -> Iterator[Refusal]:
+    """A rule for an action that does not exist matches no request; a deny would deny nothing."""
+    meanings = Meanings(policy)
+    for place, column in enumerate(policy.names.policy[1]):
+        if column not in ACTION_COLUMNS:
+            continue
+        for row in policy.rules:
+            if not meanings.known(row):
+                yield Refusal(_line(row), row.values[place][:40], NO_ACTION, column)
+
+
+def _constants(policy: Policy) -> Iterator[Refusal]:
+    """A condition that fails for everybody makes every request fail that comes to its row."""
+    columns = sorted({one.column for one in walk(policy.term) if isinstance(one, Rule)})
+    for row in policy.rules:
+        named = policy.named(row)
+        for column in columns:
+            for part in walk(policy.rule_terms[named[column]]):
+                if isinstance(part, Known) and (reason := _constant(part, named)):
+                    name = column.partition("_")[2]
+                    yield Refusal(_line(row), named[column][:40], reason, name)
+
+
+def _constant(part: Known, named: Mapping[str, str]) -> str:
+    """Return what is wrong with a part that the row alone decides, or nothing."""
+    match evaluated(part, named):
+        case None | [bool()]:
+            return ""
+        case []:
+            return "holds a part that raises, whoever asks for whatever"
+        case _:
+            return "holds a part that is neither true nor false, whoever asks for whatever"
+
+
+def _line(row: Row) -> str:
+    return f"{POLICY_FILE} line {row.number}"

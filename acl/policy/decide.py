@@ -1,0 +1,122 @@
+"""Deciding for a subject: the request that Casbin sees, the guards, and the agents in between.
+
+The laws of this file:
+
+1. `sub` is the subject's record where the matcher reads its attributes, and the subject's id where
+   it compares the name itself. `act` is the action, `dom` the tenant. A model that asks for more
+   is refused when it is loaded, not at request time.
+2. `groups` of a subject are those of the token, `group:everyone`, and every role that these reach
+   in the tenant; `principals` adds the subject's id and the roles that it reaches.
+3. Who acts through agents has the rights of the subject and of each agent, intersected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from acl.algebra.conditions import all_of
+from acl.decision import Decision, Denied, DenyReason, Permitted
+from acl.errors import PolicyError, Refusal
+from acl.guards import guard
+from acl.policy.compiler import compile_request
+from acl.policy.policy import MODEL_FILE, Policy
+from acl.predicate import Constant
+from acl.subject import Subject
+
+SUBJECT_COLUMNS: Final = frozenset({"sub", "subject", "user"})
+ACTION_COLUMNS: Final = frozenset({"act", "action"})
+TENANT_COLUMNS: Final = frozenset({"dom", "domain", "tenant"})
+SUBJECT_ATTRIBUTES: Final = ("id", "tenant", "clearance", "compartments", "groups", "principals")
+
+
+def decide(policy: Policy, subject: Subject, action: str, at: datetime) -> Decision:
+    """Return what `subject`, through all of its actors, may do with which documents.
+
+    Raises:
+        RequestError: an attribute of the subject cannot be decided upon.
+        FilterTooLargeError: the rules nest too deep.
+    """
+    fence = guard(policy.schema, subject.tenant)
+    decisions = [
+        compile_request(policy, request_of(policy, one, action, at), at, guard=fence)
+        for one in (subject, *subject.actors)
+    ]
+    return _intersection(decisions)
+
+
+def _intersection(decisions: list[Decision]) -> Decision:
+    permitted = [one for one in decisions if isinstance(one, Permitted)]
+    denied = next((one for one in decisions if isinstance(one, Denied)), None)
+    if denied is not None:
+        return denied
+    condition = all_of(*(one.predicate for one in permitted))
+    moments = [one.not_after for one in permitted if one.not_after is not None]
+    not_after, digest = min(moments, default=None), permitted[0].policy_digest
+    if isinstance(condition, Constant):
+        # What the subject may read and what an agent may read can exclude each other.
+        return Denied(reason=DenyReason.NO_RULE, policy_digest=digest, not_after=not_after)
+    return Permitted(
+        predicate=condition,
+        rules=tuple(dict.fromkeys(rule for one in permitted for rule in one.rules)),
+        policy_digest=digest,
+        not_after=not_after,
+    )
+
+
+def request_of(policy: Policy, subject: Subject, action: str, at: datetime) -> Mapping[str, object]:
+    """Return the asker's columns of the request, as Casbin is given them."""
+    request: dict[str, object] = {}
+    for column in known_columns(policy):
+        if column in SUBJECT_COLUMNS:
+            named = f"{policy.names.request[0]}_{column}" in policy.bare
+            request[column] = subject.id if named else attributes(policy, subject, at)
+        else:
+            request[column] = action if column in ACTION_COLUMNS else subject.tenant
+    return request
+
+
+def known_columns(policy: Policy) -> list[str]:
+    """Return the columns of the request that are the asker's side."""
+    return [column for column in policy.names.request[1] if column not in policy.names.resource]
+
+
+def check_columns(policy: Policy) -> None:
+    """Refuse a model whose requests hold something that no subject, action or tenant answers.
+
+    Raises:
+        PolicyError: naming the columns.
+    """
+    answered = SUBJECT_COLUMNS | ACTION_COLUMNS | TENANT_COLUMNS
+    reason = "a request has a subject, an action and a tenant; this column has no value"
+    unknown = [column for column in known_columns(policy) if column not in answered]
+    if unknown:
+        raise PolicyError(tuple(Refusal(MODEL_FILE, f"r.{one}", reason) for one in unknown))
+
+
+def principals(policy: Policy, subject: Subject, at: datetime) -> frozenset[str]:
+    """Return every identity that `subject` acts as, the roles that it reaches included."""
+    return _reached(policy, subject.principals, subject.tenant, at)
+
+
+def attributes(policy: Policy, subject: Subject, at: datetime) -> dict[str, object]:
+    """Return the subject's record, as rules read it: `r.sub.<attribute>`."""
+    groups = _reached(policy, subject.principals - {subject.id}, subject.tenant, at)
+    principals = groups | _reached(policy, frozenset({subject.id}), subject.tenant, at)
+    return {
+        "id": subject.id,
+        "tenant": subject.tenant,
+        "clearance": subject.clearance,
+        "compartments": sorted(subject.compartments),
+        "groups": sorted(groups),
+        "principals": sorted(principals),
+    }
+
+
+def _reached(policy: Policy, names: frozenset[str], tenant: str, at: datetime) -> frozenset[str]:
+    graph = policy.graphs.get("g")
+    if graph is None:
+        return names
+    domain = tenant if policy.model.roles["g"].arity > 2 else ""  # noqa: PLR2004 - with a domain
+    return names.union(*(graph.reached(name, domain, at) for name in names))

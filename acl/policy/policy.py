@@ -1,0 +1,380 @@
+"""A policy: a model and its rows, read strictly, ready to be compiled, and never changed again.
+
+The laws of this file:
+
+1. A policy loads as a whole or not at all. Every place that cannot be enforced inside the query is
+   named with its line, its column, the operator and the reason.
+2. What would raise for every label because of its types is refused here, not met at request time.
+3. Two policies with the same meaning to Casbin have the same digest only if they are the same
+   text: the digest covers the model, every row in order, the matching functions and the schema.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from acl.algebra.leaves import outcome_of
+from acl.algebra.outcome import RAISES
+from acl.algebra.partial import evaluated
+from acl.errors import PolicyError, Refusal
+from acl.labels import LabelSchema
+from acl.language.casbin_adapter import (
+    MATCHING_FUNCTIONS,
+    CasbinError,
+    Effect,
+    Model,
+    PatternedRoleGraph,
+    RoleDefinition,
+    RoleMatching,
+    Row,
+    ordered,
+    parse_model,
+)
+from acl.language.expression import ExpressionError, attributes_read, bare_names, parse
+from acl.language.fragment import Names, read
+from acl.language.roles import Link, PlainRoleGraph, RoleGraph, Window
+from acl.language.terms import (
+    AllOf,
+    AnyPart,
+    Known,
+    Negation,
+    Rule,
+    Term,
+    Touching,
+    walk,
+)
+from acl.policy.opening import conjuncts_of, groups_of, opening_of
+
+RESOURCE_COLUMNS: Final = frozenset(
+    {"obj", "object", "res", "resource", "thing", "document", "doc", "item"}
+)
+"""Columns of a request that are the resource's side, unless the caller names others."""
+
+MODEL_FILE: Final = "model.conf"
+_NO_MOMENT: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """A validated policy for one set of definitions (`r p m`, or `r2 p2 m2`).
+
+    Attributes:
+        model: the parsed model.
+        rows: every row as it was given, role links included.
+        rules: the rows that decide, in the order in which Casbin evaluates them.
+        columns: the policy's columns, prefixed as the matcher names them.
+        effect: how effects combine.
+        term: the matcher.
+        conjuncts: the parts that the matcher joins with `&&`, each with its text.
+        opening: the part of the matcher before it first reads a label; false for most rows.
+        groups: positions in `rules` of the rows on which the opening cannot differ.
+        rule_terms: the term of each text that stands in a rule column.
+        graphs: the role definitions.
+        names: what the names in the matcher stand for.
+        bare: names that the matcher or a rule uses without an attribute, such as `r_act`.
+        subject_attributes: what the matcher or a rule reads of the asker's records.
+        boundaries: every moment at which a time-limited link changes, sorted.
+        digest: SHA-256 over all of it.
+    """
+
+    model: Model
+    rows: tuple[Row, ...]
+    rules: tuple[Row, ...]
+    columns: tuple[str, ...]
+    effect: Effect
+    term: Term
+    conjuncts: tuple[tuple[str, Term], ...]
+    opening: Term
+    groups: tuple[tuple[int, ...], ...]
+    rule_terms: Mapping[str, Term]
+    graphs: Mapping[str, RoleGraph]
+    matching: Mapping[str, RoleMatching]
+    names: Names
+    boundaries: tuple[datetime, ...]
+    bare: frozenset[str]
+    subject_attributes: frozenset[str]
+    suffix: str
+    digest: str
+
+    @property
+    def schema(self) -> LabelSchema:
+        """The label's attributes, against which the policy was typed."""
+        return self.names.schema
+
+    def named(self, row: Row) -> Mapping[str, str]:
+        """Return the columns of a row under the names that the matcher uses."""
+        return dict(zip(self.columns, row.values, strict=True))
+
+    def effect_of(self, row: Row) -> str:
+        """Return `allow`, `deny`, or whatever else stands in the row's effect column."""
+        return self.named(row).get(f"p{self.suffix}_eft", "allow")
+
+
+def load(  # noqa: PLR0913 - each is a part of what a policy is
+    model_text: str,
+    rows: Sequence[Row],
+    schema: LabelSchema,
+    *,
+    matching: Mapping[str, RoleMatching] | None = None,
+    resource: frozenset[str] = RESOURCE_COLUMNS,
+    suffix: str = "",
+) -> Policy:
+    """Read a policy.
+
+    Args:
+        model_text: the content of `model.conf`.
+        rows: every row, of every kind, in file order.
+        schema: declares the label's attributes.
+        matching: functions that match the names or domains of a role definition.
+        resource: columns of the request that are the resource's side.
+        suffix: which definitions decide: `""` for `r p m`, `"2"` for `r2 p2 m2`.
+
+    Raises:
+        PolicyError: with every place that is refused.
+    """
+    return _Loader(model_text, tuple(rows), schema, matching or {}, resource, suffix).policy()
+
+
+@dataclass(slots=True)
+class _Loader:
+    model_text: str
+    rows: tuple[Row, ...]
+    schema: LabelSchema
+    matching: Mapping[str, RoleMatching]
+    resource: frozenset[str]
+    suffix: str
+    refusals: list[Refusal] = field(default_factory=list)
+    bare: set[str] = field(default_factory=set)
+    read: set[tuple[str, str]] = field(default_factory=set)
+
+    def policy(self) -> Policy:
+        try:
+            model = parse_model(self.model_text)
+        except CasbinError as error:
+            raise PolicyError((Refusal(MODEL_FILE, "model", str(error)),)) from error
+        self._check_model(model)
+        self._check_rows(model)
+        self._stop_if_refused()
+        names = self._names(model)
+        graphs = {kind: self._graph(model, kind) for kind in model.roles}
+        term = self._term(model.matchers[f"m{self.suffix}"], names)
+        rules = self._ordered(model)
+        self._stop_if_refused()
+        columns = tuple(f"p{self.suffix}_{one}" for one in names.policy[1])
+        terms = dict(self._rule_terms(term, rules, names, columns))
+        self._stop_if_refused()
+        self._check_operands(term, terms, rules, columns, graphs)
+        self._stop_if_refused()
+        opening = opening_of(term)
+        moments = {moment for graph in graphs.values() for moment in graph.boundaries()}
+        return Policy(
+            model=model,
+            rows=self.rows,
+            rules=rules,
+            columns=columns,
+            effect=Effect(model.effect),
+            term=term,
+            conjuncts=conjuncts_of(model.matchers[f"m{self.suffix}"], term),
+            opening=opening,
+            groups=groups_of(opening, rules, columns),
+            rule_terms=terms,
+            graphs=graphs,
+            matching=self.matching,
+            names=names,
+            boundaries=tuple(sorted(moments)),
+            bare=frozenset(self.bare),
+            subject_attributes=frozenset(
+                attribute for record, attribute in self.read if record in names.known
+            ),
+            suffix=self.suffix,
+            digest=self._digest(),
+        )
+
+    def _stop_if_refused(self) -> None:
+        if self.refusals:
+            raise PolicyError(tuple(self.refusals))
+
+    def _refuse(self, where: str, operator: str, reason: str, column: str = "") -> None:
+        self.refusals.append(Refusal(where, operator, reason, column))
+
+    def _check_model(self, model: Model) -> None:
+        for kind, defined in (("r", model.requests), ("p", model.policies), ("m", model.matchers)):
+            if f"{kind}{self.suffix}" not in defined:
+                self._refuse(MODEL_FILE, f"{kind}{self.suffix}", "is not defined")
+        if model.effect not in [effect.value for effect in Effect]:
+            self._refuse(MODEL_FILE, model.effect, "is not an effect that Casbin knows")
+        elif Effect(model.effect) is Effect.DENY_OVERRIDE:
+            reason = "permits whatever no rule denies, so an unlabelled document would be visible"
+            self._refuse(MODEL_FILE, model.effect, reason)
+        self._check_roles(model.roles)
+
+    def _check_roles(self, roles: Mapping[str, RoleDefinition]) -> None:
+        for kind, definition in roles.items():
+            if definition.arity not in (2, 3):
+                self._refuse(MODEL_FILE, kind, "links two names, and at most one domain")
+            if definition.timed and kind in self.matching:
+                self._refuse(MODEL_FILE, kind, "a time window and a matching function exclude")
+        if len({definition.timed for definition in roles.values()}) > 1:
+            # With both kinds, Casbin answers every plain definition by comparing names.
+            reason = "Casbin ignores plain role definitions beside time-limited ones"
+            self._refuse(MODEL_FILE, "role_definition", reason)
+        for kind in sorted(self.matching.keys() - roles.keys()):
+            self._refuse(MODEL_FILE, kind, "has a matching function but is not defined")
+        for by in self.matching.values():
+            for name in (by.names, by.domains):
+                if name is not None and name not in MATCHING_FUNCTIONS:
+                    self._refuse(MODEL_FILE, name, "is not a matching function of Casbin")
+
+    def _check_rows(self, model: Model) -> None:
+        seen: set[tuple[str, tuple[str, ...]]] = set()
+        for row in self.rows:
+            definition = model.roles.get(row.kind)
+            if row.kind in model.policies:
+                self._check_length(row, len(model.policies[row.kind]))
+            elif definition is None:
+                self._refuse(_line(row), row.kind, "is not defined by the model")
+            else:
+                self._check_length(row, definition.arity + (2 if definition.timed else 0))
+                self._check_window(row, definition, seen)
+
+    def _check_length(self, row: Row, expected: int) -> None:
+        if len(row.values) != expected:
+            reason = f"has {len(row.values)} columns, the model defines {expected}"
+            self._refuse(_line(row), row.kind, reason)
+
+    def _check_window(
+        self, row: Row, definition: RoleDefinition, seen: set[tuple[str, tuple[str, ...]]]
+    ) -> None:
+        if not definition.timed or len(row.values) != definition.arity + 2:
+            return
+        try:
+            Window.parse(*row.values[-2:])
+        except ValueError:
+            reason = "a window is `_` or a moment such as 2026-01-31 17:00:00, in UTC"
+            self._refuse(_line(row), row.kind, reason)
+        link = row.kind, row.values[: definition.arity]
+        if link in seen:
+            self._refuse(_line(row), row.kind, "repeats a link; Casbin keeps the last window only")
+        seen.add(link)
+
+    def _names(self, model: Model) -> Names:
+        return Names(
+            request=(f"r{self.suffix}", model.requests[f"r{self.suffix}"]),
+            policy=(f"p{self.suffix}", model.policies[f"p{self.suffix}"]),
+            resource=self.resource,
+            schema=self.schema,
+            roles=model.roles,
+        )
+
+    def _graph(self, model: Model, kind: str) -> RoleGraph:
+        rows = [row for row in self.rows if row.kind == kind]
+        definition = model.roles[kind]
+        if kind in self.matching:
+            return PatternedRoleGraph(rows, definition, self.matching[kind])
+        return PlainRoleGraph((link_of(row, definition) for row in rows), timed=definition.timed)
+
+    def _term(self, text: str, names: Names) -> Term:
+        try:
+            return self._read(text, names, rule=False)
+        except ExpressionError as error:
+            self._refuse(MODEL_FILE, error.operator, error.reason)
+            return AllOf(())
+
+    def _read(self, text: str, names: Names, *, rule: bool) -> Term:
+        tree = parse(text)
+        self.bare |= bare_names(tree)
+        self.read |= attributes_read(tree)
+        return read(tree, names, rule=rule)
+
+    def _ordered(self, model: Model) -> tuple[Row, ...]:
+        try:
+            rows = ordered(model, self.rows)
+        except CasbinError as error:
+            self._refuse(MODEL_FILE, model.effect, str(error))
+            return ()
+        return tuple(row for row in rows if row.kind == f"p{self.suffix}")
+
+    def _rule_terms(
+        self, term: Term, rules: Iterable[Row], names: Names, columns: tuple[str, ...]
+    ) -> Iterator[tuple[str, Term]]:
+        places = [columns.index(one.column) for one in walk(term) if isinstance(one, Rule)]
+        done: set[str] = set()
+        for row in rules:
+            for place in places:
+                text = row.values[place]
+                if text in done:
+                    continue
+                try:
+                    yield text, self._read(text, names, rule=True)
+                    done.add(text)
+                except ExpressionError as error:
+                    column = names.policy[1][place]
+                    self._refuse(_line(row), error.operator, error.reason, column)
+
+    def _check_operands(
+        self,
+        term: Term,
+        terms: Mapping[str, Term],
+        rules: Iterable[Row],
+        columns: tuple[str, ...],
+        graphs: Mapping[str, RoleGraph],
+    ) -> None:
+        done: set[tuple[Term, tuple[str, ...]]] = set()
+        for row in rules:
+            named = dict(zip(columns, row.values, strict=True))
+            for one in _all_terms(term, terms, named):
+                key = one, row.values
+                if key in done or isinstance(one, Known | AllOf | AnyPart | Negation | Rule):
+                    continue
+                done.add(key)
+                self._check_operand(row, one, named, graphs)
+
+    def _check_operand(
+        self, row: Row, term: Touching, named: Mapping[str, str], graphs: Mapping[str, RoleGraph]
+    ) -> None:
+        values = evaluated(term, named)
+        if values is None:
+            return
+        try:
+            raises = not values or outcome_of(term, values, graphs, _NO_MOMENT) == RAISES
+        except ExpressionError as error:
+            self._refuse(_line(row), error.operator, error.reason)
+            return
+        if raises:
+            operator = type(term).__name__
+            self._refuse(_line(row), operator, "raises for every document, by its types")
+
+    def _digest(self) -> str:
+        content = {
+            "model": self.model_text,
+            "rows": [(row.kind, row.values) for row in self.rows],
+            "matching": {kind: [by.names, by.domains] for kind, by in self.matching.items()},
+            "schema": self.schema.digest,
+            "suffix": self.suffix,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _all_terms(term: Term, terms: Mapping[str, Term], named: Mapping[str, str]) -> Iterator[Term]:
+    for one in walk(term):
+        if isinstance(one, Rule):
+            yield from walk(terms[named[one.column]])
+        else:
+            yield one
+
+
+def link_of(row: Row, definition: RoleDefinition) -> Link:
+    """Return the link that a row of a role definition says."""
+    name, role = row.values[:2]
+    domain = row.values[2] if definition.arity > 2 else ""  # noqa: PLR2004 - name, role, domain
+    window = Window.parse(*row.values[-2:]) if definition.timed else Window()
+    return Link(name, role, domain, window)
+
+
+def _line(row: Row) -> str:
+    return f"policy.csv line {row.number}"

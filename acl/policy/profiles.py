@@ -1,0 +1,117 @@
+"""Profiles: the subjects that stand for every role that some policies know.
+
+The laws of this file:
+
+1. Whoever a policy names - in a link, in a column, in the text of a rule or in the matcher - has a
+   profile in each tenant where a row that names them can apply; groups and roles are held by a
+   stranger. Those whom one row names together are also held together. One stranger is named nowhere
+   and stands for everybody else.
+2. Each stands with the lowest and the highest clearance, and with no and with all compartments.
+   Where an expression asks for more than "at least" or "at most", every clearance stands; for each
+   compartment that is named, one subject has it alone and one has all but it.
+3. The same policies give the same profiles in the same order.
+
+A row is left out of a tenant only if the opening of its matcher, which no label changes, says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import product
+from typing import Final
+
+from acl.guards import TENANT
+from acl.labels import Label
+from acl.policy.names import Mentions, is_named, mentions_of
+from acl.policy.policy import Policy
+from acl.subject import MAX_GROUPS, Subject, is_tenant
+
+_STRANGER: Final = "user:stranger"
+_HELD: Final = ("group:", "role:")
+
+
+def profiles(
+    policies: Iterable[Policy],
+    *,
+    tenants: Iterable[str],
+    clearances: tuple[int, ...],
+    compartments: frozenset[str],
+    labels: Iterable[Label] = (),
+) -> tuple[Subject, ...]:
+    """Return the subjects that stand for every role.
+
+    Args:
+        policies: for a change, the one in effect and the one proposed.
+        tenants: where somebody can be; a text that no subject's tenant can be is skipped.
+        clearances: every level.
+        compartments: every compartment; beyond the number that a subject can be in, the first.
+        labels: whoever they name, as an owner or a reader, is somebody too.
+    """
+    known, by_labels = [mentions_of(policy) for policy in policies], _by_tenant(labels)
+    everyone = frozenset[str]().union(*(one.everyone for one in known))
+    listed = frozenset[str]().union(*(names for each in by_labels.values() for names in each))
+    strange = fresh(_STRANGER, everyone | listed)
+    levels = _levels(clearances, every=any(one.asks_clearance for one in known))
+    sets = _sets(frozenset(sorted(compartments)[:MAX_GROUPS]), known)
+    found: list[Subject] = []
+    for tenant in sorted(set(filter(is_tenant, tenants))):
+        together = {frozenset[str](), *by_labels.get(tenant, ())}
+        together = together.union(*(one.in_tenant(tenant) for one in known))
+        for names in sorted(together, key=sorted):
+            found += _standing(names, strange, tenant, tuple(product(levels, sets)))
+    return tuple(dict.fromkeys(found))
+
+
+def stands_for(profile: Subject) -> tuple[str, ...]:
+    """Return the names that a profile stands for: what it holds, or else itself."""
+    return tuple(sorted(profile.groups)) or (profile.id,)
+
+
+def fresh(name: str, taken: Collection[str]) -> str:
+    """Return `name`, with a number behind it if it is taken."""
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        found = f"{name}-{number}"
+    return found
+
+
+def _levels(clearances: Iterable[int], *, every: bool) -> tuple[int, ...]:
+    levels = sorted(set(clearances)) or [0]
+    return tuple(levels) if every else tuple(dict.fromkeys((levels[0], levels[-1])))
+
+
+def _sets(every: frozenset[str], known: Iterable[Mentions]) -> tuple[frozenset[str], ...]:
+    spoken = every & {text for one in known for text in one.texts}
+    sets = [frozenset[str](), every]
+    for one in sorted(spoken):
+        sets += [frozenset({one}), every - {one}]
+    return tuple(dict.fromkeys(sets))
+
+
+def _standing(
+    names: frozenset[str],
+    strange: str,
+    tenant: str,
+    attributes: Iterable[tuple[int, frozenset[str]]],
+) -> Iterator[Subject]:
+    held = frozenset(name for name in names if name.startswith(_HELD))
+    for identity in sorted(names - held) or [strange]:
+        for clearance, compartments in attributes:
+            yield Subject(
+                id=identity,
+                tenant=tenant,
+                clearance=clearance,
+                compartments=compartments,
+                groups=held,
+            )
+
+
+def _by_tenant(labels: Iterable[Label]) -> dict[str, set[frozenset[str]]]:
+    found: dict[str, set[frozenset[str]]] = {}
+    for label in labels:
+        mine = found.setdefault(str(label.values.get(TENANT, "")), set())
+        for value in label.values.values():
+            texts = value if isinstance(value, frozenset) else {value}
+            mine |= {frozenset({one}) for one in texts if isinstance(one, str) and is_named(one)}
+    return found

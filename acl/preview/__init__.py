@@ -1,0 +1,1 @@
+"""Who would gain and who would lose what, before a policy takes effect."""

@@ -1,0 +1,82 @@
+"""One road for readers and one for writers, the same for either database.
+
+The laws of this file and its two kinds, `sqlite` and `postgresql`:
+
+1. An acknowledged write is on disk.
+2. A writer holds what its decision rests on from before it reads it until it commits.
+3. A reader sees one snapshot and cannot write.
+4. No exception of the driver leaves, and no statement's parameters stand in an error's text.
+
+A transaction is a plain function over a connection, run as a whole: in SQLite on a thread of its
+own, so that it costs one hop and never stops the event loop; in PostgreSQL on the loop itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+
+from acl.records.database.errors import RecordsConflictError, RecordsUnavailableError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Database(ABC):
+    """Where the records are kept."""
+
+    @abstractmethod
+    async def read(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work` over one snapshot; it cannot write.
+
+        Raises:
+            RecordsUnavailableError: the database cannot be reached.
+        """
+
+    @abstractmethod
+    async def write(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work` in one transaction, durable when this returns; an exception undoes it.
+
+        Raises:
+            RecordsConflictError: the write contradicts what is stored.
+            RecordsUnavailableError: the database cannot be reached or is busy for too long.
+        """
+
+    @abstractmethod
+    async def require_durable(self) -> None:
+        """Check law 1 where the program cannot set it.
+
+        Raises:
+            RecordsError: the server acknowledges what is not on disk yet.
+        """
+
+    @abstractmethod
+    def lock_migration(self, connection: Connection) -> None:
+        """Let no other process migrate until this transaction ends."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what is under way and let every connection go."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn every exception of the driver into one of the records (law 4)."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise RecordsConflictError("the write contradicts what is stored") from error
+    except DBAPIError as error:
+        kind = type(error.orig).__name__
+        raise RecordsUnavailableError(f"the records failed to answer ({kind})") from error
+    except (SQLAlchemyError, OSError) as error:
+        raise RecordsUnavailableError("the records cannot be reached") from error

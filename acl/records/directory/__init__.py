@@ -1,0 +1,1 @@
+"""Users and groups of record, as an identity provider sends them."""

@@ -1,0 +1,342 @@
+"""Users and groups of record, as an identity provider says.
+
+The laws of this file:
+
+1. A change, its audit event and the count of changes are one transaction: whoever reads the count
+   again and finds it unmoved has read what still holds.
+2. The writers of a tenant take turns on its counter, before they read what their change rests on.
+   Those of other tenants, and whoever searches, do not wait for them. A change that was decided
+   under rights which no longer stand is not made.
+3. Everything is of one tenant; nothing here is reached from another.
+4. An entry's version moves with all that is shown of it, so that a group whose member is deleted
+   is another version of that group.
+5. What was said once of a user's rights is never unsaid: what is taken away leaves the weakest, and
+   not what a token says.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, insert, update
+
+from acl.records.audit.events import AuditEvent
+from acl.records.audit.log import AuditLog
+from acl.records.database.database import Database
+from acl.records.database.errors import (
+    StaleEntryError,
+    TakenIdentityError,
+    UnknownEntryError,
+)
+from acl.records.directory import rows
+from acl.records.directory.memberships import add_members, drop_members, groups_holding, groups_of
+from acl.records.directory.types import (
+    DirectoryEntry,
+    DirectoryGroup,
+    DirectoryUser,
+    GroupState,
+    Slice,
+    UserState,
+    Wanted,
+)
+from acl.records.tables.directory import directory_groups, directory_users
+from acl.records.tables.heads import Heads, bump_directory, lock_directory, require_rights
+from acl.records.tables.rows import batches
+
+ALL = Wanted()
+FIRST = Slice()
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Who changes the directory, and under which rights.
+
+    Attributes:
+        event: the audit event, to which the change is added.
+        under: the rights under which it was decided; they must still stand.
+    """
+
+    event: AuditEvent
+    under: Heads | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Which entry a change is made on.
+
+    Attributes:
+        version: the version that the change was made on; `None` for whichever stands.
+    """
+
+    tenant: str
+    id: str
+    version: int | None = None
+
+
+class Directory:
+    """The users and groups of every tenant."""
+
+    def __init__(self, database: Database, audit: AuditLog) -> None:
+        self._database = database
+        self._audit = audit
+
+    async def resolve(self, tenant: str, identity: str) -> DirectoryEntry | None:
+        """Return the user called `identity` with all groups that it is in, in one reading."""
+        return await self._database.read(_resolve, tenant, identity)
+
+    async def user(self, tenant: str, wanted: Wanted) -> DirectoryUser | None:
+        """Return the user of this id or identity."""
+        return await self._database.read(rows.select_user, tenant, wanted)
+
+    async def group(
+        self, tenant: str, wanted: Wanted, *, members: bool = True
+    ) -> DirectoryGroup | None:
+        """Return the group of this id or identity."""
+        return await self._database.read(rows.select_group, tenant, wanted, members=members)
+
+    async def users(
+        self, tenant: str, wanted: Wanted = ALL, part: Slice = FIRST
+    ) -> tuple[DirectoryUser, ...]:
+        """Return users in the order of their identities."""
+        return await self._database.read(rows.list_users, tenant, wanted, part)
+
+    async def groups(
+        self, tenant: str, wanted: Wanted = ALL, part: Slice = FIRST, *, members: bool = False
+    ) -> tuple[DirectoryGroup, ...]:
+        """Return groups in the order of their identities."""
+        return await self._database.read(rows.list_groups, tenant, wanted, part, members=members)
+
+    async def groups_directly(self, member_id: str) -> tuple[DirectoryGroup, ...]:
+        """Return the groups that an entry is directly in."""
+        return await self._database.read(rows.groups_directly, member_id)
+
+    async def count_users(self, tenant: str, wanted: Wanted = ALL) -> int:
+        """Count users."""
+        return await self._database.read(rows.count, directory_users, tenant, wanted)
+
+    async def count_groups(self, tenant: str, wanted: Wanted = ALL) -> int:
+        """Count groups."""
+        return await self._database.read(rows.count, directory_groups, tenant, wanted)
+
+    async def create_user(self, tenant: str, state: UserState, edit: Edit) -> DirectoryUser:
+        """Add a user.
+
+        Raises:
+            TakenIdentityError: the tenant has one of this name.
+        """
+        return await self._database.write(self._create_user, tenant, state, edit)
+
+    async def replace_user(self, place: Place, state: UserState, edit: Edit) -> DirectoryUser:
+        """Set everything that may be set of a user.
+
+        Raises:
+            UnknownEntryError, StaleEntryError, TakenIdentityError: nothing was changed.
+        """
+        return await self._database.write(self._replace_user, place, state, edit)
+
+    async def delete_user(self, place: Place, edit: Edit) -> None:
+        """Remove a user and its memberships.
+
+        Raises:
+            UnknownEntryError, StaleEntryError: nothing was changed.
+        """
+        await self._database.write(self._delete, directory_users, place, edit)
+
+    async def create_group(self, tenant: str, state: GroupState, edit: Edit) -> DirectoryGroup:
+        """Add a group.
+
+        Raises:
+            TakenIdentityError: the tenant has one of this name.
+            DirectoryFaultError: a member is none of this tenant, or too deeply nested.
+        """
+        return await self._database.write(self._create_group, tenant, state, edit)
+
+    async def replace_group(self, place: Place, state: GroupState, edit: Edit) -> DirectoryGroup:
+        """Set everything that may be set of a group, its members included.
+
+        Raises:
+            UnknownEntryError, StaleEntryError, TakenIdentityError: nothing was changed.
+            DirectoryFaultError: a member is none of this tenant, or would close a circle.
+        """
+        return await self._database.write(self._replace_group, place, state, edit)
+
+    async def delete_group(self, place: Place, edit: Edit) -> None:
+        """Remove a group and its memberships, on either side.
+
+        Raises:
+            UnknownEntryError, StaleEntryError: nothing was changed.
+        """
+        await self._database.write(self._delete, directory_groups, place, edit)
+
+    def _create_user(
+        self, connection: Connection, tenant: str, state: UserState, edit: Edit
+    ) -> DirectoryUser:
+        lock_directory(connection, tenant)
+        event = edit.event
+        _require_free(connection, directory_users, tenant, state.identity)
+        user_id = _insert(connection, directory_users, tenant, rows.user_columns(state), event)
+        self._conclude(connection, edit, _Change("created", tenant, user_id, _user_detail(state)))
+        return _user(connection, tenant, user_id)
+
+    def _replace_user(
+        self, connection: Connection, place: Place, state: UserState, edit: Edit
+    ) -> DirectoryUser:
+        lock_directory(connection, place.tenant)
+        event = edit.event
+        old = _user(connection, place.tenant, place.id)
+        _require_version(place, old.version)
+        if old.state.identity != state.identity:
+            _require_free(connection, directory_users, place.tenant, state.identity)
+        if old.state.says_rights and not state.says_rights:
+            state = replace(state, compartments=frozenset())
+        _move_on(connection, directory_users, [old.id], event, **rows.user_columns(state))
+        detail = {**_user_detail(state), "before": _user_detail(old.state)}
+        self._conclude(connection, edit, _Change("replaced", place.tenant, old.id, detail))
+        return _user(connection, place.tenant, place.id)
+
+    def _create_group(
+        self, connection: Connection, tenant: str, state: GroupState, edit: Edit
+    ) -> DirectoryGroup:
+        lock_directory(connection, tenant)
+        event = edit.event
+        _require_free(connection, directory_groups, tenant, state.identity)
+        columns = {"identity": state.identity, "external_id": state.external_id}
+        group_id = _insert(connection, directory_groups, tenant, columns, event)
+        added = add_members(connection, tenant, group_id, set(state.members))
+        detail = {"identity": state.identity, "added": sorted(one.identity for one in added)}
+        self._conclude(connection, edit, _Change("created", tenant, group_id, detail))
+        return _group(connection, tenant, group_id)
+
+    def _replace_group(
+        self, connection: Connection, place: Place, state: GroupState, edit: Edit
+    ) -> DirectoryGroup:
+        lock_directory(connection, place.tenant)
+        event = edit.event
+        old = _group(connection, place.tenant, place.id)
+        _require_version(place, old.version)
+        if old.identity != state.identity:
+            _require_free(connection, directory_groups, place.tenant, state.identity)
+        columns = {"identity": state.identity, "external_id": state.external_id}
+        _move_on(connection, directory_groups, [old.id], event, **columns)
+        dropped = [one for one in old.members if one.id not in state.members]
+        drop_members(connection, old.id, dropped)
+        new = set(state.members) - {one.id for one in old.members}
+        added = add_members(connection, place.tenant, old.id, new)
+        detail = {
+            "identity": state.identity,
+            "before": {"identity": old.identity},
+            "added": sorted(one.identity for one in added),
+            "removed": sorted(one.identity for one in dropped),
+        }
+        self._conclude(connection, edit, _Change("replaced", place.tenant, old.id, detail))
+        return _group(connection, place.tenant, place.id)
+
+    def _delete(self, connection: Connection, table: Table, place: Place, edit: Edit) -> None:
+        lock_directory(connection, place.tenant)
+        event = edit.event
+        found = rows.select_name(connection, table, place.tenant, Wanted(id=place.id))
+        if found is None:
+            raise UnknownEntryError(place.id)
+        identity, version = found
+        _require_version(place, version)
+        _move_on(connection, directory_groups, groups_holding(connection, place.id), event)
+        connection.execute(delete(table).where(table.c.id == place.id))
+        change = _Change("deleted", place.tenant, place.id, {"identity": identity})
+        self._conclude(connection, edit, change)
+
+    def _conclude(self, connection: Connection, edit: Edit, change: _Change) -> None:
+        """Count the change and put it on record, if it may still be made (laws 1 and 2)."""
+        event = edit.event
+        require_rights(connection, edit.under)
+        head = bump_directory(connection, change.tenant)
+        detail = {**event.detail, **change.detail, "change": change.name, "directory": head}
+        known = replace(event, tenant=change.tenant, resources=(change.entry_id,), detail=detail)
+        self._audit.append_within(connection, known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    name: str
+    tenant: str
+    entry_id: str
+    detail: Mapping[str, Any]
+
+
+def _resolve(connection: Connection, tenant: str, identity: str) -> DirectoryEntry | None:
+    user = rows.select_user(connection, tenant, Wanted(identity=identity))
+    return (
+        None if user is None else DirectoryEntry(user=user, groups=groups_of(connection, user.id))
+    )
+
+
+def _user(connection: Connection, tenant: str, user_id: str) -> DirectoryUser:
+    user = rows.select_user(connection, tenant, Wanted(id=user_id))
+    if user is None:
+        raise UnknownEntryError(user_id)
+    return user
+
+
+def _group(connection: Connection, tenant: str, group_id: str) -> DirectoryGroup:
+    group = rows.select_group(connection, tenant, Wanted(id=group_id))
+    if group is None:
+        raise UnknownEntryError(group_id)
+    return group
+
+
+def _require_free(connection: Connection, table: Table, tenant: str, identity: str) -> None:
+    if rows.count(connection, table, tenant, Wanted(identity=identity)):
+        raise TakenIdentityError(identity)
+
+
+def _require_version(place: Place, actual: int) -> None:
+    if place.version is not None and place.version != actual:
+        raise StaleEntryError(expected=place.version, actual=actual)
+
+
+def _insert(
+    connection: Connection,
+    table: Table,
+    tenant: str,
+    columns: Mapping[str, Any],
+    event: AuditEvent,
+) -> str:
+    entry_id = str(uuid.uuid4())
+    connection.execute(
+        insert(table).values(
+            id=entry_id,
+            tenant=tenant,
+            version=1,
+            created_at=event.time,
+            updated_at=event.time,
+            **columns,
+        )
+    )
+    return entry_id
+
+
+def _move_on(
+    connection: Connection,
+    table: Table,
+    ids: list[str],
+    event: AuditEvent,
+    **columns: str | int | None,
+) -> None:
+    """Change entries, which makes another version of each (law 4)."""
+    for batch in batches(ids):
+        connection.execute(
+            update(table)
+            .where(table.c.id.in_(batch))
+            .values(version=table.c.version + 1, updated_at=event.time, **columns)
+        )
+
+
+def _user_detail(state: UserState) -> dict[str, Any]:
+    return {
+        "identity": state.identity,
+        "active": state.active,
+        "clearance": state.clearance,
+        "compartments": None if state.compartments is None else sorted(state.compartments),
+    }

@@ -1,0 +1,193 @@
+"""Users and groups as values: what may be set of them, and what the records add.
+
+The laws of this file:
+
+1. Names are identities in their one spelling; other text is bounded and comes back as it went in.
+2. A clearance or compartments of `None` say nothing; `0` and an empty set take everything away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from acl.errors import IdentityError
+from acl.identity import PrincipalKind, identity_of, name_of
+from acl.labels import normalise
+from acl.records.database.errors import DirectoryFaultError, UnstorableError
+from acl.records.database.storable import checked_text
+
+MAX_TEXT: Final = 500
+MAX_CLEARANCE: Final = 1000
+MAX_COMPARTMENTS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserState:
+    """What may be set of a user.
+
+    Attributes:
+        identity: `user:…`, by which tokens and rules name this user.
+        external_id: the identity provider's own id; not unique, may be empty.
+        display_name: for people; may be empty.
+        active: whether requests of this user are answered at all.
+        clearance: the highest classification this user may read; `None` where the directory
+            does not say.
+        compartments: the need-to-know sets of this user; `None` where the directory does not say.
+    """
+
+    identity: str
+    external_id: str = ""
+    display_name: str = ""
+    active: bool = True
+    clearance: int | None = None
+    compartments: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        _check_identity(PrincipalKind.USER, self.identity)
+        _check_text("external_id", self.external_id)
+        _check_text("display_name", self.display_name)
+        if self.clearance is not None and not 0 <= self.clearance <= MAX_CLEARANCE:
+            raise DirectoryFaultError("clearance", "is not a level")
+        if self.compartments is not None:
+            _check_compartments(self.compartments)
+
+    @property
+    def says_rights(self) -> bool:
+        """Whether the directory, and not the token, says what this user is cleared for."""
+        return self.clearance is not None or self.compartments is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupState:
+    """What may be set of a group.
+
+    Attributes:
+        identity: `group:…`, by which rules and readers name this group.
+        members: the ids of users and groups of the same tenant.
+    """
+
+    identity: str
+    external_id: str = ""
+    members: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        _check_identity(PrincipalKind.GROUP, self.identity)
+        _check_text("external_id", self.external_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A direct member of a group."""
+
+    kind: PrincipalKind
+    id: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryUser:
+    """A user of record; `version` counts up with every change, from 1."""
+
+    id: str
+    tenant: str
+    state: UserState
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryGroup:
+    """A group of record, with its direct members where they were asked for."""
+
+    id: str
+    tenant: str
+    identity: str
+    external_id: str
+    members: tuple[Member, ...]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def state(self) -> GroupState:
+        """What may be set of it."""
+        return GroupState(
+            identity=self.identity,
+            external_id=self.external_id,
+            members=frozenset(one.id for one in self.members),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryEntry:
+    """What the directory says of one user, in one reading.
+
+    Attributes:
+        groups: every group that the user is in, directly or through other groups.
+    """
+
+    user: DirectoryUser
+    groups: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which entries to list: those that equal each value that is given.
+
+    Attributes:
+        member: the id of a direct member; no user has one.
+    """
+
+    id: str | None = None
+    identity: str | None = None
+    external_id: str | None = None
+    member: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """A part of a list in the order of identities.
+
+    Attributes:
+        start: how many are passed over. Entries that come and go meanwhile shift the rest, so this
+            is for single parts alone.
+        after: the identity behind which the part begins; whoever reads all goes by this.
+    """
+
+    start: int = 0
+    after: str = ""
+    limit: int = 100
+
+
+def _check_identity(kind: PrincipalKind, identity: str) -> None:
+    try:
+        if identity_of(kind, name_of(identity)) == identity:
+            return
+    except IdentityError as error:
+        raise DirectoryFaultError("identity", str(error)) from None
+    raise DirectoryFaultError("identity", f"is not the `{kind.value}:…` of its one spelling")
+
+
+def _check_text(name: str, text: str) -> None:
+    if len(text) > MAX_TEXT:
+        raise DirectoryFaultError(name, f"is longer than {MAX_TEXT} characters")
+    if text:
+        try:
+            checked_text(name, text)
+        except UnstorableError:
+            raise DirectoryFaultError(name, "holds what no text holds") from None
+
+
+def _check_compartments(names: frozenset[str]) -> None:
+    if len(names) > MAX_COMPARTMENTS:
+        raise DirectoryFaultError("compartments", f"are more than {MAX_COMPARTMENTS}")
+    for name in names:
+        try:
+            plain = normalise(name) == name
+        except ValueError as error:
+            raise DirectoryFaultError("compartments", f"one {error}") from None
+        if not plain:
+            raise DirectoryFaultError("compartments", "one is not in composed form (NFC)")

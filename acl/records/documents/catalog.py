@@ -1,0 +1,189 @@
+"""Reading: live documents, their labels of record, and their passages.
+
+INVARIANT: nothing here returns a row of a version that is not live, nor a document of which no
+version is live. A passage comes with its document and label from one statement, so that no write
+can come between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, func, or_, select
+
+from acl.records.database.database import Database
+from acl.records.database.storable import from_json
+from acl.records.tables.core import chunks, documents
+from acl.records.tables.rows import DOCUMENT_COLUMNS, batches, document_of
+from acl.records.tables.types import DistinctLabel, DocumentRecord, Passage
+
+_LIVE: Final = documents.c.live_version > 0
+
+_PASSAGES: Final = select(
+    chunks.c.id,
+    chunks.c.ordinal,
+    chunks.c.span_start,
+    chunks.c.span_end,
+    chunks.c.text,
+    *DOCUMENT_COLUMNS,
+).join_from(
+    chunks,
+    documents,
+    (documents.c.id == chunks.c.document_id) & (documents.c.live_version == chunks.c.version),
+)
+_OWN: Final = 5
+
+
+class Catalog:
+    """What is live, read in one snapshot each time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def document(self, document_id: str) -> DocumentRecord | None:
+        """Return the live document, or `None`."""
+        return (await self.labels_of([document_id])).get(document_id)
+
+    async def labels_of(self, document_ids: Iterable[str]) -> Mapping[str, DocumentRecord]:
+        """Return the live documents among these ids, with their labels of record."""
+        return await self._database.read(_labels_of, list(document_ids))
+
+    async def passages(self, chunk_ids: Iterable[str]) -> Mapping[str, Passage]:
+        """Return the chunks of live versions among these ids, each with its document."""
+        return await self._database.read(_passages_of, list(chunk_ids))
+
+    async def document_passages(self, document_id: str) -> tuple[Passage, ...]:
+        """Return every passage of a live document in the order of its text."""
+        statement = _PASSAGES.where(documents.c.id == document_id).order_by(chunks.c.ordinal)
+        return tuple((await self._database.read(_passages, statement)).values())
+
+    async def document_text(self, document_id: str) -> str | None:
+        """Return the text of a live document, or `None`.
+
+        Offsets are kept: what no chunk covers, which is white space alone, becomes line ends.
+        """
+        passages = await self.document_passages(document_id)
+        return joined(passages) if passages else None
+
+    async def list_documents(
+        self,
+        tenant: str,
+        *,
+        after: str = "",
+        limit: int = 100,
+        labels: Collection[str] | None = None,
+        at: datetime | None = None,
+    ) -> tuple[DocumentRecord, ...]:
+        """Return live documents in the order of their uri, beginning behind `after`.
+
+        Args:
+            tenant: whose.
+            after: the uri behind which the list begins.
+            limit: as many at most.
+            labels: digests of the labels that are wanted; None for all.
+            at: beside them, documents of which a share had ended by then.
+        """
+        mine = (documents.c.tenant == tenant) & (documents.c.uri > after)
+        if labels is not None:
+            carried = documents.c.label_digest.in_(sorted(labels))
+            mine &= or_(carried, documents.c.shares_next <= at)
+        statement = _documents().where(mine).order_by(documents.c.uri).limit(limit)
+        return await self._database.read(_all, statement)
+
+    async def count_documents(self, tenant: str | None = None) -> int:
+        """Count the live documents of a tenant, or of all."""
+        statement = select(func.count()).select_from(documents).where(_LIVE)
+        return await self._database.read(_count, _of(statement, tenant))
+
+    async def distinct_labels(self, tenant: str | None = None) -> tuple[DistinctLabel, ...]:
+        """Return each label that live documents of a tenant, or of all, carry."""
+        statement = (
+            select(documents.c.label_digest, func.min(documents.c.label), func.count())
+            .where(_LIVE)
+            .group_by(documents.c.label_digest)
+            .order_by(documents.c.label_digest)
+        )
+        return await self._database.read(_distinct, _of(statement, tenant))
+
+    async def carrying(self, digests: Iterable[str], *, limit: int = 100) -> tuple[str, ...]:
+        """Return the ids of live documents whose label has one of these digests."""
+        return await self._database.read(_carrying, list(digests), limit)
+
+
+def _documents() -> Select[Any]:
+    return select(*DOCUMENT_COLUMNS).where(_LIVE)
+
+
+def _of(statement: Select[Any], tenant: str | None) -> Select[Any]:
+    return statement if tenant is None else statement.where(documents.c.tenant == tenant)
+
+
+def _all(connection: Connection, statement: Select[Any]) -> tuple[DocumentRecord, ...]:
+    return tuple(document_of(row) for row in connection.execute(statement))
+
+
+def _count(connection: Connection, statement: Select[Any]) -> int:
+    return int(connection.execute(statement).scalar_one())
+
+
+def _distinct(connection: Connection, statement: Select[Any]) -> tuple[DistinctLabel, ...]:
+    return tuple(
+        DistinctLabel(digest, from_json(text), count)
+        for digest, text, count in connection.execute(statement)
+    )
+
+
+def _carrying(connection: Connection, digests: list[str], limit: int) -> tuple[str, ...]:
+    found: list[str] = []
+    for batch in batches(digests):
+        mine = select(documents.c.id).where(_LIVE, documents.c.label_digest.in_(batch))
+        found += connection.scalars(mine.order_by(documents.c.id).limit(limit - len(found)))
+    return tuple(found)
+
+
+def _labels_of(connection: Connection, ids: list[str]) -> dict[str, DocumentRecord]:
+    found: dict[str, DocumentRecord] = {}
+    for batch in batches(ids):
+        statement = _documents().where(documents.c.id.in_(batch))
+        found |= {one.id: one for one in _all(connection, statement)}
+    return found
+
+
+def _passages_of(connection: Connection, ids: list[str]) -> dict[str, Passage]:
+    found: dict[str, Passage] = {}
+    for batch in batches(ids):
+        found |= _passages(connection, _PASSAGES.where(chunks.c.id.in_(batch)))
+    return found
+
+
+def _passages(connection: Connection, statement: Select[Any]) -> dict[str, Passage]:
+    # Passages of one document share its value, so that its label is read once.
+    seen: dict[str, DocumentRecord] = {}
+    found: dict[str, Passage] = {}
+    for row in connection.execute(statement):
+        chunk_id, ordinal, start, end, text = row[:_OWN]
+        document = seen.get(row[_OWN]) or seen.setdefault(row[_OWN], document_of(row[_OWN:]))
+        found[chunk_id] = Passage(
+            chunk_id=chunk_id,
+            document_id=document.id,
+            version=document.live_version,
+            ordinal=ordinal,
+            start=start,
+            end=end,
+            text=text,
+            document=document,
+        )
+    return found
+
+
+def joined(passages: Iterable[Passage]) -> str:
+    """Return the text of which these are all passages; the gaps become line ends."""
+    parts: list[str] = []
+    reached = 0
+    for passage in passages:
+        parts.append("\n" * (passage.start - reached))
+        parts.append(passage.text[max(0, reached - passage.start) :])
+        reached = max(reached, passage.end)
+    return "".join(parts)

@@ -1,0 +1,170 @@
+"""Jobs: one request that changes many documents, each in a transaction of its own.
+
+The laws of this file:
+
+1. A job is stored with every document that it is about before the first of them changes.
+2. What became of a document stands in the transaction that changed it. So a job that was
+   interrupted goes on where it stopped, and a document is never done twice.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, Select, func, insert, select, update
+
+from acl.records.audit.events import AuditEvent
+from acl.records.audit.log import AuditLog
+from acl.records.database.database import Database
+from acl.records.database.storable import checked_text, from_json, to_json
+from acl.records.labels.types import ItemState, Job, JobItem, NewJob
+from acl.records.tables.labels import label_job_items, label_jobs
+from acl.records.tables.rows import BATCH
+
+_ITEMS: Final = select(
+    label_job_items.c.document_id,
+    label_job_items.c.expected_version,
+    label_job_items.c.state,
+    label_job_items.c.detail,
+)
+
+
+class Jobs:
+    """Jobs and how far they have come."""
+
+    def __init__(self, database: Database, audit: AuditLog) -> None:
+        self._database = database
+        self._audit = audit
+
+    async def create(self, job: NewJob, event: AuditEvent) -> None:
+        """Store a job (law 1)."""
+        await self._database.write(self._create, job, event)
+
+    async def job(self, job_id: str) -> Job | None:
+        """Return a job, or `None`."""
+        statement = select(label_jobs).where(label_jobs.c.id == _identity(job_id))
+        return next(iter(await self._database.read(_jobs, statement)), None)
+
+    async def recent(
+        self, *, tenant: str | None = None, by: str = "", limit: int = 50
+    ) -> tuple[Job, ...]:
+        """Return the last jobs, the latest first: all, or those that somebody of a tenant began."""
+        statement = select(label_jobs).order_by(label_jobs.c.created_at.desc(), label_jobs.c.id)
+        if tenant is not None:
+            statement = statement.where(label_jobs.c.tenant == tenant, label_jobs.c.by == by)
+        return await self._database.read(_jobs, statement.limit(limit))
+
+    async def unfinished(self) -> tuple[Job, ...]:
+        """Return the jobs of which documents are pending, the oldest first."""
+        waiting = select(label_job_items.c.job_id).where(
+            label_job_items.c.state == ItemState.PENDING.value
+        )
+        statement = (
+            select(label_jobs)
+            .where(label_jobs.c.id.in_(waiting))
+            .order_by(label_jobs.c.created_at, label_jobs.c.id)
+        )
+        return await self._database.read(_jobs, statement)
+
+    async def items(
+        self, job_id: str, *, state: ItemState, after: str = "", limit: int = 100
+    ) -> tuple[JobItem, ...]:
+        """Return documents of a job in this state, in the order of their ids, behind `after`."""
+        mine = (label_job_items.c.job_id == job_id) & (label_job_items.c.document_id > after)
+        statement = (
+            _ITEMS.where(mine, label_job_items.c.state == state.value)
+            .order_by(label_job_items.c.document_id)
+            .limit(limit)
+        )
+        return await self._database.read(_items, statement)
+
+    async def settle(self, job_id: str, document_id: str, state: ItemState, detail: str) -> None:
+        """Note what became of a pending document that was not changed."""
+        await self._database.write(_settle, job_id, document_id, state, detail)
+
+    def _create(self, connection: Connection, job: NewJob, event: AuditEvent) -> None:
+        create_job(connection, job, event.time)
+        self._audit.append_within(connection, event)
+
+
+def create_job(connection: Connection, job: NewJob, now: datetime) -> None:
+    """Store a job within the caller's transaction."""
+    connection.execute(
+        insert(label_jobs).values(
+            id=job.id,
+            tenant=job.tenant,
+            by=checked_text("by", job.by),
+            asker=to_json("asker", job.asker),
+            request=to_json("request", job.request),
+            reason=job.reason,
+            created_at=now,
+        )
+    )
+    rows = [
+        {
+            "job_id": job.id,
+            "document_id": document_id,
+            "expected_version": version,
+            "state": ItemState.PENDING.value,
+            "detail": "",
+        }
+        for document_id, version in sorted(job.items.items())
+    ]
+    for start in range(0, len(rows), BATCH):
+        connection.execute(insert(label_job_items), rows[start : start + BATCH])
+
+
+def _identity(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return ""
+
+
+def _jobs(connection: Connection, statement: Select[Any]) -> tuple[Job, ...]:
+    rows = connection.execute(statement).mappings().all()
+    return tuple(_job(row, _counts(connection, row["id"])) for row in rows)
+
+
+def _counts(connection: Connection, job_id: str) -> dict[ItemState, int]:
+    state = label_job_items.c.state
+    statement = select(state, func.count()).where(label_job_items.c.job_id == job_id)
+    found = connection.execute(statement.group_by(state).order_by(state))
+    return {ItemState(name): count for name, count in found}
+
+
+def _job(row: RowMapping, counts: Mapping[ItemState, int]) -> Job:
+    return Job(
+        id=row["id"],
+        tenant=row["tenant"],
+        by=row["by"],
+        asker=from_json(row["asker"]),
+        request=from_json(row["request"]),
+        reason=row["reason"],
+        created_at=row["created_at"],
+        counts=counts,
+    )
+
+
+def _items(connection: Connection, statement: Select[Any]) -> tuple[JobItem, ...]:
+    return tuple(
+        JobItem(
+            document_id=document_id,
+            expected_version=version,
+            state=ItemState(state),
+            detail=detail,
+        )
+        for document_id, version, state, detail in connection.execute(statement)
+    )
+
+
+def _settle(
+    connection: Connection, job_id: str, document_id: str, state: ItemState, detail: str
+) -> None:
+    this = (label_job_items.c.job_id == job_id) & (label_job_items.c.document_id == document_id)
+    waiting = label_job_items.c.state == ItemState.PENDING.value
+    statement = update(label_job_items).where(this, waiting)
+    connection.execute(statement.values(state=state.value, detail=detail))

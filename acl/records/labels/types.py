@@ -1,0 +1,212 @@
+"""What is kept of labels beside the labels: where values come from, and how they changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from acl.labels import Label
+from acl.records.database.storable import checked_text
+from acl.records.tables.shares import Share
+from acl.records.tables.types import DocumentRecord
+
+
+class ChangeKind(StrEnum):
+    """Why a label changed."""
+
+    INGEST = "ingest"
+    RELABEL = "relabel"
+    SHARE = "share"
+    UNSHARE = "unshare"
+    EXPIRY = "expiry"
+    FOLDER = "folder"
+    UNDO = "undo"
+
+
+class ItemState(StrEnum):
+    """What became of one document of a job."""
+
+    PENDING = "pending"
+    DONE = "done"
+    CONFLICT = "conflict"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelState:
+    """A document with where its label's values come from, read together."""
+
+    document: DocumentRecord
+    origins: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelEdit:
+    """A label that is to take the place of another.
+
+    Attributes:
+        expected_version: the version of the label that was decided upon.
+        label: the whole label, with those among `readers` who have shares.
+        shares: the shares that go on.
+        origins: where its values come from.
+        change_id: the same for all documents that one request changes.
+    """
+
+    document_id: str
+    expected_version: int
+    label: Label
+    shares: tuple[Share, ...]
+    origins: Mapping[str, Any]
+    kind: ChangeKind
+    reason: str
+    change_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelChange:
+    """One change as it is remembered.
+
+    Attributes:
+        label_version: the version that it made.
+        before: the label, shares and origins before it; `None` for a document's first.
+    """
+
+    document_id: str
+    label_version: int
+    kind: ChangeKind
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any]
+    by: str
+    at: datetime
+    reason: str
+    change_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A label that waits for somebody else to approve it.
+
+    Attributes:
+        changes: what was asked for, as the desk wrote it.
+        wanted: the label that would come of it, for those who look at it.
+        parties: whoever stands behind it, such as `acme/user:ada`; a name without a tenant is of
+            every tenant. By default `by`.
+    """
+
+    id: str
+    document_id: str
+    expected_version: int
+    changes: Mapping[str, Any]
+    wanted: Mapping[str, Any]
+    by: str
+    at: datetime
+    reason: str
+    parties: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        checked_text("by", self.by)
+        if not self.parties:
+            object.__setattr__(self, "parties", (self.by,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderLabel:
+    """What somebody set for a folder.
+
+    Attributes:
+        path: begins and ends with a slash.
+        attributes: attribute to value, as a label stores it; empty when nothing is set any more.
+        version: counts up with every change.
+    """
+
+    tenant: str
+    path: str
+    attributes: Mapping[str, Any]
+    by: str
+    at: datetime
+    version: int = 0
+
+
+def folders_version(folders: Iterable[FolderLabel]) -> int:
+    """Return how far what is set for a tenant's folders has come; every change counts."""
+    return sum(one.version for one in folders)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderProposal:
+    """What is to be set for a folder and waits for somebody else to approve it.
+
+    Attributes:
+        expected_version: of the folder's label that it was decided upon.
+        attributes: the whole of what the folder would say.
+        asker: who proposed it and through whom, as the desk wrote it.
+    """
+
+    id: str
+    tenant: str
+    path: str
+    expected_version: int
+    attributes: Mapping[str, Any]
+    by: str
+    asker: Mapping[str, Any]
+    at: datetime
+    reason: str
+
+    def __post_init__(self) -> None:
+        checked_text("by", self.by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A change of many documents.
+
+    Attributes:
+        asker: whose rights are used, as the desk wrote it.
+        request: what is to be done to each document, as the desk wrote it.
+        items: document to the label version that it had when the job was made.
+    """
+
+    id: str
+    tenant: str
+    by: str
+    asker: Mapping[str, Any]
+    request: Mapping[str, Any]
+    reason: str
+    items: Mapping[str, int] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobItem:
+    """One document of a job."""
+
+    document_id: str
+    expected_version: int
+    state: ItemState
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job and how far it has come."""
+
+    id: str
+    tenant: str
+    by: str
+    asker: Mapping[str, Any]
+    request: Mapping[str, Any]
+    reason: str
+    created_at: datetime
+    counts: Mapping[ItemState, int]
+
+    @property
+    def total(self) -> int:
+        """How many documents it is about."""
+        return sum(self.counts.values())
+
+    @property
+    def pending(self) -> int:
+        """How many are still to be done."""
+        return self.counts.get(ItemState.PENDING, 0)

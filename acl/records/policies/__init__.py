@@ -1,0 +1,1 @@
+"""Policy revisions of record: numbered, never edited, in effect one at a time."""
