@@ -22,7 +22,7 @@ from acl.engine.payload import DOCUMENT, label_payload
 from acl.engine.wire import Filter, MatchAny
 from acl.predicate import AtMost
 from bench.recall import SCHEMA, corpus, points
-from ingest.index.edge import EdgeEngine
+from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import DenseLeaf, EngineUnavailableError
 from retrieval.guarded import guard
 

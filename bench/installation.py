@@ -21,7 +21,7 @@ import numpy.typing as npt
 from acl.engine.payload import point_payload
 from acl.records import AuditEvent, AuditKind, NewChunk, NewVersion, Records
 from acl.subject import Subject
-from ingest.index.edge import EdgeEngine
+from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import Point, Vector
 from ingest.parts import Stores
 from ingest.project import Projector

@@ -20,11 +20,11 @@ from acl.guards import guard
 from acl.labels import Attribute, AttributeType, LabelSchema
 from acl.predicate import Constant
 from bench.collections_ir import DEPTH, Text
-from ingest.chunk import Chunker
-from ingest.encode import Encoder
-from ingest.index.edge import EdgeEngine
+from ingest.encode.chunk import Chunker
+from ingest.encode.encoder import Encoder
+from ingest.encode.models import verified_model_folder
+from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import Point
-from ingest.models import verified_model_folder
 from retrieval.store import Mode, Question, Store
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from acl.engine.payload import point_payload
 from acl.engine.wire import Filter
 from acl.labels import LabelSchema
 from acl.predicate import And, AnyOf, AtMost, Labelled, Or, Predicate
-from ingest.index.edge import DIMENSION, EdgeEngine, Patience
+from ingest.index.edge.client import DIMENSION, EdgeEngine, Patience
 from ingest.index.engine import Candidate, DenseLeaf, Plan, Point
 from retrieval.plan import PlanSettings
 from retrieval.rank import Ranked

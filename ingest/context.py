@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Final
 
 from acl.records import AuditEvent, AuditKind, DocumentRecord
-from ingest.folder_labels import LabelResolver
-from ingest.label_files import Statement
-from ingest.labelling import Labeller
+from ingest.label.folder_labels import LabelResolver
+from ingest.label.label_files import Statement
+from ingest.label.labelling import Labeller
 from ingest.parts import Stores, Tools
 from ingest.project import Projector, event_of
 from ingest.tally import Tally

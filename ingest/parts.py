@@ -12,7 +12,7 @@ from typing import Protocol
 from acl.labels import LabelSchema
 from acl.records import Records
 from ingest.index.engine import Vector, VectorEngine
-from ingest.parsed import Format, Parsed
+from ingest.read.parsed import Format, Parsed
 
 
 class Passage(Protocol):

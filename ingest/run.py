@@ -40,11 +40,10 @@ from ingest.batch import ATTEMPTS, Batch, Prepared
 from ingest.context import Context, document_id
 from ingest.errors import IngestError, ParserUnavailableError, SourceError
 from ingest.exits import Exits
-from ingest.files import read_regular
-from ingest.folder_labels import RawLabel
 from ingest.index.engine import EngineError
-from ingest.inherit import Origins
-from ingest.labelling import (
+from ingest.label.folder_labels import RawLabel
+from ingest.label.inherit import Origins
+from ingest.label.labelling import (
     TENANT,
     Described,
     SourceState,
@@ -53,11 +52,12 @@ from ingest.labelling import (
     same_description,
     title_of,
 )
-from ingest.parsed import Parsed
+from ingest.label.resolve import Resolution, Resolved
 from ingest.parts import Finding
+from ingest.read.files import read_regular
+from ingest.read.parsed import Parsed
 from ingest.report import EventKind, IngestReport, Overruled, RaisedLabel
-from ingest.resolve import Resolution, Resolved
-from ingest.sources import MAX_FILE_BYTES, Found, SourceFault, SourceFile
+from ingest.sources.folder import MAX_FILE_BYTES, Found, SourceFault, SourceFile
 
 FORM: Final = 1
 """Counts up when documents are cut or described in another way, so that each is made anew."""

@@ -13,7 +13,7 @@ from acl.labels import Label
 from acl.policy.profiles import profiles, stands_for
 from acl.predicate import holds
 from acl.subject import EVERYONE, Subject
-from ingest.inherit import CLASSIFICATION, COMPARTMENTS
+from ingest.label.inherit import CLASSIFICATION, COMPARTMENTS
 from retrieval.decisions import Decisions
 from retrieval.snapshot import PolicySnapshot
 

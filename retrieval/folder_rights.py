@@ -25,7 +25,7 @@ from acl.guards import guard
 from acl.labels import AttributeType, LabelSchema
 from acl.predicate import NEVER, Condition, SubsetOf, Under
 from acl.records import READERS, FolderLabel, Records
-from ingest.inherit import CLASSIFICATION, COMPARTMENTS, PATH, above
+from ingest.label.inherit import CLASSIFICATION, COMPARTMENTS, PATH, above
 from retrieval.authority import Authority, ForbiddenError
 
 # About half a second of one comparison.

@@ -28,7 +28,7 @@ from acl.records import (
     StaleFolderError,
 )
 from acl.records.labels.labels import Provided
-from ingest.inherit import COMPARTMENTS, typed_values
+from ingest.label.inherit import COMPARTMENTS, typed_values
 from retrieval.authority import OPERATOR_NAME, Asker, Authority, Operator, asker_json, asker_of
 from retrieval.documents import DocumentNotFoundError
 from retrieval.folder_rights import (

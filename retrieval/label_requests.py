@@ -26,7 +26,7 @@ from acl.records.database.errors import UnstorableError
 from acl.records.database.storable import checked_time, from_microseconds, to_microseconds
 from acl.records.tables.shares import ended, without
 from acl.subject import is_identity
-from ingest.inherit import (
+from ingest.label.inherit import (
     CLASSIFICATION,
     COMPARTMENTS,
     FIXED,

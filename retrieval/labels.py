@@ -33,7 +33,7 @@ from acl.records import (
     StaleLabelError,
 )
 from acl.records.labels.labels import Provided
-from ingest.inherit import Origins
+from ingest.label.inherit import Origins
 from retrieval.authority import Asker, Authority, ForbiddenError, authority_of
 from retrieval.documents import DocumentNotFoundError
 from retrieval.four_eyes import parties_of, share_nobody

@@ -33,7 +33,7 @@ from acl.language.terms import (
 )
 from acl.policy.policy import Policy
 from acl.records import READERS
-from ingest.inherit import CLASSIFICATION, COMPARTMENTS
+from ingest.label.inherit import CLASSIFICATION, COMPARTMENTS
 
 _RAISED: Final = frozenset({CLASSIFICATION, COMPARTMENTS, READERS})
 _AT_MOST: Final = frozenset({"<", "<="})

@@ -21,17 +21,17 @@ from acl.guards import TENANT
 from acl.identity import PROGRAM
 from acl.labels import LabelSchema
 from acl.records import CollectionState, Records
-from ingest.chunk import Chunker
-from ingest.encode import Encoder, EncoderSettings
-from ingest.index.edge import EdgeEngine
+from ingest.encode.chunk import Chunker
+from ingest.encode.encoder import Encoder, EncoderSettings
+from ingest.encode.models import DEFAULT_MODEL, verified_model_folder, vetted_model
+from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import VectorEngine
-from ingest.models import DEFAULT_MODEL, verified_model_folder, vetted_model
-from ingest.parse import ParseLimits, Parser
 from ingest.parts import Stores, Tools
 from ingest.pipeline import Pipeline
 from ingest.project import Projector
+from ingest.read.parse import ParseLimits, Parser
+from ingest.read.scan import SecretScanner
 from ingest.reconcile import Reconciler
-from ingest.scan import SecretScanner
 from retrieval.access_history import AccessHistory
 from retrieval.access_requests import RequestDesk
 from retrieval.authzen import DecisionPoint

@@ -16,8 +16,8 @@ from acl.engine.payload import DOCUMENT, label_payload
 from acl.engine.wire import Filter, MatchAny
 from acl.labels import LabelSchema
 from acl.predicate import AnyOf, Labelled, Predicate, holds
-from ingest.index.edge import EdgeEngine
-from ingest.index.edge_shard import Collection, Shard
+from ingest.index.edge.client import EdgeEngine
+from ingest.index.edge.shard import Collection, Shard
 from ingest.index.engine import (
     Candidate,
     DenseLeaf,

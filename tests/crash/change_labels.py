@@ -9,7 +9,7 @@ from typing import Any
 from acl.records import ChangeKind, FolderLabel, LabelState, Share
 from acl.records.tables.shares import without
 from ingest.expiry import Sweeper
-from ingest.inherit import typed_values
+from ingest.label.inherit import typed_values
 from ingest.project import Projector
 from retrieval.authority import OPERATOR
 from retrieval.label_folders import FolderRequest

@@ -13,7 +13,7 @@ from acl.records.directory.types import GroupState, UserState, Wanted
 from acl.records.policies.types import Suspension
 from acl.records.tables.core import version_counters
 from ingest.context import document_id
-from ingest.inherit import Origins, settled
+from ingest.label.inherit import Origins, settled
 from retrieval.policy_source import PolicySource, read_schema, source_of
 from tests.crash.change_state import (
     GROUPS,

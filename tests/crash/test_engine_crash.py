@@ -15,7 +15,7 @@ from acl.engine.filter import labelled
 from acl.engine.payload import DOCUMENT, label_payload
 from acl.engine.wire import Filter, MatchAny
 from acl.labels import Label
-from ingest.index.edge import EdgeEngine
+from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import EngineUnavailableError
 from tests.conformance import corpus
 

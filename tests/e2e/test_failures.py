@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from ingest.index.edge import EdgeEngine
+from ingest.index.edge.client import EdgeEngine
 from tests.serving import ADA, Service, running
 
 ASKED = {"query": "hotel", "mode": "sparse"}

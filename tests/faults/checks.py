@@ -30,7 +30,7 @@ from acl.policy.decide import decide
 from acl.policy.policy import Policy, load
 from acl.predicate import AnyOf, holds
 from acl.subject import Subject
-from ingest.index.edge_shard import Collection, Shard
+from ingest.index.edge.shard import Collection, Shard
 from ingest.index.engine import Point
 from tests.conformance.casbin.engines import Engines, Mode
 from tests.properties.agreement import Answers, Score, answers, compare

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from ingest.chunk import Chunker
-from ingest.encode import Encoder, EncoderSettings
-from ingest.models import verified_model_folder
-from ingest.parse import Parser
+from ingest.encode.chunk import Chunker
+from ingest.encode.encoder import Encoder, EncoderSettings
+from ingest.encode.models import verified_model_folder
 from ingest.parts import Tools
-from ingest.scan import SecretScanner
+from ingest.read.parse import Parser
+from ingest.read.scan import SecretScanner
 from tests.integration.folders import write_company
 from tests.integration.label_office import Office, office_of
 from tests.integration.records import tampering

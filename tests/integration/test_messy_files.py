@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest.chunk import Chunker
+from ingest.encode.chunk import Chunker
+from ingest.encode.models import verified_model_folder
 from ingest.errors import FaultKind, ParseError
-from ingest.models import verified_model_folder
-from ingest.parse import ParseLimits, Parser
-from ingest.parsed import Parsed
+from ingest.read.parse import ParseLimits, Parser
+from ingest.read.parsed import Parsed
 
 FILES = Path(__file__).parents[2].parent / "shared" / "data" / "messy_files"
 LIMITS = ParseLimits(memory_bytes=512 << 20, files_per_child=60)

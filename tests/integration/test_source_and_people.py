@@ -14,8 +14,8 @@ from acl.records import AuditKind, ItemState, StaleLabelError, UnknownDocumentEr
 from acl.records.documents.documents import Documents
 from acl.records.documents.inventory import Inventory
 from ingest.errors import SourceError
-from ingest.parsed import Format, Parsed
 from ingest.pipeline import Pipeline
+from ingest.read.parsed import Format, Parsed
 from retrieval.authority import OPERATOR
 from retrieval.label_folders import FolderDesk, FolderRequest
 from retrieval.label_requests import LabelRequest

@@ -10,7 +10,7 @@ import pytest
 
 from bench.collections_ir import SHARED, Collection, Text, ndcg, read
 from bench.ranking import Ranker, ranker
-from ingest.encode import Encoder
+from ingest.encode.encoder import Encoder
 from retrieval.store import Mode
 
 FOLDER = SHARED / "policyqa_dev"

@@ -18,8 +18,8 @@ from ingest.index.engine import (
     Vector,
     VectorEngine,
 )
-from ingest.parsed import Parsed
 from ingest.parts import Encoding
+from ingest.read.parsed import Parsed
 
 
 class _Failing:

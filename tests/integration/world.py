@@ -14,11 +14,11 @@ from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import request_of
 from acl.records import DocumentRecord, Records
 from acl.subject import Subject
-from ingest.index.edge import EdgeEngine
+from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import Vector
-from ingest.parsed import Parsed
 from ingest.parts import Encoding, Parsing, Stores, Tools
 from ingest.pipeline import Pipeline, PipelineSettings
+from ingest.read.parsed import Parsed
 from ingest.reconcile import Reconciler
 from ingest.report import IngestEvent, IngestReport
 from retrieval.decisions import Decisions

@@ -16,8 +16,8 @@ from acl.engine.payload import point_payload
 from acl.engine.wire import Filter
 from acl.labels import Label, LabelSchema
 from acl.predicate import Predicate
-from ingest.index.edge import EdgeEngine
-from ingest.index.edge_shard import Collection, Shard
+from ingest.index.edge.client import EdgeEngine
+from ingest.index.edge.shard import Collection, Shard
 from ingest.index.engine import Candidate, DenseLeaf, Leaf, Plan, Point, Vector
 from ingest.index.qdrant import QdrantEngine
 

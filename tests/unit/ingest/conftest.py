@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from ingest.encode import Encoder, EncoderSettings
-from ingest.models import verified_model_folder
+from ingest.encode.encoder import Encoder, EncoderSettings
+from ingest.encode.models import verified_model_folder
 
 
 @pytest.fixture(scope="session")

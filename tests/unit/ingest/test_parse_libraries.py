@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.parse import Parser
+from ingest.read.parse import Parser
 from tests.unit.ingest.documents import pdf
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from ingest import extract as extract_module
 from ingest.errors import FaultKind, ParseError
-from ingest.extract import extract, page_spans
-from ingest.formats import detect
-from ingest.html_text import html_text
-from ingest.mail_text import mail_text
-from ingest.parsed import Format, PageSpan
-from ingest.plain_text import decode
+from ingest.read import extract as extract_module
+from ingest.read.extract import extract, page_spans
+from ingest.read.formats import detect
+from ingest.read.html_text import html_text
+from ingest.read.mail_text import mail_text
+from ingest.read.parsed import Format, PageSpan
+from ingest.read.plain_text import decode
 from tests.unit.ingest.documents import docx, pdf, zipped
 
 OLE = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(512)

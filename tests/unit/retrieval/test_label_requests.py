@@ -17,7 +17,7 @@ from acl.policy.decide import decide
 from acl.predicate import holds
 from acl.records import ChangeKind, DocumentRecord, FolderLabel, LabelState, Share
 from acl.subject import Subject
-from ingest.inherit import Origins
+from ingest.label.inherit import Origins
 from retrieval.label_requests import (
     Ground,
     LabelRequest,

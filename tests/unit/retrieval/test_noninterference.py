@@ -12,7 +12,7 @@ from acl.engine.filter import to_filter
 from acl.engine.payload import point_payload
 from acl.labels import LabelSchema
 from acl.predicate import And, AnyOf, AtMost
-from ingest.index.edge import EdgeEngine
+from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import Plan, Point
 from retrieval.narrow import Narrowing, Operator, narrow
 from retrieval.rank import Ranked

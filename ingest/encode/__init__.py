@@ -1,0 +1,1 @@
+"""From text to vectors: passages, and the verified model that encodes them."""

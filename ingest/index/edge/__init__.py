@@ -1,0 +1,1 @@
+"""The embedded engine: Qdrant's Rust engine in a process of its own."""

@@ -1,0 +1,204 @@
+"""The embedded engine as its clients see it: `VectorEngine` over a process of its own.
+
+The laws of this file:
+
+1. Nothing waits for ever. While the process is gone, every call raises `EngineUnavailableError`
+   at once; a new process is started in the background, more patiently each time.
+2. Any number of clients share one process. Whoever started it takes it along on leaving, and
+   the others start the next one.
+3. A write is acknowledged when the log that holds it is on disk. One that raised may have
+   happened all the same; it can be repeated without harm, because points are written by id and
+   labels as a whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from acl.engine.payload import payload_indexes
+from acl.engine.wire import Filter
+from acl.labels import LabelSchema
+from ingest.index.edge.connection import Connection
+from ingest.index.edge.frames import PROTOCOL, FrameError, Operation
+from ingest.index.edge.messages import pack_filter, pack_leaf, pack_point, unpack_candidates
+from ingest.index.edge.rendezvous import meet, stop
+from ingest.index.engine import (
+    Candidate,
+    EngineError,
+    EngineUnavailableError,
+    Leaf,
+    Payload,
+    Point,
+)
+
+DIMENSION: Final = 384
+
+_POINTS_PER_FRAME: Final = 500
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How many seconds each kind of call may take."""
+
+    ping: float = 2.0
+    read: float = 10.0
+    write: float = 60.0
+    start: float = 60.0
+    optimize: float = 1800.0
+
+
+class EdgeEngine:
+    """`VectorEngine` on Qdrant's embedded engine."""
+
+    def __init__(
+        self, directory: Path, *, dimension: int = DIMENSION, patience: Patience | None = None
+    ) -> None:
+        self._directory = Path(directory).absolute()
+        self._dimension = dimension
+        self._patience = patience or Patience()
+        self._greeting: dict[str, Any] | None = None
+        self._connection: Connection | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._return: asyncio.Task[None] | None = None
+
+    async def open(self, schema: LabelSchema) -> None:
+        """Create the collection or attach to it, starting the process where there is none.
+
+        Raises:
+            EngineError: the collection was made for another label schema.
+            EngineUnavailableError: no process could be reached or started.
+        """
+        if self._greeting is not None:
+            raise EngineError("the engine is open already")
+        self._greeting = {
+            "protocol": PROTOCOL,
+            "schema": schema.digest,
+            "dimension": self._dimension,
+            "indexes": {key: str(kind) for key, kind in payload_indexes(schema).items()},
+        }
+        try:
+            await self._open_in_time(time.monotonic() + self._patience.start)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def upsert(self, points: Sequence[Point]) -> None:
+        """Write points; on disk when this returns."""
+        for start in range(0, len(points), _POINTS_PER_FRAME):
+            packed = [pack_point(one) for one in points[start : start + _POINTS_PER_FRAME]]
+            await self._ask(Operation.UPSERT, {"points": packed}, self._patience.write)
+
+    async def set_label(self, where: Filter, payload: Payload) -> None:
+        """Replace the label of every point in `where`; on disk when this returns."""
+        body = {"where": pack_filter(where), "label": dict(payload)}
+        await self._ask(Operation.SET_LABEL, body, self._patience.write)
+
+    async def delete(self, where: Filter) -> None:
+        """Delete every point in `where`; on disk when this returns."""
+        await self._ask(Operation.DELETE, {"where": pack_filter(where)}, self._patience.write)
+
+    async def query(self, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
+        """Answer each leaf, best first, in one exchange."""
+        body = {"leaves": [pack_leaf(leaf) for leaf in leaves]}
+        answers = await self._ask(Operation.QUERY, body, self._patience.read)
+        return [_candidates(answer) for answer in answers]
+
+    async def count(self, where: Filter, *, exact: bool) -> int:
+        """Count the points in `where`, or estimate their number."""
+        body = {"where": pack_filter(where), "exact": exact}
+        return int(await self._ask(Operation.COUNT, body, self._patience.read))
+
+    async def scroll(self, where: Filter, *, batch: int = 1000) -> AsyncIterator[Candidate]:
+        """Walk over every point in `where` in the order of ids."""
+        after: str | None = None
+        while True:
+            body = {"where": pack_filter(where), "after": after, "limit": batch}
+            found, after = await self._ask(Operation.SCROLL, body, self._patience.read)
+            for candidate in _candidates(found):
+                yield candidate
+            if after is None:
+                return
+
+    async def optimize(self) -> None:
+        """Build the graph; every other call waits meanwhile, or gives up."""
+        await self._ask(Operation.OPTIMIZE, {}, self._patience.optimize)
+
+    async def ping(self) -> None:
+        """Return when the process answers."""
+        await self._ask(Operation.PING, {}, self._patience.ping)
+
+    async def close(self) -> None:
+        """Leave, and take the process along if this client started it."""
+        self._greeting = None
+        if self._return is not None:
+            self._return.cancel()
+            await asyncio.gather(self._return, return_exceptions=True)
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+        await self._let_go(self._patience.start)
+
+    async def _ask(self, operation: Operation, body: Mapping[str, Any], patience: float) -> Any:  # noqa: ANN401 - what a frame can carry
+        if self._greeting is None:
+            raise EngineError("the engine is not open")
+        if self._connection is None:
+            raise EngineUnavailableError("the engine's process is being restarted")
+        return await self._connection.ask(operation, body, patience=patience)
+
+    async def _open_in_time(self, deadline: float) -> None:
+        """Try again when the process that was found was about to leave."""
+        while True:
+            try:
+                return await self._join()
+            except EngineUnavailableError:
+                if time.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(_FIRST_PAUSE)
+
+    async def _join(self) -> None:
+        await self._let_go(0)
+        meeting = await meet(self._directory, patience=self._patience.start)
+        self._process = meeting.process
+        connection = Connection(meeting.streams, lost=self._lose)
+        try:
+            await connection.ask(
+                Operation.OPEN, self._greeting or {}, patience=self._patience.start
+            )
+        except BaseException:
+            await connection.close()
+            raise
+        self._connection = connection
+
+    def _lose(self, connection: Connection) -> None:
+        if connection is self._connection:
+            self._connection = None
+            self._return = asyncio.create_task(self._come_back())
+
+    async def _come_back(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            with contextlib.suppress(EngineError, OSError):
+                return await self._join()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _let_go(self, patience: float) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            await asyncio.to_thread(stop, process, patience=patience)
+
+
+def _candidates(raw: object) -> list[Candidate]:
+    try:
+        return unpack_candidates(raw)
+    except FrameError as error:
+        raise EngineError(str(error)) from error

@@ -1,0 +1,1 @@
+"""Where documents come from: one file for each kind of source."""
