@@ -21,11 +21,11 @@ from acl.records import AuditEvent, AuditKind, ChangeKind, NewRevision, Revision
 from acl.records.directory.directory import Edit, Place
 from acl.records.directory.types import GroupState, UserState
 from bench.installation import Bench, bench, line
-from retrieval.authority import OPERATOR
-from retrieval.label_requests import LabelRequest, ShareRequest
-from retrieval.label_views import Target
-from retrieval.policy_source import source_of
-from retrieval.rule_changes import changed
+from retrieval.labels.requests import LabelRequest, ShareRequest
+from retrieval.labels.views import Target
+from retrieval.policy.rule_changes import changed
+from retrieval.rights.authority import OPERATOR
+from retrieval.rights.policy_source import source_of
 
 CHUNKS = 20
 ROW = "p, group:guests, acme, /acme/notes/*, document:read, True, allow"

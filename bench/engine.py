@@ -24,7 +24,7 @@ from acl.predicate import AtMost
 from bench.recall import SCHEMA, corpus, points
 from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import DenseLeaf, EngineUnavailableError
-from retrieval.guarded import guard
+from retrieval.search.guarded import guard
 
 
 async def timed(name: str, call: Callable[[], Awaitable[object]], *, rounds: int) -> None:

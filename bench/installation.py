@@ -25,14 +25,14 @@ from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import Point, Vector
 from ingest.parts import Stores
 from ingest.project import Projector
-from retrieval.decisions import Decisions
-from retrieval.label_views import LabelParts
-from retrieval.labels import LabelDesk
-from retrieval.search import Searcher, SearchRequest
-from retrieval.seeding import seeded
-from retrieval.snapshot import SnapshotHolder
-from retrieval.standing import Standing
-from retrieval.store import Mode, Store
+from retrieval.labels.desk import LabelDesk
+from retrieval.labels.views import LabelParts
+from retrieval.policy.seeding import seeded
+from retrieval.rights.decisions import Decisions
+from retrieval.rights.snapshot import SnapshotHolder
+from retrieval.rights.standing import Standing
+from retrieval.search.search import Searcher, SearchRequest
+from retrieval.search.store import Mode, Store
 
 POLICY = Path(__file__).parents[1] / "policy"
 DIMENSION: Final = 384

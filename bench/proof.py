@@ -23,7 +23,7 @@ from acl.policy.policy import Policy
 from acl.proof.plan import BUDGET, plan_for
 from acl.proof.worker import PolicyText
 from bench.compile import FOLDER, NOW, READ, policy, schema, subject
-from retrieval.prover import job_for, prove
+from retrieval.policy.prover import job_for, prove
 
 RULES: Final = 50
 LABELS: Final = 800

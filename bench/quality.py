@@ -18,7 +18,7 @@ from rich.table import Table
 from bench.collections_ir import SHARED, Collection, ndcg, read
 from bench.ranking import Ranker, ranker
 from ingest.encode.encoder import Encoder
-from retrieval.store import Mode
+from retrieval.search.store import Mode
 
 REFERENCE: Final = {"cranfield": 0.385, "cisi": 0.396, "med": 0.699, "adi": 0.483}
 

@@ -25,7 +25,7 @@ from ingest.encode.encoder import Encoder
 from ingest.encode.models import verified_model_folder
 from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import Point
-from retrieval.store import Mode, Question, Store
+from retrieval.search.store import Mode, Question, Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -1,9 +1,9 @@
 """Recall and speed of the planner, per share of the corpus that the asker can see.
 
 `python -m bench.recall` makes 100,000 clustered vectors with access control, asks through
-`retrieval.store` as the service does, and compares with a scan of every visible vector. "default"
-is the same engine without any filter and without a planner; ratios against it hold on other
-machines, milliseconds do not.
+`retrieval.search.store` as the service does, and compares with a scan of every visible vector.
+"default" is the same engine without any filter and without a planner; ratios against it hold on
+other machines, milliseconds do not.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from acl.labels import LabelSchema
 from acl.predicate import And, AnyOf, AtMost, Labelled, Or, Predicate
 from ingest.index.edge.client import DIMENSION, EdgeEngine, Patience
 from ingest.index.engine import Candidate, DenseLeaf, Plan, Point
-from retrieval.plan import PlanSettings
-from retrieval.rank import Ranked
-from retrieval.store import Mode, Question, Store
+from retrieval.search.plan import PlanSettings
+from retrieval.search.rank import Ranked
+from retrieval.search.store import Mode, Question, Store
 
 SHARES: Final = (1.0, 0.5, 0.25, 0.1, 0.01, 0.001, 0.0001)
 LATENT, CLUSTERS, DOCUMENTS, GROUPS, OWNERS = 48, 400, 5000, 200, 2000

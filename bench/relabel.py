@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.installation import Bench, bench, line
-from retrieval.authority import OPERATOR
-from retrieval.label_bulk import BulkDesk
-from retrieval.label_requests import LabelRequest
-from retrieval.label_selection import Selection
-from retrieval.label_views import Target
+from retrieval.labels.jobs import BulkDesk
+from retrieval.labels.requests import LabelRequest
+from retrieval.labels.selection import Selection
+from retrieval.labels.views import Target
+from retrieval.rights.authority import OPERATOR
 
 CHUNKS = 100
 

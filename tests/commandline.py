@@ -16,8 +16,8 @@ from pathlib import Path
 
 import structlog
 
-from retrieval.service import console
-from retrieval.service.cli import main
+from retrieval.service.cli import console
+from retrieval.service.cli.main import main
 
 
 @dataclass(frozen=True, slots=True)

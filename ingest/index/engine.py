@@ -1,7 +1,7 @@
 """What every vector engine must do, whether it runs in process or as a cluster.
 
 The engine is a projection of the records: it holds vectors, labels and ids, never text. It is
-asked only through `retrieval.store`, which puts the subject's filter into every leaf.
+asked only through `retrieval.search.store`, which puts the subject's filter into every leaf.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """`python -m retrieval.service`: the command line, for where the program is not installed."""
 
-from retrieval.service.cli import main
+from retrieval.service.cli.main import main
 
 main()

@@ -8,24 +8,24 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from retrieval.service import (
-    routes_access,
-    routes_authzen,
-    routes_documents,
-    routes_folders,
-    routes_health,
-    routes_jobs,
-    routes_labels,
-    routes_policy,
-    routes_review,
-    routes_search,
-    scim,
+from retrieval.service.api import (
+    access,
+    authzen,
+    documents,
+    folders,
+    health,
+    jobs,
+    labels,
+    policy,
+    review,
+    search,
 )
-from retrieval.service.authentication import Authentication
-from retrieval.service.envelope import Envelope
-from retrieval.service.error_table import handle_errors
-from retrieval.service.messages import Problem
-from retrieval.service.tokens import TokenVerifier
+from retrieval.service.api.messages import Problem
+from retrieval.service.http.authentication import Authentication
+from retrieval.service.http.envelope import Envelope
+from retrieval.service.http.error_table import handle_errors
+from retrieval.service.http.tokens import TokenVerifier
+from retrieval.service.scim.routes import ScimErrors, mount
 from retrieval.service.wiring import Parts
 
 TITLE = "Strongroom"
@@ -43,24 +43,24 @@ def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
     app.state.parts = parts
     app.state.body_limit = parts.settings.body_max_bytes
     for routes in (
-        routes_search,
-        routes_documents,
-        routes_authzen,
-        routes_policy,
-        routes_labels,
-        routes_folders,
-        routes_jobs,
-        routes_access,
-        routes_review,
-        routes_health,
+        search,
+        documents,
+        authzen,
+        policy,
+        labels,
+        folders,
+        jobs,
+        access,
+        review,
+        health,
     ):
         app.include_router(routes.router)
-    scim.mount(app, parts)
+    mount(app, parts)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     handle_errors(app)
     # The one added last is the outermost.
     app.add_middleware(Authentication, verifier=verifier)
-    app.add_middleware(scim.ScimErrors)
+    app.add_middleware(ScimErrors)
     app.add_middleware(Envelope)
     return app
 

@@ -23,12 +23,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from ingest.errors import ModelError
-from retrieval.proof_watch import ProofWatch
+from retrieval.policy.proof_watch import ProofWatch
 from retrieval.service.app import create_app
+from retrieval.service.http.token_wiring import verifier
 from retrieval.service.mending import mend
 from retrieval.service.settings import Settings, check_serving
 from retrieval.service.sweeping import keep_jobs_going, sweep
-from retrieval.service.token_wiring import verifier
 from retrieval.service.wiring import Parts, open_parts
 
 GRACE: Final = 10

@@ -32,30 +32,30 @@ from ingest.project import Projector
 from ingest.read.parse import ParseLimits, Parser
 from ingest.read.scan import SecretScanner
 from ingest.reconcile import Reconciler
-from retrieval.access_history import AccessHistory
-from retrieval.access_requests import RequestDesk
-from retrieval.authzen import DecisionPoint
-from retrieval.decisions import Decisions
-from retrieval.directory import SubjectResolver
-from retrieval.documents import DocumentReader
-from retrieval.known_subjects import DirectorySubjects, KnownSubjects, PolicySubjects
-from retrieval.label_bulk import BulkDesk
-from retrieval.label_folders import FolderDesk
-from retrieval.label_views import LabelDeskSettings, LabelParts
-from retrieval.labels import LabelDesk
-from retrieval.plan import PlanSettings
-from retrieval.policy_desk import PolicyDesk
-from retrieval.policy_source import read_labels
-from retrieval.review import AccessReview
-from retrieval.search import Searcher
-from retrieval.seeding import seeded
+from retrieval.access.authzen import DecisionPoint
+from retrieval.access.documents import DocumentReader
+from retrieval.access.explaining import Explainer
+from retrieval.access.history import AccessHistory
+from retrieval.access.known_subjects import DirectorySubjects, KnownSubjects, PolicySubjects
+from retrieval.access.review import AccessReview
+from retrieval.labels.access_requests import RequestDesk
+from retrieval.labels.desk import LabelDesk
+from retrieval.labels.folders import FolderDesk
+from retrieval.labels.jobs import BulkDesk
+from retrieval.labels.views import LabelDeskSettings, LabelParts
+from retrieval.policy.desk import PolicyDesk
+from retrieval.policy.seeding import seeded
+from retrieval.rights.decisions import Decisions
+from retrieval.rights.directory import SubjectResolver
+from retrieval.rights.policy_source import read_labels
+from retrieval.rights.snapshot import SnapshotHolder
+from retrieval.rights.standing import Resolve, Standing
+from retrieval.search.plan import PlanSettings
+from retrieval.search.search import Searcher
+from retrieval.search.store import Store
 from retrieval.service.cursors import Cursors
-from retrieval.service.explaining import Explainer
 from retrieval.service.secret_files import given_secret, own_secret, private_folder
 from retrieval.service.settings import Settings, SubjectSource
-from retrieval.snapshot import SnapshotHolder
-from retrieval.standing import Resolve, Standing
-from retrieval.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

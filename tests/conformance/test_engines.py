@@ -29,8 +29,8 @@ from ingest.index.engine import (
     VectorEngine,
 )
 from ingest.index.qdrant import QdrantEngine
-from retrieval.guarded import guard
-from retrieval.narrow import Narrowing, Operator, narrow
+from retrieval.search.guarded import guard
+from retrieval.search.narrow import Narrowing, Operator, narrow
 from tests.conformance import corpus
 
 LABELS = 220

@@ -19,12 +19,12 @@ from acl.policy.policy import Policy
 from acl.records import Share
 from acl.records.tables.shares import ended, without
 from acl.subject import Subject
-from retrieval.directory import SubjectResolver, UnknownSubjectError
-from retrieval.documents import DocumentReader
-from retrieval.policy_source import read_source
-from retrieval.search import READ, Searcher, SearchRequest
-from retrieval.standing import Standing, UnsettledError
-from retrieval.store import Mode, Store
+from retrieval.access.documents import DocumentReader
+from retrieval.rights.directory import SubjectResolver, UnknownSubjectError
+from retrieval.rights.policy_source import read_source
+from retrieval.rights.standing import Standing, UnsettledError
+from retrieval.search.search import READ, Searcher, SearchRequest
+from retrieval.search.store import Mode, Store
 from tests.crash.change_expected import Expected
 from tests.crash.change_rights import LINES, variant
 from tests.crash.change_state import GROUPS, TENANT, State, documents_of, moment

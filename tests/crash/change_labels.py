@@ -11,11 +11,11 @@ from acl.records.tables.shares import without
 from ingest.expiry import Sweeper
 from ingest.label.inherit import typed_values
 from ingest.project import Projector
-from retrieval.authority import OPERATOR
-from retrieval.label_folders import FolderRequest
-from retrieval.label_requests import LabelRequest, ShareRequest
-from retrieval.label_selection import Planned, Selection
-from retrieval.label_views import Target
+from retrieval.labels.folders import FolderRequest
+from retrieval.labels.requests import LabelRequest, ShareRequest
+from retrieval.labels.selection import Planned, Selection
+from retrieval.labels.views import Target
+from retrieval.rights.authority import OPERATOR
 from tests.crash.change_state import DOC, TENANT, document_state, documents_of, moment
 from tests.crash.change_steps import Clerk, Step
 

@@ -14,7 +14,7 @@ from acl.records.policies.types import Suspension
 from acl.records.tables.core import version_counters
 from ingest.context import document_id
 from ingest.label.inherit import Origins, settled
-from retrieval.policy_source import PolicySource, read_schema, source_of
+from retrieval.rights.policy_source import PolicySource, read_schema, source_of
 from tests.crash.change_state import (
     GROUPS,
     NAMES,

@@ -11,11 +11,11 @@ from typing import Any
 
 from acl.records import AuditEvent, AuditKind
 from ingest.project import Projector
-from retrieval.decisions import Decisions
-from retrieval.label_bulk import BulkDesk
-from retrieval.label_folders import FolderDesk
-from retrieval.label_views import LabelParts
-from retrieval.labels import LabelDesk
+from retrieval.labels.desk import LabelDesk
+from retrieval.labels.folders import FolderDesk
+from retrieval.labels.jobs import BulkDesk
+from retrieval.labels.views import LabelParts
+from retrieval.rights.decisions import Decisions
 from tests.crash.change_state import State, moment
 from tests.integration.world import World
 

@@ -11,10 +11,10 @@ import pytest
 from acl.decision import Permitted
 from acl.policy.decide import decide
 from acl.predicate import holds
-from retrieval.search import READ
-from retrieval.service import demo
-from retrieval.service.people import read_people
-from retrieval.service.token_wiring import levels
+from retrieval.search.search import READ
+from retrieval.service.cli import demo
+from retrieval.service.cli.people import read_people
+from retrieval.service.http.token_wiring import levels
 from retrieval.service.wiring import open_parts
 from tests.commandline import interrupted, strongroom
 

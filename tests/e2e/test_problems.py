@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from retrieval.service import logs
-from retrieval.service.problems import MEDIA_TYPE
+from retrieval.service.http.problems import MEDIA_TYPE
 from tests.serving import ADA, BOB, Service
 
 GOOD = {"query": "hotel"}

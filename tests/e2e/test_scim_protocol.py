@@ -15,11 +15,11 @@ from scim2_tester import Status, check_server
 from acl.errors import FilterTooLargeError, RequestError
 from acl.records import AuditKind, RecordsUnavailableError
 from acl.records.directory.types import DirectoryGroup
-from retrieval.directory import UnknownSubjectError
-from retrieval.service import scim_storage
-from retrieval.service.problems import ProblemError, ProblemType
-from retrieval.service.scim import MAX_OPERATIONS, ScimEndpoint
-from retrieval.standing import UnsettledError
+from retrieval.rights.directory import UnknownSubjectError
+from retrieval.rights.standing import UnsettledError
+from retrieval.service.http.problems import ProblemError, ProblemType
+from retrieval.service.scim import storage as scim_storage
+from retrieval.service.scim.routes import MAX_OPERATIONS, ScimEndpoint
 from tests.provisioning import (
     ERROR,
     GROUP,

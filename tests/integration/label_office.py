@@ -9,14 +9,14 @@ from acl.records import AuditKind, DocumentRecord, Job
 from acl.records.tables.heads import Head, bump
 from acl.subject import Subject
 from ingest.project import Projector, points_of
-from retrieval.authority import Asker, Authority
-from retrieval.decisions import Decisions
-from retrieval.label_bulk import BulkDesk
-from retrieval.label_folders import FolderDesk, FolderRequest
-from retrieval.label_requests import LabelRequest, ShareRequest
-from retrieval.label_views import Changed, LabelDeskSettings, LabelParts, Target
-from retrieval.labels import LabelDesk
-from retrieval.search import SearchRequest
+from retrieval.labels.desk import LabelDesk
+from retrieval.labels.folders import FolderDesk, FolderRequest
+from retrieval.labels.jobs import BulkDesk
+from retrieval.labels.requests import LabelRequest, ShareRequest
+from retrieval.labels.views import Changed, LabelDeskSettings, LabelParts, Target
+from retrieval.rights.authority import Asker, Authority
+from retrieval.rights.decisions import Decisions
+from retrieval.search.search import SearchRequest
 from tests.integration.world import NOW, World
 
 STEWARD = Subject(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from acl.labels import LabelSchema
 from acl.records import AuditEvent, AuditKind, NewRevision, PolicyRevision, Records, RevisionTexts
-from retrieval.policy_source import PolicySource, read_source, source_of
+from retrieval.rights.policy_source import PolicySource, read_source, source_of
 
 
 async def put_in_effect(records: Records, source: PolicySource, *, now: datetime) -> PolicyRevision:

@@ -17,14 +17,14 @@ from acl.proof.proof import Decider
 from acl.proof.worker import ProofJob
 from acl.records import DocumentRecord, Records
 from acl.subject import Subject
-from retrieval.authority import OPERATOR
-from retrieval.decisions import Decisions
-from retrieval.policy_desk import PolicyDesk
-from retrieval.policy_edits import Edit
-from retrieval.policy_source import read_labels
-from retrieval.seeding import seeded
-from retrieval.snapshot import SnapshotHolder
-from retrieval.standing import Standing
+from retrieval.policy.desk import PolicyDesk
+from retrieval.policy.edits import Edit
+from retrieval.policy.seeding import seeded
+from retrieval.rights.authority import OPERATOR
+from retrieval.rights.decisions import Decisions
+from retrieval.rights.policy_source import read_labels
+from retrieval.rights.snapshot import SnapshotHolder
+from retrieval.rights.standing import Standing
 from tests.integration.records.samples import put, version
 from tests.integration.world import AUDIT_KEY, NOW, POLICY
 

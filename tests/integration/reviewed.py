@@ -22,10 +22,10 @@ from acl.records import (
     Records,
 )
 from acl.subject import Subject
-from retrieval.review import AccessReview
-from retrieval.seeding import seeded
-from retrieval.snapshot import PolicySnapshot, SnapshotHolder
-from retrieval.standing import Standing
+from retrieval.access.review import AccessReview
+from retrieval.policy.seeding import seeded
+from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.rights.standing import Standing
 from tests.integration.records.samples import KEY, document_id, last_event
 
 NOW: Final = datetime(2026, 2, 1, 12, 0, tzinfo=UTC)

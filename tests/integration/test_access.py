@@ -22,13 +22,13 @@ from acl.records.labels.requests import (
 from acl.records.tables.requests import access_requests
 from acl.subject import Subject
 from ingest.project import Projector
-from retrieval.access_history import AccessHistory
-from retrieval.access_requests import MAX_PAGE, RequestDesk, UnknownRequestError, Waiting
-from retrieval.authority import OPERATOR, Asker
-from retrieval.decisions import Decisions
-from retrieval.documents import DocumentNotFoundError
-from retrieval.label_views import LabelParts
-from retrieval.labels import LabelDesk
+from retrieval.access.documents import DocumentNotFoundError
+from retrieval.access.history import AccessHistory
+from retrieval.labels.access_requests import MAX_PAGE, RequestDesk, UnknownRequestError, Waiting
+from retrieval.labels.desk import LabelDesk
+from retrieval.labels.views import LabelParts
+from retrieval.rights.authority import OPERATOR, Asker
+from retrieval.rights.decisions import Decisions
 from tests.integration.world import ADA, AGENT, BOB, EVE, GUS, LEO, NOW, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

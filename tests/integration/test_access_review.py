@@ -20,14 +20,14 @@ from acl.records import (
 )
 from acl.records.policies.types import Suspension
 from acl.subject import Subject
-from retrieval.audience import Member
-from retrieval.authority import OPERATOR
-from retrieval.documents import DocumentNotFoundError
-from retrieval.review import CONSIDERED, MAX_PAGE, AccessReview
-from retrieval.review_names import MAX_ROWS
-from retrieval.review_types import People
-from retrieval.snapshot import PolicySnapshot, SnapshotHolder
-from retrieval.standing import AtLeast, NotReachedError, Standing
+from retrieval.access.audience import Member
+from retrieval.access.documents import DocumentNotFoundError
+from retrieval.access.review import CONSIDERED, MAX_PAGE, AccessReview
+from retrieval.access.review_names import MAX_ROWS
+from retrieval.access.review_types import People
+from retrieval.rights.authority import OPERATOR
+from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.rights.standing import AtLeast, NotReachedError, Standing
 from tests.integration.records.samples import document_id
 from tests.integration.reviewed import ADA, BOB, EVE, GUS, NOW, PEOPLE, SAM, World, under_review
 

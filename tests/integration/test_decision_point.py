@@ -24,8 +24,9 @@ from acl.records import (
     Records,
 )
 from acl.subject import Subject
-from retrieval.authzen import DecisionPoint
-from retrieval.authzen_types import (
+from retrieval.access.authzen import DecisionPoint
+from retrieval.access.known_subjects import PolicySubjects
+from retrieval.access.types import (
     DOCUMENT,
     Claimed,
     Found,
@@ -35,10 +36,9 @@ from retrieval.authzen_types import (
     Sought,
     Target,
 )
-from retrieval.known_subjects import PolicySubjects
-from retrieval.seeding import seeded
-from retrieval.snapshot import PolicySnapshot, SnapshotHolder
-from retrieval.standing import Standing
+from retrieval.policy.seeding import seeded
+from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.rights.standing import Standing
 from tests.integration.records.samples import KEY, document_id
 
 NOW = datetime(2026, 2, 1, 12, 0, tzinfo=UTC)

@@ -18,9 +18,9 @@ from acl.records.directory.directory import Edit, Place
 from acl.records.directory.types import GroupState, UserState, Wanted
 from acl.records.tables.directory import directory_groups, user_memberships
 from acl.subject import MAX_GROUPS, Subject
-from retrieval import known_subjects
-from retrieval.directory import SubjectResolver, UnknownSubjectError
-from retrieval.known_subjects import DirectorySubjects
+from retrieval.access import known_subjects
+from retrieval.access.known_subjects import DirectorySubjects
+from retrieval.rights.directory import SubjectResolver, UnknownSubjectError
 from tests.integration.records.samples import KEY, NOW
 
 EDIT = Edit(AuditEvent(kind=AuditKind.DIRECTORY, time=NOW, subject="service:idp"))

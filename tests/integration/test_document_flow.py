@@ -12,7 +12,7 @@ from acl.records import (
     AuditKind,
     Outcome,
 )
-from retrieval.documents import DocumentNotFoundError
+from retrieval.access.documents import DocumentNotFoundError
 from tests.integration.records.samples import last_event
 from tests.integration.world import (
     BOB,

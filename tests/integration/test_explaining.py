@@ -16,11 +16,11 @@ from acl.policy.policy import Policy
 from acl.records import AuditEvent, AuditKind, Records
 from acl.records.policies.types import Suspension
 from acl.subject import Subject
-from retrieval.decisions import Decisions
-from retrieval.documents import DocumentNotFoundError
-from retrieval.service.explaining import Explainer
-from retrieval.snapshot import PolicySnapshot, SnapshotHolder
-from retrieval.standing import AtLeast, NotReachedError, Standing
+from retrieval.access.documents import DocumentNotFoundError
+from retrieval.access.explaining import Explainer
+from retrieval.rights.decisions import Decisions
+from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.rights.standing import AtLeast, NotReachedError, Standing
 from tests.integration.records.samples import document_id, last_event
 from tests.integration.reviewed import ADA, BOB, NOW, SAM, paper, put, under_rules
 

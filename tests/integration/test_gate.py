@@ -14,10 +14,10 @@ from acl.policy.decide import decide
 from acl.proof.worker import ProofJob
 from acl.records import ProofState, StalePolicyError
 from acl.subject import Subject
-from retrieval.authority import OPERATOR
-from retrieval.gate import Gate, LabelsKeepChangingError, Passage
-from retrieval.policy_edits import ELSEWHERE, Edit, RefutedError
-from retrieval.prover import OnProgress
+from retrieval.policy.edits import ELSEWHERE, Edit, RefutedError
+from retrieval.policy.gate import Gate, LabelsKeepChangingError, Passage
+from retrieval.policy.prover import OnProgress
+from retrieval.rights.authority import OPERATOR
 from tests.integration.proving import (
     ANOTHER,
     MORE,

@@ -13,13 +13,13 @@ from acl.records import AuditKind, LabelState, StaleLabelError
 from acl.subject import Subject
 from ingest.expiry import Sweeper
 from ingest.project import Projector
-from retrieval.authority import OPERATOR, Authority, ForbiddenError
-from retrieval.documents import DocumentNotFoundError
-from retrieval.label_folders import FolderDesk, FolderRequest
-from retrieval.label_requests import LabelRequest, LabelRequestError, ShareRequest
-from retrieval.label_selection import Selection
-from retrieval.label_views import OwnProposalError, Target
-from retrieval.labels import LabelDesk
+from retrieval.access.documents import DocumentNotFoundError
+from retrieval.labels.desk import LabelDesk
+from retrieval.labels.folders import FolderDesk, FolderRequest
+from retrieval.labels.requests import LabelRequest, LabelRequestError, ShareRequest
+from retrieval.labels.selection import Selection
+from retrieval.labels.views import OwnProposalError, Target
+from retrieval.rights.authority import OPERATOR, Authority, ForbiddenError
 from tests.integration.label_office import (
     ABSENT,
     CASH,

@@ -9,9 +9,9 @@ import pytest
 
 from acl.actions import Action
 from acl.records import ItemState, StaleFolderError
-from retrieval.authority import OPERATOR, ForbiddenError
-from retrieval.label_folders import FolderRequest
-from retrieval.label_requests import LabelRequest, LabelRequestError
+from retrieval.labels.folders import FolderRequest
+from retrieval.labels.requests import LabelRequest, LabelRequestError
+from retrieval.rights.authority import OPERATOR, ForbiddenError
 from tests.integration.folders import write
 from tests.integration.label_office import (
     CASH,

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from acl.records import AuditKind, ItemState, RecordsConflictError, StaleFolderError
-from retrieval.authority import ForbiddenError
-from retrieval.documents import DocumentNotFoundError
-from retrieval.label_folders import FolderRequest
-from retrieval.label_requests import LabelRequest
-from retrieval.label_views import OtherOutcomeError, OwnProposalError
+from retrieval.access.documents import DocumentNotFoundError
+from retrieval.labels.folders import FolderRequest
+from retrieval.labels.requests import LabelRequest
+from retrieval.labels.views import OtherOutcomeError, OwnProposalError
+from retrieval.rights.authority import ForbiddenError
 from tests.integration.folders import write
 from tests.integration.label_office import (
     ABSENT,

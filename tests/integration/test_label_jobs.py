@@ -13,17 +13,17 @@ import pytest
 from acl.engine.payload import label_payload
 from acl.records import ItemState, RecordsUnavailableError
 from acl.subject import Subject
-from retrieval.authority import OPERATOR, Asker, Authority, ForbiddenError
-from retrieval.directory import UnknownSubjectError
-from retrieval.documents import DocumentNotFoundError
-from retrieval.label_bulk import BulkDesk
-from retrieval.label_folders import FolderRequest
-from retrieval.label_requests import LabelRequest
-from retrieval.label_selection import Selection
-from retrieval.label_views import Target
-from retrieval.labels import LabelDesk
+from retrieval.access.documents import DocumentNotFoundError
+from retrieval.labels.desk import LabelDesk
+from retrieval.labels.folders import FolderRequest
+from retrieval.labels.jobs import BulkDesk
+from retrieval.labels.requests import LabelRequest
+from retrieval.labels.selection import Selection
+from retrieval.labels.views import Target
+from retrieval.rights.authority import OPERATOR, Asker, Authority, ForbiddenError
+from retrieval.rights.directory import UnknownSubjectError
+from retrieval.rights.standing import Standing
 from retrieval.service.sweeping import resume, resume_jobs
-from retrieval.standing import Standing
 from tests.integration.label_office import (
     ABSENT,
     HR,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.authority import OPERATOR, Asker
-from retrieval.label_views import OwnProposalError
+from retrieval.labels.views import OwnProposalError
+from retrieval.rights.authority import OPERATOR, Asker
 from tests.integration.folders import write_company
 from tests.integration.label_office import HR, SECOND, STEWARD, TRAVEL, office_of
 from tests.integration.world import NOW, world

@@ -7,8 +7,8 @@ import pytest
 from acl.engine.payload import label_payload
 from ingest.expiry import Sweeper
 from ingest.project import Projector
-from retrieval.documents import DocumentNotFoundError
-from retrieval.label_requests import LabelRequest
+from retrieval.access.documents import DocumentNotFoundError
+from retrieval.labels.requests import LabelRequest
 from tests.integration.label_office import (
     CASH,
     LATER,

@@ -15,14 +15,14 @@ import pytest
 from ingest.expiry import Sweeper
 from ingest.index.engine import Point
 from ingest.project import Projector, points_of
-from retrieval.label_folders import FolderRequest
-from retrieval.label_requests import LabelRequest, ShareRequest
-from retrieval.label_selection import checked_folder
-from retrieval.label_views import Target
-from retrieval.labels import LabelDesk
+from retrieval.labels.desk import LabelDesk
+from retrieval.labels.folders import FolderRequest
+from retrieval.labels.requests import LabelRequest, ShareRequest
+from retrieval.labels.selection import checked_folder
+from retrieval.labels.views import Target
+from retrieval.rights.standing import AtLeast
 from retrieval.service.sweeping import sweep
 from retrieval.service.wiring import Parts
-from retrieval.standing import AtLeast
 from tests.integration.folders import write_company
 from tests.integration.label_office import CASH, LATER, STEWARD, TRAVEL, Office, office_of
 from tests.integration.troubles import deaf

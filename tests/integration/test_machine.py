@@ -37,14 +37,14 @@ from acl.records.labels.types import ChangeKind
 from acl.subject import Subject
 from ingest.context import document_id
 from ingest.project import Projector, event_of
-from retrieval.authority import OPERATOR
-from retrieval.decisions import Decisions
-from retrieval.label_requests import LabelRequest, ShareRequest
-from retrieval.label_views import LabelParts, Target
-from retrieval.labels import LabelDesk
-from retrieval.policy_source import PolicySource
-from retrieval.search import READ, SearchRequest
-from retrieval.store import Mode
+from retrieval.labels.desk import LabelDesk
+from retrieval.labels.requests import LabelRequest, ShareRequest
+from retrieval.labels.views import LabelParts, Target
+from retrieval.rights.authority import OPERATOR
+from retrieval.rights.decisions import Decisions
+from retrieval.rights.policy_source import PolicySource
+from retrieval.search.search import READ, SearchRequest
+from retrieval.search.store import Mode
 from tests.integration.policies import changed, put_in_effect
 from tests.integration.records import tampering
 from tests.integration.world import ADA, BOB, EVE, GUS, LEO, NOW, POLICY, World, world

@@ -23,9 +23,9 @@ from acl.records.tables import transitions as step
 from acl.subject import Subject
 from ingest.context import document_id
 from ingest.index.engine import Point
-from retrieval.documents import DocumentNotFoundError, DocumentView
-from retrieval.search import READ, Hit
-from retrieval.store import Mode
+from retrieval.access.documents import DocumentNotFoundError, DocumentView
+from retrieval.search.search import READ, Hit
+from retrieval.search.store import Mode
 from tests.integration.folders import write
 from tests.integration.world import BOB, NOW, SAM, World, world
 from tests.plain import plain_tools, vector

@@ -14,13 +14,13 @@ import pytest_asyncio
 from acl.predicate import ALWAYS
 from acl.records import AuditEvent, AuditKind, Outcome
 from acl.subject import Subject
-from retrieval import outlook as looking
-from retrieval.authority import OPERATOR
-from retrieval.outlook import LookBack, outlook
-from retrieval.policy_edits import Edit
-from retrieval.policy_source import source_of
-from retrieval.preview import PolicyPreview, corpus_of, preview_policy
-from retrieval.releases import rights
+from retrieval.policy import outlook as looking
+from retrieval.policy.edits import Edit
+from retrieval.policy.outlook import LookBack, outlook
+from retrieval.policy.preview import PolicyPreview, corpus_of, preview_policy
+from retrieval.rights.authority import OPERATOR
+from retrieval.rights.policy_source import source_of
+from retrieval.rights.releases import rights
 from tests.integration.proving import ROWS, Office, office
 from tests.integration.world import NOW
 

@@ -11,12 +11,12 @@ import pytest
 from acl.errors import PolicyError
 from acl.records import AuditKind, Outcome, ProofState, StalePolicyError, UnknownRevisionError
 from acl.subject import Subject
-from retrieval.authority import OPERATOR, ForbiddenError
-from retrieval.outlook import LookBack, outlook
-from retrieval.policy_desk import PolicyDesk
-from retrieval.policy_edits import Edit, FourEyesError, OverreachError
-from retrieval.policy_source import read_labels, source_of
-from retrieval.rule_changes import UnchangedError
+from retrieval.policy.desk import PolicyDesk
+from retrieval.policy.edits import Edit, FourEyesError, OverreachError
+from retrieval.policy.outlook import LookBack, outlook
+from retrieval.policy.rule_changes import UnchangedError
+from retrieval.rights.authority import OPERATOR, ForbiddenError
+from retrieval.rights.policy_source import read_labels, source_of
 from tests.integration.policies import changed, put_in_effect
 from tests.integration.records.samples import last_event
 from tests.integration.world import ADA, BOB, EVE, NOW, POLICY, World

@@ -12,12 +12,12 @@ import pytest
 from acl.proof.proof import Progress
 from acl.records import AuditEvent, AuditKind, Suspension
 from acl.subject import Subject
-from retrieval.authority import OPERATOR, ForbiddenError
-from retrieval.four_eyes import share_nobody
-from retrieval.outlook import LookBack
-from retrieval.policy_desk import PolicyDesk
-from retrieval.policy_edits import Edit, FourEyesError, OverreachError
-from retrieval.policy_source import read_labels
+from retrieval.policy.desk import PolicyDesk
+from retrieval.policy.edits import Edit, FourEyesError, OverreachError
+from retrieval.policy.outlook import LookBack
+from retrieval.rights.authority import OPERATOR, ForbiddenError
+from retrieval.rights.four_eyes import share_nobody
+from retrieval.rights.policy_source import read_labels
 from tests.integration.policies import changed, put_in_effect
 from tests.integration.test_policy_desk import ADMIN, BOARD, RIGHTS, TENANT_ADMIN
 from tests.integration.world import NOW, POLICY, World

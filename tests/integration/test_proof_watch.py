@@ -13,9 +13,9 @@ import pytest_asyncio
 
 from acl.records import Mismatch, Proof, ProofState
 from acl.subject import Subject
-from retrieval import proof_watch
-from retrieval.proof_watch import ProofWatch
-from retrieval.prover import ProofError
+from retrieval.policy import proof_watch
+from retrieval.policy.proof_watch import ProofWatch
+from retrieval.policy.prover import ProofError
 from tests.integration.proving import MORE, Office, office, to_everybody, to_new
 from tests.integration.world import NOW
 

@@ -29,17 +29,17 @@ from acl.records.labels.types import ChangeKind
 from acl.subject import Subject
 from ingest.index.engine import Vector
 from ingest.project import Projector
-from retrieval.authority import OPERATOR
-from retrieval.decisions import Decisions
-from retrieval.directory import SubjectResolver, UnknownSubjectError
-from retrieval.documents import DocumentReader
-from retrieval.label_requests import LabelRequest, ShareRequest
-from retrieval.label_views import LabelParts, Target
-from retrieval.labels import LabelDesk
-from retrieval.policy_source import PolicySource
-from retrieval.search import READ, Searcher, SearchRequest
-from retrieval.standing import Standing
-from retrieval.store import Mode, Store
+from retrieval.access.documents import DocumentReader
+from retrieval.labels.desk import LabelDesk
+from retrieval.labels.requests import LabelRequest, ShareRequest
+from retrieval.labels.views import LabelParts, Target
+from retrieval.rights.authority import OPERATOR
+from retrieval.rights.decisions import Decisions
+from retrieval.rights.directory import SubjectResolver, UnknownSubjectError
+from retrieval.rights.policy_source import PolicySource
+from retrieval.rights.standing import Standing
+from retrieval.search.search import READ, Searcher, SearchRequest
+from retrieval.search.store import Mode, Store
 from tests.integration.folders import write
 from tests.integration.policies import changed, put_in_effect
 from tests.integration.world import ADA, BOB, EVE, GUS, LEO, NOW, POLICY, QUERY_KEY, SAM, World

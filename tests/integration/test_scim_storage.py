@@ -20,10 +20,10 @@ from scim2_server.utils import parametrize
 
 from acl.records import AuditEvent, AuditKind, Records
 from acl.records.directory.directory import Edit
-from retrieval.service import scim_storage
-from retrieval.service.scim import _wait
-from retrieval.service.scim_models import Group, scim_models
-from retrieval.service.scim_storage import DirectoryStorage
+from retrieval.service.scim import storage as scim_storage
+from retrieval.service.scim.models import Group, scim_models
+from retrieval.service.scim.routes import _wait
+from retrieval.service.scim.storage import DirectoryStorage
 from tests.integration.records.samples import KEY, NOW
 
 MODELS = scim_models(None)

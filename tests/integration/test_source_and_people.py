@@ -16,11 +16,11 @@ from acl.records.documents.inventory import Inventory
 from ingest.errors import SourceError
 from ingest.pipeline import Pipeline
 from ingest.read.parsed import Format, Parsed
-from retrieval.authority import OPERATOR
-from retrieval.label_folders import FolderDesk, FolderRequest
-from retrieval.label_requests import LabelRequest
-from retrieval.label_selection import Selection
-from retrieval.label_views import Target
+from retrieval.labels.folders import FolderDesk, FolderRequest
+from retrieval.labels.requests import LabelRequest
+from retrieval.labels.selection import Selection
+from retrieval.labels.views import Target
+from retrieval.rights.authority import OPERATOR
 from tests.integration.folders import write, write_company
 from tests.integration.label_office import CASH, LATER, STEWARD, TRAVEL, Office, office_of
 from tests.integration.troubles import Meddling

@@ -14,14 +14,14 @@ from sqlalchemy import Connection, update
 from acl.labels import MAX_SET
 from acl.records import ItemState
 from acl.records.tables.core import documents
-from retrieval.authority import OPERATOR
-from retrieval.documents import DocumentNotFoundError
-from retrieval.label_folders import FolderRequest
-from retrieval.label_requests import LabelRequest, LabelRequestError
-from retrieval.label_selection import Selection
-from retrieval.live_labels import live_labels
-from retrieval.policy_edits import Edit
-from retrieval.preview import corpus_of
+from retrieval.access.documents import DocumentNotFoundError
+from retrieval.labels.folders import FolderRequest
+from retrieval.labels.requests import LabelRequest, LabelRequestError
+from retrieval.labels.selection import Selection
+from retrieval.policy.edits import Edit
+from retrieval.policy.live_labels import live_labels
+from retrieval.policy.preview import corpus_of
+from retrieval.rights.authority import OPERATOR
 from retrieval.service.mending import mend
 from retrieval.service.wiring import Parts
 from tests.integration.folders import write, write_company

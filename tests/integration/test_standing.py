@@ -15,11 +15,18 @@ from acl.records.directory.directory import Edit
 from acl.records.directory.types import UserState
 from acl.subject import Subject
 from ingest.index.engine import Vector
-from retrieval.directory import UnknownSubjectError
-from retrieval.documents import DocumentNotFoundError
-from retrieval.search import Searcher, SearchRequest
-from retrieval.standing import ANY, ATTEMPTS, AtLeast, NotReachedError, Standing, UnsettledError
-from retrieval.store import Store
+from retrieval.access.documents import DocumentNotFoundError
+from retrieval.rights.directory import UnknownSubjectError
+from retrieval.rights.standing import (
+    ANY,
+    ATTEMPTS,
+    AtLeast,
+    NotReachedError,
+    Standing,
+    UnsettledError,
+)
+from retrieval.search.search import Searcher, SearchRequest
+from retrieval.search.store import Store
 from tests.integration.policies import changed, put_in_effect
 from tests.integration.troubles import outrun
 from tests.integration.world import ADA, EVE, NOW, POLICY, QUERY_KEY, SAM, World

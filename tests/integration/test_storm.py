@@ -18,10 +18,10 @@ from acl.policy.decide import request_of
 from acl.policy.policy import Policy
 from acl.predicate import holds
 from acl.subject import Subject
-from retrieval.decisions import Decisions
-from retrieval.policy_source import PolicySource
-from retrieval.search import READ
-from retrieval.snapshot import PolicySnapshot
+from retrieval.rights.decisions import Decisions
+from retrieval.rights.policy_source import PolicySource
+from retrieval.rights.snapshot import PolicySnapshot
+from retrieval.search.search import READ
 from tests.integration.policies import changed, put_in_effect
 from tests.integration.world import ADA, BOB, EVE, GUS, LEO, NOW, POLICY, SAM, World
 

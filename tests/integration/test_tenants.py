@@ -11,7 +11,7 @@ import pytest
 from bench.collections_ir import SHARED, Collection, Text, ndcg, read
 from bench.ranking import Ranker, ranker
 from ingest.encode.encoder import Encoder
-from retrieval.store import Mode
+from retrieval.search.store import Mode
 
 FOLDER = SHARED / "policyqa_dev"
 # Every seventh question of each tenant; `make eval` asks all of them.

@@ -15,12 +15,12 @@ from acl.actions import Action
 from acl.errors import FilterTooLargeError
 from acl.records import Records
 from acl.subject import MAX_GROUPS, Subject
-from retrieval.authzen import CONSIDERED, DecisionPoint
-from retrieval.authzen_types import DOCUMENT, Claimed, PageAsked, Party, Question, Sought, Target
-from retrieval.decisions import Decided, Decisions
-from retrieval.known_subjects import DirectorySubjects
-from retrieval.snapshot import PolicySnapshot, SnapshotHolder
-from retrieval.standing import Standing
+from retrieval.access.authzen import CONSIDERED, DecisionPoint
+from retrieval.access.known_subjects import DirectorySubjects
+from retrieval.access.types import DOCUMENT, Claimed, PageAsked, Party, Question, Sought, Target
+from retrieval.rights.decisions import Decided, Decisions
+from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.rights.standing import Standing
 from tests.integration.records.samples import document_id
 from tests.integration.reviewed import ADA, BOB, NOW, paper, put, under_rules
 from tests.integration.test_directory_subjects import _many, user

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, insert, select
 from acl.labels import Label
 from acl.records import Records
 from acl.records.tables.core import documents
-from retrieval.seeding import seeded
-from retrieval.snapshot import PolicySnapshot
-from retrieval.visible import SCANNED, Listing
+from retrieval.access.listing import SCANNED, Listing
+from retrieval.policy.seeding import seeded
+from retrieval.rights.snapshot import PolicySnapshot
 from tests.integration.records.samples import KEY, document_id
 from tests.integration.reviewed import NOW, POLICY, put
 

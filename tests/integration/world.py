@@ -21,13 +21,13 @@ from ingest.pipeline import Pipeline, PipelineSettings
 from ingest.read.parsed import Parsed
 from ingest.reconcile import Reconciler
 from ingest.report import IngestEvent, IngestReport
-from retrieval.decisions import Decisions
-from retrieval.documents import DocumentReader
-from retrieval.search import READ, Hit, Searcher, SearchPage, SearchRequest
-from retrieval.seeding import seeded
-from retrieval.snapshot import PolicySnapshot, SnapshotHolder
-from retrieval.standing import Standing
-from retrieval.store import Mode, Store
+from retrieval.access.documents import DocumentReader
+from retrieval.policy.seeding import seeded
+from retrieval.rights.decisions import Decisions
+from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.rights.standing import Standing
+from retrieval.search.search import READ, Hit, Searcher, SearchPage, SearchRequest
+from retrieval.search.store import Mode, Store
 
 POLICY = Path(__file__).parents[2] / "policy"
 AUDIT_KEY = bytes(range(32))

@@ -14,7 +14,7 @@ from acl.records.database.errors import TakenIdentityError
 from acl.records.directory.directory import Edit
 from acl.records.directory.types import UserState
 from acl.subject import Subject
-from retrieval.directory import SubjectResolver, UnknownSubjectError
+from retrieval.rights.directory import SubjectResolver, UnknownSubjectError
 from tests.integration.records.samples import KEY, NOW
 
 DENIED = "mallory"

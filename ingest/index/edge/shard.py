@@ -48,7 +48,7 @@ _FULL_SCAN_KB: Final = 3000
 # Sparse leaves with fewer visible points are scanned point by point, in one order of summation.
 # Above it the engine walks posting lists longest first, and how long they are depends on hidden
 # points, down to the last bit of a score. It is well above the largest set that is searched
-# exactly (retrieval.plan).
+# exactly (retrieval.search.plan).
 _SPARSE_SCAN_POINTS: Final = 50_000
 # The engine renames files of its log every 32 MB; if it does each time we look, something is wrong.
 _SYNC_ROUNDS: Final = 100

@@ -26,7 +26,7 @@ from acl.records.audit.log import begin_chain
 from acl.records.migrate import alembic_config
 from acl.records.policies.types import digest_of
 from acl.records.system import database_at
-from retrieval.seeding import seeded
+from retrieval.policy.seeding import seeded
 from tests.integration.records import tampering
 from tests.integration.records.samples import KEY, NOW, document_id, event, in_effect, revision
 

@@ -15,9 +15,9 @@ from acl.policy.policy import Policy, load
 from acl.predicate import ALWAYS
 from acl.records import AuditEvent, AuditKind, Outcome, Records
 from acl.subject import Subject
-from retrieval import preview as previewing
-from retrieval.preview import corpus_of, past_releases, preview_policy
-from retrieval.releases import rights
+from retrieval.policy import preview as previewing
+from retrieval.policy.preview import corpus_of, past_releases, preview_policy
+from retrieval.rights.releases import rights
 from tests.integration.records.samples import NOW, SCHEMA, event, label, put, version
 
 MODEL = """

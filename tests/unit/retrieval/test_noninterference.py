@@ -14,9 +14,9 @@ from acl.labels import LabelSchema
 from acl.predicate import And, AnyOf, AtMost
 from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import Plan, Point
-from retrieval.narrow import Narrowing, Operator, narrow
-from retrieval.rank import Ranked
-from retrieval.store import Mode, Question, Store
+from retrieval.search.narrow import Narrowing, Operator, narrow
+from retrieval.search.rank import Ranked
+from retrieval.search.store import Mode, Question, Store
 from tests.conformance import corpus
 
 DIMENSION = 384

@@ -24,7 +24,7 @@ from ingest.index.engine import (
     SparseLeaf,
 )
 from ingest.index.qdrant import QdrantEngine, _called
-from retrieval.guarded import guard
+from retrieval.search.guarded import guard
 from tests.conformance import corpus
 
 pytestmark = pytest.mark.enable_socket

@@ -4,7 +4,7 @@ import pytest
 
 from acl.labels import LabelSchema
 from ingest.report import IngestReport, KeptOut, RaisedLabel
-from retrieval.service.commands_write import print_report, read_flags
+from retrieval.service.cli.commands_write import print_report, read_flags
 from retrieval.service.settings import SettingsError
 
 SCHEMA = LabelSchema.from_toml(

@@ -1,0 +1,1 @@
+"""Changes of labels by people: requests, approvals, folders, jobs."""

@@ -1,0 +1,276 @@
+"""A question in, cleared passages out, and on record before they leave.
+
+The laws of this file:
+
+1. Policy and memberships are pinned for the whole request, and decide before anything else
+   happens. Who is denied gets an empty page; neither the model nor the engine is asked.
+2. Every hit is rechecked against the label of record. What is dropped is replaced, as long as the
+   engine has more.
+3. The audit event is durable before the page is returned. If it cannot be written, nothing is;
+   if what was pinned has moved on, the request begins again (`retrieval.rights.standing`).
+4. The text of a question is not stored and not logged; a keyed hash of it is recorded.
+5. A page says nothing of what was not on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from acl.decision import Permitted
+from acl.engine.wire import Filter
+from acl.errors import RequestError
+from acl.labels import LabelSchema
+from acl.predicate import Predicate
+from acl.records import AuditEvent, AuditKind, Records
+from acl.subject import Subject
+from ingest.parts import Encoding
+from retrieval.rights.decisions import Decided, Decisions
+from retrieval.rights.display import classification_of, owner_of
+from retrieval.rights.releases import Release
+from retrieval.rights.snapshot import PolicySnapshot
+from retrieval.rights.standing import ANY, AtLeast, Standing
+from retrieval.search.narrow import Narrowing, narrow
+from retrieval.search.recheck import AsOf, Cleared, Counts, Recheck
+from retrieval.search.store import MAX_LIMIT, Mode, Question, Store
+
+READ: Final = "document:read"
+MAX_QUERY: Final = 4000
+MAX_TOP_K: Final = 100
+
+# Asked for beyond the page, so that a few dropped hits cost no second round. Up to a page of 15
+# the lists that are fused stay as deep as they are without it.
+_SPARE: Final = 10
+_ROUNDS: Final = 4
+_WIDER: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRequest:
+    """What is asked.
+
+    Attributes:
+        query: the question.
+        top_k: at most so many passages.
+        mode: which lists answer.
+        narrowing: what the asker restricts the search to, all of it at once.
+    """
+
+    query: str
+    top_k: int = 10
+    mode: Mode = Mode.HYBRID
+    narrowing: tuple[Narrowing, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.query.strip():
+            raise RequestError("the query is empty")
+        if len(self.query) > MAX_QUERY:
+            raise RequestError(f"the query is longer than {MAX_QUERY} characters")
+        if not self.query.isascii() and any("\ud800" <= one <= "\udfff" for one in self.query):
+            raise RequestError("the query is not text")
+        if not 1 <= self.top_k <= MAX_TOP_K:
+            raise RequestError(f"`top_k` lies between 1 and {MAX_TOP_K}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One passage that the asker may read.
+
+    Attributes:
+        start: where the passage begins in the document's text, in characters.
+        end: where it ends.
+        score: of the list that was asked, or the sum of reciprocal ranks when two were.
+        classification: name of the level.
+    """
+
+    chunk_id: str
+    document_id: str
+    title: str
+    uri: str
+    media_type: str
+    text: str
+    start: int
+    end: int
+    score: float
+    classification: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """The answer; `decision_id` finds it again in the audit.
+
+    Attributes:
+        policy_revision: the policy under which it was decided.
+        label_revision: every change of a label up to this number was regarded.
+    """
+
+    hits: tuple[Hit, ...]
+    decision_id: str
+    policy_revision: int
+    label_revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ask:
+    """One request under what was pinned."""
+
+    request: SearchRequest
+    snapshot: PolicySnapshot
+    narrowing: Filter | None
+    release: Release
+
+
+class Searcher:
+    """Answers questions."""
+
+    def __init__(  # noqa: PLR0913 - a search is where everything comes together
+        self,
+        *,
+        records: Records,
+        store: Store,
+        encoder: Encoding,
+        standing: Standing,
+        query_key: bytes,
+        decisions: Decisions | None = None,
+    ) -> None:
+        """Put the reader together.
+
+        Args:
+            records: where labels and passages of record are.
+            store: the only road to the engine.
+            encoder: of questions.
+            standing: pins policy and memberships.
+            query_key: secret of the hash under which questions are recorded.
+            decisions: shared with others that decide for the same subjects.
+        """
+        self._records = records
+        self._store = store
+        self._encoder = encoder
+        self._standing = standing
+        self._query_key = query_key
+        self._decisions = Decisions() if decisions is None else decisions
+        self._recheck = Recheck(records)
+
+    @property
+    def counts(self) -> Counts:
+        """How many hits the recheck has dropped, by reason; `alarm` should be 0."""
+        return self._recheck.counts
+
+    async def search(
+        self, subject: Subject, request: SearchRequest, now: datetime, *, at_least: AtLeast = ANY
+    ) -> SearchPage:
+        """Return the best passages that `subject` may read.
+
+        Args:
+            subject: who asks, as the token says.
+            request: what is asked.
+            now: the time.
+            at_least: revisions that the answer must not be older than.
+
+        Raises:
+            RequestError: the subject or a narrowing condition cannot be decided upon.
+            FilterTooLargeError: the policy leaves too large a filter for this subject.
+            NotReachedError: a revision of `at_least` is not there yet.
+            UnsettledError: the policy changed again and again meanwhile.
+            EngineError: the engine failed; `EngineUnavailableError` if it may be back later.
+            RecordsError: the records failed; `AuditUnavailableError` if the search could not be
+                put on record.
+        """
+        return await self._standing.settled(
+            partial(self._search, subject, request, now, at_least=at_least)
+        )
+
+    async def _search(
+        self, subject: Subject, request: SearchRequest, now: datetime, *, at_least: AtLeast
+    ) -> SearchPage:
+        pinned = await self._standing.pin(subject, at_least=at_least)
+        snapshot = pinned.snapshot
+        ask = _Ask(
+            request=request,
+            snapshot=snapshot,
+            narrowing=narrow(request.narrowing, snapshot.schema),
+            release=Release(pinned=pinned, now=now, action=READ),
+        )
+        decided = self._decisions.decide(snapshot, pinned.subject, READ, now)
+        cleared = await self._cleared(ask, decided)
+        event = self._event(ask, decided, cleared)
+        await self._standing.record(self._records.audit, event, pinned)
+        return SearchPage(
+            hits=tuple(_hit(one, snapshot.schema) for one in cleared),
+            decision_id=ask.release.id,
+            policy_revision=snapshot.revision,
+            label_revision=pinned.heads.label,
+        )
+
+    async def _cleared(self, ask: _Ask, decided: Decided) -> list[Cleared]:
+        decision, permit = decided.decision, decided.permit
+        if not isinstance(decision, Permitted) or permit is None:
+            return []
+        request = ask.request
+        vector = None
+        if request.mode is not Mode.SPARSE:
+            vector = await self._encoder.encode_question(request.query)
+        question = Question(request.query, vector)
+        return await self._filled(ask, question, permit, decision.predicate)
+
+    async def _filled(
+        self, ask: _Ask, question: Question, permit: Filter, predicate: Predicate
+    ) -> list[Cleared]:
+        """Ask, recheck, and ask for more while the page is not full and there is more."""
+        wanted, cleared = ask.request.top_k, list[Cleared]()
+        as_of = AsOf(now=ask.release.now, label_revision=ask.release.pinned.heads.label)
+        limit = wanted + _SPARE
+        for _ in range(_ROUNDS):
+            found = await self._store.search(
+                permit, question, mode=ask.request.mode, narrowing=ask.narrowing, limit=limit
+            )
+            cleared = await self._recheck.cleared(ask.snapshot.schema, predicate, found, as_of)
+            if len(cleared) >= wanted or len(found) < limit or limit == MAX_LIMIT:
+                break
+            limit = min(limit * _WIDER, MAX_LIMIT)
+        return cleared[:wanted]
+
+    def _event(self, ask: _Ask, decided: Decided, cleared: Sequence[Cleared]) -> AuditEvent:
+        request, tenant = ask.request, ask.release.pinned.subject.tenant
+        return ask.release.event(
+            AuditKind.SEARCH,
+            permitted=isinstance(decided.decision, Permitted),
+            resources=tuple(dict.fromkeys(one.passage.document_id for one in cleared)),
+            query_hmac=query_hmac(self._query_key, tenant, request.query),
+            detail={
+                "mode": request.mode.value,
+                "top_k": request.top_k,
+                "passages": len(cleared),
+            },
+        )
+
+
+def query_hmac(key: bytes, tenant: str, query: str) -> str:
+    """Return a hash of the question; only equal questions of one tenant share it."""
+    text = unicodedata.normalize("NFC", query)
+    content = f"{len(tenant)}:{tenant}{text}".encode()
+    return hmac.new(key, content, hashlib.sha256).hexdigest()
+
+
+def _hit(cleared: Cleared, schema: LabelSchema) -> Hit:
+    passage, document = cleared.passage, cleared.passage.document
+    return Hit(
+        chunk_id=passage.chunk_id,
+        document_id=document.id,
+        title=document.title,
+        uri=document.uri,
+        media_type=document.media_type,
+        text=passage.text,
+        start=passage.start,
+        end=passage.end,
+        score=cleared.ranked.score,
+        classification=classification_of(cleared.label, schema),
+        owner=owner_of(cleared.label),
+    )

@@ -1,0 +1,185 @@
+"""Access: asked for, decided about, and looked back on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Response, status
+
+from acl.records.audit.readers import ReadersFrom
+from acl.records.labels.requests import Place
+from retrieval.labels.access_requests import MAX_PAGE
+from retrieval.service.api.access_messages import (
+    AccessReason,
+    Granting,
+    OwnRequest,
+    OwnRequests,
+    PastReader,
+    PastReaders,
+    Requested,
+    WaitingRequest,
+    WaitingRequests,
+)
+from retrieval.service.api.documents import canonical
+from retrieval.service.api.labels_messages import ChangedLabel
+from retrieval.service.cursors import MAX_CURSOR
+from retrieval.service.http.access import Open
+from retrieval.service.http.authentication import Asker
+from retrieval.service.http.bodies import StrictRoute
+from retrieval.service.http.paging import opened, sealed
+from retrieval.service.http.preconditions import tag
+from retrieval.service.http.problems import ProblemType
+from retrieval.service.http.responses import ANSWERS, answer_of
+from retrieval.service.http.revisions import Revisions
+
+router = APIRouter(route_class=StrictRoute, tags=["access"])
+
+WAITING: Final = "access-requests"
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+Token = Annotated[str, Query(max_length=MAX_CURSOR, description="A `next_token`.")]
+
+_DECIDE = ANSWERS["body"] | ANSWERS["policy"] | ANSWERS["change"]
+
+
+@router.post(
+    "/v1/documents/{document_id}/access-requests",
+    operation_id="requestAccess",
+    summary="Ask for access to a document whose id is known",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=ANSWERS["body"] | answer_of(ProblemType.QUOTA_EXCEEDED),
+)
+async def request_access(
+    document_id: str, reason: AccessReason, subject: Asker, parts: Open
+) -> Requested:
+    """Record the request. The answer is the same whether or not there is such a document."""
+    known = canonical(document_id)
+    await parts.requests.ask(subject, known, reason.reason, datetime.now(UTC))
+    return Requested()
+
+
+@router.get(
+    "/v1/access-requests/mine",
+    operation_id="listOwnRequests",
+    summary="List one's own requests",
+    responses=ANSWERS["query"] | ANSWERS["revision"],
+)
+async def own_requests(subject: Asker, parts: Open, at_least: Revisions) -> OwnRequests:
+    """Return what the subject asked for; what is not granted is open."""
+    found = await parts.requests.mine(subject, datetime.now(UTC), at_least=at_least)
+    return OwnRequests(
+        requests=[OwnRequest.of(one) for one in found.requests],
+        policy_revision=found.policy_revision,
+        label_revision=found.label_revision,
+    )
+
+
+@router.get(
+    "/v1/access-requests",
+    operation_id="listWaitingRequests",
+    summary="List requests that the subject may decide about",
+    responses=ANSWERS["query"] | ANSWERS["revision"],
+)
+async def waiting_requests(
+    subject: Asker,
+    parts: Open,
+    at_least: Revisions,
+    limit: Limit = 100,
+    token: Token = "",
+) -> WaitingRequests:
+    """Return open requests for documents that the subject may share, one page of them."""
+    found = await parts.requests.waiting(
+        subject,
+        subject.tenant,
+        datetime.now(UTC),
+        after=_place(opened(parts.cursors, token, subject, WAITING)),
+        limit=limit,
+        at_least=at_least,
+    )
+    following = "" if found.cursor is None else _key(found.cursor)
+    return WaitingRequests(
+        requests=[WaitingRequest.of(one) for one in found.requests],
+        next_token=sealed(parts.cursors, following, subject, WAITING),
+        policy_revision=found.policy_revision,
+        label_revision=found.label_revision,
+    )
+
+
+@router.post(
+    "/v1/access-requests/{request_id}:grant",
+    operation_id="grantAccess",
+    summary="Share a document with whoever asked for it",
+    responses=_DECIDE,
+)
+async def grant(
+    request_id: str, granting: Granting, subject: Asker, parts: Open, response: Response
+) -> ChangedLabel:
+    """Make the share, for good or until a moment, and return what it changed."""
+    changed = await parts.requests.grant(
+        subject, subject.tenant, request_id, until=granting.until, now=datetime.now(UTC)
+    )
+    tag(response, changed.version)
+    return ChangedLabel.of(changed)
+
+
+@router.post(
+    "/v1/access-requests/{request_id}:refuse",
+    operation_id="refuseAccess",
+    summary="Refuse a request; whoever asked is not told",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=ANSWERS["policy"],
+)
+async def refuse(request_id: str, subject: Asker, parts: Open) -> None:
+    """Take the request off the list."""
+    await parts.requests.refuse(subject, subject.tenant, request_id, now=datetime.now(UTC))
+
+
+@router.get(
+    "/v1/documents/{document_id}/readers",
+    operation_id="listReaders",
+    summary="List who got passages of a document",
+    responses=ANSWERS["query"] | ANSWERS["document"] | ANSWERS["revision"],
+)
+async def readers(  # noqa: PLR0913, PLR0917 - the parameters of the route
+    document_id: str,
+    subject: Asker,
+    parts: Open,
+    at_least: Revisions,
+    limit: Limit = 100,
+    token: Token = "",
+) -> PastReaders:
+    """Return who retrieved it, and whether they still may; for those who may review access."""
+    listing = f"readers/{document_id}"
+    found = await parts.history.readers(
+        subject,
+        canonical(document_id),
+        now=datetime.now(UTC),
+        after=_readers_from(opened(parts.cursors, token, subject, listing)),
+        limit=limit,
+        at_least=at_least,
+    )
+    following = "" if found.cursor is None else f"{found.cursor.upto} {found.cursor.below}"
+    return PastReaders(
+        readers=[PastReader.of(one) for one in found.readers],
+        next_token=sealed(parts.cursors, following, subject, listing),
+        policy_revision=found.policy_revision,
+        label_revision=found.label_revision,
+    )
+
+
+def _key(place: Place) -> str:
+    return f"{place.created_at.isoformat()} {place.id}"
+
+
+def _place(key: str) -> Place | None:
+    if not key:
+        return None
+    moment, _, identity = key.partition(" ")
+    return Place(created_at=datetime.fromisoformat(moment), id=identity)
+
+
+def _readers_from(key: str) -> ReadersFrom | None:
+    if not key:
+        return None
+    upto, below = map(int, key.split())
+    return ReadersFrom(upto=upto, below=below)

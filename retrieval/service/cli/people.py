@@ -1,0 +1,81 @@
+"""People that the command line may ask as, read from a TOML file.
+
+```toml
+[subjects."user:ada"]
+tenant = "acme"
+clearance = "restricted"
+compartments = ["finance"]
+groups = ["group:finance"]
+name = "Ada, CFO"
+```
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from acl.labels import Attribute
+from acl.subject import Subject
+from retrieval.service.http.claims import ClaimsError, subject_of
+from retrieval.service.settings import SettingsError
+
+_KEYS: Final = frozenset({"tenant", "clearance", "compartments", "groups", "name", "act"})
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One entry: who it is, and the name that is shown."""
+
+    subject: Subject
+    name: str
+
+
+def read_people(path: Path, levels: Attribute | None) -> dict[str, Person]:
+    """Return the people in `path` by their id, in the order of the file.
+
+    Raises:
+        SettingsError: the file cannot be read, or an entry is not a subject.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"there is no subjects file `{path}`: write who asks there, in the form of "
+            "`examples/company/people.toml`, or set `STRONGROOM_SUBJECTS_FILE`"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"the subjects file `{path}` is not readable TOML") from error
+    entries = document.get("subjects", {})
+    if set(document) - {"subjects"} or not isinstance(entries, dict):
+        raise SettingsError(f"`{path}` holds something else than `[subjects.…]` tables")
+    return {name: _person(path, name, entry, levels) for name, entry in entries.items()}
+
+
+def person_named(people: Mapping[str, Person], name: str) -> Person:
+    """Return the person called `user:ada` or, in short, `ada`.
+
+    Raises:
+        SettingsError: there is none; the text lists those that there are.
+    """
+    found = people.get(name) or people.get(f"user:{name}")
+    if found is None:
+        known = ", ".join(people) or "nobody"
+        raise SettingsError(f"there is no subject `{name}`; there are {known}")
+    return found
+
+
+def _person(path: Path, name: str, entry: Any, levels: Attribute | None) -> Person:  # noqa: ANN401 - read from TOML
+    where = f"`{path.name}`, `{name}`"
+    if not isinstance(entry, dict) or set(entry) - _KEYS:
+        raise SettingsError(f"{where}: has other keys than {', '.join(sorted(_KEYS))}")
+    shown = entry.get("name", name)
+    if not isinstance(shown, str):
+        raise SettingsError(f"{where}: `name` is not a text")
+    try:
+        return Person(subject_of({**entry, "sub": name}, levels), shown)
+    except ClaimsError as error:
+        raise SettingsError(f"{where}: {error}") from None

@@ -1,0 +1,94 @@
+"""Authentication: before the address is looked at and before a byte of the body is read.
+
+The laws of this file:
+
+1. Every address needs a token, except those in `PUBLIC`. A route that is added later is closed
+   until it is named here.
+2. Identity is read from the `Authorization` header alone, and from exactly one.
+3. Whatever is wrong with a token, the answer is the same 401. The reason goes to the log.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import structlog
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from acl.subject import Subject
+from retrieval.service.http import problems
+from retrieval.service.http.envelope import request_id
+from retrieval.service.http.problems import ProblemError, ProblemType
+from retrieval.service.http.token_keys import KeysUnavailableError
+from retrieval.service.http.tokens import TokenError, TokenVerifier
+
+PUBLIC: Final = frozenset(
+    {
+        "/livez",
+        "/readyz",
+        "/openapi.json",
+        "/docs",
+        "/.well-known/security.txt",
+        "/.well-known/authzen-configuration",
+    }
+)
+
+log = structlog.get_logger("strongroom.authentication")
+
+# For the OpenAPI document; the check itself is the middleware's.
+bearer = HTTPBearer(
+    scheme_name="access token", bearerFormat="RFC 9068", auto_error=False, description="A JWT."
+)
+
+
+class Authentication:
+    """Lets a request through with its subject, or answers 401."""
+
+    def __init__(self, app: ASGIApp, verifier: TokenVerifier) -> None:
+        self._app = app
+        self._verifier = verifier
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Authenticate one request."""
+        if scope["type"] == "lifespan" or (scope["type"] == "http" and scope["path"] in PUBLIC):
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            raise NotImplementedError("only HTTP is served")
+        try:
+            token = _token(Headers(scope=scope))
+            scope["state"]["subject"] = await self._verifier.verify(token)
+        except TokenError as error:
+            log.info("refused", id=request_id(scope), reason=str(error))
+            problem = ProblemError(ProblemType.UNAUTHENTICATED)
+        except KeysUnavailableError:
+            log.warning("no keys", id=request_id(scope))
+            problem = ProblemError(ProblemType.UNAVAILABLE, headers={"Retry-After": "30"})
+        else:
+            await self._app(scope, receive, send)
+            return
+        await problems.response(problem, request_id(scope))(scope, receive, send)
+
+
+def _token(headers: Headers) -> str:
+    given = headers.getlist("authorization")
+    if len(given) != 1:
+        raise TokenError("there is not exactly one `Authorization` header")
+    scheme, _, token = given[0].partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise TokenError("the header is not `Bearer` and a token")
+    return token
+
+
+def _subject(request: Request, _: Annotated[object, Depends(bearer)]) -> Subject:
+    subject = request.scope["state"]["subject"]
+    if not isinstance(subject, Subject):
+        raise TypeError("an address without authentication asks for a subject")
+    return subject
+
+
+Asker = Annotated[Subject, Depends(_subject)]
+"""The authenticated subject, as a route asks for it."""

@@ -1,0 +1,106 @@
+"""Bodies of requests: bounded before they are read, and of one meaning.
+
+The laws of this file:
+
+1. What is longer than the limit is refused when its length is known, or when the limit is passed;
+   it is never held as a whole.
+2. A body is `application/json`, without a content encoding. Nothing is guessed from its bytes.
+3. A body arrives within `SECONDS`, or not at all.
+4. A body is parsed by `strict_json`, so that no key is there twice and no depth is unbounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from retrieval.service.http.problems import FieldFault, ProblemError, ProblemType
+from retrieval.service.http.strict_json import StrictJsonError, parse_json
+
+DEFAULT_LIMIT: Final = 64 * 1024
+SECONDS: Final = 10.0
+
+# The rest of a body that is not read would be taken for the next request.
+_CLOSE: Final = {"Connection": "close"}
+
+
+class StrictRequest(Request):
+    """A request whose body obeys the laws of this file."""
+
+    async def body(self) -> bytes:
+        """Return the body.
+
+        Raises:
+            ProblemError: it is too large, or says that it is something else than JSON.
+        """
+        if not hasattr(self, "_whole"):
+            try:
+                async with asyncio.timeout(SECONDS):
+                    self._whole = await self._bounded()
+            except TimeoutError:
+                raise ProblemError(ProblemType.TOO_SLOW, headers=_CLOSE) from None
+        return self._whole
+
+    async def json(self) -> Any:  # noqa: ANN401 - JSON is of any type
+        """Return the body's value.
+
+        Raises:
+            ProblemError: it is not JSON of one meaning.
+        """
+        try:
+            return parse_json(await self.body())
+        except StrictJsonError as error:
+            faults = [FieldFault("", f"the body {error}")]
+            raise ProblemError(ProblemType.MALFORMED, faults) from None
+
+    @property
+    def limit(self) -> int:
+        """How many bytes a body may have."""
+        return int(getattr(self.app.state, "body_limit", DEFAULT_LIMIT))
+
+    @property
+    def media(self) -> frozenset[str]:
+        """What a body may say that it is."""
+        return frozenset({"application/json"})
+
+    async def _bounded(self) -> bytes:
+        limit = self.limit
+        declared = self.headers.get("content-length", "0")
+        if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
+            raise ProblemError(ProblemType.TOO_LARGE, headers=_CLOSE)
+        self._check_type()
+        parts: list[bytes] = []
+        size = 0
+        async for part in self.stream():
+            size += len(part)
+            if size > limit:
+                raise ProblemError(ProblemType.TOO_LARGE, headers=_CLOSE)
+            parts.append(part)
+        return b"".join(parts)
+
+    def _check_type(self) -> None:
+        media, _, parameters = self.headers.get("content-type", "").partition(";")
+        plain = parameters.strip().lower() in {"", "charset=utf-8", 'charset="utf-8"'}
+        if media.strip().lower() not in self.media or not plain:
+            raise ProblemError(ProblemType.UNSUPPORTED_MEDIA_TYPE)
+        if self.headers.get("content-encoding", "identity").lower() != "identity":
+            raise ProblemError(ProblemType.UNSUPPORTED_MEDIA_TYPE)
+
+
+class StrictRoute(APIRoute):
+    """A route that reads its body by the laws of this file."""
+
+    request_class: type[StrictRequest] = StrictRequest
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, given a `StrictRequest`."""
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handle(self.request_class(request.scope, request.receive))
+
+        return strict

@@ -1,0 +1,109 @@
+"""What stands around every request: its id, the headers of its answer, one line in the log.
+
+The laws of this file:
+
+1. Every answer carries the security headers and `Cache-Control: no-store`.
+2. Every request leaves one line: method, route as declared, status, time, subject. No path as
+   sent, no query, no header, no body.
+3. An error that nobody expected becomes a problem that says nothing; the line names its class.
+4. An `X-Request-ID` that came with the request goes back as it came, if it is plain and short. It
+   is the caller's own; the log and the audit have another.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from typing import Final
+
+import structlog
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from acl.subject import Subject
+from retrieval.service.http import problems
+from retrieval.service.http.problems import ProblemError, ProblemType
+from retrieval.service.logs import places
+
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+REQUEST_ID: Final = "X-Request-ID"
+_PLAIN: Final = re.compile(r"[\x20-\x7e]{1,200}\Z")
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+log = structlog.get_logger("strongroom.request")
+
+
+class Envelope:
+    """The outermost layer of the service."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope.setdefault("state", {})["request_id"] = str(uuid.uuid4())
+        answer = _Answer(send, Headers(scope=scope).get(REQUEST_ID, ""))
+        started = time.perf_counter()
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception as error:  # noqa: BLE001 - law 3: nothing gets past this layer
+            log.error("failed", error=type(error).__name__, at=places(error), id=request_id(scope))  # noqa: TRY400 - the text of an error may hold content
+            if answer.status == 0:
+                problem = problems.response(ProblemError(ProblemType.INTERNAL), request_id(scope))
+                await problem(scope, receive, answer.send)
+        finally:
+            _note(scope, answer.status, time.perf_counter() - started)
+
+
+def request_id(scope: Scope) -> str:
+    """Return the id of the request."""
+    return str(scope["state"]["request_id"])
+
+
+class _Answer:
+    """Passes an answer on, with the headers of laws 1 and 4."""
+
+    def __init__(self, send: Send, given_id: str) -> None:
+        self._send = send
+        self._given_id = given_id
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            if _PLAIN.match(self._given_id):
+                headers[REQUEST_ID] = self._given_id
+        await self._send(message)
+
+
+def _note(scope: Scope, status: int, seconds: float) -> None:
+    subject: Subject | None = scope["state"].get("subject")
+    route = scope.get("route")
+    log.info(
+        "request",
+        id=request_id(scope),
+        method=scope["method"] if scope["method"] in _METHODS else "other",
+        route=route.path_format if isinstance(route, APIRoute) else "unknown",
+        status=status,
+        ms=round(seconds * 1000, 1),
+        subject=subject.id if subject else None,
+        actors=[one.id for one in subject.actors] if subject else [],
+        tenant=subject.tenant if subject else None,
+    )

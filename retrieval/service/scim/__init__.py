@@ -1,0 +1,1 @@
+"""Users and groups from an identity provider, over SCIM 2.0."""

@@ -1,0 +1,296 @@
+"""`/scim/v2`: users and groups from an identity provider, by SCIM 2.0 (RFC 7643, RFC 7644).
+
+The laws of this file:
+
+1. Every request needs a token whose subject may `directory:edit`, discovery included. The tenant
+   is the token's, and nothing in a request can name another.
+2. A change is made only while the rights under which it was decided stand; otherwise the request
+   begins again.
+3. Bodies are bounded and of one meaning, as everywhere. Every answer has SCIM's form, the errors of
+   the layers around this one too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+import structlog
+from fastapi import FastAPI
+from scim2_models import (
+    Error,
+    InvalidFilterException,
+    InvalidSyntaxException,
+    InvalidValueException,
+    SCIMException,
+)
+from scim2_server.handler import ScimHandler
+from scim2_server.requests import ScimRequest
+from scim2_server.responses import SCIM_MEDIA_TYPE, ScimResponse
+from scim2_server.service import ScimService
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from acl.actions import Action
+from acl.errors import FilterTooLargeError, PolicyError, RequestError
+from acl.records import AuditEvent, AuditKind, Outcome, RecordsError
+from acl.records.directory.directory import Edit
+from acl.subject import Subject
+from retrieval.rights.directory import UnknownSubjectError
+from retrieval.rights.standing import Pinned, UnsettledError
+from retrieval.service.http import problems
+from retrieval.service.http.bodies import StrictRequest
+from retrieval.service.http.envelope import request_id
+from retrieval.service.http.problems import KINDS, ProblemError, ProblemType
+from retrieval.service.http.strict_json import StrictJsonError, parse_json
+from retrieval.service.http.token_wiring import levels
+from retrieval.service.logs import places
+from retrieval.service.scim.models import scim_models
+from retrieval.service.scim.storage import DirectoryStorage
+from retrieval.service.wiring import Parts
+
+T = TypeVar("T")
+
+PREFIX: Final = "/scim/v2"
+MAX_FILTER: Final = 2000
+MAX_OPERATIONS: Final = 100
+_DIGITS: Final = 10
+_THREADS: Final = 4
+_WAIT_SECONDS: Final = 120
+
+_BODIES: Final = frozenset({"POST", "PUT", "PATCH"})
+_READING: Final = frozenset({"GET", "HEAD"})
+_MEDIA: Final = frozenset({"application/json", SCIM_MEDIA_TYPE})
+
+log = structlog.get_logger("strongroom.scim")
+
+
+def mount(app: FastAPI, parts: Parts) -> None:
+    """Serve SCIM at `PREFIX`."""
+    app.mount(PREFIX, ScimEndpoint(parts))
+
+
+class ScimEndpoint:
+    """Answers SCIM requests of subjects that were authenticated."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._models = scim_models(levels(parts.schema))
+        self._service = ScimService(self._models.provider)
+        # A tenant's changes take turns, so that they do not begin again because of each other.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="scim")
+        self._changing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = _ScimBody(scope, receive, limit=self._parts.settings.scim_max_bytes)
+        try:
+            answer = await self._answer(request)
+        except Exception as error:  # noqa: BLE001 - every error gets SCIM's form
+            answer = self._failed(scope, error)
+        await _response(answer)(scope, receive, send)
+
+    async def _answer(self, request: _ScimBody) -> ScimResponse:
+        asked = await self._asked(request)
+        if request.method in _READING:
+            return await self._attempt(asked)
+        async with self._changing[request.scope["state"]["subject"].tenant]:
+            return await self._parts.standing.settled(lambda: self._attempt(asked))
+
+    async def _asked(self, request: _ScimBody) -> ScimRequest:
+        """Return the request as the library takes it, with a body that was read strictly."""
+        query = dict(request.query_params)
+        _check_bounds(query)
+        origin = self._parts.settings.public_url or str(request.base_url)
+        root = request.scope.get("root_path", "")
+        asked = ScimRequest(
+            method=request.method,
+            base_url=f"{origin.rstrip('/').removesuffix(PREFIX)}{PREFIX}",
+            path=str(request.scope["path"]).removeprefix(root),
+            query=query,
+            headers=list(request.headers.items()),
+            subject=request.scope["state"]["subject"],
+        )
+        # Raises where there is no such address, before a body is read.
+        self._service.match(asked)
+        if request.method in _BODIES:
+            asked.body = await _strict(request)
+        return asked
+
+    async def _attempt(self, asked: ScimRequest) -> ScimResponse:
+        subject = asked.subject
+        assert isinstance(subject, Subject)
+        pinned = await self._parts.standing.pin(subject, with_directory=True)
+        event = await self._permitted(pinned)
+        loop = asyncio.get_running_loop()
+        storage = DirectoryStorage(
+            self._parts.records.directory,
+            self._models,
+            pinned.subject.tenant,
+            Edit(event, pinned.heads),
+            wait=partial(_wait, loop),
+        )
+        handler = ScimHandler(self._service, storage)
+        return await loop.run_in_executor(self._threads, handler.handle, asked)
+
+    async def _permitted(self, pinned: Pinned) -> AuditEvent:
+        """Return the event of a change, or refuse (law 1)."""
+        now = datetime.now(UTC)
+        subject, snapshot = pinned.subject, pinned.snapshot
+        decided = self._parts.decisions.decide(snapshot, subject, Action.DIRECTORY_EDIT, now)
+        permitted = decided.held
+        event = AuditEvent(
+            kind=AuditKind.DIRECTORY,
+            time=now,
+            subject=subject.id,
+            outcome=Outcome.PERMITTED if permitted else Outcome.DENIED,
+            actors=tuple(actor.id for actor in subject.actors),
+            tenant=subject.tenant,
+            action=Action.DIRECTORY_EDIT,
+            decision_id=str(uuid.uuid4()),
+            policy_revision=snapshot.revision,
+            policy_digest=snapshot.digest,
+        )
+        if not permitted:
+            await self._parts.records.audit.append(event)
+            raise _refused(HTTPStatus.FORBIDDEN, "This subject may not `directory:edit`.")
+        return event
+
+    def _failed(self, scope: Scope, error: Exception) -> ScimResponse:
+        """Return the answer for an error; what nobody expected says nothing."""
+        match error:
+            case SCIMException():
+                return self._service.error_response(error)
+            case ProblemError():
+                return _error(error.kind, headers=dict(error.headers or {}))
+            case UnknownSubjectError():
+                log.info("refused", id=request_id(scope), reason=str(error))
+                return _error(ProblemType.UNAUTHENTICATED)
+            case RequestError() | FilterTooLargeError():
+                return _error(ProblemType.INVALID)
+            case RecordsError() | PolicyError() | UnsettledError():
+                log.warning("refused", id=request_id(scope), error=type(error).__name__)
+                return _error(ProblemType.UNAVAILABLE)
+            case _:
+                name = type(error).__name__
+                log.error("failed", id=request_id(scope), error=name, at=places(error))
+                return _error(ProblemType.INTERNAL)
+
+
+class ScimErrors:
+    """Gives the errors of the layers around SCIM its form: no token, no address."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on."""
+        mine = scope["type"] == "http" and scope["path"].startswith(PREFIX)
+        await self._app(scope, receive, _Rewritten(send).send if mine else send)
+
+
+class _Rewritten:
+    """Turns an answer that is a problem document into a SCIM error."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._start: Message | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if Headers(raw=message["headers"]).get("content-type") == problems.MEDIA_TYPE:
+                self._start = message
+                return
+        elif self._start is not None:
+            start, self._start = self._start, None
+            detail = str(json.loads(message["body"])["detail"])
+            body = json.dumps(_body(start["status"], detail)).encode()
+            headers = MutableHeaders(raw=list(start["headers"]))
+            headers["content-type"] = SCIM_MEDIA_TYPE
+            headers["content-length"] = str(len(body))
+            await self._send({**start, "headers": headers.raw})
+            message = {**message, "body": body}
+        await self._send(message)
+
+
+class _ScimBody(StrictRequest):
+    """A body by the laws of all bodies, of SCIM's media type and size."""
+
+    def __init__(self, scope: Scope, receive: Receive, *, limit: int) -> None:
+        super().__init__(scope, receive)
+        self._limit = limit
+
+    @property
+    def limit(self) -> int:
+        """How many bytes a body may have."""
+        return self._limit
+
+    @property
+    def media(self) -> frozenset[str]:
+        """What a body may say that it is."""
+        return _MEDIA
+
+
+async def _strict(request: _ScimBody) -> bytes:
+    body = await request.body()
+    try:
+        value = parse_json(body)
+    except StrictJsonError as error:
+        raise InvalidSyntaxException(detail=f"the body {error}") from None
+    if isinstance(value, dict):
+        _check_bounds(value)
+    return body
+
+
+def _check_bounds(asked: Mapping[str, object]) -> None:
+    """Refuse what would take long to read or do, and numbers beyond what is counted here."""
+    for name, value in asked.items():
+        match name.casefold(), value:
+            case "filter", str() if len(value) > MAX_FILTER:
+                words = f"the filter is longer than {MAX_FILTER} characters"
+                raise InvalidFilterException(detail=words)
+            case "operations", list() if len(value) > MAX_OPERATIONS:
+                words = f"a change has at most {MAX_OPERATIONS} operations"
+                raise _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
+            case "startindex" | "count", str() | int() if len(str(value)) > _DIGITS:
+                raise InvalidValueException(detail=f"`{name}` has more than {_DIGITS} digits")
+            case _:
+                continue
+
+
+def _wait(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], /) -> T:
+    """Return what comes of `work` in the event loop, in a thread beside it."""
+    return asyncio.run_coroutine_threadsafe(work, loop).result(_WAIT_SECONDS)
+
+
+def _refused(status: HTTPStatus, detail: str) -> SCIMException:
+    return SCIMException.from_error(Error(status=status, detail=detail))
+
+
+def _error(kind: ProblemType, headers: dict[str, str] | None = None) -> ScimResponse:
+    described = KINDS[kind]
+    said = dict(headers or {})
+    if kind is ProblemType.UNAUTHENTICATED:
+        said.setdefault("WWW-Authenticate", problems.CHALLENGE)
+    if kind is ProblemType.UNAVAILABLE:
+        said.setdefault("Retry-After", "2")
+    status = HTTPStatus(described.status)
+    return ScimResponse(status, _body(described.status, described.detail), said)
+
+
+def _body(status: int, detail: str) -> dict[str, Any]:
+    return Error(status=status, detail=detail).model_dump()
+
+
+def _response(answer: ScimResponse) -> Response:
+    body = b"" if answer.body is None else json.dumps(answer.body).encode()
+    return Response(body, status_code=int(answer.status), headers=answer.headers)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from retrieval.service.cli.console import excerpt, out, safe, snippet, table
+
+
+def printed(thing: object) -> str:
+    console = Console(width=80, force_terminal=True, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    console.print(thing)
+    console.file.close()
+    return console.export_text()
+
+
+def test_a51_foreign_text_commands_no_terminal_and_no_markup() -> None:
+    hostile = "a\x1b[31mred\x07\u202eevil\u200b [bold]b[/bold] \x9b2J\ue000"
+    shown = safe(hostile).plain
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "[bold]b[/bold]" in printed(table("", ("x",), [(hostile,)]))
+    assert shown.count("�") == 6
+
+
+def test_long_texts_are_cut() -> None:
+    assert len(snippet("word " * 100).plain) <= 280
+    assert snippet("short").plain == "short"
+
+
+def test_an_excerpt_begins_where_the_words_are() -> None:
+    text = "The weather is fine. The budget is 4.2 million. It rains."
+    assert excerpt(text, ["budget", "million"]).plain == "… The budget is 4.2 million. It rains."
+    assert excerpt("One sentence", ["nothing"]).plain == "One sentence"
+    assert isinstance(excerpt("", []), Text)
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(out, "_width", 80)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_columns_are_as_wide_as_their_longest_word() -> None:
+    row = (
+        "2026-11-25 05:58",
+        "service:operator",
+        "raised",
+        "x " * 60,
+        "the board has asked for it",
+    )
+    lines = printed(table("", ("when", "who", "what", "change", "reason"), [row])).splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert {"service:operator", "2026-11-25", "raised"} <= set(" ".join(lines).split())
+
+
+@pytest.mark.usefixtures("narrow")
+def test_rows_whose_words_do_not_fit_beside_each_other_are_blocks() -> None:
+    names = ("acme/finance/" + "quarter" * 5, "user:" + "long" * 9)
+    lines = printed(table("", ("document", "who"), [names, ("a", "b")])).splitlines()
+    assert [line.split() for line in lines if line.strip()] == [
+        ["document", names[0]],
+        ["who", names[1]],
+        ["document", "a"],
+        ["who", "b"],
+    ]
+
+
+def test_a_table_without_rows_is_nothing() -> None:
+    assert printed(table("Title", ("a", "b"), [])).strip() == ""

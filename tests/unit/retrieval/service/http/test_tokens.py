@@ -1,0 +1,61 @@
+"""What the red team's tests over HTTP do not reach; see tests/redteam/test_a52 and a57."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from acl.labels import Attribute, AttributeType
+from acl.subject import Subject
+from retrieval.service.http.claims import ClaimsError, subject_of
+from retrieval.service.http.token_keys import FixedKeys
+from retrieval.service.http.tokens import DevelopmentIssuer, TokenError, TokenRules, TokenVerifier
+
+RULES = TokenRules(issuer="urn:test", audience="strongroom")
+LEVELS = Attribute(
+    name="classification", type=AttributeType.INTEGER, levels=("public", "internal", "secret")
+)
+AGENT = Subject(id="agent:a", tenant="acme", clearance=1, groups=frozenset({"group:bots"}))
+ADA = Subject(
+    id="user:ada",
+    tenant="acme",
+    clearance=2,
+    compartments=frozenset({"x", "y"}),
+    groups=frozenset({"group:finance"}),
+    actors=(AGENT, Subject(id="agent:b", tenant="acme")),
+)
+
+
+async def test_a_subject_survives_the_way_through_a_token() -> None:
+    key = Ed25519PrivateKey.generate()
+    issuer = DevelopmentIssuer(key, RULES)
+    verifier = TokenVerifier(FixedKeys.of_development(key), RULES, levels=LEVELS)
+    assert await verifier.verify(issuer.issue(ADA, seconds=60)) == ADA
+    with pytest.raises(TokenError, match="lives too long"):
+        await verifier.verify(issuer.issue(ADA, seconds=3601))
+    with pytest.raises(TokenError, match="too long, or not ASCII"):
+        await verifier.verify("ä.b.c")
+    await verifier.close()
+
+
+async def test_times_follow_the_clock() -> None:
+    key = Ed25519PrivateKey.generate()
+    token = DevelopmentIssuer(key, RULES).issue(ADA, seconds=60)
+    late = TokenVerifier(
+        FixedKeys.of_development(key),
+        RULES,
+        levels=None,
+        clock=lambda: datetime(2099, 1, 1, tzinfo=UTC),
+    )
+    with pytest.raises(TokenError, match="has expired"):
+        await late.verify(token)
+
+
+def test_without_levels_a_clearance_is_a_number() -> None:
+    claims = {"sub": "user:a", "tenant": "acme"}
+    assert subject_of({**claims, "clearance": 7}, None).clearance == 7
+    for value in ("internal", -1, 1001, True):
+        with pytest.raises(ClaimsError, match="`clearance` is not a level"):
+            subject_of({**claims, "clearance": value}, None)
