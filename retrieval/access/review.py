@@ -40,8 +40,8 @@ from retrieval.access.review_names import MAX_ROWS, names_giving
 from retrieval.access.review_types import Listed, People, Readable, Readership, Reviewed
 from retrieval.rights.authority import Asker, Authority, authority_of
 from retrieval.rights.decisions import Decisions
-from retrieval.rights.off_loop import off_loop
 from retrieval.rights.standing import ANY, AtLeast, Standing
+from retrieval.rights.threads import for_review
 from retrieval.search.search import READ
 
 MAX_PAGE: Final = 200
@@ -164,7 +164,7 @@ class AccessReview:
         names, incomplete = tuple[tuple[str, ...], ...](), False
         if people is None or not people.after:
             work = partial(names_giving, self._audience, authority.snapshot, tenant, label, now)
-            names, incomplete = await off_loop(work)
+            names, incomplete = await for_review(work)
         return Readership(
             subjects=tuple(dict.fromkeys([*given, *page])),
             principals=names,
@@ -230,7 +230,7 @@ class AccessReview:
         case = await self._case(authority, identity, detail)
         decision = self._decided(authority, subject)
         policy, label = authority.snapshot.policy, case.label
-        explanation = await off_loop(partial(explain, policy, subject, READ, label, now))
+        explanation = await for_review(partial(explain, policy, subject, READ, label, now))
         offered, incomplete = await self._grants(authority, subject, case)
         return Reviewed(
             explanation=explanation,
@@ -305,7 +305,7 @@ class AccessReview:
                 policy, subject, READ, case.label, authority.now, labels=mine, budget=budget
             )
 
-        found = await off_loop(work)
+        found = await for_review(work)
         return found, budget.left < 0
 
     def _decided(self, authority: Authority, subject: Subject) -> Decision:

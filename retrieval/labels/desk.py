@@ -45,9 +45,15 @@ from retrieval.labels.views import (
     OwnProposalError,
     Target,
 )
-from retrieval.rights.authority import Asker, Authority, ForbiddenError, authority_of
+from retrieval.rights.authority import (
+    Asker,
+    Authority,
+    ForbiddenError,
+    authority_of,
+    parties_of,
+    share_nobody,
+)
 from retrieval.rights.display import label_of
-from retrieval.rights.four_eyes import parties_of, share_nobody
 
 
 class LabelDesk:

@@ -55,12 +55,11 @@ from retrieval.policy.prover import OnProgress, job_for
 from retrieval.policy.revision_scope import foreign_lines_changed
 from retrieval.policy.rule_changes import UnchangedError
 from retrieval.policy.views import ACTIVATING, EDITING, PolicyViews
-from retrieval.rights.authority import Asker, Authority
+from retrieval.rights.authority import Asker, Authority, parties_of, share_nobody
 from retrieval.rights.decisions import Decisions
-from retrieval.rights.four_eyes import parties_of, share_nobody
-from retrieval.rights.long_work import for_change
 from retrieval.rights.policy_source import PolicySource, bounded_source, source_of
 from retrieval.rights.standing import Standing
+from retrieval.rights.threads import for_change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

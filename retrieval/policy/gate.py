@@ -32,7 +32,7 @@ from acl.records import (
 from retrieval.policy.edits import RefutedError
 from retrieval.policy.live_labels import legible
 from retrieval.policy.prover import OnProgress, prove
-from retrieval.rights.long_work import for_change
+from retrieval.rights.threads import for_change
 
 T = TypeVar("T")
 

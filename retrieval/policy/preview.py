@@ -26,8 +26,8 @@ from acl.preview.preview import PastRelease, Preview, ReleaseReview, preview, re
 from acl.proof.plan import clearances_of, compartments_of, tenants_of
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Outcome, Records
 from acl.subject import Subject
-from retrieval.rights.long_work import in_turn
 from retrieval.rights.releases import subject_of
+from retrieval.rights.threads import in_turn
 
 _PAGE: Final = 1000
 _RELEASING: Final = frozenset({AuditKind.SEARCH, AuditKind.FETCH, AuditKind.LIST})

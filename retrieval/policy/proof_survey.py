@@ -14,7 +14,7 @@ from acl.labels import Label, LabelSchema
 from acl.proof.label_plan import Surroundings, surroundings_of
 from acl.records import ComparedLabel, DistinctLabel, Records
 from retrieval.policy.live_labels import legible
-from retrieval.rights.long_work import in_turn
+from retrieval.rights.threads import in_turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ from acl.records import (
 from retrieval.policy.desk import PolicyDesk
 from retrieval.policy.proof_survey import Survey, Waiting, survey
 from retrieval.policy.prover import REST_SECONDS, prove_each
-from retrieval.rights.long_work import in_turn
+from retrieval.rights.threads import in_turn
 
 SERVICE: Final = "service:strongroom"
 POLL_SECONDS: Final = 1.0

@@ -4,12 +4,15 @@ The laws of this file:
 
 1. A subject's rights are those of the pinned policy, on the label of record.
 2. The operator may do everything, and everything is on record under `service:operator`.
-3. Whoever may do nothing at all with a document does not learn that it is there.
+3. Without any right on a document, its existence is not told.
+4. Four eyes: a request is made by its subject and by each actor for them (RFC 8693 `act`), each
+   known by tenant and name. Who approves is none of them. A name that was kept without a tenant
+   is of every tenant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
@@ -249,3 +252,22 @@ def _subject(stored: Mapping[str, Any]) -> Subject:
         groups=frozenset(stored["groups"]),
         actors=tuple(_subject(one) for one in stored["actors"]),
     )
+
+
+_SEPARATOR: Final = "/"
+
+
+def parties_of(authority: Authority) -> tuple[str, ...]:
+    """Return everybody who stands behind a request, the subject first."""
+    if authority.pinned is None:
+        return (_SEPARATOR + OPERATOR_NAME,)
+    subject = authority.pinned.subject
+    everybody = (subject, *subject.actors)
+    return tuple(dict.fromkeys(one.tenant + _SEPARATOR + one.id for one in everybody))
+
+
+def share_nobody(asked: Iterable[str], authority: Authority) -> bool:
+    """Say whether none of those who `asked` stands behind the request of `authority`."""
+    mine = parties_of(authority)
+    names = {one.rpartition(_SEPARATOR)[2] for one in mine}
+    return not any(one in mine or one in names for one in asked)

@@ -15,8 +15,7 @@ from acl.subject import Subject
 from retrieval.policy.desk import PolicyDesk
 from retrieval.policy.edits import Edit, FourEyesError, OverreachError
 from retrieval.policy.outlook import LookBack
-from retrieval.rights.authority import OPERATOR, ForbiddenError
-from retrieval.rights.four_eyes import share_nobody
+from retrieval.rights.authority import OPERATOR, ForbiddenError, share_nobody
 from retrieval.rights.policy_source import read_labels
 from tests.integration.policies import changed, put_in_effect
 from tests.integration.test_policy_desk import ADMIN, BOARD, RIGHTS, TENANT_ADMIN

@@ -3,35 +3,135 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Response, status
+from pydantic import Field
 
 from acl.records.audit.readers import ReadersFrom
-from acl.records.labels.requests import Place
-from retrieval.labels.access_requests import MAX_PAGE
-from retrieval.service.api.access_messages import (
-    AccessReason,
-    Granting,
-    OwnRequest,
-    OwnRequests,
-    PastReader,
-    PastReaders,
-    Requested,
-    WaitingRequest,
-    WaitingRequests,
-)
+from acl.records.labels.requests import AccessRequest, Place, RequestState
+from retrieval.access.history import Reader
+from retrieval.labels.access_requests import MAX_PAGE, Waiting
 from retrieval.service.api.documents import canonical
-from retrieval.service.api.labels_messages import ChangedLabel
+from retrieval.service.api.labels import ChangedLabel
+from retrieval.service.api.messages import Answered, Asked
 from retrieval.service.cursors import MAX_CURSOR
-from retrieval.service.http.access import Open
 from retrieval.service.http.authentication import Asker
 from retrieval.service.http.bodies import StrictRoute
-from retrieval.service.http.paging import opened, sealed
-from retrieval.service.http.preconditions import tag
-from retrieval.service.http.problems import ProblemType
-from retrieval.service.http.responses import ANSWERS, answer_of
-from retrieval.service.http.revisions import Revisions
+from retrieval.service.http.dependencies import Open, Revisions, opened, sealed, tag
+from retrieval.service.http.problems import ANSWERS, ProblemType, answer_of
+
+
+class AccessReason(Asked):
+    """Why access is asked for; whoever decides reads it."""
+
+    reason: str = Field("", max_length=1000, pattern=r"^[^\x00]*$")
+
+
+class Granting(Asked):
+    """How long a grant lasts."""
+
+    until: datetime | None = Field(None, strict=False, description="When it ends; null for good.")
+
+
+class Requested(Answered):
+    """The same answer whatever was asked for."""
+
+    status: Literal["recorded"] = "recorded"
+
+
+class OwnRequest(Answered):
+    """A request of one's own; it is open until it is granted and the document can be read."""
+
+    document_id: str
+    reason: str
+    state: Literal["open", "granted"]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, found: AccessRequest) -> OwnRequest:
+        """Return the request as its asker sees it."""
+        return cls(
+            document_id=found.document_id,
+            reason=found.reason,
+            state="granted" if found.state is RequestState.GRANTED else "open",
+            created_at=found.created_at,
+        )
+
+
+class OwnRequests(Answered):
+    """One's own requests, the latest first."""
+
+    requests: list[OwnRequest]
+    policy_revision: int
+    label_revision: int
+
+
+class WaitingRequest(Answered):
+    """A request that waits for a decision."""
+
+    id: str
+    document_id: str
+    uri: str
+    title: str
+    asker: str
+    reason: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, found: Waiting) -> WaitingRequest:
+        """Return the request as whoever decides sees it."""
+        return cls(
+            id=found.request.id,
+            document_id=found.document.id,
+            uri=found.document.uri,
+            title=found.document.title,
+            asker=found.request.asker,
+            reason=found.request.reason,
+            created_at=found.request.created_at,
+        )
+
+
+class WaitingRequests(Answered):
+    """Requests for documents that the subject may share, the latest first."""
+
+    requests: list[WaitingRequest]
+    next_token: str = Field(description='Asks for the next page; `""` at the end.')
+    policy_revision: int
+    label_revision: int
+
+
+class PastReader(Answered):
+    """Somebody who got passages of a document."""
+
+    subject: str
+    actors: list[str]
+    times: int
+    last: datetime
+    may_still: bool | None = Field(
+        description="Whether they may read it now; null where their rights were not kept."
+    )
+
+    @classmethod
+    def of(cls, found: Reader) -> PastReader:
+        """Return the reader as it is sent."""
+        return cls(
+            subject=found.subject,
+            actors=list(found.actors),
+            times=found.times,
+            last=found.last,
+            may_still=found.may_still,
+        )
+
+
+class PastReaders(Answered):
+    """Who got passages of a document, the last one first."""
+
+    readers: list[PastReader]
+    next_token: str = Field(description='Asks for the next page; `""` at the end.')
+    policy_revision: int
+    label_revision: int
+
 
 router = APIRouter(route_class=StrictRoute, tags=["access"])
 

@@ -24,27 +24,30 @@ from acl.errors import RequestError
 from acl.labels import Attribute
 from acl.subject import Subject
 from retrieval.access.types import Found, PageAsked, Sought
-from retrieval.service.api.authzen_answers import (
+from retrieval.service.api.authzen_messages import (
     ActionsAnswer,
+    ActionSearchQuestion,
     Configuration,
     EntitiesAnswer,
     EvaluationAnswer,
-    EvaluationsAnswer,
-)
-from retrieval.service.api.authzen_messages import (
-    ActionSearchQuestion,
     EvaluationQuestion,
+    EvaluationsAnswer,
     EvaluationsQuestion,
     Page,
     ResourceSearchQuestion,
     SubjectSearchQuestion,
 )
 from retrieval.service.cursors import CursorError
-from retrieval.service.http.access import Open
 from retrieval.service.http.authentication import Asker
 from retrieval.service.http.bodies import StrictRoute
-from retrieval.service.http.problems import FieldFault, ProblemError, ProblemType, field_faults
-from retrieval.service.http.responses import ANSWERS
+from retrieval.service.http.dependencies import Open
+from retrieval.service.http.problems import (
+    ANSWERS,
+    FieldFault,
+    ProblemError,
+    ProblemType,
+    field_faults,
+)
 from retrieval.service.http.token_wiring import levels
 from retrieval.service.wiring import Parts
 

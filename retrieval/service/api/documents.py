@@ -16,13 +16,10 @@ from retrieval.service.api.messages import (
     FetchedDocument,
 )
 from retrieval.service.cursors import MAX_CURSOR
-from retrieval.service.http.access import Open
 from retrieval.service.http.authentication import Asker
 from retrieval.service.http.bodies import StrictRoute
-from retrieval.service.http.paging import opened, sealed
-from retrieval.service.http.preconditions import tag
-from retrieval.service.http.responses import ANSWERS
-from retrieval.service.http.revisions import Revisions
+from retrieval.service.http.dependencies import Open, Revisions, opened, sealed, tag
+from retrieval.service.http.problems import ANSWERS
 
 MAX_PAGE: Final = 200
 LISTING: Final = "documents"

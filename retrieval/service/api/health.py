@@ -12,9 +12,8 @@ from fastapi import APIRouter, Response
 from acl.records import RecordsError
 from ingest.index.engine import EngineError
 from retrieval.service.api.messages import Readiness
-from retrieval.service.http.access import Open
-from retrieval.service.http.problems import FieldFault, ProblemError, ProblemType
-from retrieval.service.http.responses import ANSWERS
+from retrieval.service.http.dependencies import Open
+from retrieval.service.http.problems import ANSWERS, FieldFault, ProblemError, ProblemType
 
 SECONDS: Final = 2.0
 

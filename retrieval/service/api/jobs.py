@@ -3,20 +3,89 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import structlog
 from fastapi import APIRouter, status
+from pydantic import Field
 
 from acl.errors import AclError
-from acl.records import ItemState, Job
+from acl.records import ItemState, Job, JobItem
 from ingest.index.engine import EngineError
-from retrieval.service.api.jobs_messages import JobList, ListedJob, ShownJob
-from retrieval.service.http.access import Open
+from retrieval.service.api.messages import Answered
 from retrieval.service.http.authentication import Asker
 from retrieval.service.http.bodies import StrictRoute
-from retrieval.service.http.responses import ANSWERS
+from retrieval.service.http.dependencies import Open
+from retrieval.service.http.problems import ANSWERS
 from retrieval.service.wiring import Parts
+
+
+class ShownItem(Answered):
+    """A document of a job that could not be changed, and why."""
+
+    document_id: str
+    state: str
+    detail: str
+
+    @classmethod
+    def of(cls, item: JobItem) -> ShownItem:
+        """Return it as it is sent."""
+        return cls(document_id=item.document_id, state=item.state.value, detail=item.detail)
+
+
+class ListedJob(Answered):
+    """A job and how far it has come."""
+
+    id: str
+    by: str
+    reason: str
+    created_at: datetime
+    total: int
+    pending: int
+    done: int
+    conflict: int
+    failed: int
+
+    @classmethod
+    def of(cls, job: Job) -> ListedJob:
+        """Return the job as it is sent."""
+        return cls(
+            id=job.id,
+            by=job.by,
+            reason=job.reason,
+            created_at=job.created_at,
+            total=job.total,
+            pending=job.pending,
+            done=job.counts.get(ItemState.DONE, 0),
+            conflict=job.counts.get(ItemState.CONFLICT, 0),
+            failed=job.counts.get(ItemState.FAILED, 0),
+        )
+
+
+class JobList(Answered):
+    """Jobs, the latest first."""
+
+    jobs: list[ListedJob]
+
+
+class ShownJob(ListedJob):
+    """A job with the documents that could not be changed."""
+
+    problems: list[ShownItem] = Field(description="The first hundred that were not changed.")
+    problems_left_off: int = Field(description="How many more there are than are named.")
+
+    @classmethod
+    def shown(cls, job: Job, problems: Sequence[JobItem]) -> ShownJob:
+        """Return the job as it is sent."""
+        listed = ListedJob.of(job)
+        return cls(
+            **listed.model_dump(),
+            problems=[ShownItem.of(one) for one in problems],
+            problems_left_off=listed.conflict + listed.failed - len(problems),
+        )
+
 
 INLINE: Final = 20
 """A job of so many documents is done before it is answered; a larger one goes on behind."""

@@ -5,37 +5,305 @@ A document that is not the subject's to know about is the same 404 as one that d
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Response, status
+from pydantic import Field
 
-from acl.records import ChangeKind, UnstorableError
+from acl.labels import LabelSchema
+from acl.records import ChangeKind, Job, LabelChange, Proposal, Share, UnstorableError
 from acl.records.database.storable import checked_time
-from retrieval.labels.requests import LabelRequest
-from retrieval.labels.selection import Selection
-from retrieval.labels.views import Changed, Target
+from retrieval.access.audience import Effect
+from retrieval.labels.requests import MAX_REASON, LabelRequest, ShareRequest
+from retrieval.labels.selection import Planned, Refused, Selection
+from retrieval.labels.views import Changed, LabelView, Target
+from retrieval.rights.display import stored_of
 from retrieval.service.api.documents import canonical
 from retrieval.service.api.jobs import carry_out
-from retrieval.service.api.labels_messages import (
-    Approval,
-    Because,
-    ChangedLabel,
-    LabelHistory,
-    LabelPatch,
-    RelabelAnswer,
-    Relabelling,
-    Sharing,
-    ShownChange,
-    ShownLabel,
-)
-from retrieval.service.http.access import Open
+from retrieval.service.api.messages import Answered, Asked
 from retrieval.service.http.authentication import Asker
 from retrieval.service.http.bodies import StrictRoute
-from retrieval.service.http.preconditions import Expected, tag
-from retrieval.service.http.problems import FieldFault, ProblemError, ProblemType
-from retrieval.service.http.responses import ANSWERS
+from retrieval.service.http.dependencies import Expected, Open, tag
+from retrieval.service.http.problems import ANSWERS, FieldFault, ProblemError, ProblemType
+
+MAX_IDS: Final = 1000
+MAX_ENTRIES: Final = 1000
+
+_Text = Annotated[str, Field(max_length=1024)]
+_Value = _Text | bool | int | Annotated[list[_Text], Field(max_length=MAX_ENTRIES)]
+Values = Annotated[dict[str, _Value], Field(max_length=100)]
+Names = Annotated[list[_Text], Field(max_length=100)]
+Reason = Annotated[str, Field(max_length=MAX_REASON, pattern=r"^[^\x00]*$")]
+
+
+class _Change(Asked):
+    set: Values = Field(default_factory=dict, description="Attribute to its new value.")
+    inherit: Names = Field(
+        default_factory=list,
+        description="Attributes that are to come from folder and source again.",
+    )
+    reason: Reason = Field("", description="Kept with the change.")
+    dry_run: bool = Field(False, description="Say what would happen, and do nothing.")
+
+    def request(self) -> LabelRequest:
+        """Return the change as the desk takes it."""
+        inherit = frozenset(self.inherit)
+        return LabelRequest(values=self.set, inherit=inherit, reason=self.reason)
+
+
+class LabelPatch(_Change):
+    """What is to change of one document's label. What is not named stays."""
+
+
+class Relabelling(_Change):
+    """What is to change of many documents' labels."""
+
+    document_ids: Annotated[list[_Text], Field(max_length=MAX_IDS)] = Field(
+        default_factory=list, description="These documents; or else `folder`."
+    )
+    folder: str = Field("", max_length=1024, description="Every document below, such as /acme/hr/.")
+
+    def selection(self) -> Selection:
+        """Return which documents are meant."""
+        return Selection(ids=tuple(self.document_ids), folder=self.folder)
+
+
+class Sharing(Asked):
+    """Who is to read, and until when."""
+
+    principal: str = Field(min_length=1, max_length=200, description="Such as `user:ada`.")
+    until: str | None = Field(
+        None, max_length=64, description="ISO 8601 with a zone; for good if left out."
+    )
+    reason: Reason = ""
+    dry_run: bool = False
+
+    def request(self, until: datetime | None) -> LabelRequest:
+        """Return the share as the desk takes it."""
+        share = ShareRequest(principal=self.principal, until=until)
+        return LabelRequest(share=(share,), reason=self.reason)
+
+
+class Because(Asked):
+    """Why."""
+
+    reason: Reason = ""
+    dry_run: bool = False
+
+
+class Approval(Asked):
+    """Which proposal is approved."""
+
+    proposal: str = Field(min_length=1, max_length=64)
+
+
+class ShownShare(Answered):
+    """A share."""
+
+    principal: str
+    until: datetime | None
+    by: str
+    since: datetime
+
+    @classmethod
+    def of(cls, share: Share) -> ShownShare:
+        """Return the share as it is sent."""
+        return cls(principal=share.principal, until=share.until, by=share.by, since=share.since)
+
+
+class ShownProposal(Answered):
+    """A lower label that waits for somebody else."""
+
+    id: str
+    by: str
+    at: datetime
+    reason: str
+    wanted: dict[str, Any]
+
+    @classmethod
+    def of(cls, proposal: Proposal) -> ShownProposal:
+        """Return the proposal as it is sent."""
+        return cls(
+            id=proposal.id,
+            by=proposal.by,
+            at=proposal.at,
+            reason=proposal.reason,
+            wanted=dict(proposal.wanted),
+        )
+
+
+class ShownLabel(Answered):
+    """A document's label, and where each value comes from."""
+
+    document_id: str
+    uri: str
+    label: dict[str, Any]
+    origins: dict[str, str] = Field(description="`source`, `folder /…/` or `document`.")
+    shares: list[ShownShare]
+    proposals: list[ShownProposal]
+    label_version: int
+
+    @classmethod
+    def of(cls, view: LabelView) -> ShownLabel:
+        """Return the label as it is sent."""
+        return cls(
+            document_id=view.document.id,
+            uri=view.document.uri,
+            label=dict(view.label),
+            origins=dict(view.origins),
+            shares=[ShownShare.of(one) for one in view.shares],
+            proposals=[ShownProposal.of(one) for one in view.proposals],
+            label_version=view.version,
+        )
+
+
+class ShownEffect(Answered):
+    """Names by which one may read after the change and could not before, and the other way round.
+
+    A name lifts no clearance: who is in it and not cleared for the label reads nothing.
+    """
+
+    gains: list[str]
+    loses: list[str]
+
+    @classmethod
+    def of(cls, effect: Effect | None) -> ShownEffect | None:
+        """Return the effect as it is sent; None where the asker may not review access."""
+        if effect is None:
+            return None
+        return cls(gains=list(effect.gains), loses=list(effect.loses))
+
+
+class ChangedLabel(Answered):
+    """What a change did, or would do."""
+
+    document_id: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    effect: ShownEffect | None
+    label_version: int
+    proposal: str = Field(description='The proposal that waits for approval; `""` if it is done.')
+    dry_run: bool
+
+    @classmethod
+    def of(cls, changed: Changed) -> ChangedLabel:
+        """Return the change as it is sent."""
+        return cls(
+            document_id=changed.document.id,
+            before=dict(changed.before),
+            after=dict(changed.after),
+            effect=ShownEffect.of(changed.effect),
+            label_version=changed.version,
+            proposal=changed.proposal,
+            dry_run=changed.dry,
+        )
+
+
+class ShownChange(Answered):
+    """One change of a label, as it is remembered."""
+
+    label_version: int
+    kind: str
+    before: dict[str, Any] | None
+    after: dict[str, Any]
+    by: str
+    at: datetime
+    reason: str
+    change_id: str
+
+    @classmethod
+    def of(cls, change: LabelChange, schema: LabelSchema) -> ShownChange:
+        """Return the change as it is sent."""
+        return cls(
+            label_version=change.label_version,
+            kind=change.kind.value,
+            before=None if change.before is None else stored_of(change.before["label"], schema),
+            after=stored_of(change.after["label"], schema),
+            by=change.by,
+            at=change.at,
+            reason=change.reason,
+            change_id=change.change_id,
+        )
+
+
+class LabelHistory(Answered):
+    """The changes of a label, the last one first."""
+
+    changes: list[ShownChange]
+
+
+class LeftAlone(Answered):
+    """A document that a job leaves alone, and why."""
+
+    document_id: str
+    uri: str
+    reason: str
+
+    @classmethod
+    def of(cls, refused: Refused) -> LeftAlone:
+        """Return it as it is sent."""
+        return cls(document_id=refused.document_id, uri=refused.uri, reason=refused.reason)
+
+
+class ShownExtent(Answered):
+    """Which documents a change of many concerns; a dry run alone names them."""
+
+    documents: list[str] = Field(description="What a dry run would change; the first thousand.")
+    documents_left_off: int = Field(description="How many more there are than are named.")
+    total: int
+    refused: list[LeftAlone]
+    effect: ShownEffect | None
+    changes_left_off: int = Field(
+        description="How many different changes of a label `effect` says nothing of: it compares "
+        "the first hundred."
+    )
+    dry_run: bool
+
+    @staticmethod
+    def planned(planned: Planned) -> ShownExtent:
+        """Return what a change would do."""
+        return ShownExtent(
+            documents=sorted(planned.items)[:MAX_IDS],
+            documents_left_off=max(0, len(planned.items) - MAX_IDS),
+            total=len(planned.items),
+            refused=[LeftAlone.of(one) for one in planned.refused],
+            effect=ShownEffect.of(planned.effect),
+            changes_left_off=planned.not_compared,
+            dry_run=True,
+        )
+
+    @staticmethod
+    def begun(total: int, refused: Iterable[Refused]) -> ShownExtent:
+        """Return what was begun."""
+        return ShownExtent(
+            documents=[],
+            documents_left_off=0,
+            total=total,
+            refused=[LeftAlone.of(one) for one in refused],
+            effect=None,
+            changes_left_off=0,
+            dry_run=False,
+        )
+
+
+class RelabelAnswer(ShownExtent):
+    """A job that was begun, or what it would do."""
+
+    job: str = Field(description='The job\'s id; `""` for a dry run.')
+
+    @classmethod
+    def of_plan(cls, planned: Planned) -> RelabelAnswer:
+        """Return what a job would do."""
+        return cls(job="", **dict(ShownExtent.planned(planned)))
+
+    @classmethod
+    def of_job(cls, job: Job, refused: tuple[Refused, ...]) -> RelabelAnswer:
+        """Return what a job does."""
+        return cls(job=job.id, **dict(ShownExtent.begun(job.total, refused)))
+
 
 _CHANGE: Final = ANSWERS["body"] | ANSWERS["policy"] | ANSWERS["change"]
 

@@ -6,33 +6,362 @@ there is a policy is no secret.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Response, status
+from pydantic import Field, model_validator
 
 from acl.actions import Action
+from acl.labels import LabelSchema
+from acl.preview.other_rights import Shift
+from acl.preview.preview import Change, Preview, RefusedRelease, Tally
+from acl.proof.proof import ProofReport
+from acl.records import PolicyRevision, Proof, RevisionTexts, Suspension
+from acl.subject import Subject
+from retrieval.policy.edits import Activated, Edit, visible
 from retrieval.policy.outlook import LookBack
-from retrieval.service.api.messages import MAX_REVISION
-from retrieval.service.api.policy_messages import (
-    ActivatedRevision,
-    PolicyPreviewQuestion,
-    PolicyProposal,
-    PreviewAnswer,
-    ProofProgress,
-    Reinstated,
-    Revision,
-    RevisionDifference,
-    RevisionList,
-    RevisionWithTexts,
-    RollBackReason,
-    SuspendedRole,
-)
-from retrieval.service.http.access import Open
+from retrieval.policy.preview import PolicyPreview
+from retrieval.policy.rule_changes import Difference
+from retrieval.rights.display import label_of
+from retrieval.service.api.messages import MAX_REVISION, Answered, Asked
 from retrieval.service.http.authentication import Asker
 from retrieval.service.http.bodies import StrictRequest, StrictRoute
-from retrieval.service.http.preconditions import Expected, tag
-from retrieval.service.http.responses import ANSWERS
+from retrieval.service.http.dependencies import Expected, Open, tag
+from retrieval.service.http.problems import ANSWERS
+
+MAX_TEXT: Final = 4 * 1024 * 1024
+MAX_ROWS: Final = 1000
+MAX_DAYS: Final = 366
+
+
+class WantedPolicy(Asked):
+    """What is wanted: whole texts, or rows of policy.csv added to and removed from it."""
+
+    model: str | None = Field(None, min_length=1, max_length=MAX_TEXT, description="model.conf")
+    rules: str | None = Field(None, max_length=MAX_TEXT, description="policy.csv, whole.")
+    add: list[str] = Field(
+        default_factory=list, max_length=MAX_ROWS, description="Rows such as `p, role:x, …`."
+    )
+    remove: list[str] = Field(
+        default_factory=list, max_length=MAX_ROWS, description="Rows as they stand."
+    )
+
+    def edit(self) -> Edit:
+        """Return it as the desk takes it."""
+        return Edit(
+            model=self.model, rules=self.rules, add=tuple(self.add), remove=tuple(self.remove)
+        )
+
+
+class PolicyProposal(WantedPolicy):
+    """A proposal, with the reason for those who read the log."""
+
+    reason: str = Field("", max_length=1000)
+
+
+class PolicyPreviewQuestion(WantedPolicy):
+    """What to look at: a stored revision, or what is wanted."""
+
+    revision: int | None = Field(None, ge=1, le=MAX_REVISION)
+    days: int = Field(30, ge=0, le=MAX_DAYS, description="How far back to look at past releases.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> PolicyPreviewQuestion:
+        wanted = self.model is not None or self.rules is not None or self.add or self.remove
+        if (self.revision is None) != bool(wanted):
+            raise ValueError("name a revision, or what is wanted")
+        return self
+
+
+class RollBackReason(Asked):
+    """Why an earlier revision is to come back."""
+
+    reason: str = Field("", max_length=1000)
+
+
+class Reinstated(Asked):
+    """Which role is to have its rights again."""
+
+    tenant: str = Field(min_length=1, max_length=63)
+    principal: str = Field(min_length=1, max_length=200)
+
+
+class Revision(Answered):
+    """A revision, without its texts."""
+
+    revision: int
+    base: int = Field(description="The revision in effect when it was proposed.")
+    digest: str
+    author: str = Field(description="Empty where nothing of the asker's own changes.")
+    reason: str = Field(description="Likewise.")
+    created_at: datetime
+    activated_at: datetime | None
+    activated_by: str = Field(description="Likewise.")
+
+    @classmethod
+    def of(cls, found: PolicyRevision) -> Revision:
+        """Return the revision as it is sent."""
+        return cls(
+            revision=found.revision,
+            base=found.base,
+            digest=found.digest,
+            author=found.author,
+            reason=found.reason,
+            created_at=found.created_at,
+            activated_at=found.activated_at,
+            activated_by=found.activated_by,
+        )
+
+
+class RevisionWithTexts(Revision):
+    """A revision, to the letter."""
+
+    model: str
+    rules: str
+
+    @classmethod
+    def with_texts(cls, found: PolicyRevision, texts: RevisionTexts) -> RevisionWithTexts:
+        """Return the revision as it is sent."""
+        about = Revision.of(found).model_dump()
+        return cls(**about, model=texts.model, rules=texts.rules)
+
+
+class RevisionList(Answered):
+    """Revisions in their order; ask for more with the last number as `after`."""
+
+    revisions: list[Revision]
+    in_effect: int
+
+
+class RevisionDifference(Answered):
+    """What one revision says and another does not."""
+
+    added: list[str]
+    removed: list[str]
+    model_changed: bool
+    text: str
+
+    @classmethod
+    def of(cls, found: Difference) -> RevisionDifference:
+        """Return the difference as it is sent."""
+        return cls(
+            added=list(found.added),
+            removed=list(found.removed),
+            model_changed=found.model_changed,
+            text=found.text,
+        )
+
+
+class ProofProgress(Answered):
+    """How far the proof of a revision has come."""
+
+    state: str = Field(description="none, sampled, running, proved, refuted or stopped")
+    labels: int = Field(description="Distinct labels of documents.")
+    done: int = Field(description="How many of them were compared, with all their neighbours.")
+    mismatches: list[str] = Field(
+        description="Counter-examples; of other tenants' only that there is one."
+    )
+
+    @classmethod
+    def of(cls, found: Proof | None, tenant: str | None) -> ProofProgress:
+        """Return the progress as people of `tenant` may see it; without one, all of it."""
+        if found is None:
+            return cls(state="none", labels=0, done=0, mismatches=[])
+        return cls(
+            state=found.state.value,
+            labels=found.labels,
+            done=found.done,
+            mismatches=list(visible(found.mismatches, tenant)),
+        )
+
+
+class ProofSummary(Answered):
+    """The proof that let a revision take effect."""
+
+    compared: int
+    what: str
+    everything: bool
+
+    @classmethod
+    def of(cls, report: ProofReport) -> ProofSummary:
+        """Return the proof as it is sent."""
+        return cls(compared=report.stop, what=str(report.plan), everything=report.plan.everything)
+
+
+class ActivatedRevision(Answered):
+    """A revision that took effect."""
+
+    revision: Revision
+    proof: ProofSummary
+
+    @classmethod
+    def of(cls, found: Activated) -> ActivatedRevision:
+        """Return the activation as it is sent."""
+        return cls(revision=Revision.of(found.revision), proof=ProofSummary.of(found.proof))
+
+
+class Count(Answered):
+    """Documents on one side of a change."""
+
+    documents: int
+    by_classification: dict[str, int]
+    samples: list[str] = Field(description="Ids of some, among those that the asker may read.")
+
+    @classmethod
+    def of(cls, tally: Tally) -> Count:
+        """Return the count as it is sent."""
+        return cls(
+            documents=tally.documents,
+            by_classification=dict(tally.by_level),
+            samples=list(tally.samples),
+        )
+
+
+class Who(Answered):
+    """Somebody whose rights change, with what decides beside the name."""
+
+    subject: str
+    tenant: str
+    groups: list[str]
+    clearance: int
+    compartments: list[str]
+
+    @classmethod
+    def of(cls, subject: Subject) -> Who:
+        """Return the subject as it is sent."""
+        return cls(
+            subject=subject.id,
+            tenant=subject.tenant,
+            groups=sorted(subject.groups),
+            clearance=subject.clearance,
+            compartments=sorted(subject.compartments),
+        )
+
+
+class RightsChange(Answered):
+    """What some subjects would gain and lose, all of them alike."""
+
+    action: str
+    who: list[Who]
+    gained: Count
+    lost: Count
+    error: str = Field(description='Why they would have no filter at all, or `""`.')
+
+    @classmethod
+    def of(cls, action: str, change: Change) -> RightsChange:
+        """Return the change as it is sent."""
+        return cls(
+            action=action,
+            who=[Who.of(one) for one in change.subjects],
+            gained=Count.of(change.gained),
+            lost=Count.of(change.lost),
+            error=change.error,
+        )
+
+
+class OtherRight(Answered):
+    """Another action than reading that some subjects gain or lose, on labels that there could be.
+
+    What `document:tag` or `policy:edit` lets somebody do shows in no count of documents.
+    """
+
+    action: str
+    who: list[Who]
+    gained: bool
+    lost: bool
+    example: dict[str, Any] | None = Field(
+        description="A label on which one of them gains it or, if none does, loses it; null where "
+        "that was too much to be decided."
+    )
+
+    @classmethod
+    def of(cls, shift: Shift, schema: LabelSchema) -> OtherRight:
+        """Return the shift as it is sent."""
+        return cls(
+            action=shift.action,
+            who=[Who.of(one) for one in shift.subjects],
+            gained=shift.gained,
+            lost=shift.lost,
+            example=None if shift.example is None else label_of(shift.example, schema),
+        )
+
+
+class Refused(Answered):
+    """A past answer that the proposed policy would not have given in full."""
+
+    decision_id: str
+    subject: str
+    at: datetime
+    documents: list[str] = Field(description="Ids, as far as the asker may read them.")
+    hidden: int = Field(description="How many further ones.")
+
+    @classmethod
+    def of(cls, found: RefusedRelease) -> Refused:
+        """Return the release as it is sent."""
+        return cls(
+            decision_id=found.release.id,
+            subject=found.release.subject.id,
+            at=found.release.at,
+            documents=list(found.refused),
+            hidden=found.hidden,
+        )
+
+
+class PreviewAnswer(Answered):
+    """Who would gain and who would lose what."""
+
+    documents: int
+    roles: list[RightsChange]
+    people: list[RightsChange]
+    rights: list[OtherRight] = Field(description="Other actions that roles gain or lose.")
+    releases: int = Field(description="Past releases that were looked at.")
+    refused: list[Refused]
+    cut: list[str] = Field(description="What was too much to be looked at.")
+    policy_revision: int
+
+    @classmethod
+    def of(cls, found: PolicyPreview, revision: int, schema: LabelSchema) -> PreviewAnswer:
+        """Return the preview as it is sent."""
+        return cls(
+            documents=found.documents,
+            roles=list(_changes(found.roles)),
+            people=list(_changes(found.people)),
+            rights=[OtherRight.of(one, schema) for one in found.rights],
+            releases=found.releases.releases,
+            refused=[Refused.of(one) for one in found.releases.refused],
+            cut=list(found.cut),
+            policy_revision=revision,
+        )
+
+
+class SuspendedRole(Answered):
+    """A role that is denied everything until somebody has looked at it."""
+
+    tenant: str
+    principal: str
+    revision: int
+    reason: str
+    since: datetime
+
+    @classmethod
+    def of(cls, found: Suspension) -> SuspendedRole:
+        """Return the suspension as it is sent."""
+        return cls(
+            tenant=found.tenant,
+            principal=found.principal,
+            revision=found.revision,
+            reason=found.reason,
+            since=found.since,
+        )
+
+
+def _changes(previews: Iterable[Preview]) -> Iterable[RightsChange]:
+    for one in previews:
+        for change in one.changes:
+            yield RightsChange.of(one.action, change)
+
 
 BODY_BYTES: Final = 8 * 1024 * 1024
 MAX_PAGE: Final = 200
@@ -56,7 +385,7 @@ class PolicyRoute(StrictRoute):
 router = APIRouter(route_class=PolicyRoute, tags=["policy"], responses=ANSWERS["policy"])
 
 Number = Annotated[int, Path(ge=1, le=MAX_REVISION)]
-Change = ANSWERS["change"] | ANSWERS["body"]
+_CHANGE = ANSWERS["change"] | ANSWERS["body"]
 
 
 @router.get("/v1/policy", operation_id="readPolicy", summary="Read the policy in effect")
@@ -75,7 +404,7 @@ async def read_policy(subject: Asker, parts: Open, response: Response) -> Revisi
     operation_id="proposePolicy",
     summary="Propose a change of the policy",
     status_code=status.HTTP_201_CREATED,
-    responses=Change,
+    responses=_CHANGE,
 )
 async def propose(
     proposal: PolicyProposal, expected: Expected, subject: Asker, parts: Open, response: Response
@@ -182,7 +511,7 @@ async def activate(
     operation_id="rollBack",
     summary="Propose what an earlier revision said",
     status_code=status.HTTP_201_CREATED,
-    responses=Change,
+    responses=_CHANGE,
 )
 async def roll_back(
     number: Number, reason: RollBackReason, expected: Expected, subject: Asker, parts: Open

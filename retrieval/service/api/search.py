@@ -10,11 +10,10 @@ from fastapi import APIRouter
 from acl.labels import LabelSchema
 from retrieval.search.narrow import NarrowingError, narrow
 from retrieval.service.api.messages import FilterCondition, SearchAnswer, SearchQuestion
-from retrieval.service.http.access import Open, Policy
 from retrieval.service.http.authentication import Asker
 from retrieval.service.http.bodies import StrictRoute
-from retrieval.service.http.problems import FieldFault, ProblemError, ProblemType
-from retrieval.service.http.responses import ANSWERS
+from retrieval.service.http.dependencies import Open, Policy
+from retrieval.service.http.problems import ANSWERS, FieldFault, ProblemError, ProblemType
 
 router = APIRouter(route_class=StrictRoute, tags=["search"])
 

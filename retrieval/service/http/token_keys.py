@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from retrieval.service.http.strict_json import StrictJsonError, parse_json
+from retrieval.service.http.bodies import StrictJsonError, parse_json
 from retrieval.service.settings import SettingsError
 
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")

@@ -27,8 +27,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from acl.labels import Attribute
 from acl.subject import Subject
+from retrieval.service.http.bodies import StrictJsonError, parse_json
 from retrieval.service.http.claims import ClaimsError, subject_of
-from retrieval.service.http.strict_json import StrictJsonError, parse_json
 from retrieval.service.http.token_keys import ALGORITHMS, DEVELOPMENT_KEY_ID, TokenKeys
 
 MAX_TOKEN_BYTES: Final = 16 * 1024

@@ -48,10 +48,9 @@ from acl.subject import Subject
 from retrieval.rights.directory import UnknownSubjectError
 from retrieval.rights.standing import Pinned, UnsettledError
 from retrieval.service.http import problems
-from retrieval.service.http.bodies import StrictRequest
+from retrieval.service.http.bodies import StrictJsonError, StrictRequest, parse_json
 from retrieval.service.http.envelope import request_id
 from retrieval.service.http.problems import KINDS, ProblemError, ProblemType
-from retrieval.service.http.strict_json import StrictJsonError, parse_json
 from retrieval.service.http.token_wiring import levels
 from retrieval.service.logs import places
 from retrieval.service.scim.models import scim_models

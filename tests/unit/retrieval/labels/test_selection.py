@@ -9,8 +9,8 @@ import pytest
 from retrieval.labels import selection as label_selection
 from retrieval.labels.requests import LabelRequestError
 from retrieval.labels.selection import COMPARED, Planned, _Draft
-from retrieval.service.api.folders_messages import FolderAnswer
-from retrieval.service.api.labels_messages import MAX_IDS, RelabelAnswer
+from retrieval.service.api.folders import FolderAnswer
+from retrieval.service.api.labels import MAX_IDS, RelabelAnswer
 from tests.unit.acl.default_policy import label
 from tests.unit.retrieval.labels.test_requests import ask, state
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval.service.http.strict_json import MAX_DEPTH, StrictJsonError, parse_json
+from retrieval.service.http.bodies import MAX_DEPTH, StrictJsonError, parse_json
 
 
 @pytest.mark.parametrize(

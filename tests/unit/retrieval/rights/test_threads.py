@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from retrieval.rights.long_work import for_change, in_turn
+from retrieval.rights.threads import for_change, in_turn
 
 
 async def test_a_change_does_not_wait_for_whoever_looks() -> None:
