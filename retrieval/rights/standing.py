@@ -15,9 +15,10 @@ The laws of this file:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
 from acl.errors import AclError, PolicyError
 from acl.records import AuditEntry, AuditEvent, Heads, MovedOnError, Records
@@ -26,6 +27,7 @@ from acl.subject import Subject
 from retrieval.rights.policy_source import source_of
 from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Resolve = Callable[[Subject], Awaitable[Subject]]
 
@@ -86,6 +88,24 @@ class Pinned:
     subject: Subject
     heads: Heads
     asked: Subject
+
+
+def settled(attempt: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Make `attempt` begin again while what it pinned moves on (law 2).
+
+    The decorated method raises `UnsettledError` when it moved on each time.
+    """
+
+    @wraps(attempt)
+    async def again(*args: P.args, **kwargs: P.kwargs) -> T:
+        for _ in range(ATTEMPTS):
+            try:
+                return await attempt(*args, **kwargs)
+            except MovedOnError:
+                continue
+        raise UnsettledError
+
+    return again
 
 
 class Standing:
@@ -168,12 +188,7 @@ class Standing:
         Raises:
             UnsettledError: it moved on each time.
         """
-        for _ in range(ATTEMPTS):
-            try:
-                return await attempt()
-            except MovedOnError:
-                continue
-        raise UnsettledError
+        return await settled(attempt)()
 
     async def _again(self, pinned: Pinned) -> Heads:
         """Return a later reading under which the same was decided."""
