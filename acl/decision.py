@@ -1,13 +1,24 @@
-"""What the compiler answers: denied, or permitted under a predicate. There is no "allow all"."""
+"""What the compiler answers: denied, or permitted under a predicate; and the guard of every answer.
+
+The laws of this file:
+
+1. There is no "allow all": what is permitted is permitted under a predicate.
+2. The tenant is a guard, not a column that a rule could leave out or write as `*`. It comes from
+   the verified token and stands beside what the rules permit; no rule can lift it.
+
+That a label is complete and of the current schema is guarded in the filter itself.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from acl.predicate import Labelled, Predicate
+from acl.errors import SchemaError
+from acl.labels import AttributeType, LabelSchema
+from acl.predicate import AnyOf, Condition, Labelled, Predicate
 
 
 class DenyReason(StrEnum):
@@ -49,7 +60,7 @@ class Permitted:
         not_after: when a time-limited role changes, and the decision must be taken again.
     """
 
-    predicate: Predicate
+    predicate: Predicate  # law 1
     rules: tuple[RuleId, ...]
     policy_digest: str
     not_after: datetime | None = None
@@ -61,3 +72,18 @@ class Permitted:
 
 
 Decision: TypeAlias = Denied | Permitted
+
+
+TENANT: Final = "tenant"
+
+
+def guard(schema: LabelSchema, tenant: str) -> Condition:
+    """Return the condition that holds for the documents of `tenant` alone.
+
+    Raises:
+        SchemaError: the schema does not declare a required keyword `tenant`.
+    """
+    attribute = schema.attributes.get(TENANT)
+    if attribute is None or not attribute.required or attribute.type is not AttributeType.KEYWORD:
+        raise SchemaError("labels.toml must declare `tenant` as a required keyword")
+    return AnyOf(TENANT, frozenset({tenant}))  # law 2

@@ -6,15 +6,21 @@ The laws of this file:
    role, and a denied user cannot come back in another spelling.
 2. Every subject is a member of `group:everyone` of their tenant, and of nothing by default.
 3. An attribute that was not given is the weakest one: the lowest clearance, no compartment.
+4. A name from outside is one principal or none. It is plain ASCII, in which upper case is folded;
+   anything else is refused, never folded: what Unicode would fold together, or shows alike, cannot
+   become a second `user:mallory` that no rule denies.
+5. A principal with a meaning of its own is no one's name: `group:everyone` is all of a tenant, and
+   the names in `RESERVED` are never those of a token.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, TypeAlias
 
-from acl.errors import RequestError
+from acl.errors import IdentityError, RequestError
 
 KnownValue: TypeAlias = "str | int | float | bool | list[KnownValue] | KnownMapping | None"
 KnownMapping: TypeAlias = "dict[str, KnownValue]"
@@ -53,12 +59,13 @@ class Subject:
 
     id: str
     tenant: str
-    clearance: int = 0
+    clearance: int = 0  # law 3
     compartments: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     actors: tuple[Subject, ...] = ()
 
     def __post_init__(self) -> None:
+        # law 1
         if not _IDENTITY.match(self.id) or self.id.startswith(("group:", "role:")):
             raise RequestError("the subject's id is not an identity such as user:ada")
         if not _TENANT.match(self.tenant):
@@ -77,4 +84,48 @@ class Subject:
     @property
     def principals(self) -> frozenset[str]:
         """Every identity the token itself vouches for."""
-        return self.groups | {self.id, EVERYONE}
+        return self.groups | {self.id, EVERYONE}  # law 2
+
+
+OPERATOR: Final = "service:operator"
+"""The person who runs the machine."""
+
+PROGRAM: Final = "service:strongroom"
+"""What this program does by itself: the first policy, ended shares, suspensions."""
+
+INGESTION: Final = "service:ingest"
+"""What brings documents in."""
+
+RESERVED: Final = frozenset({OPERATOR, PROGRAM, INGESTION})
+"""Those who act from within, and never with a token (law 5)."""
+
+
+class PrincipalKind(StrEnum):
+    """The kinds of principal that a directory holds."""
+
+    USER = "user"
+    GROUP = "group"
+
+
+def identity_of(kind: PrincipalKind, name: str) -> str:
+    """Return the principal called `name`, such as `user:ada` for `Ada`.
+
+    Raises:
+        IdentityError: `name` names none (laws 4 and 5).
+    """
+    if not name.isascii():  # law 4
+        raise IdentityError("holds a character other than plain letters, digits and `._@-`")
+    identity = f"{kind.value}:{name.lower()}"
+    if not is_identity(identity):
+        raise IdentityError(
+            "is not a name of letters, digits and `._@-` that begins with a letter or digit and "
+            "has at most 191 characters"
+        )
+    if identity == EVERYONE:  # law 5
+        raise IdentityError("is the name of the group that everybody is in")
+    return identity
+
+
+def name_of(identity: str) -> str:
+    """Return the name of a principal without its kind."""
+    return identity.partition(":")[2]

@@ -18,7 +18,7 @@ from acl.labels import Label
 from acl.language.casbin_adapter import Row
 from acl.policy.policy import Policy, load
 from acl.predicate import ALWAYS
-from acl.preview.corpus import Corpus
+from acl.preview.census import Corpus
 from acl.preview.difference import Conditions
 from acl.preview.preview import PastRelease, Preview, preview, review_releases
 from acl.subject import Subject

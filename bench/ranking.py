@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from acl.engine.filter import to_filter
 from acl.engine.payload import point_payload
-from acl.guards import guard
+from acl.decision import guard
 from acl.labels import Attribute, AttributeType, LabelSchema
 from acl.predicate import Constant
 from bench.collections_ir import DEPTH, Text

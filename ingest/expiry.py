@@ -14,8 +14,8 @@ import uuid
 from datetime import datetime
 from typing import Final
 
-from acl.identity import PROGRAM
 from acl.records import AuditEvent, AuditKind, Records
+from acl.subject import PROGRAM
 from ingest.project import Projector
 
 SWEEPER: Final = PROGRAM

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from acl.identity import INGESTION
 from acl.labels import Label
 from acl.records import AuditKind, UnknownDocumentError
 from acl.records.documents.inventory import Inventory
+from acl.subject import INGESTION
 from ingest.context import Context, PipelineSettings, Task
 from ingest.label.folder_labels import LabelResolver
 from ingest.label.label_files import Statement

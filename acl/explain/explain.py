@@ -20,8 +20,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from acl.algebra.outcome import Outcome
-from acl.decision import Permitted, RuleId
-from acl.guards import guard
+from acl.decision import Permitted, RuleId, guard
 from acl.labels import Label
 from acl.language.casbin_adapter import Effect, Row
 from acl.language.terms import Rule, Term

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from acl.containment.budget import Budget, UndecidedError
-from acl.explain.single_changes import Case, Change, GrantKind, changes, says
-from acl.guards import guard
+from acl.decision import guard
+from acl.explain.changes import Case, Change, GrantKind, changes, says
 from acl.labels import Label
 from acl.policy.policy import Policy
 from acl.subject import Subject

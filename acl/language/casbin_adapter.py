@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import casbin
 from casbin import util
@@ -29,11 +29,14 @@ from casbin.util.expression import SimpleEval
 from casbin.util.log import disabled_logging
 
 from acl.errors import AclError
-from acl.language.parsing import one_at_a_time, remembered
+from acl.language.expression import ONE_TREE_AT_A_TIME
 from acl.language.roles import HOPS, Window, shortest
 
 # Casbin logs subjects and resources, and a name with a line break forges a line.
 disabled_logging()
+
+Parse: TypeAlias = Callable[[str, object], Any]
+"""How Casbin parses: a text and the functions that it may call, to an expression."""
 
 _MINIMUM: Final = {"pycasbin": (2, 8, 0), "simpleeval": (1, 0, 8)}
 
@@ -394,3 +397,26 @@ class Oracle:
             context.etype = "e"
             return bool(self._enforcer.enforce(context, *request))
         return bool(self._enforcer.enforce(*request))
+
+
+def one_at_a_time(parse: Parse) -> Parse:
+    """Return `parse` for several threads; see `ONE_TREE_AT_A_TIME`."""
+
+    def parsed(text: str, functions: object) -> Any:  # noqa: ANN401 - Casbin is untyped
+        with ONE_TREE_AT_A_TIME:
+            return parse(text, functions)
+
+    return parsed
+
+
+def remembered(parse: Parse) -> Parse:
+    """Return `parse` with a memory by text; the functions are those of the latest call."""
+    known: dict[str, Any] = {}
+
+    def parsed(text: str, functions: object) -> Any:  # noqa: ANN401 - Casbin is untyped
+        if text not in known:
+            known[text] = parse(text, functions)
+        known[text].functions = functions
+        return known[text]
+
+    return parsed

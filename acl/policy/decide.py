@@ -17,9 +17,8 @@ from datetime import datetime
 from typing import Final
 
 from acl.algebra.conditions import all_of
-from acl.decision import Decision, Denied, DenyReason, Permitted
+from acl.decision import Decision, Denied, DenyReason, Permitted, guard
 from acl.errors import PolicyError, Refusal
-from acl.guards import guard
 from acl.policy.compiler import compile_request
 from acl.policy.policy import MODEL_FILE, Policy
 from acl.predicate import Constant

@@ -15,7 +15,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
-from acl.guards import TENANT
+from acl.decision import TENANT
 from acl.labels import Label
 from acl.language.casbin_adapter import FUNCTIONS, Effect, Evaluator, Row
 from acl.language.expression import attributes_read, bare_names, parse

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Final
 
 from acl.actions import Action
-from acl.guards import TENANT
+from acl.decision import TENANT
 from acl.labels import MAX_INTEGER
 from acl.language.casbin_adapter import FUNCTIONS, MATCHING_FUNCTIONS, Evaluator, Row
 from acl.language.expression import attributes_read, bare_names, parse

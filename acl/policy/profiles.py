@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import product
 from typing import Final
 
-from acl.guards import TENANT
+from acl.decision import TENANT
 from acl.labels import Label
 from acl.policy.names import Mentions, is_named, mentions_of
 from acl.policy.policy import Policy

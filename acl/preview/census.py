@@ -1,7 +1,10 @@
-"""The census: which of many labels a predicate holds for, computed for all of them at once.
+"""The corpus as a policy sees it: which documents carry which labels, and where predicates hold.
 
-The law of this file: for every label, a mask says what `acl.predicate.holds` says. Nothing is
-decided here that is released; the census counts what a change of policy would change.
+A document is an id and its label of record, nothing else. The laws of this file:
+
+1. For every label, a mask says what `acl.predicate.holds` says. Nothing is decided here that is
+   released: the census counts what a change of policy would change.
+2. Documents under one label are decided alike, so each label is looked at once.
 
 Each attribute keeps an inverted index: the places of each value, or of each element of a set. Paths
 are kept in order, so that those under a prefix stand side by side.
@@ -12,12 +15,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Final, TypeAlias, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from acl.labels import Label, LabelValue
+from acl.labels import Label, LabelSchema, LabelValue
 from acl.predicate import (
     And,
     AnyOf,
@@ -39,6 +43,8 @@ from acl.predicate import (
     SubsetOf,
     Under,
 )
+from acl.proof.neighbours import LabelKey, key
+from acl.proof.pairs import CLASSIFICATION
 
 Mask: TypeAlias = NDArray[np.bool_]
 """For each label, in order, whether a condition holds for it."""
@@ -222,3 +228,57 @@ def _following(prefix: str) -> str:
 def _bounded(bound: int) -> int:
     """Keep a bound within the integers of an array; labels stay within ±2^53."""
     return max(-_BEYOND, min(_BEYOND, bound))
+
+
+class Corpus:
+    """Documents by label."""
+
+    def __init__(self, documents: Iterable[tuple[str, Label]], schema: LabelSchema) -> None:
+        """Group `documents`, each an id and its label."""
+        places: dict[LabelKey, int] = {}
+        labels: list[Label] = []
+        self._ids: list[list[str]] = []
+        self._place: dict[str, int] = {}
+        for document, label in documents:
+            place = places.setdefault(key(label), len(labels))
+            if place == len(labels):
+                labels.append(label)
+                self._ids.append([])
+            self._ids[place].append(document)
+            self._place[document] = place
+        self.census = Census(labels, [len(ids) for ids in self._ids])
+        self._levels, self._level_of = _levels(labels, schema)
+
+    def label_of(self, document: str) -> Label | None:
+        """Return the label of a document, or nothing if there is no such document."""
+        place = self._place.get(document)
+        return None if place is None else self.census.labels[place]
+
+    def by_level(self, mask: Mask) -> tuple[tuple[str, int], ...]:
+        """Return how many documents of each classification the mask chooses, lowest first."""
+        counts = np.bincount(
+            self._level_of[mask], weights=self.census.counts[mask], minlength=len(self._levels)
+        )
+        return tuple(
+            (level, int(count)) for level, count in zip(self._levels, counts, strict=True) if count
+        )
+
+    def some(self, mask: Mask, limit: int) -> tuple[str, ...]:
+        """Return up to `limit` ids of documents that the mask chooses."""
+        ids = (one for place in np.flatnonzero(mask)[:limit] for one in self._ids[place])
+        return tuple(islice(ids, limit))
+
+
+def _levels(
+    labels: Iterable[Label], schema: LabelSchema
+) -> tuple[tuple[str, ...], np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """Return the names of the classifications that occur, and which one each label has."""
+    attribute, values = (
+        schema.attributes.get(CLASSIFICATION),
+        [label.values.get(CLASSIFICATION) for label in labels],
+    )
+    present = sorted({value for value in values if isinstance(value, int)})
+    names = [str(attribute.display(value)) if attribute else "" for value in present]
+    place = {value: number for number, value in enumerate(present, start=1)}
+    chosen = [place[value] if isinstance(value, int) else 0 for value in values]
+    return ("", *names), np.array(chosen, dtype=np.int64)

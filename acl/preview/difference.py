@@ -17,9 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from acl.decision import Permitted
+from acl.decision import Permitted, guard
 from acl.errors import AclError
-from acl.guards import guard
 from acl.language.casbin_adapter import Row
 from acl.policy.compiler import condition_of, residuals
 from acl.policy.decide import decide, request_of

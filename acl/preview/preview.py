@@ -1,15 +1,19 @@
-"""The preview: who would gain and who would lose which documents, before a policy takes effect.
+"""The preview: what a change of policy gives and takes, before it takes effect.
 
 The laws of this file:
 
 1. A subject gains the documents that the proposed policy permits and the one in effect does not,
    and loses the others that differ; counted exactly, over every label there is.
-2. Ids are shown only of documents that whoever previews may read themself.
+2. Ids are shown only of documents that the person who previews may read.
 3. A past release would have been refused if, under the labels of today and the roles of its own
    moment, the proposed policy does not permit one of its documents.
+4. Another action than reading is gained if some label that there could be is permitted after the
+   change and not before, and lost the other way round. Whether a document carries it now does not
+   matter: rights to a policy or to labels are used on what comes.
+5. What cannot be decided is told as if it happened.
 
 Most of a change concerns few: decisions are compared first, and subjects with the same decisions
-before and after are looked at once.
+before and after are looked at once and told of together.
 """
 
 from __future__ import annotations
@@ -18,16 +22,24 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import Final
 
-from acl.labels import Label
+from acl.actions import Action
+from acl.containment.budget import UndecidedError
+from acl.containment.search import escapee
+from acl.labels import Label, LabelSchema
 from acl.predicate import Condition, Constant, holds
-from acl.preview.census import Mask
-from acl.preview.corpus import Corpus
+from acl.preview.census import Corpus, Mask
 from acl.preview.difference import Comparison, Conditions, Decided
 from acl.subject import Subject
 
 SAMPLES: Final = 5
+
+OTHERS: Final = tuple(sorted(one for one in Action if one is not Action.DOCUMENT_READ))
+"""The actions whose change a count of documents does not show."""
+
+STEPS: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,7 @@ class Tally:
     Attributes:
         documents: how many.
         by_level: how many of each classification, the lowest first.
-        samples: some of their ids, readable by whoever previews.
+        samples: some of their ids, of those that the person who previews may read.
     """
 
     documents: int
@@ -93,8 +105,8 @@ class RefusedRelease:
     """A release that the proposed policy would not have made in full.
 
     Attributes:
-        release: which; its own list of documents is not for everybody's eyes.
-        refused: the documents that it would have refused, as far as whoever previews may read them.
+        release: which; its own list of documents is not shown.
+        refused: the documents that it would have refused and that the person who previews may read.
         hidden: how many further ones.
     """
 
@@ -118,6 +130,26 @@ class ReleaseReview:
     gone: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """An action that some subjects gain, lose, or both.
+
+    Attributes:
+        action: which.
+        subjects: who; one or more.
+        gained: whether they may do it on some label on which they may not now.
+        lost: whether they may not do it on some label on which they may now.
+        example: a label on which one of them gains it or, if none does, loses it; `None` where that
+            was too much to be decided.
+    """
+
+    action: str
+    subjects: tuple[Subject, ...]
+    gained: bool
+    lost: bool
+    example: Label | None = None
+
+
 def preview(  # noqa: PLR0913 - two policies, who, what, on which documents, for whose eyes
     before: Conditions,
     after: Conditions,
@@ -138,7 +170,7 @@ def preview(  # noqa: PLR0913 - two policies, who, what, on which documents, for
         action: what they may or may not do.
         corpus: the live documents.
         at: the moment for which time-limited roles are decided.
-        readable: what whoever previews may read; samples are taken from there.
+        readable: what the person who previews may read; samples are taken from there (law 2).
         samples: how many ids are shown of what is gained, and of what is lost.
     """
     alike: dict[tuple[Decided, Decided], list[Subject]] = defaultdict(list)
@@ -199,3 +231,60 @@ def _tally(corpus: Corpus, mask: Mask, shown: Mask, samples: int) -> Tally:
 
 def _holds(condition: Condition, label: Label) -> bool:
     return bool(condition.value) if isinstance(condition, Constant) else holds(condition, label)
+
+
+def other_rights(  # noqa: PLR0913 - two policies, who, what, when, and for how long
+    before: Conditions,
+    after: Conditions,
+    subjects: Iterable[Subject],
+    *,
+    at: datetime,
+    actions: Iterable[str] = OTHERS,
+    steps: int = STEPS,
+) -> tuple[Shift, ...]:
+    """Return who gains or loses which action, in the order of the actions.
+
+    Args:
+        before: the policy in effect.
+        after: the proposed policy.
+        subjects: those to look at, such as `acl.policy.profiles.profiles` of both policies.
+        at: the moment for which time-limited roles are decided.
+        actions: which actions to look at.
+        steps: how long one comparison may take.
+    """
+    comparison, schema = Comparison(before, after), after.policy.schema
+    alike: dict[tuple[str, Decided, Decided], list[Subject]] = defaultdict(list)
+    for action, subject in product(actions, tuple(subjects)):
+        pair = comparison.of(subject, action, at)
+        if pair is not None and pair[0] != pair[1]:
+            alike[action, *pair].append(subject)
+    shifts: dict[tuple[str, bool, bool], list[Subject]] = defaultdict(list)
+    examples: dict[tuple[str, bool, bool], Label | None] = {}
+    for (action, old, new), members in alike.items():
+        gained, on = _beyond(new.condition, old.condition, schema, steps)
+        lost, off = _beyond(old.condition, new.condition, schema, steps)
+        if gained or lost:
+            kind = action, gained, lost
+            shifts[kind] += members
+            examples[kind] = examples.get(kind) or (on if gained else off)
+    return tuple(
+        Shift(
+            action=kind[0],
+            subjects=tuple(members),
+            gained=kind[1],
+            lost=kind[2],
+            example=examples[kind],
+        )
+        for kind, members in shifts.items()
+    )
+
+
+def _beyond(
+    inner: Condition, outer: Condition, schema: LabelSchema, steps: int
+) -> tuple[bool, Label | None]:
+    """Say whether a label satisfies `inner` and not `outer`, and which (law 4)."""
+    try:
+        found = escapee(inner, outer, schema, budget=steps)
+    except UndecidedError:
+        return True, None  # law 5
+    return found is not None, found

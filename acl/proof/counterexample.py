@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from acl.guards import TENANT
+from acl.decision import TENANT
 from acl.labels import Label
 from acl.subject import Subject
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from acl.guards import TENANT
+from acl.decision import TENANT
 from acl.labels import Label, LabelSchema
 from acl.policy.policy import Policy
 from acl.policy.profiles import profiles

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never
 
+from acl.decision import TENANT
 from acl.errors import LabelError
-from acl.guards import TENANT
 from acl.labels import Attribute, AttributeType, Label, LabelSchema, LabelValue
 from acl.policy.names import mentions_of
 from acl.policy.policy import Policy

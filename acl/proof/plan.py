@@ -22,7 +22,7 @@ from itertools import accumulate
 from typing import Final
 
 from acl.actions import Action
-from acl.guards import TENANT
+from acl.decision import TENANT
 from acl.labels import Label, LabelSchema
 from acl.policy.names import mentions_of
 from acl.policy.policy import Policy

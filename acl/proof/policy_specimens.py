@@ -18,8 +18,8 @@ from itertools import chain, product, zip_longest
 from typing import Any, Final
 
 from acl.actions import Action
+from acl.decision import TENANT
 from acl.errors import LabelError
-from acl.guards import TENANT
 from acl.labels import AttributeType, Label, LabelSchema
 from acl.language.casbin_adapter import Row
 from acl.policy.decide import ACTION_COLUMNS, TENANT_COLUMNS

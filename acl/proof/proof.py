@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, TypeAlias
 
-from acl.decision import Denied, Permitted
+from acl.decision import Denied, Permitted, guard
 from acl.engine.filter import to_filter
 from acl.errors import AclError
-from acl.guards import guard
 from acl.labels import Label
 from acl.language.casbin_adapter import Oracle
 from acl.policy.compiler import examine

@@ -18,10 +18,9 @@ from typing import Final
 
 from acl.actions import Action
 from acl.errors import AclError, LabelError, RequestError
-from acl.identity import PrincipalKind
 from acl.records import AuditKind, ChangeKind, DocumentRecord, Records
 from acl.records.labels.requests import AccessRequest, Place, RequestState
-from acl.subject import Subject
+from acl.subject import PrincipalKind, Subject
 from retrieval.labels.desk import LabelDesk
 from retrieval.labels.requests import MAX_REASON, LabelRequest, ShareRequest
 from retrieval.labels.views import Changed, Target

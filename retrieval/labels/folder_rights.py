@@ -20,8 +20,7 @@ from acl.actions import Action
 from acl.algebra.conditions import all_of
 from acl.containment.budget import UndecidedError
 from acl.containment.search import escapee
-from acl.decision import Permitted
-from acl.guards import guard
+from acl.decision import Permitted, guard
 from acl.labels import AttributeType, LabelSchema
 from acl.predicate import NEVER, Condition, SubsetOf, Under
 from acl.records import READERS, FolderLabel, Records

@@ -17,8 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from acl.actions import Action
-from acl.decision import Permitted
-from acl.guards import TENANT
+from acl.decision import TENANT, Permitted
 from acl.policy.policy import Policy
 from acl.predicate import ALWAYS, NEVER, Condition
 from acl.preview.preview import PastRelease

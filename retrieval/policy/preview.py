@@ -19,10 +19,17 @@ from acl.labels import Label, LabelSchema
 from acl.policy.policy import Policy
 from acl.policy.profiles import profiles
 from acl.predicate import Condition
-from acl.preview.corpus import Corpus
+from acl.preview.census import Corpus
 from acl.preview.difference import Conditions
-from acl.preview.other_rights import Shift, other_rights
-from acl.preview.preview import PastRelease, Preview, ReleaseReview, preview, review_releases
+from acl.preview.preview import (
+    PastRelease,
+    Preview,
+    ReleaseReview,
+    Shift,
+    other_rights,
+    preview,
+    review_releases,
+)
 from acl.proof.plan import clearances_of, compartments_of, tenants_of
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Outcome, Records
 from acl.subject import Subject

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from acl.guards import TENANT
+from acl.decision import TENANT
 from acl.labels import Label, LabelSchema
 from acl.proof.label_plan import Surroundings, surroundings_of
 from acl.records import ComparedLabel, DistinctLabel, Records

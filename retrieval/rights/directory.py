@@ -18,9 +18,8 @@ from dataclasses import replace
 from typing import Final
 
 from acl.errors import AclError
-from acl.identity import PrincipalKind
 from acl.records.directory.directory import Directory
-from acl.subject import Subject
+from acl.subject import PrincipalKind, Subject
 
 _USER: Final = f"{PrincipalKind.USER.value}:"
 

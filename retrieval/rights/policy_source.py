@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from acl.decision import guard
 from acl.errors import PolicyError, Refusal
-from acl.guards import guard
 from acl.labels import LabelSchema
 from acl.policy.admission import POLICY_FILE, admit, read_csv
 from acl.policy.policy import MODEL_FILE, Policy, load

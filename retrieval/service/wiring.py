@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from acl.guards import TENANT
-from acl.identity import PROGRAM
+from acl.decision import TENANT
 from acl.labels import LabelSchema
 from acl.records import CollectionState, Records
+from acl.subject import PROGRAM
 from ingest.encode.chunk import Chunker
 from ingest.encode.encoder import Encoder, EncoderSettings
 from ingest.encode.models import DEFAULT_MODEL, verified_model_folder, vetted_model

@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from acl.actions import Action
 from acl.errors import RequestError
+from acl.explain.changes import GrantKind
 from acl.explain.explain import Hindrance
-from acl.explain.single_changes import GrantKind
 from acl.labels import Label
 from acl.records import (
     AuditEvent,

@@ -6,9 +6,9 @@ import random
 
 from acl.decision import Permitted
 from acl.errors import PolicyError
+from acl.explain.changes import GrantKind
 from acl.explain.explain import explain
 from acl.explain.grants import Grant, grants
-from acl.explain.single_changes import GrantKind
 from acl.labels import Label
 from acl.language.casbin_adapter import Row
 from acl.policy.decide import decide

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from acl.errors import IdentityError
-from acl.identity import PrincipalKind, identity_of
 from acl.records import AuditEvent, AuditKind, Records
 from acl.records.database.errors import TakenIdentityError
 from acl.records.directory.directory import Edit
 from acl.records.directory.types import UserState
-from acl.subject import Subject
+from acl.subject import PrincipalKind, Subject, identity_of
 from retrieval.rights.directory import SubjectResolver, UnknownSubjectError
 from tests.integration.records.samples import KEY, NOW
 

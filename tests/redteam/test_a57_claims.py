@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from acl.identity import RESERVED
+from acl.subject import RESERVED
 from tests.serving import ADA, Service
 
 

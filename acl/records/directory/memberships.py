@@ -17,7 +17,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, select, union
 
-from acl.identity import PrincipalKind
 from acl.records.database.errors import DirectoryFaultError
 from acl.records.database.storable import is_storable
 from acl.records.directory.types import Member
@@ -28,6 +27,7 @@ from acl.records.tables.directory import (
     user_memberships,
 )
 from acl.records.tables.rows import batches
+from acl.subject import PrincipalKind
 
 MAX_NESTING: Final = 16
 

@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Final
 
 from acl.errors import IdentityError
-from acl.identity import PrincipalKind, identity_of, name_of
 from acl.labels import normalise
 from acl.records.database.errors import DirectoryFaultError, UnstorableError
 from acl.records.database.storable import checked_text
+from acl.subject import PrincipalKind, identity_of, name_of
 
 MAX_TEXT: Final = 500
 MAX_CLEARANCE: Final = 1000

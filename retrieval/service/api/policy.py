@@ -15,8 +15,7 @@ from pydantic import Field, model_validator
 
 from acl.actions import Action
 from acl.labels import LabelSchema
-from acl.preview.other_rights import Shift
-from acl.preview.preview import Change, Preview, RefusedRelease, Tally
+from acl.preview.preview import Change, Preview, RefusedRelease, Shift, Tally
 from acl.proof.proof import ProofReport
 from acl.records import PolicyRevision, Proof, RevisionTexts, Suspension
 from acl.subject import Subject

@@ -13,8 +13,7 @@ from rich.text import Text
 
 from acl.errors import PolicyError, SchemaError
 from acl.labels import Attribute, Label, LabelSchema
-from acl.preview.other_rights import Shift
-from acl.preview.preview import Preview, Tally
+from acl.preview.preview import Preview, Shift, Tally
 from acl.proof.proof import Progress
 from acl.records import PolicyRevision, Proof, ProofState, StalePolicyError
 from retrieval.policy.edits import Edit, FourEyesError

@@ -16,9 +16,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from acl.errors import RequestError
-from acl.identity import RESERVED
 from acl.labels import Attribute
-from acl.subject import MAX_GROUPS, Subject
+from acl.subject import MAX_GROUPS, RESERVED, Subject
 
 MAX_ACTORS: Final = 4
 

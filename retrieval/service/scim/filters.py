@@ -20,8 +20,8 @@ from scim2_models.path.expressions import (
 )
 
 from acl.errors import IdentityError
-from acl.identity import PrincipalKind, identity_of
 from acl.records.directory.types import Wanted
+from acl.subject import PrincipalKind, identity_of
 
 
 def narrowed(kind: PrincipalKind, node: FilterNode) -> Wanted | None:

@@ -36,7 +36,6 @@ from scim2_models import (
 from scim2_server.storage import ScimStorage, SearchPage
 
 from acl.errors import IdentityError
-from acl.identity import PrincipalKind, identity_of, name_of
 from acl.records.database.errors import (
     DirectoryFaultError,
     StaleEntryError,
@@ -53,6 +52,7 @@ from acl.records.directory.types import (
     UserState,
     Wanted,
 )
+from acl.subject import PrincipalKind, identity_of, name_of
 from retrieval.rights.display import level_name
 from retrieval.service.scim.filters import narrowed, texts
 from retrieval.service.scim.models import Group, Member, ScimModels

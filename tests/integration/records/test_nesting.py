@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
-from acl.identity import PrincipalKind
 from acl.records import Records
 from acl.records.database.errors import (
     DirectoryFaultError,
@@ -21,6 +20,7 @@ from acl.records.directory.types import (
     Wanted,
 )
 from acl.records.tables.directory import group_memberships
+from acl.subject import PrincipalKind
 from tests.integration.records.people import CHANGE, group, groups, members, user
 
 

@@ -11,8 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from acl.errors import IdentityError
-from acl.identity import RESERVED, PrincipalKind, identity_of, name_of
-from acl.subject import is_identity
+from acl.subject import RESERVED, PrincipalKind, identity_of, is_identity, name_of
 
 # Characters that some folding, normalising or displaying takes for plain ones.
 ODD = st.sampled_from(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from acl.language.parsing import remembered
+from acl.language.casbin_adapter import remembered
 
 
 @dataclass(slots=True)

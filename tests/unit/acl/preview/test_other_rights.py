@@ -11,7 +11,7 @@ from acl.labels import Label
 from acl.policy.decide import decide
 from acl.predicate import holds
 from acl.preview.difference import Conditions
-from acl.preview.other_rights import OTHERS, Shift, other_rights
+from acl.preview.preview import OTHERS, Shift, other_rights
 from acl.subject import Subject
 from tests.unit.acl.company_policy import ROWS, policy
 from tests.unit.acl.default_policy import ADA, EVE, NOW

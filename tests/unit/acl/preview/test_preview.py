@@ -15,7 +15,7 @@ from acl.policy.decide import decide
 from acl.policy.policy import Policy, load
 from acl.policy.profiles import profiles
 from acl.predicate import ALWAYS, NEVER, AnyOf, AtMost, Condition, holds
-from acl.preview.corpus import Corpus
+from acl.preview.census import Corpus
 from acl.preview.difference import Comparison, Conditions, difference_of
 from acl.preview.preview import PastRelease, Preview, preview, review_releases
 from acl.subject import Subject

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from acl.identity import PrincipalKind
 from acl.records.database.errors import DirectoryFaultError
 from acl.records.directory.types import (
     DirectoryGroup,
@@ -15,6 +14,7 @@ from acl.records.directory.types import (
     Member,
     UserState,
 )
+from acl.subject import PrincipalKind
 from tests.integration.records.samples import NOW
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scim2_models import ScimFilter
 
 from acl.errors import IdentityError
-from acl.identity import PrincipalKind, identity_of
 from acl.labels import LabelSchema
 from acl.records.directory.types import Wanted
+from acl.subject import PrincipalKind, identity_of
 from retrieval.rights.display import level_name
 from retrieval.service.scim.filters import narrowed
 from retrieval.service.scim.models import Group, Member, User, scim_models

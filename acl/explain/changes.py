@@ -1,28 +1,34 @@
-"""Single changes: what could be changed for one subject and one document, one thing at a time.
+"""What could be changed for one subject and one document, one thing at a time.
 
-The law of this file: a change is a whole case - policy, subject and label - that differs from the
-one at hand in one thing, and in a thing that somebody could really do: a label that the schema
-admits, a row that the policy admits. Whether it helps is for the caller to decide again.
+The laws of this file:
+
+1. A change is a whole case - policy, subject and label - that differs from the one at hand in one
+   thing, and in a thing that can really be done: a label that the schema admits, a row that the
+   policy admits. Whether it helps is for the caller to decide again.
+2. A new rule fills each column with what the matcher compares it with: the subject's id, their
+   tenant, the action, the document's own attribute. Where it compares with nothing of the kind, no
+   rule is guessed at.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import product
 from typing import Final
 
 from acl.decision import Permitted, RuleId
 from acl.errors import FilterTooLargeError, LabelError, PolicyError, RequestError
 from acl.explain.explain import Status, explain
-from acl.explain.new_rules import rules_for
 from acl.labels import AttributeType, Label, LabelValue
 from acl.language.casbin_adapter import Effect, PatternedRoleGraph, Row
 from acl.language.roles import OPEN, PlainRoleGraph, RoleGraph
-from acl.language.terms import AllOf, AnyPart, Known, Negation, Rule, walk
-from acl.policy.decide import decide, principals
+from acl.language.terms import AllOf, AnyPart, Compare, Known, Matches, Negation, Rule, walk
+from acl.policy.decide import ACTION_COLUMNS, SUBJECT_COLUMNS, TENANT_COLUMNS, decide, principals
 from acl.policy.fitting import Fitting
 from acl.policy.policy import Policy, link_of, load
 from acl.policy.ways import ROLES, addressed, domain_of
@@ -213,7 +219,7 @@ def _with_link(policy: Policy, row: Row) -> Iterator[Policy]:
 
 def _rules(case: Case, subject: Subject) -> Iterator[Change]:
     policy = case.policy
-    for row in rules_for(policy, subject, case.action, case.label):
+    for row in _rules_for(policy, subject, case.action, case.label):
         for more in _read(policy, [*policy.rows, row]):
             yield Change(GrantKind.RULE_ADDED, subject.id, _text(row), replace(case, policy=more))
     alone = replace(subject, actors=())
@@ -240,3 +246,56 @@ def _read(policy: Policy, rows: Sequence[Row]) -> Iterator[Policy]:
 
 def _text(row: Row) -> str:
     return ", ".join((row.kind, *row.values))
+
+
+def _rules_for(policy: Policy, subject: Subject, action: str, label: Label) -> Iterator[Row]:
+    """Yield rows that allow `subject` alone, the narrower first (law 2)."""
+    kind, names = policy.names.policy
+    columns = [_values(policy, name, subject, action, label) for name in names]
+    number = 1 + max((row.number for row in policy.rows), default=0)
+    for values in product(*columns):
+        yield Row(number, kind, values)
+
+
+def _values(
+    policy: Policy, name: str, subject: Subject, action: str, label: Label
+) -> tuple[str, ...]:
+    """Return what can stand in a column; nothing if that cannot be said."""
+    column = f"{policy.names.policy[0]}_{name}"
+    if name in SUBJECT_COLUMNS:
+        return (subject.id,)
+    if name in ACTION_COLUMNS:
+        return (action,)
+    if name in TENANT_COLUMNS:
+        return (subject.tenant,)
+    if name == "eft":
+        return ("allow",)
+    if name == "priority":
+        return _before(policy, column)
+    if any(isinstance(one, Rule) and one.column == column for one in walk(policy.term)):
+        return ("True",)
+    return tuple(_compared(policy, column, label))
+
+
+def _before(policy: Policy, column: str) -> tuple[str, ...]:
+    """Return a priority before all others, if there is room."""
+    taken = [policy.named(row)[column] for row in policy.rules]
+    first = min((int(one) for one in taken if one.isascii() and one.isdigit()), default=1)
+    return (str(first - 1),) if first > 0 else ()
+
+
+def _compared(policy: Policy, column: str, label: Label) -> Iterator[str]:
+    for term in walk(policy.term):
+        if not isinstance(term, Compare | Matches) or not _is_column(term.operand.node, column):
+            continue
+        value = label.values.get(term.attribute.name)
+        if not isinstance(value, str):
+            continue
+        if isinstance(term, Matches):
+            yield from (value, f"{value.rpartition('/')[0]}/*")
+        elif term.operator == "==":
+            yield value
+
+
+def _is_column(node: ast.expr, column: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == column
