@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 
 from acl.errors import SchemaError
 from acl.labels import AttributeType, LabelSchema
-from acl.predicate import AnyOf, Condition, Labelled, Predicate
+from acl.predicate import NEVER, AnyOf, Condition, Labelled, Predicate
 
 
 class DenyReason(StrEnum):
@@ -48,6 +48,11 @@ class Denied:
     policy_digest: str
     not_after: datetime | None = None
 
+    @property
+    def condition(self) -> Condition:
+        """Which labels are permitted: none."""
+        return NEVER
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permitted:
@@ -64,6 +69,11 @@ class Permitted:
     rules: tuple[RuleId, ...]
     policy_digest: str
     not_after: datetime | None = None
+
+    @property
+    def condition(self) -> Condition:
+        """Which labels are permitted."""
+        return self.predicate
 
     @property
     def everything(self) -> bool:

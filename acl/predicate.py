@@ -248,18 +248,20 @@ def dual(leaf: Leaf) -> Condition:
             assert_never(leaf)
 
 
-def holds(predicate: Predicate, label: Label) -> bool:
-    """Evaluate `predicate` on a complete label; the recheck of every hit."""
-    match predicate:
+def holds(condition: Condition, label: Label) -> bool:
+    """Evaluate `condition` on a complete label; the recheck of every hit."""
+    match condition:
         case And(parts):
             return all(holds(part, label) for part in parts)
         case Or(parts):
             return any(holds(part, label) for part in parts)
         case Labelled():
             return True
+        case Constant():
+            return condition is ALWAYS
         case _:
-            value = label.values.get(predicate.attribute)
-            return value is not None and leaf_holds(predicate, value)
+            value = label.values.get(condition.attribute)
+            return value is not None and leaf_holds(condition, value)  # law 1
 
 
 def leaf_holds(leaf: Leaf, value: LabelValue) -> bool:

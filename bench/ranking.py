@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+from acl.decision import guard
 from acl.engine.filter import to_filter
 from acl.engine.payload import point_payload
-from acl.decision import guard
 from acl.labels import Attribute, AttributeType, LabelSchema
 from acl.predicate import Constant
 from bench.collections_ir import DEPTH, Text

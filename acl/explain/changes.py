@@ -21,7 +21,7 @@ from enum import StrEnum
 from itertools import product
 from typing import Final
 
-from acl.decision import Permitted, RuleId
+from acl.decision import RuleId
 from acl.errors import FilterTooLargeError, LabelError, PolicyError, RequestError
 from acl.explain.explain import Status, explain
 from acl.labels import AttributeType, Label, LabelValue
@@ -32,7 +32,7 @@ from acl.policy.decide import ACTION_COLUMNS, SUBJECT_COLUMNS, TENANT_COLUMNS, d
 from acl.policy.fitting import Fitting
 from acl.policy.policy import Policy, link_of, load
 from acl.policy.ways import ROLES, addressed, domain_of
-from acl.predicate import ALWAYS, NEVER, Condition, Constant, holds
+from acl.predicate import NEVER, Condition, holds
 from acl.subject import Subject
 
 READERS: Final = "readers"
@@ -86,11 +86,11 @@ class Case:
             decision = decide(self.policy, self.subject, self.action, self.at)
         except (RequestError, FilterTooLargeError):
             return NEVER
-        return decision.predicate if isinstance(decision, Permitted) else NEVER
+        return decision.condition
 
     def permits(self) -> bool:
         """Say whether the subject is permitted with this document."""
-        return says(self.condition(), self.label)
+        return holds(self.condition(), self.label)
 
     def parties(self) -> Iterator[tuple[Subject, Callable[[Subject], Case]]]:
         """Yield everybody whose rights count, and what puts somebody else in their place."""
@@ -120,11 +120,6 @@ class Change:
     subject: str
     value: str
     case: Case
-
-
-def says(condition: Condition, label: Label) -> bool:
-    """Say whether a label satisfies a condition."""
-    return condition is ALWAYS if isinstance(condition, Constant) else holds(condition, label)
 
 
 def changes(case: Case) -> Iterator[Change]:

@@ -20,7 +20,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from acl.algebra.outcome import Outcome
-from acl.decision import Permitted, RuleId, guard
+from acl.decision import RuleId, guard
 from acl.labels import Label
 from acl.language.casbin_adapter import Effect, Row
 from acl.language.terms import Rule, Term
@@ -28,7 +28,7 @@ from acl.policy.compiler import Examined, examine
 from acl.policy.decide import decide, request_of
 from acl.policy.policy import Policy
 from acl.policy.ways import addressed, way
-from acl.predicate import Condition, Constant, holds
+from acl.predicate import holds
 from acl.subject import Subject
 
 
@@ -157,8 +157,8 @@ def explain(
     examined = examine(policy, request_of(policy, alone, action, at), at)
     lines = map(_Asked(policy, alone, label, at, examined).line, examined.rows)
     rules = tuple(sorted(lines, key=lambda line: len(line.missing)))
-    allowed = isinstance(decision, Permitted) and holds(decision.predicate, label)
-    same_tenant = _holds(guard(policy.schema, subject.tenant), label)
+    allowed = holds(decision.condition, label)
+    same_tenant = holds(guard(policy.schema, subject.tenant), label)
     return Explanation(
         subject=subject.id,
         allowed=allowed,
@@ -232,12 +232,6 @@ def _text(text: str, term: Term, named: Mapping[str, str]) -> str:
 
 
 def _status(outcome: Outcome, label: Label) -> Status:
-    if _holds(outcome.true, label):
+    if holds(outcome.true, label):
         return Status.HOLDS
-    return Status.FAILS if _holds(outcome.false, label) else Status.RAISES
-
-
-def _holds(condition: Condition, label: Label) -> bool:
-    if isinstance(condition, Constant):
-        return bool(condition.value)
-    return holds(condition, label)
+    return Status.FAILS if holds(outcome.false, label) else Status.RAISES

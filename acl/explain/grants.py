@@ -19,9 +19,10 @@ from datetime import datetime
 
 from acl.containment.budget import Budget, UndecidedError
 from acl.decision import guard
-from acl.explain.changes import Case, Change, GrantKind, changes, says
+from acl.explain.changes import Case, Change, GrantKind, changes
 from acl.labels import Label
 from acl.policy.policy import Policy
+from acl.predicate import holds
 from acl.subject import Subject
 
 
@@ -69,9 +70,9 @@ def grants(  # noqa: PLR0913 - the question, and what to measure the answers by
     """
     asked = Case(policy, subject, action, label, at)
     before = asked.condition()
-    if says(before, label) or not says(guard(policy.schema, subject.tenant), label):
+    if holds(before, label) or not holds(guard(policy.schema, subject.tenant), label):
         return ()
-    hidden = [(one, number) for one, number in labels if not says(before, one)]
+    hidden = [(one, number) for one, number in labels if not holds(before, one)]
     tried = changes(asked) if budget is None else _within(budget, asked)
     found = [grant for one in tried if (grant := _measured(one, hidden)) is not None]
     places = {kind: place for place, kind in enumerate(GrantKind)}
@@ -90,9 +91,9 @@ def _within(budget: Budget, case: Case) -> Iterator[Change]:
 
 def _measured(change: Change, hidden: Iterable[tuple[Label, int]]) -> Grant | None:
     after = change.case.condition()
-    if not says(after, change.case.label):
+    if not holds(after, change.case.label):
         return None
-    opens = sum(number for one, number in hidden if says(after, one))
+    opens = sum(number for one, number in hidden if holds(after, one))
     return Grant(
         kind=change.kind,
         subject=change.subject,

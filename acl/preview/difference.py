@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from acl.decision import Permitted, guard
+from acl.decision import guard
 from acl.errors import AclError
 from acl.language.casbin_adapter import Row
 from acl.policy.compiler import condition_of, residuals
@@ -63,7 +63,7 @@ class Conditions:
             decision = decide(self.policy, subject, action, at)
         except AclError as error:
             return Decided(NEVER, str(error))
-        return Decided(decision.predicate if isinstance(decision, Permitted) else NEVER)
+        return Decided(decision.condition)
 
 
 @dataclass(frozen=True, slots=True)

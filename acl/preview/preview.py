@@ -29,7 +29,7 @@ from acl.actions import Action
 from acl.containment.budget import UndecidedError
 from acl.containment.search import escapee
 from acl.labels import Label, LabelSchema
-from acl.predicate import Condition, Constant, holds
+from acl.predicate import Condition, holds
 from acl.preview.census import Corpus, Mask
 from acl.preview.difference import Comparison, Conditions, Decided
 from acl.subject import Subject
@@ -214,10 +214,10 @@ def review_releases(
         refused = [
             (one, label)
             for one, label in labels.items()
-            if label is not None and not _holds(permitted, label)
+            if label is not None and not holds(permitted, label)
         ]
         if refused:
-            shown = tuple(one for one, label in refused if _holds(readable, label))
+            shown = tuple(one for one, label in refused if holds(readable, label))
             hidden = len(refused) - len(shown)
             found.append(RefusedRelease(release=release, refused=shown, hidden=hidden))
     return ReleaseReview(releases=looked_at, refused=tuple(found), gone=gone)
@@ -227,10 +227,6 @@ def _tally(corpus: Corpus, mask: Mask, shown: Mask, samples: int) -> Tally:
     return Tally(
         corpus.census.count(mask), corpus.by_level(mask), corpus.some(mask & shown, samples)
     )
-
-
-def _holds(condition: Condition, label: Label) -> bool:
-    return bool(condition.value) if isinstance(condition, Constant) else holds(condition, label)
 
 
 def other_rights(  # noqa: PLR0913 - two policies, who, what, when, and for how long

@@ -29,7 +29,7 @@ from acl.policy.compiler import examine
 from acl.policy.decide import decide, known_columns, request_of
 from acl.policy.names import mentions_of
 from acl.policy.policy import Policy
-from acl.predicate import Condition, Constant, Predicate, holds
+from acl.predicate import Condition, Predicate, holds
 from acl.proof.counterexample import Counterexample, Suspect
 from acl.proof.pairs import Pair, Role
 from acl.proof.plan import PlanSummary
@@ -248,7 +248,7 @@ class Proof:
         return _Compiled(fence, asked, decision.predicate)
 
     def _enforced(self, role: _Compiled, label: Label) -> bool:
-        if not _holds(role.fence, label):
+        if not holds(role.fence, label):
             return False
         request = enforced_request(self._policy, role.asked, label)
         if request is None:
@@ -320,7 +320,3 @@ def enforced_request(
         else:
             return None
     return tuple(request)
-
-
-def _holds(condition: Condition, label: Label) -> bool:
-    return bool(condition.value) if isinstance(condition, Constant) else holds(condition, label)

@@ -15,19 +15,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
 
-from acl.decision import Permitted
 from acl.errors import AclError, LabelError, RequestError
 from acl.labels import Label, LabelSchema
 from acl.predicate import holds
 from acl.records import AuditKind, DocumentRecord, Records
 from acl.records.documents.catalog import joined
+from acl.records.tables.types import canonical_id
 from acl.subject import Subject
 from ingest.project import declared
 from retrieval.access.listing import Listing
@@ -111,7 +110,7 @@ class _Ask:
     def permits(self, label: Label) -> bool:
         """Say whether the subject may read documents of this label."""
         decision = self.decided.decision
-        return isinstance(decision, Permitted) and holds(decision.predicate, label)
+        return holds(decision.condition, label)
 
     def shown(self, document: DocumentRecord, label: Label) -> DocumentView:
         """Return a document that the subject may read as they see it."""
@@ -162,7 +161,7 @@ class DocumentReader:
             RecordsError: the records failed, or the fetch could not be put on record.
         """
         return await self._standing.settled(
-            partial(self._fetch, subject, _identity(document_id), now, at_least=at_least)
+            partial(self._fetch, subject, canonical_id(document_id), now, at_least=at_least)
         )
 
     async def _list(
@@ -247,14 +246,6 @@ def _shown(metadata: Mapping[str, object], schema: LabelSchema) -> dict[str, obj
         name: schema.metadata[name].display(value) if isinstance(value, int | str) else value
         for name, value in declared(metadata, schema).items()
     }
-
-
-def _identity(text: str) -> str:
-    """Return an id in its one spelling; what is none becomes one that nothing has."""
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return str(uuid.UUID(int=0))
 
 
 def _cursor(uri: str) -> str:

@@ -17,7 +17,6 @@ from functools import partial
 from typing import Final
 
 from acl.actions import Action
-from acl.decision import Permitted
 from acl.errors import LabelError, RequestError
 from acl.labels import Label
 from acl.predicate import holds
@@ -141,7 +140,7 @@ class AccessHistory:
             return None
         decided = self._decisions.decide(authority.snapshot, subject, READ, authority.now)
         decision = decided.decision
-        return isinstance(decision, Permitted) and holds(decision.predicate, label)
+        return holds(decision.condition, label)
 
 
 def _label(authority: Authority, document: DocumentRecord) -> Label | None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from acl.actions import Action
-from acl.decision import Decision, Denied, DenyReason, Permitted
+from acl.decision import Decision, Denied, DenyReason
 from acl.errors import FilterTooLargeError, RequestError
 from acl.labels import Label
 from acl.predicate import holds
@@ -161,7 +161,7 @@ class RightsReader:
 
 def permits(decision: Decision, label: Label) -> bool:
     """Say whether a decision permits what carries `label`."""
-    return isinstance(decision, Permitted) and holds(decision.predicate, label)
+    return holds(decision.condition, label)
 
 
 def _covers(decision: Decision, label: Label | None) -> bool:

@@ -16,7 +16,6 @@ The laws of this file:
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +30,7 @@ from acl.explain.explain import explain
 from acl.explain.grants import Grant, grants
 from acl.labels import Label, LabelSchema
 from acl.records import AuditKind, DistinctLabel, DocumentRecord, Records
+from acl.records.tables.types import canonical_id
 from acl.subject import Subject
 from retrieval.access.audience import Audience, roles
 from retrieval.access.documents import DocumentNotFoundError
@@ -107,7 +107,7 @@ class AccessReview:
             DocumentNotFoundError: there is none, or the asker may not review access to it.
             NotReachedError: see `retrieval.rights.standing`.
         """
-        asked = partial(self._who, asker, _identity(document_id), subjects, people)
+        asked = partial(self._who, asker, canonical_id(document_id), subjects, people)
         return await self._standing.settled(partial(asked, now, at_least))
 
     async def what_may_read(  # noqa: PLR0913 - a page of what one may read, for another
@@ -144,7 +144,7 @@ class AccessReview:
         Raises:
             DocumentNotFoundError: there is none, or the asker may not review access to it.
         """
-        asked = partial(self._why, asker, subject, _identity(document_id), now)
+        asked = partial(self._why, asker, subject, canonical_id(document_id), now)
         return await self._standing.settled(partial(asked, at_least))
 
     async def _who(  # noqa: PLR0913, PLR0917 - see `who_may_read`
@@ -353,11 +353,3 @@ def _of_record(document: DocumentRecord, now: datetime) -> Callable[[LabelSchema
 
 def _stored(label: DistinctLabel) -> Callable[[LabelSchema], Label]:
     return lambda schema: schema.parse(label.label_json)
-
-
-def _identity(text: str) -> str:
-    """Return an id in its one spelling; what is none becomes one that nothing has."""
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return str(uuid.UUID(int=0))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
 from acl.actions import Action
 from acl.errors import RequestError
+from acl.records.tables.types import NO_ID, canonical_id
 from acl.subject import Subject
 from retrieval.access.known_subjects import identity_of
 from retrieval.rights.standing import ANY, AtLeast
@@ -17,7 +17,6 @@ DOCUMENT: Final = "document"
 """The one type of resource."""
 
 # Stands for an id that is none, so that the same is looked up for it as for an absent one.
-_NO_DOCUMENT: Final = str(uuid.UUID(int=0))
 
 
 class Semantic(StrEnum):
@@ -97,11 +96,7 @@ class Target:
     @property
     def document_id(self) -> str:
         """Return the id in the one spelling that documents have, or one that no document has."""
-        try:
-            canonical = str(uuid.UUID(self.name)) == self.name
-        except ValueError:
-            canonical = False
-        return self.name if canonical and self.kind == DOCUMENT else _NO_DOCUMENT
+        return canonical_id(self.name) if self.kind == DOCUMENT else NO_ID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

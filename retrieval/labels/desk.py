@@ -33,6 +33,7 @@ from acl.records import (
     StaleLabelError,
 )
 from acl.records.labels.labels import Provided
+from acl.records.tables.types import canonical_id
 from ingest.label.inherit import Origins
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.outcomes import Outcomes, change_detail, edit_of
@@ -157,7 +158,7 @@ class LabelDesk:
         self, asker: Asker, document_id: str, now: datetime, below: int | None
     ) -> tuple[LabelChange, ...]:
         authority = await self.authority(asker, now)
-        identity = _identity(document_id)
+        identity = canonical_id(document_id)
         found, changes = await self._records.labels.remembered(identity, below=below)
         state = await self._known_state(authority, identity, found)
         await self._managing(authority, state.document, Action.ACCESS_REVIEW)
@@ -305,7 +306,7 @@ class LabelDesk:
 
     async def _known(self, authority: Authority, document_id: str) -> LabelState:
         """Return the document with its label, if the asker may know of it (law 2)."""
-        identity = _identity(document_id)
+        identity = canonical_id(document_id)
         return await self._known_state(
             authority, identity, await self._records.labels.state(identity)
         )
@@ -361,10 +362,3 @@ class LabelDesk:
 def _require_version(document: DocumentRecord, expected: int) -> None:
     if document.label_version != expected:
         raise StaleLabelError(document.id, expected=expected, actual=document.label_version)
-
-
-def _identity(text: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return str(uuid.UUID(int=0))

@@ -20,9 +20,9 @@ from acl.actions import Action
 from acl.algebra.conditions import all_of
 from acl.containment.budget import UndecidedError
 from acl.containment.search import escapee
-from acl.decision import Permitted, guard
+from acl.decision import guard
 from acl.labels import AttributeType, LabelSchema
-from acl.predicate import NEVER, Condition, SubsetOf, Under
+from acl.predicate import Condition, SubsetOf, Under
 from acl.records import READERS, FolderLabel, Records
 from ingest.label.inherit import CLASSIFICATION, COMPARTMENTS, PATH, above
 from retrieval.rights.authority import Authority, ForbiddenError
@@ -148,8 +148,7 @@ def _held(authority: Authority, action: Action) -> Condition:
     decided = authority.decisions.decide(
         authority.snapshot, authority.pinned.subject, action, authority.now
     )
-    decision = decided.decision
-    return decision.predicate if isinstance(decision, Permitted) else NEVER
+    return decided.decision.condition
 
 
 def _contains(inner: Condition, outer: Condition, schema: LabelSchema) -> bool:

@@ -17,9 +17,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from acl.actions import Action
-from acl.decision import TENANT, Permitted
+from acl.decision import TENANT
 from acl.policy.policy import Policy
-from acl.predicate import ALWAYS, NEVER, Condition
+from acl.predicate import ALWAYS, Condition
 from acl.preview.preview import PastRelease
 from acl.records import AuditEvent, AuditKind, Records
 from acl.subject import Subject
@@ -120,5 +120,4 @@ def _readable(authority: Authority) -> Condition:
         return ALWAYS
     subject, snapshot = authority.pinned.subject, authority.snapshot
     decided = authority.decisions.decide(snapshot, subject, Action.DOCUMENT_READ, authority.now)
-    decision = decided.decision
-    return decision.predicate if isinstance(decision, Permitted) else NEVER
+    return decided.decision.condition

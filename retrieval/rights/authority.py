@@ -18,7 +18,6 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from acl.actions import Action
-from acl.decision import Permitted
 from acl.errors import AclError
 from acl.labels import Label
 from acl.predicate import holds
@@ -109,7 +108,7 @@ class Authority:
             return True
         decided = self.decisions.decide(self.snapshot, self.pinned.subject, action, self.now)
         decision = decided.decision
-        return isinstance(decision, Permitted) and holds(decision.predicate, label)
+        return holds(decision.condition, label)
 
     def holds(self, action: Action) -> bool:
         """Say whether the action is permitted on some label: the asker has a region for it."""

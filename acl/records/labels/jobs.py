@@ -9,7 +9,6 @@ The laws of this file:
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -23,6 +22,7 @@ from acl.records.database.storable import checked_text, from_json, to_json
 from acl.records.labels.types import ItemState, Job, JobItem, NewJob
 from acl.records.tables.labels import label_job_items, label_jobs
 from acl.records.tables.rows import BATCH
+from acl.records.tables.types import canonical_id
 
 _ITEMS: Final = select(
     label_job_items.c.document_id,
@@ -45,7 +45,7 @@ class Jobs:
 
     async def job(self, job_id: str) -> Job | None:
         """Return a job, or `None`."""
-        statement = select(label_jobs).where(label_jobs.c.id == _identity(job_id))
+        statement = select(label_jobs).where(label_jobs.c.id == canonical_id(job_id))
         return next(iter(await self._database.read(_jobs, statement)), None)
 
     async def recent(
@@ -115,13 +115,6 @@ def create_job(connection: Connection, job: NewJob, now: datetime) -> None:
     ]
     for start in range(0, len(rows), BATCH):
         connection.execute(insert(label_job_items), rows[start : start + BATCH])
-
-
-def _identity(text: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return ""
 
 
 def _jobs(connection: Connection, statement: Select[Any]) -> tuple[Job, ...]:

@@ -15,6 +15,9 @@ from acl.records.database.errors import UnstorableError
 from acl.records.database.storable import checked_text
 from acl.records.tables.shares import Share, ended, next_end, without
 
+NO_ID: Final = str(uuid.UUID(int=0))
+"""An id that nothing has."""
+
 # What an index of PostgreSQL can hold, with room for a second column.
 MAX_KEY_BYTES: Final = 1200
 
@@ -81,7 +84,7 @@ class NewVersion:
         for name in ("tenant", "uri"):
             if len(getattr(self, name).encode()) > MAX_KEY_BYTES:
                 raise UnstorableError(f"`{name}` is longer than {MAX_KEY_BYTES} bytes")
-        if not _is_uuid(self.document_id):
+        if canonical_id(self.document_id) != self.document_id:
             raise UnstorableError(f"`{self.document_id}` is not a UUID in canonical form")
         if not self.chunks:
             raise UnstorableError("a version without text is not stored")
@@ -218,8 +221,9 @@ class CollectionState:
     model_digest: str
 
 
-def _is_uuid(text: str) -> bool:
+def canonical_id(text: str) -> str:
+    """Return an id in the one spelling that ids have, or an id that nothing has."""
     try:
-        return str(uuid.UUID(text)) == text
+        return text if str(uuid.UUID(text)) == text else NO_ID
     except ValueError:
-        return False
+        return NO_ID

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
 
+from acl.records.tables.types import canonical_id
 from retrieval.service.api.messages import (
     DocumentList,
     ExplainAnswer,
@@ -25,7 +25,6 @@ MAX_PAGE: Final = 200
 LISTING: Final = "documents"
 
 # Stands for an id that is none, so that the same work is done for it as for an absent one.
-_NO_DOCUMENT: Final = str(uuid.UUID(int=0))
 
 router = APIRouter(route_class=StrictRoute, tags=["documents"])
 
@@ -68,7 +67,7 @@ async def fetch_document(
 
     The ETag names the version of its label, for a change of that.
     """
-    known = canonical(document_id)
+    known = canonical_id(document_id)
     fetched = await parts.reader.document(subject, known, now=datetime.now(UTC), at_least=at_least)
     tag(response, fetched.document.label_version)
     return FetchedDocument.of_text(fetched)
@@ -82,7 +81,7 @@ async def fetch_document(
 )
 async def explain(question: ExplainQuestion, subject: Asker, parts: Open) -> ExplainAnswer:
     """Name the rules that let the subject read a document. One that is hidden does not exist."""
-    document_id = canonical(question.document_id)
+    document_id = canonical_id(question.document_id)
     explained = await parts.explainer.own(
         subject, document_id, now=datetime.now(UTC), at_least=question.at_least()
     )
@@ -97,11 +96,3 @@ async def explain(question: ExplainQuestion, subject: Asker, parts: Open) -> Exp
         policy_revision=explained.policy_revision,
         label_revision=explained.label_revision,
     )
-
-
-def canonical(document_id: str) -> str:
-    """Return the id in the one form that documents have, or an id that no document has."""
-    try:
-        return document_id if str(uuid.UUID(document_id)) == document_id else _NO_DOCUMENT
-    except ValueError:
-        return _NO_DOCUMENT

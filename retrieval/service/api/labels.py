@@ -16,12 +16,12 @@ from pydantic import Field
 from acl.labels import LabelSchema
 from acl.records import ChangeKind, Job, LabelChange, Proposal, Share, UnstorableError
 from acl.records.database.storable import checked_time
+from acl.records.tables.types import canonical_id
 from retrieval.access.audience import Effect
 from retrieval.labels.requests import MAX_REASON, LabelRequest, ShareRequest
 from retrieval.labels.selection import Planned, Refused, Selection
 from retrieval.labels.views import Changed, LabelView, Target
 from retrieval.rights.display import stored_of
-from retrieval.service.api.documents import canonical
 from retrieval.service.api.jobs import carry_out
 from retrieval.service.api.messages import Answered, Asked
 from retrieval.service.http.authentication import Asker
@@ -311,7 +311,7 @@ router = APIRouter(route_class=StrictRoute, tags=["labels"])
 
 
 def _target(document_id: str, expected: Expected) -> Target:
-    return Target(canonical(document_id), expected)
+    return Target(canonical_id(document_id), expected)
 
 
 Named = Annotated[Target, Depends(_target)]
@@ -328,7 +328,7 @@ async def read_label(
     document_id: str, subject: Asker, parts: Open, response: Response
 ) -> ShownLabel:
     """Return the label, its shares and what waits for approval; the version is the ETag."""
-    view = await parts.labels.show(subject, canonical(document_id), now=_now())
+    view = await parts.labels.show(subject, canonical_id(document_id), now=_now())
     tag(response, view.version)
     return ShownLabel.of(view)
 
@@ -366,7 +366,7 @@ async def label_history(
     below: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
 ) -> LabelHistory:
     """Return who changed what, when and why, the last change first."""
-    found = await parts.labels.history(subject, canonical(document_id), now=_now(), below=below)
+    found = await parts.labels.history(subject, canonical_id(document_id), now=_now(), below=below)
     return LabelHistory(changes=[ShownChange.of(one, parts.schema) for one in found])
 
 
@@ -405,7 +405,7 @@ async def approve_label(
 ) -> ChangedLabel:
     """Let a proposal take effect, on the label that it was made for."""
     changed = await parts.labels.approve(
-        subject, canonical(document_id), approval.proposal, now=_now()
+        subject, canonical_id(document_id), approval.proposal, now=_now()
     )
     return _answer(changed, response)
 

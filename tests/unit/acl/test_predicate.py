@@ -8,10 +8,12 @@ import pytest
 
 from acl.labels import Label
 from acl.predicate import (
+    ALWAYS,
     NEVER,
     And,
     AnyOf,
     AtMost,
+    Condition,
     Labelled,
     Leaf,
     MoreThan,
@@ -54,7 +56,7 @@ def test_what_every_label_has_has_no_opposite(leaf: Leaf) -> None:
 
 
 @pytest.mark.parametrize(
-    ("predicate", "expected"),
+    ("condition", "expected"),
     [
         (OWNER, True),
         (NoneOf("owner", frozenset({"ada"})), False),
@@ -78,10 +80,12 @@ def test_what_every_label_has_has_no_opposite(leaf: Leaf) -> None:
         (And(frozenset({OWNER, AtMost("level", 1)})), True),
         (And(frozenset({OWNER, AtMost("level", 0)})), False),
         (Or(frozenset({OWNER, AtMost("level", 0)})), True),
+        (ALWAYS, True),
+        (NEVER, False),
     ],
 )
-def test_a_predicate_holds_for_a_label(predicate: Predicate, expected: bool) -> None:  # noqa: FBT001
-    assert holds(predicate, label()) is expected
+def test_a_condition_holds_for_a_label(condition: Condition, expected: bool) -> None:  # noqa: FBT001
+    assert holds(condition, label()) is expected
 
 
 @pytest.mark.parametrize("leaf", [leaf for pair in PAIRS for leaf in pair])

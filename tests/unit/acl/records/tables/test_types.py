@@ -20,6 +20,7 @@ from acl.records import (
     Outcome,
     UnstorableError,
 )
+from acl.records.tables.types import NO_ID, canonical_id
 
 DOCUMENT = str(uuid.uuid5(uuid.NAMESPACE_URL, "a"))
 TEXT = {"tenant", "uri", "title", "media_type", "content_digest"}
@@ -33,6 +34,12 @@ def version(**changes: Any) -> NewVersion:
         **dict.fromkeys(TEXT, "acme"),
     }
     return NewVersion(**{**values, **changes})
+
+
+@pytest.mark.parametrize("text", ["", "nothing", DOCUMENT.upper(), DOCUMENT.replace("-", "")])
+def test_what_is_no_id_becomes_one_that_nothing_has(text: str) -> None:
+    assert canonical_id(DOCUMENT) == DOCUMENT
+    assert canonical_id(text) == NO_ID
 
 
 def test_a_version_is_a_value() -> None:
