@@ -29,9 +29,8 @@ from acl.language.casbin_adapter import Effect, PatternedRoleGraph, Row
 from acl.language.roles import OPEN, PlainRoleGraph, RoleGraph
 from acl.language.terms import AllOf, AnyPart, Compare, Known, Matches, Negation, Rule, walk
 from acl.policy.decide import ACTION_COLUMNS, SUBJECT_COLUMNS, TENANT_COLUMNS, decide, principals
-from acl.policy.fitting import Fitting
+from acl.policy.names import ROLES, Fitting, addressed, domain_of
 from acl.policy.policy import Policy, link_of, load
-from acl.policy.ways import ROLES, addressed, domain_of
 from acl.predicate import NEVER, Condition, holds
 from acl.subject import Subject
 

@@ -26,8 +26,8 @@ from acl.language.casbin_adapter import Effect, Row
 from acl.language.terms import Rule, Term
 from acl.policy.compiler import Examined, examine
 from acl.policy.decide import decide, request_of
+from acl.policy.names import path_to
 from acl.policy.policy import Policy
-from acl.policy.ways import addressed, way
 from acl.predicate import holds
 from acl.subject import Subject
 
@@ -220,7 +220,7 @@ class _Asked:
                 ConditionLine(_text(text, term, named), self._status(term, row))
                 for text, term in policy.conjuncts
             ),
-            path=way(policy, self.subject, addressed(policy, row), self.at),
+            path=path_to(policy, self.subject, row, self.at),
         )
 
     def _status(self, term: Term, row: Row) -> Status:

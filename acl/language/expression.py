@@ -120,6 +120,11 @@ def source(node: ast.expr) -> str:
     return re.sub(r"\b([rp]\d*)_(\w+)", r"\1.\2", text)
 
 
+def names_read(tree: ast.expr) -> frozenset[str]:
+    """Return every name that the expression reads: `p_sub`, `r_sub.tenant`, or a function."""
+    return bare_names(tree) | {".".join(pair) for pair in attributes_read(tree)}
+
+
 def bare_names(tree: ast.expr) -> frozenset[str]:
     """Return the names that stand by themselves, not as the record of an attribute."""
     records = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Attribute)}

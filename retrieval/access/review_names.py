@@ -10,7 +10,7 @@ from acl.containment.budget import Budget, UndecidedError
 from acl.errors import FilterTooLargeError, RequestError
 from acl.labels import Label
 from acl.policy.decide import principals
-from acl.policy.fitting import Fitting
+from acl.policy.names import Fitting
 from acl.policy.policy import Policy
 from acl.subject import EVERYONE
 from retrieval.access.audience import Audience, Member

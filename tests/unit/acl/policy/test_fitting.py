@@ -14,7 +14,7 @@ from acl.labels import Label
 from acl.language.casbin_adapter import Effect, RoleMatching
 from acl.policy.admission import read_csv
 from acl.policy.decide import decide, principals
-from acl.policy.fitting import Fitting
+from acl.policy.names import Fitting
 from acl.policy.policy import Policy, load
 from acl.policy.profiles import profiles
 from acl.predicate import holds
