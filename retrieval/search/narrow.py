@@ -2,12 +2,13 @@
 
 The laws of this file:
 
-1. Only metadata can be named. A label's attribute is as unknown here as a key that nobody
-   declared, and the refusal reads the same.
+1. Only metadata can be named. A label's attribute is as unknown here as a key that is not declared,
+   and the refusal reads the same.
 2. A document without the attribute, or with an empty one, satisfies neither a condition nor its
    opposite: `ne` and `nin` do not find what has no value.
 3. Narrowing can only remove: it becomes one filter, nested beside the policy's under `must`.
-4. At most `MAX_CONDITIONS` conditions and `MAX_VALUES` values in all.
+4. It is compiled once for a request, and a refusal names the condition: `narrowing[2].language`.
+5. At most `MAX_CONDITIONS` conditions and `MAX_VALUES` values in all.
 """
 
 from __future__ import annotations
@@ -27,12 +28,21 @@ MAX_VALUES: Final = 1000
 
 
 class NarrowingError(RequestError):
-    """A narrowing condition that cannot be applied; `key` is the caller's own word."""
+    """A narrowing condition that cannot be applied.
 
-    def __init__(self, key: str, reason: str) -> None:
-        super().__init__(f"`{key}`: {reason}")
+    Attributes:
+        place: which condition, counted from 0.
+        key: the caller's own word.
+        reason: one sentence.
+        unknown: whether the key is at fault, and not the value.
+    """
+
+    def __init__(self, place: int, key: str, reason: str, *, unknown: bool = False) -> None:
+        super().__init__(f"`narrowing[{place}].{key}`: {reason}")  # law 4
+        self.place = place
         self.key = key
         self.reason = reason
+        self.unknown = unknown
 
 
 class Operator(StrEnum):
@@ -73,43 +83,48 @@ def narrow(conditions: Sequence[Narrowing], schema: LabelSchema) -> Filter | Non
     values = 0
     compiled: list[WireCondition] = []
     for place, condition in enumerate(conditions):
+        attribute = schema.metadata.get(condition.key)
+        if attribute is None:  # law 1
+            reason = "is not a key to narrow by"
+            raise NarrowingError(place, condition.key, reason, unknown=True)
         listed = condition.value
         values += len(listed) if isinstance(listed, list | tuple) else 1
-        if place >= MAX_CONDITIONS:
-            raise NarrowingError(condition.key, f"more than {MAX_CONDITIONS} conditions")
+        if place >= MAX_CONDITIONS:  # law 5
+            raise NarrowingError(place, condition.key, f"more than {MAX_CONDITIONS} conditions")
         if values > MAX_VALUES:
-            raise NarrowingError(condition.key, f"more than {MAX_VALUES} values in all")
-        compiled.append(_compile(condition, schema))
-    return Filter(must=tuple(compiled))
+            raise NarrowingError(place, condition.key, f"more than {MAX_VALUES} values in all")
+        try:
+            compiled.append(_compile(condition, attribute))
+        except ValueError as error:
+            raise NarrowingError(place, condition.key, str(error)) from error
+    return Filter(must=tuple(compiled))  # law 3
 
 
-def _compile(condition: Narrowing, schema: LabelSchema) -> WireCondition:
-    attribute = schema.metadata.get(condition.key)
-    if attribute is None:
-        raise NarrowingError(condition.key, "is not a key to narrow by")
+def _compile(condition: Narrowing, attribute: Attribute) -> WireCondition:
+    key, value = meta_key(condition.key), condition.value
     match condition.op:
         case Operator.EQ:
-            return _among(condition.key, attribute, (condition.value,))
+            return _among(key, attribute, (value,))
         case Operator.NE:
-            return _outside(condition.key, attribute, (condition.value,))
+            return _outside(key, attribute, (value,))
         case Operator.IN:
-            return _among(condition.key, attribute, _listed(condition))
+            return _among(key, attribute, _listed(condition))
         case Operator.NIN:
-            return _outside(condition.key, attribute, _listed(condition))
+            return _outside(key, attribute, _listed(condition))
         case Operator.GT:
-            return Range(meta_key(condition.key), gte=_number(condition, attribute) + 1)
+            return Range(key, gte=_number(condition, attribute) + 1)
         case Operator.GTE:
-            return Range(meta_key(condition.key), gte=_number(condition, attribute))
+            return Range(key, gte=_number(condition, attribute))
         case Operator.LT:
-            return Range(meta_key(condition.key), lte=_number(condition, attribute) - 1)
+            return Range(key, lte=_number(condition, attribute) - 1)
         case Operator.LTE:
-            return Range(meta_key(condition.key), lte=_number(condition, attribute))
+            return Range(key, lte=_number(condition, attribute))
         case _:
             assert_never(condition.op)
 
 
 def _among(key: str, attribute: Attribute, raw: Sequence[object]) -> MatchAny:
-    return MatchAny(meta_key(key), tuple(_scalar(key, attribute, one) for one in raw))
+    return MatchAny(key, tuple(_scalar(attribute, value) for value in raw))
 
 
 def _outside(key: str, attribute: Attribute, raw: Sequence[object]) -> Filter:
@@ -117,27 +132,23 @@ def _outside(key: str, attribute: Attribute, raw: Sequence[object]) -> Filter:
 
 
 def _present(key: str, attribute: Attribute) -> WireCondition:
-    """Return the condition that there is a value: one that is outside of nothing."""
+    """Return the condition that there is a value: one that is outside of nothing (law 2)."""
     if attribute.type in _NUMBERS:
-        return Range(meta_key(key), gte=-MAX_INTEGER)
-    return MatchExcept(meta_key(key), ())
+        return Range(key, gte=-MAX_INTEGER)
+    return MatchExcept(key, ())
 
 
 def _listed(condition: Narrowing) -> Sequence[object]:
     if not isinstance(condition.value, list | tuple):
-        raise NarrowingError(condition.key, f"`{condition.op}` expects a list")
+        raise ValueError(f"`{condition.op}` expects a list")
     if not condition.value:
-        raise NarrowingError(condition.key, f"`{condition.op}` expects one value or more")
+        raise ValueError(f"`{condition.op}` expects one value or more")
     return condition.value
 
 
-def _scalar(key: str, attribute: Attribute, raw: object) -> str | int:
-    try:
-        # An element of a set is parsed as the set's parser would parse it.
-        kind = attribute.type
-        parsed = attribute.parse([raw] if kind is AttributeType.KEYWORD_SET else raw)
-    except ValueError as error:
-        raise NarrowingError(key, str(error)) from error
+def _scalar(attribute: Attribute, raw: object) -> str | int:
+    # An element of a set is parsed as the set's parser would parse it.
+    parsed = attribute.parse([raw] if attribute.type is AttributeType.KEYWORD_SET else raw)
     if isinstance(parsed, frozenset):
         (element,) = parsed
         return element
@@ -147,9 +158,8 @@ def _scalar(key: str, attribute: Attribute, raw: object) -> str | int:
 
 def _number(condition: Narrowing, attribute: Attribute) -> int:
     if attribute.type not in _ORDERED:
-        raise NarrowingError(condition.key, f"`{condition.op}` needs an integer or a moment")
-    value = _scalar(condition.key, attribute, condition.value)
-    return int(value)
+        raise ValueError(f"`{condition.op}` needs an integer or a moment")
+    return int(_scalar(attribute, condition.value))
 
 
 _ORDERED: Final = frozenset({AttributeType.INTEGER, AttributeType.DATETIME})

@@ -72,12 +72,14 @@ REFUSALS: dict[str, tuple[Narrowing, str]] = {
 
 
 @pytest.mark.parametrize(("narrowing", "message"), REFUSALS.values(), ids=REFUSALS)
-def test_what_cannot_be_narrowed_by_is_refused_with_its_key(
+def test_what_cannot_be_narrowed_by_is_refused_by_its_place(
     narrowing: Narrowing, message: str
 ) -> None:
     with pytest.raises(NarrowingError, match=message) as caught:
-        narrow([narrowing], SCHEMA)
-    assert caught.value.key == narrowing.key
+        narrow([Narrowing("language", Operator.EQ, "de"), narrowing], SCHEMA)
+    assert (caught.value.place, caught.value.key) == (1, narrowing.key)
+    assert caught.value.unknown is (narrowing.key not in SCHEMA.metadata)
+    assert str(caught.value) == f"`narrowing[1].{narrowing.key}`: {caught.value.reason}"
 
 
 def test_a_label_s_attribute_reads_like_one_that_nobody_declared() -> None:
