@@ -3,7 +3,7 @@
 The laws of this file:
 
 1. What cannot be vouched for does not start: a policy that is refused, vectors of another model or
-   schema, a secret that others can read.
+   schema, a secret that others can read, another Casbin than the one that was proved.
 2. Parts are closed in the reverse order of their opening, whatever happens in between.
 3. The command line and the service open the same parts, and can do so at the same time.
 """
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from acl.decision import TENANT
 from acl.labels import LabelSchema
+from acl.language.casbin_adapter import check_versions
 from acl.records import CollectionState, Records
 from acl.subject import PROGRAM
 from ingest.encode.chunk import Chunker
@@ -164,7 +165,9 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     Raises:
         SettingsError, PolicyError, SchemaError: something is not fit to start with.
         RecordsError, EngineError: records or engine cannot be opened, or are of another making.
+        CasbinVersionError: the installed Casbin is another one.
     """
+    check_versions()  # law 1
     data = private_folder(settings.data_dir)
     labels = await asyncio.to_thread(read_labels, settings.policy_dir)
     schema = LabelSchema.from_toml(labels)

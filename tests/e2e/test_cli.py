@@ -142,6 +142,24 @@ def test_mistakes_are_one_sentence(
     assert words in " ".join(done.stderr.split())
 
 
+@pytest.mark.parametrize("command", [["serve"], ["status"], ["search", "x", "--as", "ada"]])
+def test_with_another_casbin_nothing_starts(
+    tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old package overwrites the files of the one that was proved, and no tool complains."""
+    old = tmp_path / "site" / "casbin-1.43.0.dist-info"
+    old.mkdir(parents=True)
+    (old / "METADATA").write_text("Metadata-Version: 2.1\nName: casbin\nVersion: 1.43.0\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    shutil.copytree(ROOT / "policy", tmp_path / "policy")
+    (tmp_path / "policy" / "subjects.toml").write_text(PEOPLE)
+
+    done = strongroom(tmp_path, *command, code=1, mode="development")
+
+    assert "error: the old package `casbin` overwrites `pycasbin`" in done.stderr
+    assert {one.name for one in tmp_path.iterdir()} == {"site", "policy"}, "nothing was opened"
+
+
 def test_the_service_starts_says_where_and_ends_on_a_signal(folder: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "STRONGROOM_MODE": "development"}
     process = subprocess.Popen(
