@@ -27,6 +27,12 @@ from acl.errors import LabelError, LabelFault, SchemaError
 
 LabelValue: TypeAlias = str | int | bool | frozenset[str]
 
+LabelKey: TypeAlias = frozenset[tuple[str, LabelValue]]
+
+# Attributes with a meaning of their own, where a schema declares them.
+CLASSIFICATION: Final = "classification"
+READERS: Final = "readers"
+
 MAX_TEXT: Final = 1024
 MAX_SET: Final = 1000
 MAX_INTEGER: Final = 2**53 - 1
@@ -164,6 +170,11 @@ class Label:
             name: sorted(value) if isinstance(value, frozenset) else value
             for name, value in sorted(self.values.items())
         }
+
+    @property
+    def key(self) -> LabelKey:
+        """What two labels share if and only if they are equal."""
+        return frozenset(self.values.items())
 
     @property
     def digest(self) -> str:

@@ -18,13 +18,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final
 
 from acl.errors import IdentityError, RequestError
-
-KnownValue: TypeAlias = "str | int | float | bool | list[KnownValue] | KnownMapping | None"
-KnownMapping: TypeAlias = "dict[str, KnownValue]"
-"""What the asker's side of a request is made of; the values that Casbin's matcher sees."""
 
 EVERYONE: Final = "group:everyone"
 MAX_GROUPS: Final = 1000

@@ -30,8 +30,6 @@ from acl.predicate import (
     Wildcard,
 )
 
-PATH_FUNCTIONS: Final = frozenset({"keyMatch", "keyMatch2", "keyMatch3", "keyMatch4", "globMatch"})
-
 # A brace is itself, unless it spells a repetition such as `{2,3}`.
 _META: Final = re.compile(r"[.^$*+?\[\]\\|()]|\{(?:\d+(?:,\d*)?|,\d*)\}")
 _GLOB_META: Final = re.compile(r"[?\[\]{}\\|]|\*\*")

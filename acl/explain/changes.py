@@ -24,7 +24,7 @@ from typing import Final
 from acl.decision import RuleId
 from acl.errors import FilterTooLargeError, LabelError, PolicyError, RequestError
 from acl.explain.explain import Status, explain
-from acl.labels import AttributeType, Label, LabelValue
+from acl.labels import CLASSIFICATION, READERS, AttributeType, Label, LabelValue
 from acl.language.casbin_adapter import Effect, PatternedRoleGraph, Row
 from acl.language.roles import OPEN, PlainRoleGraph, RoleGraph
 from acl.language.terms import AllOf, AnyPart, Compare, Known, Matches, Negation, Rule, walk
@@ -34,8 +34,6 @@ from acl.policy.policy import Policy, link_of, load
 from acl.predicate import NEVER, Condition, holds
 from acl.subject import Subject
 
-READERS: Final = "readers"
-CLASSIFICATION: Final = "classification"
 _HELD: Final = ("group:", "role:")
 
 

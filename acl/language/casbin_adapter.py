@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, TypeAlias
@@ -23,7 +23,6 @@ from casbin import util
 from casbin.config import Config
 from casbin.constant import constants
 from casbin.model.function import FunctionMap
-from casbin.persist.adapter import load_policy_line
 from casbin.rbac.default_role_manager import DomainManager, RoleManager
 from casbin.util.expression import SimpleEval
 from casbin.util.log import disabled_logging
@@ -197,30 +196,6 @@ def _new_model(text: str) -> Any:  # noqa: ANN401 - Casbin is untyped
     return casbin.Enforcer.new_model(text=text)
 
 
-def read_lines(text: str, model: Model) -> tuple[Row, ...]:
-    """Split a policy file exactly as Casbin's file adapter does: no quotes, brackets nest.
-
-    Rows of kinds that the model does not define vanish, as they do in Casbin; use this only to
-    replay policies that Casbin has been deciding on.
-
-    Raises:
-        CasbinError: brackets that do not balance.
-    """
-    rows: list[Row] = []
-    holder = _new_model(model.text)
-    # Only a line break ends a row: `splitlines` would also cut at invisible separators.
-    for number, line in enumerate(text.split("\n"), start=1):
-        try:
-            load_policy_line(line.strip(), holder)
-        except IndexError as error:
-            raise CasbinError(f"line {number} closes a bracket that it did not open") from error
-        for section in ("p", "g"):
-            for kind, one in (holder[section] or {}).items():
-                rows.extend(Row(number, kind, tuple(values)) for values in one.policy)
-                one.policy.clear()
-    return tuple(rows)
-
-
 def ordered(model: Model, rows: Sequence[Row]) -> tuple[Row, ...]:
     """Return the `p` rows in the order in which Casbin evaluates them.
 
@@ -343,7 +318,7 @@ class Oracle:
     rows: Sequence[Row]
     matching: Mapping[str, RoleMatching] = field(default_factory=dict)
     suffix: str = ""
-    at: datetime | None = None
+    at: datetime = field(kw_only=True)
     parse_once: bool = False
     _enforcer: Any = field(init=False)
 
@@ -384,7 +359,7 @@ class Oracle:
                 manager.add_domain_link_condition_func(*names, self._in_window)
 
     def _in_window(self, start: str, end: str) -> bool:
-        return Window.parse(start, end).holds(self.at or datetime.now(UTC))
+        return Window.parse(start, end).holds(self.at)
 
     def enforce(self, *request: object) -> bool:
         """Return Casbin's decision.

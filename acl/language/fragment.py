@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from acl.algebra.patterns import PATH_FUNCTIONS
 from acl.labels import Attribute, AttributeType, LabelSchema
 from acl.language.casbin_adapter import FUNCTIONS, RoleDefinition
 from acl.language.expression import ExpressionError, source
 from acl.language.terms import (
+    PATH_FUNCTIONS,
     AllOf,
     Among,
     AnyPart,

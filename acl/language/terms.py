@@ -9,9 +9,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from acl.labels import Attribute
+
+PATH_FUNCTIONS: Final = frozenset({"keyMatch", "keyMatch2", "keyMatch3", "keyMatch4", "globMatch"})
+"""The functions of Casbin that a `Matches` can call."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,7 +21,7 @@ from typing import Final, TypeAlias, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from acl.labels import Label, LabelSchema, LabelValue
+from acl.labels import CLASSIFICATION, Label, LabelKey, LabelSchema, LabelValue
 from acl.predicate import (
     And,
     AnyOf,
@@ -43,8 +43,6 @@ from acl.predicate import (
     SubsetOf,
     Under,
 )
-from acl.proof.neighbours import LabelKey, key
-from acl.proof.pairs import CLASSIFICATION
 
 Mask: TypeAlias = NDArray[np.bool_]
 """For each label, in order, whether a condition holds for it."""
@@ -240,7 +238,7 @@ class Corpus:
         self._ids: list[list[str]] = []
         self._place: dict[str, int] = {}
         for document, label in documents:
-            place = places.setdefault(key(label), len(labels))
+            place = places.setdefault(label.key, len(labels))
             if place == len(labels):
                 labels.append(label)
                 self._ids.append([])

@@ -191,7 +191,7 @@ class Proof:
         self._named = mentions_of(policy).everyone if named is None else named
         self._policy, self._at, self._decider = policy, at, decider
         self._oracle = Oracle(
-            policy.model, policy.rows, policy.matching, policy.suffix, at, parse_once=True
+            policy.model, policy.rows, policy.matching, policy.suffix, at=at, parse_once=True
         )
         self._kept: OrderedDict[Role, _Compiled] = OrderedDict()
 

@@ -19,7 +19,6 @@ from acl.language.casbin_adapter import (
     RoleMatching,
     Row,
     parse_model,
-    read_lines,
 )
 from acl.policy.admission import NO_ACTION, admit, read_csv
 from acl.policy.compiler import compile_request
@@ -28,6 +27,7 @@ from acl.predicate import Predicate, holds
 from tests.conformance.casbin.cases import Case, Expected
 from tests.conformance.casbin.engines import Engines
 from tests.conformance.casbin.labelling import Resource, flattened, resource, schemas
+from tests.conformance.casbin.lines import read_lines
 from tests.conformance.casbin.oracle import MAX_DECISIONS, Answer, Table, tabulate
 
 EVALUATOR: Final = "evaluator"

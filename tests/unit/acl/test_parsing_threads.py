@@ -11,6 +11,7 @@ import pytest
 
 from acl.language.casbin_adapter import Oracle, Row, parse_model
 from acl.language.expression import parse
+from tests.unit.acl.small_policies import AT
 
 MODEL = """
 [request_definition]
@@ -40,7 +41,7 @@ def crowded() -> Iterator[None]:
 @pytest.mark.usefixtures("crowded")
 def test_threads_that_read_expressions_do_not_disturb_each_other() -> None:
     def enforced() -> None:
-        oracle = Oracle(parse_model(MODEL), [Row(1, "p", (RULE,))])
+        oracle = Oracle(parse_model(MODEL), [Row(1, "p", (RULE,))], at=AT)
         for _ in range(ROUNDS):
             assert oracle.enforce("s", "o")
 

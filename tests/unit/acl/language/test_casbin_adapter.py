@@ -20,9 +20,9 @@ from acl.language.casbin_adapter import (
     check_versions,
     ordered,
     parse_model,
-    read_lines,
     subset_of,
 )
+from tests.conformance.casbin.lines import read_lines
 from tests.unit.acl.small_policies import AT, BOTH, model
 
 
@@ -185,20 +185,22 @@ def test_the_oracle_decides_at_the_moment_it_is_given() -> None:
 def test_the_oracle_knows_domains_in_time_suffixes_and_matching_functions() -> None:
     timed = model("g(r.sub, p.sub, r.item)", roles="g = _, _, _, (_, _)")
     rows = [Row(1, "p", ("boss", "x", "r")), Row(2, "g", ("ada", "boss", "d", "_", "_"))]
-    assert Oracle(parse_model(timed), rows).enforce("ada", "x", "d", "r")
-    assert not Oracle(parse_model(timed), rows).enforce("ada", "x", "e", "r")
+    assert Oracle(parse_model(timed), rows, at=AT).enforce("ada", "x", "d", "r")
+    assert not Oracle(parse_model(timed), rows, at=AT).enforce("ada", "x", "e", "r")
 
     matched = model("g(r.sub, p.sub, r.item)", roles="g = _, _, _")
     links = [Row(1, "p", ("boss", "x", "r")), Row(2, "g", ("/u/:x", "boss", "*"))]
     by = {"g": RoleMatching(names="keyMatch2", domains="keyMatch")}
-    assert Oracle(parse_model(matched), links, by).enforce("/u/1", "x", "anywhere", "r")
+    assert Oracle(parse_model(matched), links, by, at=AT).enforce("/u/1", "x", "anywhere", "r")
     none = {"g": RoleMatching()}
-    assert not Oracle(parse_model(matched), links, none).enforce("/u/1", "x", "anywhere", "r")
+    assert not Oracle(parse_model(matched), links, none, at=AT).enforce(
+        "/u/1", "x", "anywhere", "r"
+    )
 
     second = (
         "[request_definition]\nr = sub\nr2 = sub\n[policy_definition]\np = sub\np2 = sub\n"
         f"[policy_effect]\ne = {BOTH}\n[matchers]\nm = r.sub == p.sub\nm2 = r2.sub != p2.sub\n"
     )
     pairs = [Row(1, "p", ("ada",)), Row(2, "p2", ("ada",))]
-    assert Oracle(parse_model(second), pairs).enforce("ada")
-    assert not Oracle(parse_model(second), pairs, suffix="2").enforce("ada")
+    assert Oracle(parse_model(second), pairs, at=AT).enforce("ada")
+    assert not Oracle(parse_model(second), pairs, suffix="2", at=AT).enforce("ada")
