@@ -17,7 +17,7 @@ class Action(StrEnum):
     """
 
     ACCESS_REVIEW = "access:review"
-    """See who may read a document, who did, and why somebody may not."""
+    """See who may read a document, who did, and why a person may not."""
 
     AUDIT_READ = "audit:read"
     """Read the record of who did what."""
@@ -35,10 +35,10 @@ class Action(StrEnum):
     """Find, list and fetch a document."""
 
     DOCUMENT_SHARE = "document:share"
-    """Let somebody read a document, for a time or for good, and take that back."""
+    """Let another principal read a document, for a time or for good, and take that back."""
 
     DOCUMENT_TAG = "document:tag"
-    """Change a label in a way that lets nobody read more."""
+    """Change a label in a way after which no one may read more."""
 
     POLICY_ACTIVATE = "policy:activate"
     """Let a proposed revision take effect."""

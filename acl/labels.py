@@ -242,7 +242,7 @@ class LabelSchema:
         return Label(values)
 
     def legible(self, raw: Mapping[str, object]) -> Label:
-        """Return what of `raw` can be read, for whoever repairs it. It decides about nobody."""
+        """Return what of `raw` can be read, for those who repair it. It never decides anything."""
         values: dict[str, LabelValue] = {}
         for name in raw.keys() & self.attributes:
             with suppress(ValueError):

@@ -118,7 +118,7 @@ def identity_of(kind: PrincipalKind, name: str) -> str:
             "has at most 191 characters"
         )
     if identity == EVERYONE:  # law 5
-        raise IdentityError("is the name of the group that everybody is in")
+        raise IdentityError("is the name of the group that all are in")
     return identity
 
 

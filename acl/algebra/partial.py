@@ -110,7 +110,7 @@ class Partial:
         self._scope.update(self._row)
         try:
             values = [self._evaluator.value(one.node, self._scope) for one in operands(term)]
-        except Exception:  # noqa: BLE001 - whatever Casbin raises, it denies
+        except Exception:  # noqa: BLE001 - any error of Casbin denies
             return RAISES
         if isinstance(term, Known):
             return _boolean(values[0])

@@ -30,7 +30,7 @@ from acl.language.roles import OPEN, PlainRoleGraph, RoleGraph
 from acl.language.terms import AllOf, AnyPart, Compare, Known, Matches, Negation, Rule, walk
 from acl.policy.decide import ACTION_COLUMNS, SUBJECT_COLUMNS, TENANT_COLUMNS, decide, principals
 from acl.policy.names import ROLES, Fitting, addressed, domain_of
-from acl.policy.policy import Policy, link_of, load
+from acl.policy.policy import Policy, link_of
 from acl.predicate import NEVER, Condition, holds
 from acl.subject import Subject
 
@@ -90,13 +90,13 @@ class Case:
         return holds(self.condition(), self.label)
 
     def parties(self) -> Iterator[tuple[Subject, Callable[[Subject], Case]]]:
-        """Yield everybody whose rights count, and what puts somebody else in their place."""
+        """Yield each subject whose rights count, and what puts another in its place."""
         subject, actors = self.subject, self.subject.actors
-        yield subject, lambda one: replace(self, subject=one)
+        yield subject, lambda other: replace(self, subject=other)
         for place, actor in enumerate(actors):
 
-            def instead(one: Subject, place: int = place) -> Case:
-                others = (*actors[:place], one, *actors[place + 1 :])
+            def instead(other: Subject, place: int = place) -> Case:
+                others = (*actors[:place], other, *actors[place + 1 :])
                 return replace(self, subject=replace(subject, actors=others))
 
             yield actor, instead
@@ -108,7 +108,7 @@ class Change:
 
     Attributes:
         kind: in what.
-        subject: for whom it is changed.
+        subject: whose rights change.
         value: what is there now, or no longer.
         case: after the change.
     """
@@ -226,14 +226,7 @@ def _rules(case: Case, subject: Subject) -> Iterator[Change]:
 def _read(policy: Policy, rows: Sequence[Row]) -> Iterator[Policy]:
     """Yield the policy with other rows, unless they are refused."""
     with suppress(PolicyError):
-        yield load(
-            policy.model.text,
-            rows,
-            policy.schema,
-            matching=policy.matching,
-            resource=policy.names.resource,
-            suffix=policy.suffix,
-        )
+        yield policy.with_rows(rows)
 
 
 def _text(row: Row) -> str:

@@ -4,9 +4,9 @@ The laws of this file:
 
 1. An explanation is computed from the same residuals as the filter, evaluated on one label, so it
    cannot tell another story than the decision.
-2. Whoever is not permitted is told one obstacle: the first thing that would have to change.
-3. Each rule comes with the way on which it reaches the subject: from a name of theirs through roles
-   to the name in the rule.
+2. A subject who is not permitted is told one obstacle: the first thing that would have to change.
+3. Each rule comes with the path on which it reaches the subject: from a name of theirs through
+   roles to the name in the rule.
 
 It names rules and attributes of this one document; who may ask for it is decided by the caller.
 What would change the answer is the business of `acl.explain.grants`.

@@ -1,4 +1,4 @@
-"""Grants: the single changes that would let somebody do what they may not do.
+"""Grants: the single changes after which a subject may do what they may not do now.
 
 The laws of this file:
 
@@ -32,7 +32,7 @@ class Grant:
 
     Attributes:
         kind: what changes.
-        subject: for whom; an agent's rights count as well as the subject's.
+        subject: whose rights; an agent's count as well as the subject's.
         value: the reader, compartment, level, role or row, as a person would write it.
         opens: how many documents it opens to the subject, of those that were given.
     """
@@ -62,7 +62,7 @@ def grants(  # noqa: PLR0913 - the question, and what to measure the answers by
         label: of the document with which they may not.
         at: now.
         labels: the labels that documents carry, and how many carry each; what grants are measured
-            by. One reader more is a change of one document, whatever the others are.
+            by. One reader more is a change of one document alone.
         budget: how many rows may be decided upon; where it is overdrawn, changes were left untried.
 
     Raises:

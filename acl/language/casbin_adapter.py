@@ -278,7 +278,7 @@ class PatternedRoleGraph:
         return frozenset({name, *roles})
 
     def names(self, domain: str) -> Iterable[str]:
-        """Return every name that a link mentions, whatever its domain."""
+        """Return every name that a link mentions, in any domain."""
         del domain
         return {name for row in self._rows for name in row.values[:2]}
 
@@ -302,7 +302,7 @@ class Evaluator:
         self._simple = SimpleEval("", dict(functions))
 
     def value(self, node: ast.expr, names: Mapping[str, object]) -> object:
-        """Return the value of `node`; whatever it raises, `enforce` would raise."""
+        """Return the value of `node`; it raises what `enforce` would raise."""
         self._simple.names = names
         return self._simple._eval(node)  # noqa: SLF001 - Casbin's own `eval` does just this
 
@@ -365,7 +365,7 @@ class Oracle:
         """Return Casbin's decision.
 
         Raises:
-            Exception: whatever Casbin raises; no document may then be returned.
+            Exception: any error of Casbin; no document may then be returned.
         """
         if self.suffix:
             context = self._enforcer.new_enforce_context(self.suffix)

@@ -1,7 +1,7 @@
 """Reading: a syntax tree becomes a term, or is refused by the name of what has no filter form.
 
 This is where the fragment is decided: every operator that may touch the resource has its line here,
-and whatever has none is refused. Types are checked against the declared attributes, so that a rule
+and an operator without one is refused. Types are checked against the declared attributes, so that a rule
 that would raise for its types never takes effect.
 """
 

@@ -151,7 +151,7 @@ def _actions(policy: Policy) -> Iterator[Refusal]:
 
 
 def _constants(policy: Policy) -> Iterator[Refusal]:
-    """A condition that fails for everybody makes every request fail that comes to its row."""
+    """A condition that fails for every asker makes every request fail that comes to its row."""
     columns = sorted({one.column for one in walk(policy.term) if isinstance(one, Rule)})
     for row in policy.rules:
         named = policy.named(row)
@@ -168,9 +168,9 @@ def _constant(part: Known, named: Mapping[str, str]) -> str:
         case None | [bool()]:
             return ""
         case []:
-            return "holds a part that raises, whoever asks for whatever"
+            return "holds a part that raises for every request"
         case _:
-            return "holds a part that is neither true nor false, whoever asks for whatever"
+            return "holds a part that is neither true nor false for any request"
 
 
 def _chains(policy: Policy) -> Iterator[Refusal]:

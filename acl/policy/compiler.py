@@ -1,17 +1,19 @@
-"""The compiler: a policy, an asker, an action and a moment become one condition over labels.
+"""Partial evaluation: for one asker, action and moment, the rules of a policy leave a residual.
 
-Casbin evaluates the rows in order, stops early, and dies with the first row that raises. The
-formulas below say the same for all labels at once. `T`, `F` and `D` are where a row's matcher is
+The residual is a condition over labels. It holds for a label if and only if `enforce` permits.
+Casbin evaluates the rows in order, stops early, and dies with the first row that raises; the laws
+of this file say the same for all labels at once. `T`, `F` and `D` are where a row's matcher is
 true, false, and defined (does not raise):
 
-- allow-override: the first row that matches and permits ends the walk.
-  permitted = OR over permitting rows i of (D of every row up to i) AND T_i
-- allow-and-deny: the first denying row that matches ends it, otherwise all rows are evaluated.
-  permitted = (D of every row) AND (OR of T over permitting rows) AND (F of every denying row)
-- priority: the first row that matches, permitting or denying, ends it.
-  permitted = walk from the last row: permit: T or (F and rest); deny: F and rest; else: D and rest
-
-A row whose effect is neither `allow` nor `deny` decides nothing but may raise.
+1. allow-override: the first row that matches and permits ends the walk.
+   permitted = OR over permitting rows i of (D of every row up to i) AND T_i
+2. allow-and-deny: the first denying row that matches ends it, otherwise all rows are evaluated.
+   permitted = (D of every row) AND (OR of T over permitting rows) AND (F of every denying row)
+3. priority: the first row that matches, permitting or denying, ends it.
+   permitted = walk from the last row: permit: T or (F and rest); deny: F and rest; else: D and rest
+4. A row whose effect is neither `allow` nor `deny` decides nothing but may raise.
+5. Without a row, the matcher is evaluated once with every column as the empty text.
+6. The guard stands beside all of it; no rule can lift it.
 """
 
 from __future__ import annotations
@@ -70,12 +72,12 @@ def compile_request(
     condition = _guarded(policy, rules, guard)
     not_after = next((moment for moment in policy.boundaries if moment >= at), None)
     if condition is NEVER:
-        raised = any(one.outcome.defined is NEVER for one in left)
+        raised = any(rest.outcome.defined is NEVER for rest in left)
         reason = DenyReason.RULE_RAISES if raised else DenyReason.NO_RULE
         return Denied(reason=reason, policy_digest=policy.digest, not_after=not_after)
     return Permitted(
         predicate=Labelled() if condition is ALWAYS else condition,
-        rules=tuple(_rule_id(one.row) for one in left if one.outcome.true is not NEVER),
+        rules=tuple(_rule_id(rest.row) for rest in left if rest.outcome.true is not NEVER),
         policy_digest=policy.digest,
         not_after=not_after,
     )
@@ -91,7 +93,7 @@ def condition_of(policy: Policy, left: Sequence[Residual], guard: Condition) -> 
 
 
 def _guarded(policy: Policy, rules: Condition, guard: Condition) -> Condition:
-    return settled(all_of(guard, rules), policy.schema.required)
+    return settled(all_of(guard, rules), policy.schema.required)  # law 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +122,12 @@ def examine(policy: Policy, request: Mapping[str, object], at: datetime) -> Exam
 def residuals(policy: Policy, request: Mapping[str, object], at: datetime) -> list[Residual]:
     """Return what every row that is not plainly false leaves over, in order."""
     partial = _partial(policy, request, at)
-    found: list[Residual] = []
+    left: list[Residual] = []
     for row in _candidates(policy, partial):
         outcome = _outcome(partial, policy.term, policy.named(row))
         if outcome != FALSE:
-            found.append(Residual(row, policy.effect_of(row), outcome))
-    return found
+            left.append(Residual(row, policy.effect_of(row), outcome))
+    return left
 
 
 def _candidates(policy: Policy, partial: Partial) -> list[Row]:
@@ -161,11 +163,11 @@ def _rule_id(row: Row) -> RuleId:
 def _combined(effect: Effect, rows: Sequence[Residual]) -> Condition:
     match effect:
         case Effect.ALLOW_OVERRIDE:
-            return _allow_override(rows)
+            return _allow_override(rows)  # law 1
         case Effect.ALLOW_AND_DENY:
-            return _allow_and_deny(rows)
+            return _allow_and_deny(rows)  # law 2
         case Effect.PRIORITY | Effect.SUBJECT_PRIORITY:
-            return _priority(rows)
+            return _priority(rows)  # law 3
         case Effect.DENY_OVERRIDE:
             raise AssertionError("a default-allow effect is refused when the policy is loaded")
         case _:
@@ -217,7 +219,7 @@ def _before(rest: Condition, group: tuple[str, list[Residual]]) -> Condition:
     outcomes = [row.outcome for row in rows]
     if effect == "deny":
         return all_of(rest, *(outcome.false for outcome in outcomes))
-    if effect != "allow":
+    if effect != "allow":  # law 4
         return all_of(rest, *(outcome.defined for outcome in outcomes))
     true = any_of(*(outcome.true for outcome in outcomes))
     if all(outcome.total for outcome in outcomes):
@@ -226,11 +228,11 @@ def _before(rest: Condition, group: tuple[str, list[Residual]]) -> Condition:
 
 
 def _empty(policy: Policy, request: Mapping[str, object], at: datetime) -> Condition:
-    """Without a row Casbin evaluates the matcher once, with every column as the empty text.
+    """Return what law 5 leaves.
 
-    An asker with an empty value would then equal the empty column; such a request is denied.
+    An asker with an empty value would equal the empty column; such a request is denied.
     """
-    if any(isinstance(one, Rule) for one in walk(policy.term)) or _has_empty(request):
+    if any(isinstance(part, Rule) for part in walk(policy.term)) or _has_empty(request):
         return NEVER
     return _outcome(
         _partial(policy, request, at), policy.term, dict.fromkeys(policy.columns, "")

@@ -1,4 +1,4 @@
-"""What a row of a policy reads of the asker and of the label, and whom it names.
+"""What a row of a policy reads of the asker and of the label, and which principals it names.
 
 The laws of this file:
 
@@ -10,7 +10,7 @@ The laws of this file:
    the parts before it first reads a label count, because what is behind may not be reached.
 4. A subject who is permitted, and would not be as a stranger, has or reaches a name that a fitting
    rule, the matcher or the label holds. Where a policy can name people in another way, that is not
-   said. So a search for whom a document is open to decides about those names alone.
+   said. So a search for those who may read a document decides about these names alone.
 5. A path to a rule begins with a name that the subject has without any role, from the token or as
    their id, and each step is a link that holds at the moment. The shortest is told, and the
    subject's own name before their groups.
@@ -52,7 +52,7 @@ def is_named(text: str) -> bool:
 
 
 def addressed(policy: Policy, row: Row) -> tuple[str, ...]:
-    """Return what stands in the columns of a rule that say to whom it is addressed."""
+    """Return what stands in the columns of a rule that name a subject."""
     columns = policy.model.policies[row.kind]
     return tuple(
         value for name, value in zip(columns, row.values, strict=True) if name in SUBJECT_COLUMNS
@@ -117,7 +117,7 @@ class Mentions:
         self.asks_clearance = _asks_clearance(policy, trees)
 
     def in_tenant(self, tenant: str) -> frozenset[frozenset[str]]:
-        """Return who is named in `tenant`: each alone, and together with whom a row names too."""
+        """Return who is named in `tenant`: each alone, and those whom one row names together."""
         if tenant not in self._in_tenant:
             self._in_tenant[tenant] = self._named_in(tenant)
         return self._in_tenant[tenant]

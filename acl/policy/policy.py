@@ -111,8 +111,23 @@ class Policy:
         return dict(zip(self.columns, row.values, strict=True))
 
     def effect_of(self, row: Row) -> str:
-        """Return `allow`, `deny`, or whatever else stands in the row's effect column."""
+        """Return what stands in the row's effect column, `allow` if there is none."""
         return self.named(row).get(f"p{self.suffix}_eft", "allow")
+
+    def with_rows(self, rows: Sequence[Row]) -> Policy:
+        """Return the policy with other rows, read as strictly as this one.
+
+        Raises:
+            PolicyError: with every place that is refused.
+        """
+        return load(
+            self.model.text,
+            rows,
+            self.schema,
+            matching=self.matching,
+            resource=self.names.resource,
+            suffix=self.suffix,
+        )
 
 
 def load(  # noqa: PLR0913 - each is a part of what a policy is
@@ -209,7 +224,7 @@ class _Loader:
         if model.effect not in [effect.value for effect in Effect]:
             self._refuse(MODEL_FILE, model.effect, "is not an effect that Casbin knows")
         elif Effect(model.effect) is Effect.DENY_OVERRIDE:
-            reason = "permits whatever no rule denies, so an unlabelled document would be visible"
+            reason = "permits what no rule denies, so an unlabelled document would be visible"
             self._refuse(MODEL_FILE, model.effect, reason)
         self._check_roles(model.roles)
 

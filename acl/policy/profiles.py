@@ -2,10 +2,10 @@
 
 The laws of this file:
 
-1. Whoever a policy names - in a link, in a column, in the text of a rule or in the matcher - has a
-   profile in each tenant where a row that names them can apply; groups and roles are held by a
-   stranger. Those whom one row names together are also held together. One stranger is named nowhere
-   and stands for everybody else.
+1. Each principal that a policy names - in a link, in a column, in the text of a rule or in the
+   matcher - has a profile in each tenant where a row with that name can apply. Groups and roles are
+   held by a stranger. Names that stand in one row are also held together. One stranger is named
+   nowhere and stands for all other people.
 2. Each stands with the lowest and the highest clearance, and with no and with all compartments.
    Where an expression asks for more than "at least" or "at most", every clearance stands; for each
    compartment that is named, one subject has it alone and one has all but it.
@@ -42,10 +42,10 @@ def profiles(
 
     Args:
         policies: for a change, the one in effect and the one proposed.
-        tenants: where somebody can be; a text that no subject's tenant can be is skipped.
+        tenants: where a subject can be; a text that no subject's tenant can be is skipped.
         clearances: every level.
         compartments: every compartment; beyond the number that a subject can be in, the first.
-        labels: whoever they name, as an owner or a reader, is somebody too.
+        labels: those whom they name as an owner or a reader have a profile too.
     """
     known, by_labels = [mentions_of(policy) for policy in policies], _by_tenant(labels)
     everyone = frozenset[str]().union(*(one.everyone for one in known))

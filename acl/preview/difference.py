@@ -3,8 +3,8 @@
 The laws of this file:
 
 1. What is told is what `decide` says under each policy.
-2. A row that is plainly false for a request contributes to no decision, whatever the effect, and
-   raises for nobody. So a subject is decided alike if no row concerns them that only one policy
+2. A row that is plainly false for a request contributes to no decision, under any effect, and
+   raises for no label. So a subject is decided alike if no row concerns them that only one policy
    has; and for others the rows that both have are evaluated once. This holds as long as everything
    else is the same: the model, the links of roles, the schema, the order of the rows that both
    have; and each policy has rules, none of them twice.
@@ -22,14 +22,14 @@ from acl.errors import AclError
 from acl.language.casbin_adapter import Row
 from acl.policy.compiler import condition_of, residuals
 from acl.policy.decide import decide, request_of
-from acl.policy.policy import Policy, load
+from acl.policy.policy import Policy
 from acl.predicate import NEVER, Condition
 from acl.subject import Subject
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Which labels somebody is permitted, or why there is no filter for them."""
+    """Which labels a subject is permitted, or why there is no filter for them."""
 
     condition: Condition
     error: str = ""
@@ -160,11 +160,4 @@ def _links(policy: Policy) -> list[Row]:
 
 def _only(policy: Policy, values: set[tuple[str, ...]]) -> Policy:
     rules = [row for row in policy.rules if row.values in values]
-    return load(
-        policy.model.text,
-        [*rules, *_links(policy)],
-        policy.schema,
-        matching=policy.matching,
-        resource=policy.names.resource,
-        suffix=policy.suffix,
-    )
+    return policy.with_rows([*rules, *_links(policy)])

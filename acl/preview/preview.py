@@ -81,7 +81,7 @@ class Preview:
     Attributes:
         action: which.
         changes: the largest first.
-        unchanged: subjects for whom nothing changes.
+        unchanged: how many subjects are decided as before.
     """
 
     action: str

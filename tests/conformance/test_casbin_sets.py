@@ -69,7 +69,7 @@ def own(name: str) -> Case:
         ("X07_spliced_rule", "closes a bracket that it did not open"),
         ("X08_column_against_number", "raises for every document, by its types"),
         ("X09_eval_with_a_space", "is spelt `eval(p.column)`"),
-        ("X10_default_allow", "permits whatever no rule denies"),
+        ("X10_default_allow", "permits what no rule denies"),
         ("X11_misspelt_effect", "`dney`: is neither `allow` nor `deny`"),
         ("X12_undefined_kind", "`p9`: is not defined by the model"),
         ("X13_mixed_windows", "ignores plain role definitions"),

@@ -11,7 +11,7 @@ from tests.unit.acl.policy.test_admission import RULE, refused
 @pytest.mark.parametrize(
     ("condition", "reason"),
     [
-        ("1/0 == 1", "`1/0 == 1`: holds a part that raises, whoever asks"),
+        ("1/0 == 1", "`1/0 == 1`: holds a part that raises for every request"),
         ("r.obj.owner == r.sub.id && 1/0 == 1", "holds a part that raises"),
         ("!(1/0 == 1) || r.obj.owner == r.sub.id", "holds a part that raises"),
         ("'a' < 1", "holds a part that raises"),

@@ -31,7 +31,7 @@ OPEN = ("_", "_")
         ("[request_definition\nr = sub", "model.conf: `model`: Casbin cannot read the model"),
         ("[request_definition]\nr = sub, obj\n", "model.conf: `model`: [policy_definition]"),
         (model(effect="some(where (p.eft == deny))"), "is not an effect that Casbin knows"),
-        (model(effect="!some(where (p.eft == deny))"), "permits whatever no rule denies"),
+        (model(effect="!some(where (p.eft == deny))"), "permits what no rule denies"),
         (model(roles="g = _"), "`g`: links two names, and at most one domain"),
         (model(roles="g = _, _, _, _"), "`g`: links two names, and at most one domain"),
         (model(roles=f"{TIMED}\ng2 = _, _"), "Casbin ignores plain role definitions beside"),
