@@ -125,7 +125,7 @@ class Attribute:
 
     def _path(self, raw: object) -> str:
         path = self._text(raw)
-        if "//" in path:
+        if "//" in path:  # law 4
             raise ValueError("holds an empty segment")
         return path
 
@@ -143,7 +143,7 @@ class Attribute:
             return self.levels.index(raw)
         if isinstance(raw, bool) or not isinstance(raw, int):
             raise ValueError(f"expected an integer, not {_kind(raw)}")
-        if abs(raw) > MAX_INTEGER:
+        if abs(raw) > MAX_INTEGER:  # law 5
             raise ValueError("is beyond ±2^53")
         if self.levels and not 0 <= raw < len(self.levels):
             raise ValueError(f"expected one of {', '.join(self.levels)}")
@@ -225,16 +225,17 @@ class LabelSchema:
         Raises:
             LabelError: with one fault for each attribute that is missing, unknown or mistyped.
         """
+        # law 2
         faults = [LabelFault(str(name), "is not declared") for name in raw.keys() - self.attributes]
         values: dict[str, LabelValue] = {}
         for name, attribute in self.attributes.items():
             given = raw.get(name)
             if given is None:
                 if attribute.required:
-                    faults.append(LabelFault(name, "is missing"))
+                    faults.append(LabelFault(name, "is missing"))  # law 2
                 continue
             try:
-                values[name] = attribute.parse(given)
+                values[name] = attribute.parse(given)  # law 1
             except ValueError as error:
                 faults.append(LabelFault(name, str(error)))
         if faults:
@@ -252,7 +253,7 @@ class LabelSchema:
     @property
     def required(self) -> frozenset[str]:
         """Names of the attributes that every label has."""
-        return frozenset(name for name, one in self.attributes.items() if one.required)
+        return frozenset(name for name, attribute in self.attributes.items() if attribute.required)
 
     @property
     def digest(self) -> str:
@@ -302,7 +303,7 @@ def normalise(text: str, *, allow_empty: bool = False) -> str:
     """
     if len(text) > MAX_TEXT:
         raise ValueError(f"is longer than {MAX_TEXT} characters")
-    text = unicodedata.normalize("NFC", text)
+    text = unicodedata.normalize("NFC", text)  # law 3
     if not text and not allow_empty:
         raise ValueError("is empty")
     if text != text.strip():
@@ -318,8 +319,8 @@ def require_bounded(label: Label) -> None:
     Raises:
         LabelError: with one fault for each value that is not.
     """
-    found = ((name, _beyond(value)) for name, value in sorted(label.values.items()))
-    faults = tuple(LabelFault(name, reason) for name, reason in found if reason)
+    reasons = ((name, _beyond(value)) for name, value in sorted(label.values.items()))
+    faults = tuple(LabelFault(name, reason) for name, reason in reasons if reason)
     if faults:
         raise LabelError(faults)
 
@@ -355,7 +356,7 @@ def _timestamp(raw: object) -> int:
         moment = _seconds(raw)
     else:
         raise ValueError(f"expected a date and time, not {_kind(raw)}")
-    if abs(moment) > MAX_INTEGER:
+    if abs(moment) > MAX_INTEGER:  # law 5
         raise ValueError("is beyond ±2^53")
     return moment
 

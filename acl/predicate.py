@@ -166,7 +166,7 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Every complete label: the explicit node for "all", under the guards."""
+    """Every complete label: the explicit node for "all", under the guards (law 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +245,7 @@ def dual(leaf: Leaf) -> Condition:
         case Present() | Labelled():
             return NEVER
         case _:
-            assert_never(leaf)
+            assert_never(leaf)  # law 4
 
 
 def holds(condition: Condition, label: Label) -> bool:
@@ -299,9 +299,9 @@ def _elements(value: LabelValue) -> frozenset[Scalar]:
 
 def _not_empty(values: frozenset[Scalar] | frozenset[str]) -> None:
     if not values:
-        raise ValueError("a leaf over no value does not exist")
+        raise ValueError("a leaf over no value does not exist")  # law 2
 
 
 def _two_or_more(parts: frozenset[Predicate]) -> None:
     if len(parts) < 2:  # noqa: PLR2004 - one part is the part itself
-        raise ValueError("a connective needs two parts or more")
+        raise ValueError("a connective needs two parts or more")  # law 2

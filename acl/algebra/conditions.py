@@ -49,7 +49,7 @@ def all_of(*conditions: Condition) -> Condition:
             parts.add(condition)
     if len(parts) < 2:  # noqa: PLR2004 - nothing to join
         return _joined(And, parts, ALWAYS)
-    parts = _without_presence(_tightened(parts))
+    parts = _without_presence(_tightened(parts))  # law 2
     told = {_told(part, parts) for part in parts}
     if told - {ALWAYS} != parts:
         return all_of(*told)
@@ -60,7 +60,7 @@ def _told(part: Predicate, others: set[Predicate]) -> Condition:
     """Return an alternative without the branches that its neighbours decide already."""
     if not isinstance(part, Or):
         return part
-    if not others.isdisjoint(part.parts):
+    if not others.isdisjoint(part.parts):  # law 3
         return ALWAYS
     left = {branch for branch in part.parts if not _contradicted(branch, others)}
     return part if len(left) == len(part.parts) else any_of(*left)
@@ -82,7 +82,7 @@ def any_of(*conditions: Condition) -> Condition:
             parts.add(condition)
     if len(parts) < 2:  # noqa: PLR2004 - nothing to join
         return _joined(Or, parts, NEVER)
-    return _factored(_absorbed(_merged(parts)))
+    return _factored(_absorbed(_merged(parts)))  # laws 2 and 3
 
 
 def _joined(kind: type[And | Or], parts: set[Predicate], nothing: Constant) -> Condition:

@@ -1,8 +1,10 @@
 """From a term whose operands are known values to the leaf that means the same on labels.
 
-The laws of this file: Python's comparison decides, because Casbin's does. A text never equals a
-number, `True` equals 1, comparing a text with `<` raises. What has no leaf is refused, never
-approximated.
+The laws of this file:
+
+1. Python's comparison decides, because Casbin's does. A text never equals a number, `True` equals
+   1, and comparing a text with `<` raises.
+2. What has no leaf is refused, never approximated.
 """
 
 from __future__ import annotations
@@ -93,12 +95,12 @@ def _compared(attribute: Attribute, operator: str, value: object) -> Outcome:
         case ">=":
             return ~_less_than(attribute, value)
         case _:
-            raise ExpressionError(operator, "has no form in the filter")
+            raise ExpressionError(operator, "has no form in the filter")  # law 2
 
 
 def _equal(attribute: Attribute, values: Sequence[object]) -> Outcome:
     """Where the attribute equals one of `values`, as Python compares them."""
-    accepted = {one for value in values if (one := _same_kind(attribute, value)) is not None}
+    accepted = {scalar for value in values if (scalar := _same_kind(attribute, value)) is not None}
     if not accepted:
         return _never(attribute)
     return of_leaf(AnyOf(attribute.name, frozenset(accepted)), attribute)
@@ -108,7 +110,7 @@ def _same_kind(attribute: Attribute, value: object) -> Scalar | None:
     """Return `value` as a value that the attribute can equal, or nothing."""
     match attribute.type:
         case AttributeType.KEYWORD | AttributeType.PATH:
-            return value if isinstance(value, str) else None
+            return value if isinstance(value, str) else None  # law 1
         case AttributeType.INTEGER | AttributeType.DATETIME:
             return _whole(value)
         case AttributeType.BOOLEAN:
@@ -160,7 +162,7 @@ def _overlaps(attribute: Attribute, value: object) -> Outcome:
 
 
 def _overlapping(attribute: Attribute, members: Collection[object]) -> Outcome:
-    texts = frozenset(one for one in members if isinstance(one, str))
+    texts = frozenset(member for member in members if isinstance(member, str))
     return of_leaf(AnyOf(attribute.name, texts), attribute) if texts else _never(attribute)
 
 
@@ -168,7 +170,7 @@ def _within(attribute: Attribute, value: object) -> Outcome:
     members = _members(value)
     if members is None:
         return RAISES
-    texts = frozenset(one for one in members if isinstance(one, str))
+    texts = frozenset(member for member in members if isinstance(member, str))
     return of_leaf(SubsetOf(attribute.name, texts), attribute)
 
 
@@ -243,5 +245,5 @@ def _role_in_domain(
         return present(attribute)
     if isinstance(graph, PatternedRoleGraph):
         raise ExpressionError("g", "with matching functions the resource cannot be the domain")
-    found = [one for one in graph.domains() if graph.has_link(name, role, one, at)]
-    return _equal(attribute, found)
+    domains = [domain for domain in graph.domains() if graph.has_link(name, role, domain, at)]
+    return _equal(attribute, domains)

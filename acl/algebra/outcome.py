@@ -84,5 +84,5 @@ def constant(value: bool) -> Outcome:  # noqa: FBT001 - it is the value
 
 def of_leaf(leaf: Leaf, attribute: Attribute) -> Outcome:
     """Return where a leaf holds and where its dual does; a label without the attribute raises."""
-    defined = ALWAYS if attribute.required else Present(attribute.name)
-    return Outcome(leaf, dual(leaf), defined)
+    defined = ALWAYS if attribute.required else Present(attribute.name)  # law 2
+    return Outcome(leaf, dual(leaf), defined)  # law 1

@@ -1,9 +1,12 @@
 """Partial evaluation: a term, for one asker and one row, becomes an outcome over labels.
 
-Everything that no label changes is computed here and now by Casbin's own evaluator; if it raises,
-the outcome is an error for every label, as `enforce` would raise. Results are remembered per term
-and per value of the columns it reads, so that ten thousand rows that name the same role ask about
-that role once.
+The laws of this file:
+
+1. What no label changes is computed here and now by Casbin's own evaluator. If it raises, the
+   outcome is an error for every label, as `enforce` would raise.
+2. Parts are evaluated from left to right, and not at all behind the one that decides.
+3. Results are remembered per term and per value of the columns that it reads, so that ten thousand
+   rows that name one role ask about that role once.
 """
 
 from __future__ import annotations
@@ -87,7 +90,7 @@ class Partial:
         result = TRUE
         for part in parts:
             result = result.then(self._term(part))
-            if result.true is NEVER:
+            if result.true is NEVER:  # law 2
                 return result
         return result
 
@@ -95,23 +98,25 @@ class Partial:
         result = FALSE
         for part in parts:
             result = result.otherwise(self._term(part))
-            if result.false is NEVER:
+            if result.false is NEVER:  # law 2
                 return result
         return result
 
     def _remembered(self, term: Known | Touching) -> Outcome:
-        key = term, tuple(self._row[name] for one in operands(term) for name in one.columns)
+        key = term, tuple(self._row[name] for operand in operands(term) for name in operand.columns)
         known = self._memo.get(key)
         if known is None:
-            known = self._memo[key] = self._computed(term)
+            known = self._memo[key] = self._computed(term)  # law 3
         return known
 
     def _computed(self, term: Known | Touching) -> Outcome:
         self._scope.update(self._row)
         try:
-            values = [self._evaluator.value(one.node, self._scope) for one in operands(term)]
+            values = [
+                self._evaluator.value(operand.node, self._scope) for operand in operands(term)
+            ]
         except Exception:  # noqa: BLE001 - any error of Casbin denies
-            return RAISES
+            return RAISES  # law 1
         if isinstance(term, Known):
             return _boolean(values[0])
         return outcome_of(term, values, self.graphs, self.at)
@@ -162,8 +167,8 @@ def operands(term: Known | Touching) -> tuple[Known, ...]:
     match term:
         case Known():
             return (term,)
-        case ResourceRole(_, _, one, domain) | ResourceHolder(_, _, one, domain):
-            return (one, domain) if domain else (one,)
+        case ResourceRole(_, _, name, domain) | ResourceHolder(_, _, name, domain):
+            return (name, domain) if domain else (name,)
         case RoleInDomain(_, _, name, role):
             return name, role
         case _:
@@ -172,10 +177,10 @@ def operands(term: Known | Touching) -> tuple[Known, ...]:
 
 def evaluated(term: Known | Touching, row: Mapping[str, str]) -> list[object] | None:
     """Return the operands of `term` if the row alone decides them, for the check at load."""
-    if any(one.asks for one in operands(term)):
+    if any(operand.asks for operand in operands(term)):
         return None
     evaluator = Evaluator(FUNCTIONS)
     try:
-        return [evaluator.value(one.node, row) for one in operands(term)]
+        return [evaluator.value(operand.node, row) for operand in operands(term)]
     except Exception:  # noqa: BLE001 - the caller reports that it raises
         return []

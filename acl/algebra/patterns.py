@@ -115,10 +115,10 @@ _braces: Final = re.compile(r"{[^/{}]+}")
 
 
 def _literal(part: str, pattern: str, function: str) -> str:
-    found = _META.search(part)
-    if found:
+    sign = _META.search(part)
+    if sign:
         raise ExpressionError(
-            function, f"`{found.group()}` in `{pattern}` is read as a regular expression"
+            function, f"`{sign.group()}` in `{pattern}` is read as a regular expression"
         )
     inside = re.search(r":[^/]" if function == "keyMatch2" else r"[{}]", part)
     if inside:
@@ -129,9 +129,9 @@ def _literal(part: str, pattern: str, function: str) -> str:
 def _glob(attribute: Attribute, pattern: str) -> Outcome:
     while pattern.startswith("*/"):
         pattern = pattern[1:]
-    found = _GLOB_META.search(pattern)
-    if found:
-        raise ExpressionError("globMatch", f"`{found.group()}` in `{pattern}` has no filter form")
+    sign = _GLOB_META.search(pattern)
+    if sign:
+        raise ExpressionError("globMatch", f"`{sign.group()}` in `{pattern}` has no filter form")
     parts = pattern.split("/")
     if "" in parts[1:] or pattern == "":
         raise ExpressionError("globMatch", f"`{pattern}` is empty or has an empty segment")

@@ -1,8 +1,12 @@
 """Predicate to filter, under the rules R1 to R4 of the filter semantics.
 
-Every filter begins with positive conditions: the label is complete, and it was written under the
-schema that the predicate was typed against. A negative condition stands only beside the positive
-one that its attribute is present, because `must_not` alone also passes points that lack it.
+The laws of this file:
+
+1. Every filter begins with positive conditions: the label is complete, and it was written under the
+   schema that the predicate was typed against.
+2. A negative condition stands only beside the positive one that its attribute is present, because
+   `must_not` alone also passes points that lack it.
+3. A filter that is too large is refused, never cut.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from acl.engine.payload import (
 )
 from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition, size
 from acl.errors import FilterTooLargeError
-from acl.labels import LabelSchema
+from acl.labels import MAX_INTEGER, LabelSchema
 from acl.predicate import (
     And,
     AnyOf,
@@ -44,8 +48,6 @@ from acl.predicate import (
 MAX_CONDITIONS: Final = 1000
 """Above this the engine's time explodes (a `should` of 1,000 matches takes 38 ms at 100,000)."""
 
-MAX_INTEGER: Final = 2**53 - 1
-
 
 def to_filter(predicate: Predicate, schema: LabelSchema) -> Filter:
     """Return the filter that passes exactly the complete labels for which `predicate` holds.
@@ -54,8 +56,8 @@ def to_filter(predicate: Predicate, schema: LabelSchema) -> Filter:
         FilterTooLargeError: the filter would hold more than `MAX_CONDITIONS` conditions.
     """
     guard = Filter(must=labelled(schema))
-    filter_ = Filter(must=(*guard.must, _condition(predicate, schema)))
-    if size(filter_) > MAX_CONDITIONS:
+    filter_ = Filter(must=(*guard.must, _condition(predicate, schema)))  # law 1
+    if size(filter_) > MAX_CONDITIONS:  # law 3
         raise FilterTooLargeError(f"the filter holds more than {MAX_CONDITIONS} conditions")
     return filter_
 
@@ -105,7 +107,7 @@ def _present(attribute: str) -> MatchAny:
 
 
 def _unless(attribute: str, condition: WireCondition) -> Filter:
-    return Filter(must=(_present(attribute),), must_not=(condition,))
+    return Filter(must=(_present(attribute),), must_not=(condition,))  # law 2
 
 
 def _shaped(attribute: str, shape: Shape) -> Filter:

@@ -1,12 +1,13 @@
 """Label to payload, and the names under which the filter finds it again.
 
-Everything about a label lives under the reserved top-level key `label`, which is replaced as a
-whole, so that a point never carries half of one. Beside it, `document` carries bookkeeping and
-`meta` what a caller may narrow by. No caller-supplied key can reach `label` (rule R4), because
-narrowing builds its keys with `meta_key` alone.
+The laws of this file:
 
-A path is stored three ways: its value, its beginnings, and tokens that describe its segments
-(`2=reports`, `2+` not empty, `2~` visible, `2.` exists, `#3` three segments).
+1. Everything about a label lives under the reserved top-level key `label`, which is replaced as a
+   whole, so that a point never carries half of one.
+2. Beside it, `document` carries bookkeeping and `meta` what a caller may narrow by. No key of a
+   caller can reach `label` (rule R4), because narrowing builds its keys with `meta_key` alone.
+3. A path is stored three ways: its value, its beginnings, and tokens that describe its segments
+   (`2=reports`, `2+` not empty, `2~` visible, `2.` exists, `#3` three segments).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def shape_key(attribute: str) -> str:
 
 def meta_key(attribute: str) -> str:
     """Where a metadata attribute is stored."""
-    return f"meta.{attribute}"
+    return f"meta.{attribute}"  # law 2
 
 
 def label_payload(label: Label | None, schema: LabelSchema) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def label_payload(label: Label | None, schema: LabelSchema) -> dict[str, Any]:
     Booleans become 0 and 1, because the embedded engine makes integers of them anyway.
     """
     if label is None:
-        return {"complete": 0, "schema": schema.digest, "present": [], "value": {}}
+        return {"complete": 0, "schema": schema.digest, "present": [], "value": {}}  # law 1
     paths = {
         name: (str(value), schema.attributes[name].prefixes)
         for name, value in label.values.items()
@@ -62,7 +63,7 @@ def label_payload(label: Label | None, schema: LabelSchema) -> dict[str, Any]:
         "present": sorted(label.values),
         "value": {name: _stored(value) for name, value in label.values.items()},
         "prefixes": {name: sorted(prefixes(*path)) for name, path in paths.items()},
-        "shape": {name: sorted(shape_of(path)) for name, (path, _) in paths.items()},
+        "shape": {name: sorted(shape_of(path)) for name, (path, _) in paths.items()},  # law 3
     }
 
 
@@ -101,7 +102,7 @@ def payload_indexes(schema: LabelSchema) -> dict[str, AttributeType]:
         if attribute.type is AttributeType.PATH:
             indexes[prefixes_key(name)] = AttributeType.KEYWORD_SET
             indexes[shape_key(name)] = AttributeType.KEYWORD_SET
-    indexes |= {meta_key(name): one.type for name, one in schema.metadata.items()}
+    indexes |= {meta_key(name): attribute.type for name, attribute in schema.metadata.items()}
     return indexes
 
 

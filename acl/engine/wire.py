@@ -1,8 +1,14 @@
 """The filter as it goes to an engine: frozen, engine-neutral, and never empty.
 
-Qdrant reads an empty filter, and a filter whose clauses are all empty, as "everything"
-(design rule R2). Here such a value cannot be built. Each engine adapter renders these few
-shapes into its own classes, and nothing else ever becomes a filter.
+The laws of this file:
+
+1. An empty filter, and a filter whose clauses are all empty, cannot be built: Qdrant reads them as
+   "everything" (design rule R2).
+2. A filter holds a positive condition, because `must_not` alone also passes points that lack the
+   field (rule R3).
+
+Each engine adapter renders these few shapes into its own classes, and nothing else becomes a
+filter.
 """
 
 from __future__ import annotations
@@ -48,18 +54,14 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Conditions joined as Qdrant joins them: all of must, one of should, none of must_not.
-
-    A filter holds at least one positive condition, because `must_not` alone also passes points
-    that lack the field (rule R3).
-    """
+    """Conditions joined as Qdrant joins them: all of must, one of should, none of must_not."""
 
     must: tuple[WireCondition, ...] = ()
     should: tuple[WireCondition, ...] = ()
     must_not: tuple[WireCondition, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.must and not self.should:
+        if not self.must and not self.should:  # laws 1 and 2
             raise ValueError("a filter without a positive condition does not exist")
 
 

@@ -147,10 +147,10 @@ def _readers(case: Case, subject: Subject) -> Iterator[Change]:
 def _compared_with(policy: Policy) -> frozenset[str]:
     """Return the attributes of labels that the matcher or a rule reads."""
     return frozenset(
-        one.attribute.name
+        part.attribute.name
         for term in (policy.term, *policy.rule_terms.values())
-        for one in walk(term)
-        if not isinstance(one, Known | AllOf | AnyPart | Negation | Rule)
+        for part in walk(term)
+        if not isinstance(part, Known | AllOf | AnyPart | Negation | Rule)
     )
 
 
@@ -163,9 +163,9 @@ def _attributes(
 ) -> Iterator[Change]:
     """Yield one compartment more, and the lowest clearance that is enough."""
     sets = (value for name, value in case.label.values.items() if name != READERS)
-    for one in sorted(frozenset().union(*map(_elements, sets)) - subject.compartments):
-        given = instead(replace(subject, compartments=subject.compartments | {one}))
-        yield Change(GrantKind.COMPARTMENT, subject.id, one, given)
+    for compartment in sorted(frozenset().union(*map(_elements, sets)) - subject.compartments):
+        given = instead(replace(subject, compartments=subject.compartments | {compartment}))
+        yield Change(GrantKind.COMPARTMENT, subject.id, compartment, given)
     classification = case.policy.schema.attributes.get(CLASSIFICATION)
     levels = classification.levels if classification else ()
     for level in range(subject.clearance + 1, len(levels)):
@@ -195,14 +195,14 @@ def _memberships(case: Case, subject: Subject) -> Iterator[Change]:
 
 def _with_link(policy: Policy, row: Row) -> Iterator[Policy]:
     """Yield the policy with one link more, if it can have it."""
-    rows = [*(one for one in policy.rows if one.kind == row.kind), row]
+    rows = [*(link for link in policy.rows if link.kind == row.kind), row]
     definition, by = policy.model.roles[row.kind], policy.matching.get(row.kind)
-    if any(one.values[: definition.arity] == row.values[: definition.arity] for one in rows[:-1]):
+    if any(link.values[: definition.arity] == row.values[: definition.arity] for link in rows[:-1]):
         return
     if policy.effect is Effect.SUBJECT_PRIORITY:  # Roles decide the order of rules.
         yield from _read(policy, [*policy.rows, row])
         return
-    links = (link_of(one, definition) for one in rows)
+    links = (link_of(link, definition) for link in rows)
     graph: RoleGraph = PlainRoleGraph(links, timed=definition.timed)
     if by is not None:
         graph = PatternedRoleGraph(rows, definition, by)
@@ -257,7 +257,7 @@ def _values(
         return ("allow",)
     if name == "priority":
         return _before(policy, column)
-    if any(isinstance(one, Rule) and one.column == column for one in walk(policy.term)):
+    if any(isinstance(part, Rule) and part.column == column for part in walk(policy.term)):
         return ("True",)
     return tuple(_compared(policy, column, label))
 
@@ -265,7 +265,7 @@ def _values(
 def _before(policy: Policy, column: str) -> tuple[str, ...]:
     """Return a priority before all others, if there is room."""
     taken = [policy.named(row)[column] for row in policy.rules]
-    first = min((int(one) for one in taken if one.isascii() and one.isdigit()), default=1)
+    first = min((int(text) for text in taken if text.isascii() and text.isdigit()), default=1)
     return (str(first - 1),) if first > 0 else ()
 
 

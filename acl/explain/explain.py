@@ -154,7 +154,7 @@ def explain(
     """
     alone = replace(subject, actors=())
     decision = decide(policy, alone, action, at)
-    examined = examine(policy, request_of(policy, alone, action, at), at)
+    examined = examine(policy, request_of(policy, alone, action, at), at)  # law 1
     lines = map(_Asked(policy, alone, label, at, examined).line, examined.rows)
     rules = tuple(sorted(lines, key=lambda line: len(line.missing)))
     allowed = holds(decision.condition, label)
@@ -179,14 +179,15 @@ def _obstacle(
         return Obstacle(subject=subject.id, hindrance=Hindrance.TENANT)
     allowing = [rule for rule in rules if rule.effect == "allow"]
     denying = () if policy.effect is Effect.ALLOW_OVERRIDE else rules
-    for hindrance, found in (
-        (Hindrance.DENIED, (one for one in denying if _is(one, "deny", Status.HOLDS))),
+    for hindrance, hindering in (
+        (Hindrance.DENIED, (rule for rule in denying if _is(rule, "deny", Status.HOLDS))),
         (Hindrance.RAISES, _raising(rules, allowing)),
         (Hindrance.CONDITION, iter(allowing)),
     ):
-        rule = next(found, None)
+        rule = next(hindering, None)
         if rule is not None:
             condition = next(iter(rule.missing), None)
+            # law 2
             return Obstacle(subject=subject.id, hindrance=hindrance, rule=rule, condition=condition)
     return Obstacle(subject=subject.id, hindrance=Hindrance.NO_RULE)
 
@@ -220,7 +221,7 @@ class _Asked:
                 ConditionLine(_text(text, term, named), self._status(term, row))
                 for text, term in policy.conjuncts
             ),
-            path=path_to(policy, self.subject, row, self.at),
+            path=path_to(policy, self.subject, row, self.at),  # law 3
         )
 
     def _status(self, term: Term, row: Row) -> Status:

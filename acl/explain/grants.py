@@ -71,27 +71,27 @@ def grants(  # noqa: PLR0913 - the question, and what to measure the answers by
     asked = Case(policy, subject, action, label, at)
     before = asked.condition()
     if holds(before, label) or not holds(guard(policy.schema, subject.tenant), label):
-        return ()
+        return ()  # law 3
     hidden = [(one, number) for one, number in labels if not holds(before, one)]
     tried = changes(asked) if budget is None else _within(budget, asked)
     found = [grant for one in tried if (grant := _measured(one, hidden)) is not None]
     places = {kind: place for place, kind in enumerate(GrantKind)}
-    return tuple(sorted(found, key=lambda grant: (grant.opens, places[grant.kind])))
+    return tuple(sorted(found, key=lambda grant: (grant.opens, places[grant.kind])))  # law 2
 
 
 def _within(budget: Budget, case: Case) -> Iterator[Change]:
     """Yield changes for as long as the budget lasts; each is decided upon by every row."""
-    for one in changes(case):
+    for change in changes(case):
         try:
             budget.spend(len(case.policy.rows))
         except UndecidedError:
             return
-        yield one
+        yield change
 
 
 def _measured(change: Change, hidden: Iterable[tuple[Label, int]]) -> Grant | None:
     after = change.case.condition()
-    if not holds(after, change.case.label):
+    if not holds(after, change.case.label):  # law 1
         return None
     opens = sum(number for one, number in hidden if holds(after, one))
     return Grant(

@@ -1,11 +1,14 @@
 """The one module that talks to Casbin; its own words `sub obj act eft dom` stay in here.
 
-Casbin is the oracle: what `enforce` says is what the policy means. From here the compiler takes
-the parsed model, the order of the rows, the evaluation of everything that a resource does not
-touch, and, for role definitions with matching functions, the role managers themselves.
+The laws of this file:
 
-Nothing here reloads a live enforcer: each policy builds its own objects aside, and readers swap
-one reference.
+1. Casbin is the oracle: what `enforce` says is what the policy means. From here the compiler takes
+   the parsed model, the order of the rows, the evaluation of everything that a resource does not
+   touch, and, for role definitions with matching functions, the role managers themselves.
+2. Nothing reloads a live enforcer: each policy builds its own objects aside, and readers swap one
+   reference.
+3. Another Casbin than the one that was proved is refused at start-up.
+4. An enforcer parses one expression at a time (`ONE_TREE_AT_A_TIME`).
 """
 
 from __future__ import annotations
@@ -142,7 +145,7 @@ FUNCTIONS: Final[Mapping[str, Callable[..., bool]]] = {
 
 
 def check_versions() -> None:
-    """Refuse to work with another Casbin than the one that was proved.
+    """Refuse to work with another Casbin than the one that was proved (law 3).
 
     Raises:
         CasbinVersionError: the old package `casbin` shadows `pycasbin`, or a version is too low.
@@ -154,8 +157,8 @@ def check_versions() -> None:
     else:
         raise CasbinVersionError("the old package `casbin` overwrites `pycasbin`; uninstall both")
     for package, minimum in _MINIMUM.items():
-        found = tuple(int(part) for part in version(package).split(".")[:3] if part.isdigit())
-        if found < minimum:
+        installed = tuple(int(part) for part in version(package).split(".")[:3] if part.isdigit())
+        if installed < minimum:
             needed = ".".join(map(str, minimum))
             raise CasbinVersionError(f"`{package}` is older than {needed}")
 
@@ -202,17 +205,19 @@ def ordered(model: Model, rows: Sequence[Row]) -> tuple[Row, ...]:
     Raises:
         CasbinError: Casbin cannot order them (mixed priorities, a cycle in the hierarchy).
     """
-    holder, found = _new_model(model.text), {}
+    holder, given = _new_model(model.text), {}
     for row in rows:
         values = list(row.values)
-        found[id(values)] = row
+        given[id(values)] = row
         holder[row.kind[0]][row.kind].policy.append(values)
     try:
         holder.sort_policies_by_subject_hierarchy()
         holder.sort_policies_by_priority()
     except Exception as error:
         raise CasbinError(f"Casbin cannot order the rows ({error})") from error
-    return tuple(found[id(values)] for one in holder["p"].values() for values in one.policy)
+    return tuple(
+        given[id(values)] for assertion in holder["p"].values() for values in assertion.policy
+    )
 
 
 class PatternedRoleGraph:
@@ -256,7 +261,9 @@ class PatternedRoleGraph:
     def circles(self, role: str, domain: str) -> bool:
         """Say whether `role` leads back to itself, and so does every name that it matches."""
         manager, rest = self._manager(), self._within(domain)
-        return any(manager.has_link(one, role, *rest) for one in manager.get_roles(role, *rest))
+        return any(
+            manager.has_link(reached, role, *rest) for reached in manager.get_roles(role, *rest)
+        )
 
     def _within(self, domain: str) -> tuple[str, ...]:
         return (domain,) if self._definition.arity > 2 else ()  # noqa: PLR2004 - with a domain
@@ -304,7 +311,7 @@ class Evaluator:
     def value(self, node: ast.expr, names: Mapping[str, object]) -> object:
         """Return the value of `node`; it raises what `enforce` would raise."""
         self._simple.names = names
-        return self._simple._eval(node)  # noqa: SLF001 - Casbin's own `eval` does just this
+        return self._simple._eval(node)  # noqa: SLF001 - law 1: Casbin's own `eval` does just this
 
 
 @dataclass(slots=True)
@@ -378,7 +385,7 @@ def one_at_a_time(parse: Parse) -> Parse:
     """Return `parse` for several threads; see `ONE_TREE_AT_A_TIME`."""
 
     def parsed(text: str, functions: object) -> Any:  # noqa: ANN401 - Casbin is untyped
-        with ONE_TREE_AT_A_TIME:
+        with ONE_TREE_AT_A_TIME:  # law 4
             return parse(text, functions)
 
     return parsed

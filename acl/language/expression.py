@@ -77,17 +77,18 @@ def parse(text: str) -> ast.expr:
 
 def _refuse_unsafe(text: str) -> None:
     for literal in _STRING.findall(text):
-        found = _UNSAFE.search(literal)
-        if found:
-            raise ExpressionError(found.group(), "Casbin rewrites it even inside a literal")
+        unsafe = _UNSAFE.search(literal)
+        if unsafe:
+            reason = "Casbin rewrites it even inside a literal"
+            raise ExpressionError(unsafe.group(), reason)  # law 1
     bare = _STRING.sub("''", text)
     for sign, reason in (
         ("#", "Casbin cuts the expression here"),
         ("\\", "an escape outside a literal has no meaning"),
     ):
-        if sign in bare:
+        if sign in bare:  # law 2
             raise ExpressionError(sign, reason)
-    if len(_EVAL.findall(bare)) != len(_SPLICED.findall(bare)):
+    if len(_EVAL.findall(bare)) != len(_SPLICED.findall(bare)):  # law 3
         # With a space inside, Casbin does not splice the rule and raises for every request.
         raise ExpressionError("eval", "is spelt `eval(p.column)`, without spaces")
     suffixes = set(_REFERENCE.findall(bare))
@@ -104,7 +105,7 @@ def _rewritten(text: str) -> str:
 def _admit(node: ast.AST, depth: int) -> None:
     if depth == 0:
         raise ExpressionError("expression", f"is nested deeper than {MAX_DEPTH} levels")
-    if not isinstance(node, _ADMITTED):
+    if not isinstance(node, _ADMITTED):  # law 4
         raise ExpressionError(type(node).__name__, "is not part of the fragment")
     if isinstance(node, ast.Call) and (node.keywords or not isinstance(node.func, ast.Name)):
         raise ExpressionError(ast.unparse(node.func), "only plain functions are called")
@@ -127,16 +128,16 @@ def names_read(tree: ast.expr) -> frozenset[str]:
 
 def bare_names(tree: ast.expr) -> frozenset[str]:
     """Return the names that stand by themselves, not as the record of an attribute."""
-    records = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Attribute)}
+    records = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     return frozenset(
-        one.id for one in ast.walk(tree) if isinstance(one, ast.Name) and id(one) not in records
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in records
     )
 
 
 def attributes_read(tree: ast.expr) -> frozenset[tuple[str, str]]:
     """Return every `record.attribute` that the expression reads, as pairs of names."""
     return frozenset(
-        (one.value.id, one.attr)
-        for one in ast.walk(tree)
-        if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name)
+        (node.value.id, node.attr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     )

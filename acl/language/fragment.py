@@ -1,8 +1,11 @@
 """Reading: a syntax tree becomes a term, or is refused by the name of what has no filter form.
 
-This is where the fragment is decided: every operator that may touch the resource has its line here,
-and an operator without one is refused. Types are checked against the declared attributes, so that a rule
-that would raise for its types never takes effect.
+The laws of this file:
+
+1. The fragment is decided here: every operator that may touch the resource has its line, and an
+   operator without one is refused.
+2. Types are checked against the declared attributes, so that a rule that would raise for its types
+   never takes effect.
 """
 
 from __future__ import annotations
@@ -136,7 +139,7 @@ class _Reader:
             case ast.Name() | ast.Attribute():
                 return self._bare(node)
             case _:
-                raise ExpressionError(source(node), "has no form in the filter")
+                raise ExpressionError(source(node), "has no form in the filter")  # law 1
 
     def _bare(self, node: ast.expr) -> Term:
         """A boolean attribute by itself."""
@@ -155,19 +158,19 @@ class _Reader:
                 raise ExpressionError(source(node), "`eval` takes one column of the policy")
 
     def _known(self, node: ast.expr) -> Known:
-        found: set[str] = set()
-        for one in ast.walk(node):
-            match one:
+        names: set[str] = set()
+        for part in ast.walk(node):
+            match part:
                 case ast.Call(func=ast.Name(id=function), args=arguments):
                     self._check_function(function, len(arguments))
                 case ast.Name(id=name) if name in self._names.columns | self._names.known:
-                    found.add(name)
+                    names.add(name)
                 case ast.Name(id=name) if name not in self._callable:
-                    raise ExpressionError(source(one), "is not defined by the model")
+                    raise ExpressionError(source(part), "is not defined by the model")
                 case _:
                     pass
-        asks = bool(found & self._names.known) or bool(_called(node) & self._names.roles.keys())
-        return Known(_hoisted(node), tuple(sorted(found & self._names.columns)), asks)
+        asks = bool(names & self._names.known) or bool(_called(node) & self._names.roles.keys())
+        return Known(_hoisted(node), tuple(sorted(names & self._names.columns)), asks)
 
     @property
     def _callable(self) -> frozenset[str]:
@@ -208,7 +211,7 @@ class _Reader:
         attribute = self._resource(left)
         if attribute.type is AttributeType.KEYWORD_SET:
             raise ExpressionError(operator, f"`{attribute.name}` is a set; use any_of or subset_of")
-        if operator not in {"==", "!="} and attribute.type not in _ORDERED:
+        if operator not in {"==", "!="} and attribute.type not in _ORDERED:  # law 2
             raise ExpressionError(operator, f"`{attribute.name}` is not a number or a date")
         return Compare(attribute, operator, self._known(right))
 
@@ -308,7 +311,7 @@ def _hoisted(node: ast.expr) -> ast.expr:
 
 def _called(node: ast.expr) -> set[str]:
     return {
-        one.func.id
-        for one in ast.walk(node)
-        if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)
+        part.func.id
+        for part in ast.walk(node)
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name)
     }

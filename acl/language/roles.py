@@ -9,7 +9,7 @@ The laws of this file, each pinned by a differential test against Casbin's own r
 
 The graph never learns the names it is asked about, so strangers cannot grow it. Graphs with
 matching functions keep Casbin's managers, because a pattern changes the graph as it is read;
-`casbin_door` answers for those.
+`acl.language.casbin_adapter` answers for those.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Window:
 
     def holds(self, at: datetime) -> bool:
         """Say whether the link holds at `at`."""
+        # law 3
         return (self.start is None or at > self.start) and (self.end is None or at < self.end)
 
 
@@ -96,11 +97,11 @@ class PlainRoleGraph:
         self._hops = HOPS_TIMED if timed else HOPS
         self._links: dict[str, dict[str, list[Link]]] = defaultdict(lambda: defaultdict(list))
         for link in links:
-            self._links[link.domain][link.name].append(link)
+            self._links[link.domain][link.name].append(link)  # law 2
 
     def has_link(self, name: str, role: str, domain: str, at: datetime) -> bool:
         """Say whether `name` reaches `role` in `domain` at `at`."""
-        return name == role or role in self.reached(name, domain, at)
+        return name == role or role in self.reached(name, domain, at)  # law 1
 
     def reached(self, name: str, domain: str, at: datetime) -> frozenset[str]:
         """Return every name that `name` reaches, itself included."""
@@ -109,8 +110,8 @@ class PlainRoleGraph:
         for _ in range(self._hops):
             edge = [
                 link.role
-                for one in edge
-                for link in links.get(one, ())
+                for reached in edge
+                for link in links.get(reached, ())
                 if link.role not in seen and link.window.holds(at)
             ]
             if not edge:
@@ -122,8 +123,8 @@ class PlainRoleGraph:
         """Return the names from `name` to `role`, the fewest that will do, or nothing."""
         links = self._links.get(domain, {})
 
-        def onward(one: str) -> Iterable[str]:
-            return (link.role for link in links.get(one, ()) if link.window.holds(at))
+        def onward(held: str) -> Iterable[str]:
+            return (link.role for link in links.get(held, ()) if link.window.holds(at))
 
         return shortest(name, role, onward, hops=self._hops)
 
@@ -158,20 +159,20 @@ def shortest(
     edge = [name]
     for _ in range(hops):
         following: list[str] = []
-        for one in edge:
-            for other in sorted(onward(one)):
+        for reached in edge:
+            for other in sorted(onward(reached)):
                 if other not in before:
-                    before[other] = one
+                    before[other] = reached
                     following.append(other)
         edge = [] if role in before else following
     return tuple(reversed([*_back(role, before)])) if role in before else None
 
 
 def _back(role: str, before: dict[str, str | None]) -> Iterator[str]:
-    one: str | None = role
-    while one is not None:
-        yield one
-        one = before[one]
+    step: str | None = role
+    while step is not None:
+        yield step
+        step = before[step]
 
 
 def _moment(text: str) -> datetime | None:

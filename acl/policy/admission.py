@@ -59,7 +59,7 @@ def read_csv(text: str) -> tuple[Row, ...]:
             reason = "is not comma-separated text with balanced quotes"
             refusals.append(Refusal(f"{POLICY_FILE} line {number}", "row", reason))
             continue
-        kind, *values = (one.strip() for one in fields)
+        kind, *values = (field.strip() for field in fields)
         rows.append(Row(number, kind, tuple(values)))
     if refusals:
         raise PolicyError(tuple(refusals))
@@ -108,7 +108,7 @@ def _priorities(policy: Policy) -> Iterator[Refusal]:
             yield Refusal(_line(row), priority, "is not a whole number", "priority")
         first = seen.setdefault(priority, row.number)
         if first != row.number:
-            reason = f"ties with line {first}, so the order of lines would decide"
+            reason = f"ties with line {first}, so the order of lines would decide"  # law 2
             yield Refusal(_line(row), priority, reason, "priority")
 
 
@@ -124,6 +124,7 @@ def _rows(policy: Policy) -> Iterator[Refusal]:
             if normalised != value:
                 yield Refusal(_line(row), value[:40], "is not in normal form (NFC)", name)
             if name == "eft" and value not in EFFECTS:
+                # law 1
                 yield Refusal(_line(row), value[:40], "is neither `allow` nor `deny`", name)
 
 
@@ -147,19 +148,19 @@ def _actions(policy: Policy) -> Iterator[Refusal]:
             continue
         for row in policy.rules:
             if not meanings.known(row):
-                yield Refusal(_line(row), row.values[place][:40], NO_ACTION, column)
+                yield Refusal(_line(row), row.values[place][:40], NO_ACTION, column)  # law 1
 
 
 def _constants(policy: Policy) -> Iterator[Refusal]:
     """A condition that fails for every asker makes every request fail that comes to its row."""
-    columns = sorted({one.column for one in walk(policy.term) if isinstance(one, Rule)})
+    columns = sorted({rule.column for rule in walk(policy.term) if isinstance(rule, Rule)})
     for row in policy.rules:
         named = policy.named(row)
         for column in columns:
             for part in walk(policy.rule_terms[named[column]]):
                 if isinstance(part, Known) and (reason := _constant(part, named)):
                     name = column.partition("_")[2]
-                    yield Refusal(_line(row), named[column][:40], reason, name)
+                    yield Refusal(_line(row), named[column][:40], reason, name)  # law 3
 
 
 def _constant(part: Known, named: Mapping[str, str]) -> str:

@@ -39,26 +39,26 @@ def decide(policy: Policy, subject: Subject, action: str, at: datetime) -> Decis
     """
     fence = guard(policy.schema, subject.tenant)
     decisions = [
-        compile_request(policy, request_of(policy, one, action, at), at, guard=fence)
-        for one in (subject, *subject.actors)
+        compile_request(policy, request_of(policy, party, action, at), at, guard=fence)
+        for party in (subject, *subject.actors)  # law 3
     ]
     return _intersection(decisions)
 
 
 def _intersection(decisions: list[Decision]) -> Decision:
-    permitted = [one for one in decisions if isinstance(one, Permitted)]
-    denied = next((one for one in decisions if isinstance(one, Denied)), None)
+    permitted = [decision for decision in decisions if isinstance(decision, Permitted)]
+    denied = next((decision for decision in decisions if isinstance(decision, Denied)), None)
     if denied is not None:
         return denied
-    condition = all_of(*(one.predicate for one in permitted))
-    moments = [one.not_after for one in permitted if one.not_after is not None]
+    condition = all_of(*(decision.predicate for decision in permitted))
+    moments = [decision.not_after for decision in permitted if decision.not_after is not None]
     not_after, digest = min(moments, default=None), permitted[0].policy_digest
     if isinstance(condition, Constant):
         # What the subject may read and what an agent may read can exclude each other.
         return Denied(reason=DenyReason.NO_RULE, policy_digest=digest, not_after=not_after)
     return Permitted(
         predicate=condition,
-        rules=tuple(dict.fromkeys(rule for one in permitted for rule in one.rules)),
+        rules=tuple(dict.fromkeys(rule for decision in permitted for rule in decision.rules)),
         policy_digest=digest,
         not_after=not_after,
     )
@@ -70,7 +70,7 @@ def request_of(policy: Policy, subject: Subject, action: str, at: datetime) -> M
     for column in known_columns(policy):
         if column in SUBJECT_COLUMNS:
             named = f"{policy.names.request[0]}_{column}" in policy.bare
-            request[column] = subject.id if named else attributes(policy, subject, at)
+            request[column] = subject.id if named else attributes(policy, subject, at)  # law 1
         else:
             request[column] = action if column in ACTION_COLUMNS else subject.tenant
     return request
@@ -91,7 +91,7 @@ def check_columns(policy: Policy) -> None:
     reason = "a request has a subject, an action and a tenant; this column has no value"
     unknown = [column for column in known_columns(policy) if column not in answered]
     if unknown:
-        raise PolicyError(tuple(Refusal(MODEL_FILE, f"r.{one}", reason) for one in unknown))
+        raise PolicyError(tuple(Refusal(MODEL_FILE, f"r.{column}", reason) for column in unknown))
 
 
 def principals(policy: Policy, subject: Subject, at: datetime) -> frozenset[str]:
@@ -101,6 +101,7 @@ def principals(policy: Policy, subject: Subject, at: datetime) -> frozenset[str]
 
 def attributes(policy: Policy, subject: Subject, at: datetime) -> dict[str, object]:
     """Return the subject's record, as rules read it: `r.sub.<attribute>`."""
+    # law 2
     groups = _reached(policy, subject.principals - {subject.id}, subject.tenant, at)
     principals = groups | _reached(policy, frozenset({subject.id}), subject.tenant, at)
     return {

@@ -83,7 +83,7 @@ def path_to(policy: Policy, subject: Subject, row: Row, at: datetime) -> tuple[s
             path = (mine,) if mine == name else graph and graph.path(mine, name, domain, at)
             if path:
                 paths.append(path)
-    return min(paths, key=len, default=())
+    return min(paths, key=len, default=())  # law 5
 
 
 class Mentions:
@@ -162,7 +162,7 @@ class Mentions:
         read = tenant, *(columns[name] for name in self._sieve.columns)
         if read not in self._applies:
             request = _request(self._policy, tenant=tenant)
-            self._applies[read] = self._sieve.passes(columns, request)
+            self._applies[read] = self._sieve.passes(columns, request)  # law 3
         return self._applies[read]
 
 
@@ -297,7 +297,7 @@ def _can_hold(tree: ast.expr, names: Mapping[str, object]) -> bool:
     try:
         return bool(Evaluator(FUNCTIONS).value(tree, names))
     except Exception:  # noqa: BLE001 - what raises is for the decision to judge
-        return True
+        return True  # law 2
 
 
 def _request(

@@ -212,7 +212,7 @@ class _Loader:
 
     def _stop_if_refused(self) -> None:
         if self.refusals:
-            raise PolicyError(tuple(self.refusals))
+            raise PolicyError(tuple(self.refusals))  # law 1
 
     def _refuse(self, where: str, operator: str, reason: str, column: str = "") -> None:
         self.refusals.append(Refusal(where, operator, reason, column))
@@ -317,7 +317,7 @@ class _Loader:
     def _rule_terms(
         self, term: Term, rules: Iterable[Row], names: Names, columns: tuple[str, ...]
     ) -> Iterator[tuple[str, Term]]:
-        places = [columns.index(one.column) for one in walk(term) if isinstance(one, Rule)]
+        places = [columns.index(part.column) for part in walk(term) if isinstance(part, Rule)]
         done: set[str] = set()
         for row in rules:
             for place in places:
@@ -342,12 +342,12 @@ class _Loader:
         done: set[tuple[Term, tuple[str, ...]]] = set()
         for row in rules:
             named = dict(zip(columns, row.values, strict=True))
-            for one in _all_terms(term, terms, named):
-                key = one, row.values
-                if key in done or isinstance(one, Known | AllOf | AnyPart | Negation | Rule):
+            for part in _all_terms(term, terms, named):
+                key = part, row.values
+                if key in done or isinstance(part, Known | AllOf | AnyPart | Negation | Rule):
                     continue
                 done.add(key)
-                self._check_operand(row, one, named, graphs)
+                self._check_operand(row, part, named, graphs)
 
     def _check_operand(
         self, row: Row, term: Touching, named: Mapping[str, str], graphs: Mapping[str, RoleGraph]
@@ -362,10 +362,10 @@ class _Loader:
             return
         if raises:
             operator = type(term).__name__
-            self._refuse(_line(row), operator, "raises for every document, by its types")
+            self._refuse(_line(row), operator, "raises for every document, by its types")  # law 2
 
     def _digest(self) -> str:
-        content = {
+        content = {  # law 3
             "model": self.model_text,
             "rows": [(row.kind, row.values) for row in self.rows],
             "matching": {kind: [by.names, by.domains] for kind, by in self.matching.items()},
@@ -376,11 +376,11 @@ class _Loader:
 
 
 def _all_terms(term: Term, terms: Mapping[str, Term], named: Mapping[str, str]) -> Iterator[Term]:
-    for one in walk(term):
-        if isinstance(one, Rule):
-            yield from walk(terms[named[one.column]])
+    for part in walk(term):
+        if isinstance(part, Rule):
+            yield from walk(terms[named[part.column]])
         else:
-            yield one
+            yield part
 
 
 def link_of(row: Row, definition: RoleDefinition) -> Link:

@@ -48,18 +48,18 @@ def profiles(
         labels: those whom they name as an owner or a reader have a profile too.
     """
     known, by_labels = [mentions_of(policy) for policy in policies], _by_tenant(labels)
-    everyone = frozenset[str]().union(*(one.everyone for one in known))
+    everyone = frozenset[str]().union(*(mentions.everyone for mentions in known))
     listed = frozenset[str]().union(*(names for each in by_labels.values() for names in each))
-    strange = fresh(_STRANGER, everyone | listed)
-    levels = _levels(clearances, every=any(one.asks_clearance for one in known))
+    strange = fresh(_STRANGER, everyone | listed)  # law 1
+    levels = _levels(clearances, every=any(mentions.asks_clearance for mentions in known))
     sets = _sets(frozenset(sorted(compartments)[:MAX_GROUPS]), known)
-    found: list[Subject] = []
+    subjects: list[Subject] = []
     for tenant in sorted(set(filter(is_tenant, tenants))):
         together = {frozenset[str](), *by_labels.get(tenant, ())}
-        together = together.union(*(one.in_tenant(tenant) for one in known))
-        for names in sorted(together, key=sorted):
-            found += _standing(names, strange, tenant, tuple(product(levels, sets)))
-    return tuple(dict.fromkeys(found))
+        together = together.union(*(mentions.in_tenant(tenant) for mentions in known))
+        for names in sorted(together, key=sorted):  # laws 1 and 3
+            subjects += _standing(names, strange, tenant, tuple(product(levels, sets)))
+    return tuple(dict.fromkeys(subjects))
 
 
 def stands_for(profile: Subject) -> tuple[str, ...]:
@@ -69,23 +69,23 @@ def stands_for(profile: Subject) -> tuple[str, ...]:
 
 def fresh(name: str, taken: Collection[str]) -> str:
     """Return `name`, with a number behind it if it is taken."""
-    number, found = 1, name
-    while found in taken:
+    number, free = 1, name
+    while free in taken:
         number += 1
-        found = f"{name}-{number}"
-    return found
+        free = f"{name}-{number}"
+    return free
 
 
 def _levels(clearances: Iterable[int], *, every: bool) -> tuple[int, ...]:
     levels = sorted(set(clearances)) or [0]
-    return tuple(levels) if every else tuple(dict.fromkeys((levels[0], levels[-1])))
+    return tuple(levels) if every else tuple(dict.fromkeys((levels[0], levels[-1])))  # law 2
 
 
 def _sets(every: frozenset[str], known: Iterable[Mentions]) -> tuple[frozenset[str], ...]:
-    spoken = every & {text for one in known for text in one.texts}
+    spoken = every & {text for mentions in known for text in mentions.texts}
     sets = [frozenset[str](), every]
-    for one in sorted(spoken):
-        sets += [frozenset({one}), every - {one}]
+    for compartment in sorted(spoken):
+        sets += [frozenset({compartment}), every - {compartment}]
     return tuple(dict.fromkeys(sets))
 
 
@@ -108,10 +108,12 @@ def _standing(
 
 
 def _by_tenant(labels: Iterable[Label]) -> dict[str, set[frozenset[str]]]:
-    found: dict[str, set[frozenset[str]]] = {}
+    named: dict[str, set[frozenset[str]]] = {}
     for label in labels:
-        mine = found.setdefault(str(label.values.get(TENANT, "")), set())
+        mine = named.setdefault(str(label.values.get(TENANT, "")), set())
         for value in label.values.values():
             texts = value if isinstance(value, frozenset) else {value}
-            mine |= {frozenset({one}) for one in texts if isinstance(one, str) and is_named(one)}
-    return found
+            mine |= {
+                frozenset({text}) for text in texts if isinstance(text, str) and is_named(text)
+            }
+    return named

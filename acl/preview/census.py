@@ -86,26 +86,26 @@ class Census:
         match predicate:
             case And(parts):
                 first, *rest = map(self._mask, parts)
-                found = first.copy()
-                for one in rest:
-                    found &= one
-                return found
+                joined = first.copy()
+                for other in rest:
+                    joined &= other
+                return joined
             case Or(parts):
                 first, *rest = map(self._mask, parts)
-                found = first.copy()
-                for one in rest:
-                    found |= one
-                return found
+                joined = first.copy()
+                for other in rest:
+                    joined |= other
+                return joined
             case _:
                 return self._leaf(predicate)
 
     def _leaf(self, leaf: Leaf) -> Packed:
-        found = self._kept.get(leaf)
-        if found is None:
+        mask = self._kept.get(leaf)
+        if mask is None:
             if len(self._kept) * len(self.labels) > _KEPT_LABELS:
                 self._kept.clear()
-            found = self._kept[leaf] = np.packbits(self._computed(leaf))
-        return found
+            mask = self._kept[leaf] = np.packbits(self._computed(leaf))
+        return mask
 
     def _computed(self, leaf: Leaf) -> Mask:
         if isinstance(leaf, Labelled):
@@ -165,12 +165,12 @@ class _Column:
 
     def any_of(self, values: Iterable[Scalar]) -> Mask:
         """Return where the value, or an element of it, is among `values`."""
-        found = self._empty()
+        mask = self._empty()
         for value in values:
             places = self._places.get(value)
             if places is not None:
-                found[places] = True
-        return found
+                mask[places] = True
+        return mask
 
     def within(self, texts: Iterable[Scalar]) -> Mask:
         """Return where the value, or every element of it, is among `texts`."""
@@ -184,12 +184,12 @@ class _Column:
 
     def under(self, prefixes: Iterable[str]) -> Mask:
         """Return where the text begins with one of `prefixes`."""
-        found = self._empty()
+        mask = self._empty()
         for prefix in prefixes:
             first = bisect_left(self._texts, prefix)
             after = bisect_left(self._texts, _following(prefix)) if prefix else len(self._texts)
-            found[self._in_order[self._starts[first] : self._starts[after]]] = True
-        return found
+            mask[self._in_order[self._starts[first] : self._starts[after]]] = True
+        return mask
 
     def shaped(self, matches: Callable[[str], bool]) -> Mask:
         """Return where the text matches."""
@@ -238,7 +238,7 @@ class Corpus:
         self._ids: list[list[str]] = []
         self._place: dict[str, int] = {}
         for document, label in documents:
-            place = places.setdefault(label.key, len(labels))
+            place = places.setdefault(label.key, len(labels))  # law 2
             if place == len(labels):
                 labels.append(label)
                 self._ids.append([])

@@ -92,14 +92,14 @@ class Difference:
             RequestError, FilterTooLargeError: the subject cannot be decided upon.
         """
         removed, added = (
-            residuals(one, request_of(one, subject, action, at), at)
-            for one in (self.removed, self.added)
+            residuals(side, request_of(side, subject, action, at), at)
+            for side in (self.removed, self.added)
         )
         if not removed and not added:
             return None
         new = residuals(self.after, request_of(self.after, subject, action, at), at)
-        old = [one for one in new if one.row.values in self.places] + removed
-        old.sort(key=lambda one: self.places[one.row.values])
+        old = [residual for residual in new if residual.row.values in self.places] + removed
+        old.sort(key=lambda residual: self.places[residual.row.values])
         fence = guard(self.after.schema, subject.tenant)
         return condition_of(self.before, old, fence), condition_of(self.after, new, fence)
 
@@ -124,7 +124,7 @@ class Comparison:
                 found = self._difference.conditions(*asked)
             except AclError:
                 return self._before.of(*asked), self._after.of(*asked)
-            if found is None:
+            if found is None:  # law 2
                 return None
             old, new = map(Decided, found)
             return self._before.keep(*asked, old), self._after.keep(*asked, new)
@@ -138,7 +138,9 @@ def difference_of(before: Policy, after: Policy) -> Difference | None:
     once = len(places) == len(old) and len(others) == len(new)
     if not old or not new or not once or _frame(before) != _frame(after):
         return None
-    if [one for one in old if one in others] != [one for one in new if one in places]:
+    if [values for values in old if values in others] != [
+        values for values in new if values in places
+    ]:
         return None
     return Difference(
         before=before,

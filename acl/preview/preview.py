@@ -204,23 +204,23 @@ def review_releases(
     after: Conditions, releases: Iterable[PastRelease], corpus: Corpus, *, readable: Condition
 ) -> ReleaseReview:
     """Return which past releases the policy `after` would have refused, and how much of them."""
-    found: list[RefusedRelease] = []
+    reviews: list[RefusedRelease] = []
     looked_at = gone = 0
     for release in releases:
         looked_at += 1
         permitted = after.of(release.subject, release.action, release.at).condition
-        labels = {one: corpus.label_of(one) for one in release.documents}
+        labels = {document: corpus.label_of(document) for document in release.documents}
         gone += sum(label is None for label in labels.values())
         refused = [
-            (one, label)
-            for one, label in labels.items()
+            (document, label)
+            for document, label in labels.items()
             if label is not None and not holds(permitted, label)
         ]
         if refused:
-            shown = tuple(one for one, label in refused if holds(readable, label))
+            shown = tuple(document for document, label in refused if holds(readable, label))
             hidden = len(refused) - len(shown)
-            found.append(RefusedRelease(release=release, refused=shown, hidden=hidden))
-    return ReleaseReview(releases=looked_at, refused=tuple(found), gone=gone)
+            reviews.append(RefusedRelease(release=release, refused=shown, hidden=hidden))
+    return ReleaseReview(releases=looked_at, refused=tuple(reviews), gone=gone)
 
 
 def _tally(corpus: Corpus, mask: Mask, shown: Mask, samples: int) -> Tally:
@@ -280,7 +280,7 @@ def _beyond(
 ) -> tuple[bool, Label | None]:
     """Say whether a label satisfies `inner` and not `outer`, and which (law 4)."""
     try:
-        found = escapee(inner, outer, schema, budget=steps)
+        example = escapee(inner, outer, schema, budget=steps)
     except UndecidedError:
         return True, None  # law 5
-    return found is not None, found
+    return example is not None, example

@@ -56,7 +56,7 @@ def test_what_names_nobody_is_refused(name: str) -> None:
 
 
 def test_the_group_of_all_is_not_to_be_had() -> None:
-    with pytest.raises(IdentityError, match="everybody"):
+    with pytest.raises(IdentityError, match="that all are in"):
         identity_of(PrincipalKind.GROUP, "EveryOne")
     assert identity_of(PrincipalKind.USER, "everyone") == "user:everyone"
 

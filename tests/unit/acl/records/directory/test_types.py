@@ -36,7 +36,7 @@ def test_states_are_checked() -> None:
     for fields, message in cases:
         with pytest.raises(DirectoryFaultError, match=message):
             UserState(**fields)
-    with pytest.raises(DirectoryFaultError, match="everybody"):
+    with pytest.raises(DirectoryFaultError, match="that all are in"):
         GroupState(identity="group:everyone")
 
 
