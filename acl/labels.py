@@ -172,6 +172,13 @@ class Label:
         }
 
     @property
+    def texts(self) -> frozenset[str]:
+        """Every text in it, the elements of sets included."""
+        values = self.values.values()
+        texts = frozenset(value for value in values if isinstance(value, str))
+        return texts.union(*(value for value in values if isinstance(value, frozenset)))
+
+    @property
     def key(self) -> LabelKey:
         """What two labels share if and only if they are equal."""
         return frozenset(self.values.items())

@@ -12,8 +12,9 @@ The laws of this file, each a property test:
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import reduce
-from typing import Final, TypeAlias, assert_never
+from typing import Final, TypeAlias
 
 from acl.predicate import (
     ALWAYS,
@@ -23,6 +24,7 @@ from acl.predicate import (
     AtMost,
     Condition,
     Constant,
+    Leaf,
     MoreThan,
     NoneOf,
     NotUnder,
@@ -127,7 +129,7 @@ def _merged_once(parts: set[Predicate]) -> set[Predicate]:
     return (parts - done) | result
 
 
-def _union(leaves: list[Predicate]) -> Predicate:
+def _union(leaves: Sequence[Condition]) -> Leaf:
     """Return the one leaf that holds where any of `leaves`, all of one kind and attribute, does."""
     first = leaves[0]
     match first:
@@ -140,8 +142,8 @@ def _union(leaves: list[Predicate]) -> Predicate:
         case AtMost(attribute, _):
             return AtMost(attribute, max(leaf.bound for leaf in leaves if isinstance(leaf, AtMost)))
         case MoreThan(attribute, _):
-            bounds = [leaf.bound for leaf in leaves if isinstance(leaf, MoreThan)]
-            return MoreThan(attribute, min(bounds))
+            lowest = min(leaf.bound for leaf in leaves if isinstance(leaf, MoreThan))
+            return MoreThan(attribute, lowest)
         case _:
             raise AssertionError(f"{type(first).__name__} is not mergeable")
 
@@ -228,21 +230,9 @@ _Limit: TypeAlias = AtMost | MoreThan | NoneOf | NotUnder
 
 def _intersection(leaves: list[_Limit]) -> Predicate:
     """Return the one leaf that holds where all of `leaves`, of one kind and attribute, do."""
-    first = leaves[0]
-    match first:
-        case NoneOf(attribute, _):
-            sets = (leaf.values for leaf in leaves if isinstance(leaf, NoneOf))
-            return NoneOf(attribute, frozenset().union(*sets))
-        case NotUnder(attribute, _):
-            prefixes = (leaf.prefixes for leaf in leaves if isinstance(leaf, NotUnder))
-            return NotUnder(attribute, _shortest(frozenset().union(*prefixes)))
-        case AtMost(attribute, _):
-            return AtMost(attribute, min(leaf.bound for leaf in leaves if isinstance(leaf, AtMost)))
-        case MoreThan(attribute, _):
-            bounds = [leaf.bound for leaf in leaves if isinstance(leaf, MoreThan)]
-            return MoreThan(attribute, max(bounds))
-        case _:
-            assert_never(first)
+    joined = dual(_union([dual(leaf) for leaf in leaves]))
+    assert not isinstance(joined, Constant)
+    return joined
 
 
 def _without_presence(parts: set[Predicate]) -> set[Predicate]:

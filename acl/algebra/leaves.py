@@ -17,9 +17,8 @@ from typing import Final, assert_never
 from acl.algebra.outcome import RAISES, Outcome, of_leaf
 from acl.algebra.patterns import matches, present
 from acl.labels import MAX_INTEGER, Attribute, AttributeType
-from acl.language.casbin_adapter import PatternedRoleGraph
+from acl.language.casbin_adapter import PatternedRoleGraph, RoleGraph
 from acl.language.expression import ExpressionError
-from acl.language.roles import RoleGraph
 from acl.language.terms import (
     Among,
     Compare,

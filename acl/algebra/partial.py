@@ -19,8 +19,8 @@ from datetime import datetime
 from acl.algebra.leaves import outcome_of
 from acl.algebra.outcome import FALSE, RAISES, TRUE, Outcome, constant
 from acl.errors import RequestError
-from acl.language.casbin_adapter import FUNCTIONS, Evaluator
-from acl.language.roles import PlainRoleGraph, RoleGraph
+from acl.language.casbin_adapter import FUNCTIONS, Evaluator, RoleGraph
+from acl.language.roles import PlainRoleGraph
 from acl.language.terms import (
     AllOf,
     AnyPart,

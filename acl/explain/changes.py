@@ -21,16 +21,15 @@ from enum import StrEnum
 from itertools import product
 from typing import Final
 
-from acl.decision import RuleId
 from acl.errors import FilterTooLargeError, LabelError, PolicyError, RequestError
 from acl.explain.explain import Status, explain
 from acl.labels import CLASSIFICATION, READERS, AttributeType, Label, LabelValue
-from acl.language.casbin_adapter import Effect, PatternedRoleGraph, Row
-from acl.language.roles import OPEN, PlainRoleGraph, RoleGraph
-from acl.language.terms import AllOf, AnyPart, Compare, Known, Matches, Negation, Rule, walk
+from acl.language.casbin_adapter import Effect, Row
+from acl.language.roles import OPEN
+from acl.language.terms import Compare, Matches, Rule, Touching, walk
 from acl.policy.decide import ACTION_COLUMNS, SUBJECT_COLUMNS, TENANT_COLUMNS, decide, principals
 from acl.policy.names import ROLES, Fitting, addressed, domain_of
-from acl.policy.policy import Policy, link_of
+from acl.policy.policy import Policy, graph_of
 from acl.predicate import NEVER, Condition, holds
 from acl.subject import Subject
 
@@ -150,7 +149,7 @@ def _compared_with(policy: Policy) -> frozenset[str]:
         part.attribute.name
         for term in (policy.term, *policy.rule_terms.values())
         for part in walk(term)
-        if not isinstance(part, Known | AllOf | AnyPart | Negation | Rule)
+        if isinstance(part, Touching)
     )
 
 
@@ -202,11 +201,8 @@ def _with_link(policy: Policy, row: Row) -> Iterator[Policy]:
     if policy.effect is Effect.SUBJECT_PRIORITY:  # Roles decide the order of rules.
         yield from _read(policy, [*policy.rows, row])
         return
-    links = (link_of(link, definition) for link in rows)
-    graph: RoleGraph = PlainRoleGraph(links, timed=definition.timed)
-    if by is not None:
-        graph = PatternedRoleGraph(rows, definition, by)
-    yield replace(policy, graphs={**policy.graphs, row.kind: graph})
+    graphs = {**policy.graphs, row.kind: graph_of(rows, definition, by)}
+    yield replace(policy, graphs=graphs)
 
 
 def _rules(case: Case, subject: Subject) -> Iterator[Change]:
@@ -217,7 +213,7 @@ def _rules(case: Case, subject: Subject) -> Iterator[Change]:
     alone = replace(subject, actors=())
     for line in explain(policy, alone, case.action, case.label, case.at).rules:
         if line.effect != "allow" and line.status is not Status.FAILS:
-            left = [row for row in policy.rows if RuleId(row.kind, row.number) != line.rule]
+            left = [row for row in policy.rows if row.id != line.rule]
             for fewer in _read(policy, left):
                 change = replace(case, policy=fewer)
                 yield Change(GrantKind.RULE_REMOVED, subject.id, line.text, change)

@@ -213,7 +213,7 @@ class _Asked:
     def line(self, row: Row) -> RuleLine:
         policy, named = self.policy, self.policy.named(row)
         return RuleLine(
-            rule=RuleId(row.kind, row.number),
+            rule=row.id,
             text=", ".join((row.kind, *row.values)),
             effect=policy.effect_of(row),
             status=self._status(policy.term, row),

@@ -30,9 +30,10 @@ from casbin.rbac.default_role_manager import DomainManager, RoleManager
 from casbin.util.expression import SimpleEval
 from casbin.util.log import disabled_logging
 
+from acl.decision import RuleId
 from acl.errors import AclError
 from acl.language.expression import ONE_TREE_AT_A_TIME
-from acl.language.roles import HOPS, Window, shortest
+from acl.language.roles import HOPS, PlainRoleGraph, Window, shortest
 
 # Casbin logs subjects and resources, and a name with a line break forges a line.
 disabled_logging()
@@ -107,6 +108,11 @@ class Row:
     number: int
     kind: str
     values: tuple[str, ...]
+
+    @property
+    def id(self) -> RuleId:
+        """Which row it is, in an answer."""
+        return RuleId(self.kind, self.number)
 
 
 MATCHING_FUNCTIONS: Final[Mapping[str, Callable[[str, str], bool]]] = {
@@ -297,6 +303,9 @@ class PatternedRoleGraph:
         """Return nothing: these links have no window."""
         return ()
 
+
+RoleGraph: TypeAlias = PlainRoleGraph | PatternedRoleGraph
+"""A role definition such as `g`: who reaches which role."""
 
 _MEMO: Final = 100_000
 

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
 HOPS: Final = 9
 HOPS_TIMED: Final = 10
@@ -59,34 +59,6 @@ class Link:
     role: str
     domain: str = ""
     window: Window = ALWAYS_OPEN
-
-
-class RoleGraph(Protocol):
-    """What the compiler asks of a role definition such as `g`."""
-
-    def has_link(self, name: str, role: str, domain: str, at: datetime) -> bool:
-        """Say whether `name` reaches `role`."""
-        ...
-
-    def reached(self, name: str, domain: str, at: datetime) -> frozenset[str]:
-        """Return every name that `name` reaches, itself included."""
-        ...
-
-    def path(self, name: str, role: str, domain: str, at: datetime) -> tuple[str, ...] | None:
-        """Return the names from `name` to `role`, the fewest that will do, or nothing."""
-        ...
-
-    def names(self, domain: str) -> Iterable[str]:
-        """Return every name that a link of `domain` mentions."""
-        ...
-
-    def domains(self) -> Iterable[str]:
-        """Return every domain that a link mentions."""
-        ...
-
-    def boundaries(self) -> Iterable[datetime]:
-        """Return every moment at which a link begins or ceases to hold."""
-        ...
 
 
 class PlainRoleGraph:

@@ -27,7 +27,7 @@ from typing import assert_never
 from acl.algebra.conditions import all_of, any_of, settled
 from acl.algebra.outcome import FALSE, Outcome
 from acl.algebra.partial import Partial
-from acl.decision import Decision, Denied, DenyReason, Permitted, RuleId
+from acl.decision import Decision, Denied, DenyReason, Permitted
 from acl.errors import FilterTooLargeError, RequestError
 from acl.language.casbin_adapter import Effect, Row
 from acl.language.expression import ExpressionError
@@ -77,7 +77,7 @@ def compile_request(
         return Denied(reason=reason, policy_digest=policy.digest, not_after=not_after)
     return Permitted(
         predicate=Labelled() if condition is ALWAYS else condition,
-        rules=tuple(_rule_id(rest.row) for rest in left if rest.outcome.true is not NEVER),
+        rules=tuple(rest.row.id for rest in left if rest.outcome.true is not NEVER),
         policy_digest=policy.digest,
         not_after=not_after,
     )
@@ -154,10 +154,6 @@ def _outcome(partial: Partial, term: Term, named: Mapping[str, str]) -> Outcome:
         return partial.outcome(term, named)
     except ExpressionError as error:
         raise RequestError(f"the asker's attributes have no filter form: {error}") from error
-
-
-def _rule_id(row: Row) -> RuleId:
-    return RuleId(row.kind, row.number)
 
 
 def _combined(effect: Effect, rows: Sequence[Residual]) -> Condition:

@@ -249,9 +249,7 @@ class Fitting:
             if not all(map(is_identity, addressed(policy, row))):
                 return None
             texts |= texts_of(policy, row)
-        for value in self._label.values.values():
-            texts |= value if isinstance(value, frozenset) else {str(value)}
-        return frozenset(filter(is_named, texts))
+        return frozenset(filter(is_named, texts | self._label.texts))
 
 
 class _Sieve:

@@ -30,6 +30,7 @@ from acl.language.casbin_adapter import (
     Model,
     PatternedRoleGraph,
     RoleDefinition,
+    RoleGraph,
     RoleMatching,
     Row,
     ordered,
@@ -37,12 +38,9 @@ from acl.language.casbin_adapter import (
 )
 from acl.language.expression import ExpressionError, attributes_read, bare_names, parse
 from acl.language.fragment import Names, read
-from acl.language.roles import Link, PlainRoleGraph, RoleGraph, Window
+from acl.language.roles import Link, PlainRoleGraph, Window
 from acl.language.terms import (
     AllOf,
-    AnyPart,
-    Known,
-    Negation,
     Rule,
     Term,
     Touching,
@@ -176,7 +174,12 @@ class _Loader:
         self._check_rows(model)
         self._stop_if_refused()
         names = self._names(model)
-        graphs = {kind: self._graph(model, kind) for kind in model.roles}
+        graphs = {
+            kind: graph_of(
+                [row for row in self.rows if row.kind == kind], definition, self.matching.get(kind)
+            )
+            for kind, definition in model.roles.items()
+        }
         term = self._term(model.matchers[f"m{self.suffix}"], names)
         rules = self._ordered(model)
         self._stop_if_refused()
@@ -286,13 +289,6 @@ class _Loader:
             roles=model.roles,
         )
 
-    def _graph(self, model: Model, kind: str) -> RoleGraph:
-        rows = [row for row in self.rows if row.kind == kind]
-        definition = model.roles[kind]
-        if kind in self.matching:
-            return PatternedRoleGraph(rows, definition, self.matching[kind])
-        return PlainRoleGraph((link_of(row, definition) for row in rows), timed=definition.timed)
-
     def _term(self, text: str, names: Names) -> Term:
         try:
             return self._read(text, names, rule=False)
@@ -344,7 +340,7 @@ class _Loader:
             named = dict(zip(columns, row.values, strict=True))
             for part in _all_terms(term, terms, named):
                 key = part, row.values
-                if key in done or isinstance(part, Known | AllOf | AnyPart | Negation | Rule):
+                if key in done or not isinstance(part, Touching):
                     continue
                 done.add(key)
                 self._check_operand(row, part, named, graphs)
@@ -383,8 +379,14 @@ def _all_terms(term: Term, terms: Mapping[str, Term], named: Mapping[str, str]) 
             yield part
 
 
-def link_of(row: Row, definition: RoleDefinition) -> Link:
-    """Return the link that a row of a role definition says."""
+def graph_of(rows: Sequence[Row], definition: RoleDefinition, by: RoleMatching | None) -> RoleGraph:
+    """Return the role graph of the rows of one definition; `by` matches names or domains."""
+    if by is not None:
+        return PatternedRoleGraph(rows, definition, by)
+    return PlainRoleGraph((_link(row, definition) for row in rows), timed=definition.timed)
+
+
+def _link(row: Row, definition: RoleDefinition) -> Link:
     name, role = row.values[:2]
     domain = row.values[2] if definition.arity > 2 else ""  # noqa: PLR2004 - name, role, domain
     window = Window.parse(*row.values[-2:]) if definition.timed else Window()

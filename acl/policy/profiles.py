@@ -111,9 +111,5 @@ def _by_tenant(labels: Iterable[Label]) -> dict[str, set[frozenset[str]]]:
     named: dict[str, set[frozenset[str]]] = {}
     for label in labels:
         mine = named.setdefault(str(label.values.get(TENANT, "")), set())
-        for value in label.values.values():
-            texts = value if isinstance(value, frozenset) else {value}
-            mine |= {
-                frozenset({text}) for text in texts if isinstance(text, str) and is_named(text)
-            }
+        mine |= {frozenset({text}) for text in filter(is_named, label.texts)}
     return named

@@ -19,10 +19,9 @@ before and after are looked at once and told of together.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import product
 from typing import Final
 
 from acl.actions import Action
@@ -173,31 +172,34 @@ def preview(  # noqa: PLR0913 - two policies, who, what, on which documents, for
         readable: what the person who previews may read; samples are taken from there (law 2).
         samples: how many ids are shown of what is gained, and of what is lost.
     """
-    alike: dict[tuple[Decided, Decided], list[Subject]] = defaultdict(list)
-    unchanged, comparison = 0, Comparison(before, after)
-    for subject in subjects:
-        pair = comparison.of(subject, action, at)
-        if pair is None or pair[0] == pair[1]:
-            unchanged += 1
-        else:
-            alike[pair].append(subject)
+    everyone = tuple(subjects)
     shown = corpus.census.mask(readable)
     changes: list[Change] = []
-    for (old, new), members in alike.items():
+    for (old, new), members in _changed(Comparison(before, after), everyone, action, at).items():
         first, second = corpus.census.mask(old.condition), corpus.census.mask(new.condition)
-        if (first == second).all():
-            unchanged += len(members)
-            continue
-        changes.append(
-            Change(
+        if (first != second).any():
+            change = Change(
                 subjects=tuple(members),
                 gained=_tally(corpus, second & ~first, shown, samples),
                 lost=_tally(corpus, first & ~second, shown, samples),
                 error=new.error,
             )
-        )
-    changes.sort(key=lambda one: -one.gained.documents - one.lost.documents)
+            changes.append(change)
+    changes.sort(key=lambda change: -change.gained.documents - change.lost.documents)
+    unchanged = len(everyone) - sum(len(change.subjects) for change in changes)
     return Preview(action=action, changes=tuple(changes), unchanged=unchanged)
+
+
+def _changed(
+    comparison: Comparison, subjects: Iterable[Subject], action: str, at: datetime
+) -> Mapping[tuple[Decided, Decided], Sequence[Subject]]:
+    """Return those who are decided otherwise than before; those who are decided alike, together."""
+    alike: dict[tuple[Decided, Decided], list[Subject]] = defaultdict(list)
+    for subject in subjects:
+        pair = comparison.of(subject, action, at)
+        if pair is not None and pair[0] != pair[1]:
+            alike[pair].append(subject)
+    return alike
 
 
 def review_releases(
@@ -249,30 +251,22 @@ def other_rights(  # noqa: PLR0913 - two policies, who, what, when, and for how 
         steps: how long one comparison may take.
     """
     comparison, schema = Comparison(before, after), after.policy.schema
-    alike: dict[tuple[str, Decided, Decided], list[Subject]] = defaultdict(list)
-    for action, subject in product(actions, tuple(subjects)):
-        pair = comparison.of(subject, action, at)
-        if pair is not None and pair[0] != pair[1]:
-            alike[action, *pair].append(subject)
-    shifts: dict[tuple[str, bool, bool], list[Subject]] = defaultdict(list)
-    examples: dict[tuple[str, bool, bool], Label | None] = {}
-    for (action, old, new), members in alike.items():
-        gained, on = _beyond(new.condition, old.condition, schema, steps)
-        lost, off = _beyond(old.condition, new.condition, schema, steps)
-        if gained or lost:
-            kind = action, gained, lost
-            shifts[kind] += members
-            examples[kind] = examples.get(kind) or (on if gained else off)
-    return tuple(
-        Shift(
-            action=kind[0],
-            subjects=tuple(members),
-            gained=kind[1],
-            lost=kind[2],
-            example=examples[kind],
-        )
-        for kind, members in shifts.items()
-    )
+    everyone, shifts = tuple(subjects), dict[tuple[str, bool, bool], Shift]()
+    for action in actions:
+        for (old, new), members in _changed(comparison, everyone, action, at).items():
+            gained, on = _beyond(new.condition, old.condition, schema, steps)
+            lost, off = _beyond(old.condition, new.condition, schema, steps)
+            if gained or lost:
+                kind = action, gained, lost
+                known = shifts.get(kind)
+                shifts[kind] = Shift(
+                    action=action,
+                    subjects=(*(known.subjects if known else ()), *members),
+                    gained=gained,
+                    lost=lost,
+                    example=(known and known.example) or (on if gained else off),
+                )
+    return tuple(shifts.values())
 
 
 def _beyond(

@@ -260,8 +260,8 @@ MUTANTS: Final = (
     Mutant(
         "of several denies the first is kept",
         "acl.algebra.conditions",
-        "NoneOf(attribute, frozenset().union(*sets))",
-        "NoneOf(attribute, first.values)",
+        "dual(_union([dual(leaf) for leaf in leaves]))",
+        "leaves[0]",
     ),
     Mutant(
         "a common condition is lost",
