@@ -51,12 +51,15 @@ def is_named(text: str) -> bool:
     return text != EVERYONE and is_identity(text)
 
 
+def in_columns(policy: Policy, row: Row, names: frozenset[str]) -> tuple[str, ...]:
+    """Return what stands in the columns of a rule that have one of these names."""
+    columns = zip(policy.model.policies[row.kind], row.values, strict=True)
+    return tuple(value for name, value in columns if name in names)
+
+
 def addressed(policy: Policy, row: Row) -> tuple[str, ...]:
     """Return what stands in the columns of a rule that name a subject."""
-    columns = policy.model.policies[row.kind]
-    return tuple(
-        value for name, value in zip(columns, row.values, strict=True) if name in SUBJECT_COLUMNS
-    )
+    return in_columns(policy, row, SUBJECT_COLUMNS)
 
 
 def texts_of(policy: Policy, row: Row) -> frozenset[str]:
@@ -111,7 +114,9 @@ class Mentions:
         trees = tuple(map(parse, (_matcher(policy), *policy.rule_terms)))
         self.numbers = frozenset(number for tree in trees for number in _numbers(tree))
         self.texts = self._always.union(*(texts for _, texts in self._rows))
-        self.actions = frozenset(text for row in policy.rules for text in _actions(policy, row))
+        self.actions = frozenset(
+            text for row in policy.rules for text in in_columns(policy, row, ACTION_COLUMNS)
+        )
         self.everyone = frozenset(filter(is_named, self.texts))
         self.spoken = frozenset(filter(is_named, self._beside_addressees()))
         self.asks_clearance = _asks_clearance(policy, trees)
@@ -192,8 +197,8 @@ class Meanings:
         self._policy = policy
         parts = [(text, term) for text, term in policy.conjuncts if not isinstance(term, Rule)]
         self._sieve = _Sieve(policy, parts, _request(policy, action=""))
-        named = {text for row in policy.rules for text in _actions(policy, row)}
-        self._every = frozenset({*map(str, Action), *named})
+        named = (in_columns(policy, row, ACTION_COLUMNS) for row in policy.rules)
+        self._every = frozenset(map(str, Action)).union(*named)
         self._meant: dict[tuple[str, ...], frozenset[str]] = {}
 
     def of(self, row: Row) -> frozenset[str]:
@@ -216,7 +221,7 @@ class Meanings:
         Where no part of the matcher decides, the row must name one in full.
         """
         if not self._sieve.decides:
-            return set(_actions(self._policy, row)) <= set(Action)
+            return set(in_columns(self._policy, row, ACTION_COLUMNS)) <= set(Action)
         return not self.of(row).isdisjoint(Action)
 
 
@@ -352,12 +357,6 @@ def _literals(text: str) -> frozenset[str]:
         for node in ast.walk(parse(text))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
-
-
-def _actions(policy: Policy, row: Row) -> Iterator[str]:
-    for column, text in zip(policy.names.policy[1], row.values, strict=True):
-        if column in ACTION_COLUMNS:
-            yield text
 
 
 def _numbers(tree: ast.expr) -> Iterator[int]:
