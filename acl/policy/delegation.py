@@ -26,8 +26,7 @@ from typing import Final, TypeAlias
 from acl.actions import Action
 from acl.algebra.conditions import all_of
 from acl.containment.budget import Budget, UndecidedError
-from acl.containment.region import is_held
-from acl.containment.search import escapee_of
+from acl.containment.search import escapee_of, is_held
 from acl.decision import Decision, Permitted
 from acl.errors import FilterTooLargeError, Refusal, RequestError
 from acl.labels import Label

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
 
-from acl.containment.region import is_held
+from acl.containment.search import is_held
 from acl.decision import Permitted
 from acl.errors import PolicyError
 from acl.labels import Label
