@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
 
+from acl.actions import Action
 from acl.containment.search import is_held
 from acl.decision import Permitted
 from acl.errors import PolicyError
 from acl.labels import Label
 from acl.policy.admission import read_csv
 from acl.policy.decide import decide
-from acl.policy.delegation import Overreach, Verdict, may_propose
+from acl.policy.delegation import Overreach, Verdict, may_change
 from acl.policy.policy import Policy, load
-from acl.policy.profiles import profiles
 from acl.predicate import holds
 from acl.subject import Subject
 from tests.unit.acl.default_policy import MODEL, NOW, SCHEMA
@@ -263,10 +263,11 @@ def edit(rng: random.Random) -> Edit | None:
     except PolicyError:  # A link that stands twice with two windows.
         return None
     who = editor(rng)
-    everybody = profiles(
-        [old, new], tenants=["acme", "globex"], clearances=(0, 1, 2, 3), compartments=COMPARTMENTS
-    )
-    return Edit(old, new, who, may_propose(old, new, who, profiles=everybody, at=NOW))
+    verdict = may_change(
+        old, new, who, Action.POLICY_EDIT,
+        clearances=(0, 1, 2, 3), compartments=COMPARTMENTS, at=NOW,
+    )  # fmt: skip
+    return Edit(old, new, who, verdict)
 
 
 def permitted(rng: random.Random) -> Iterator[Edit]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from acl.actions import Action
 from acl.labels import LabelSchema
 from acl.policy.admission import read_csv
-from acl.policy.delegation import STEPS, Overreach, Verdict, may_activate, may_propose
+from acl.policy.delegation import STEPS, Overreach, Verdict, may_change
 from acl.policy.policy import Policy, load
-from acl.policy.profiles import profiles
 from acl.subject import Subject
 from tests.unit.acl.default_policy import MODEL, NOW, SCHEMA
 
@@ -41,11 +41,11 @@ def asked(
     activate: bool = False,
     steps: int = STEPS,
 ) -> Verdict:
-    everybody = profiles(
-        [old, new], tenants=["acme", "globex"], clearances=(0, 1, 2, 3), compartments=COMPARTMENTS
-    )
-    question = may_activate if activate else may_propose
-    return question(old, new, editor, profiles=everybody, at=NOW, steps=steps)
+    right = Action.POLICY_ACTIVATE if activate else Action.POLICY_EDIT
+    return may_change(
+        old, new, editor, right,
+        clearances=(0, 1, 2, 3), compartments=COMPARTMENTS, at=NOW, steps=steps,
+    )  # fmt: skip
 
 
 def adding(
