@@ -25,10 +25,9 @@ from __future__ import annotations
 
 import ast
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
 from itertools import pairwise, product
 from typing import Final, TypeAlias
 
@@ -47,8 +46,8 @@ from acl.language.terms import Rule, walk
 from acl.policy.admission import POLICY_FILE
 from acl.policy.compiler import MAX_ALTERNATIONS
 from acl.policy.decide import TENANT_COLUMNS, decide, principals
-from acl.policy.extent import Extents, Lead
-from acl.policy.names import Meanings, Mentions
+from acl.policy.extent import Extent, Extents, Lead
+from acl.policy.names import Meanings, mentions_of
 from acl.policy.policy import MODEL_FILE, Policy, link_of
 from acl.predicate import NEVER, Condition
 from acl.subject import Subject, is_tenant
@@ -115,9 +114,30 @@ def may_change(  # noqa: PLR0913 - each is a part of the question
     Raises:
         RequestError, FilterTooLargeError: the editor's own rights cannot be decided upon.
     """
-    clearance = max((editor.clearance, *clearances))
-    widest = clearance, editor.compartments.union(compartments)
-    return _Question(old, new, editor, right, at, *widest, Budget(steps)).verdict()
+    if is_held(decide(old, editor, Action.POLICY_ADMINISTER, at), old.schema):
+        return ()  # law 1
+    decision = decide(old, editor, right, at)
+    if not isinstance(decision, Permitted) or not is_held(decision, old.schema):
+        return (Refusal(POLICY_FILE, right, "the editor does not hold this right"),)  # law 2
+    refusals = tuple(_framework(old, new)) or tuple(_untouchable(old, new, editor.tenant))
+    if refusals:
+        return refusals  # law 3
+    widest = max((editor.clearance, *clearances)), editor.compartments.union(compartments)
+    sides = _Side(old, *widest), _Side(new, *widest)
+    try:
+        return _Question(*sides, editor, at, Budget(steps)).overreach(decision.predicate) or ()
+    except UndecidedError as error:
+        return (Refusal(POLICY_FILE, right, str(error)),)  # law 6
+
+
+class _Side:
+    """One of the two policies, and what is asked about its rows."""
+
+    def __init__(self, policy: Policy, clearance: int, compartments: frozenset[str]) -> None:
+        self.policy = policy
+        self.extents = Extents(policy, clearance, compartments)
+        self.meanings = Meanings(policy)
+        self.mentions = mentions_of(policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,139 +145,113 @@ class _Claim:
     """A row that comes or goes, for all askers or for some.
 
     Attributes:
-        policy: whose row it is.
+        side: whose row it is.
         comings: whether it can come to hold, or cease to, or both.
         window: while it can.
         link: because of which link, if the row itself stays.
     """
 
-    policy: Policy
+    side: _Side
     row: Row
     comings: frozenset[bool]
     window: Window = ALWAYS_OPEN
     link: Row | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class _Question:
-    old: Policy
-    new: Policy
+    old: _Side
+    new: _Side
     editor: Subject
-    right: Action
     at: datetime
-    clearance: int
-    compartments: frozenset[str]
     budget: Budget
     _held: dict[tuple[str, datetime], Condition] = field(default_factory=dict)
     _within: set[tuple[Condition, Condition]] = field(default_factory=set)
     _names: dict[datetime, tuple[frozenset[str], ...]] = field(default_factory=dict)
 
-    def verdict(self) -> Verdict:
-        """Apply the laws in their order."""
-        schema, tenant = self.old.schema, self.editor.tenant
-        if is_held(decide(self.old, self.editor, Action.POLICY_ADMINISTER, self.at), schema):
-            return ()  # law 1
-        decision = decide(self.old, self.editor, self.right, self.at)
-        if not isinstance(decision, Permitted) or not is_held(decision, schema):
-            return (self._refusal("the editor does not hold this right"),)  # law 2
-        refusals = tuple(_framework(self.old, self.new))
-        refusals = refusals or tuple(_untouchable(self.old, self.new, tenant))
-        if refusals:
-            return refusals  # law 3
-        try:
-            return self._overreach(decision.predicate) or ()
-        except UndecidedError as error:
-            return (self._refusal(str(error)),)  # law 6
+    def overreach(self, region: Condition) -> Overreach | None:
+        """Return the first thing that goes too far.
 
-    def _refusal(self, reason: str) -> Refusal:
-        return Refusal(POLICY_FILE, self.right, reason)
-
-    @cached_property
-    def _extents(self) -> Mapping[str, Extents]:
-        widest, both = (self.clearance, self.compartments), (self.old, self.new)
-        return {one.digest: Extents(one, *widest) for one in both}
-
-    @cached_property
-    def _meanings(self) -> Mapping[str, Meanings]:
-        return {one.digest: Meanings(one) for one in (self.old, self.new)}
-
-    @cached_property
-    def _mentions(self) -> Mentions:
-        return Mentions(self.new)
-
-    def _overreach(self, region: Condition) -> Overreach | None:
-        """Return the first thing that goes too far."""
-        self._check_turns()
+        Raises:
+            UndecidedError: something has no bound, or it takes too long.
+        """
+        for side in (self.old, self.new):
+            self._check_turns(side)
         found = (self._beyond(claim, region) for claim in self._claims())
         return next(filter(None, found), None)
 
-    def _check_turns(self) -> None:
+    def _check_turns(self, side: _Side) -> None:
         """Refuse rules so many that an asker might be refused for their number alone (law 6)."""
-        if self.new.effect not in {Effect.PRIORITY, Effect.SUBJECT_PRIORITY}:
+        policy = side.policy
+        if policy.effect not in {Effect.PRIORITY, Effect.SUBJECT_PRIORITY}:
             return
-        for policy in (self.old, self.new):
-            extents = self._extents[policy.digest]
-            rows = [one for one in policy.rules if self._mentions.applies(one, self.editor.tenant)]
-            self.budget.spend(_LOOK * len(rows))
-            kinds = [(policy.effect_of(row), extents.of(row).fails) for row in rows]
-            turns = sum(one != other or one[1] for one, other in pairwise(kinds))
-            if turns >= MAX_ALTERNATIONS:
-                raise UndecidedError("rules permit and deny in turns too often to be delegated")
+        rows = [row for row in policy.rules if side.mentions.applies(row, self.editor.tenant)]
+        self.budget.spend(_LOOK * len(rows))
+        kinds = [(policy.effect_of(row), side.extents.of(row).fails) for row in rows]
+        turns = sum(one != other or one[1] for one, other in pairwise(kinds))
+        if turns >= MAX_ALTERNATIONS:
+            raise UndecidedError("rules permit and deny in turns too often to be delegated")
 
     def _claims(self) -> Iterator[_Claim]:
         """Yield what the change can do, row by row."""
-        for policy, row in _changed(self.old, self.new):
-            comes = policy is self.new
-            if row.kind == f"p{self.new.suffix}":
-                yield _Claim(policy, row, frozenset({comes}))  # law 4
-            elif row.kind in self.new.model.roles:
-                yield from self._of_link(row, comes=comes)  # law 5
+        for side, other in ((self.old, self.new), (self.new, self.old)):
+            for row in _surplus(side.policy, other.policy):
+                comes = side is self.new
+                if row.kind in side.policy.model.roles:
+                    yield from self._of_link(row, comes=comes)  # law 5
+                elif row.kind == f"p{side.policy.suffix}":
+                    yield _Claim(side, row, frozenset({comes}))  # law 4
 
     def _of_link(self, link: Row, *, comes: bool) -> Iterator[_Claim]:
         """Yield the rules that stay, and that a link lets come or go for some askers."""
-        if any(link.kind in one.beyond_askers for one in self._extents.values()):
+        both = self.old.policy, self.new.policy
+        if link.kind in self.old.extents.beyond_askers | self.new.extents.beyond_askers:
             raise UndecidedError(f"{_line(link)}: rules ask for such links of documents too")
-        extents, window = self._extents[self.new.digest], _window(self.new, link)
-        lead = Lead(link.kind, _led_to((self.old, self.new), link))
-        before = {row.values for row in self.old.rules}
-        for row in (one for one in self.new.rules if one.values in before):
+        lead = Lead(link.kind, _led_to(both, link))
+        window = link_of(link, both[0].model.roles[link.kind]).window
+        stays = {row.values for row in both[0].rules}
+        for row in (one for one in both[1].rules if one.values in stays):
             self.budget.spend(_LOOK)
-            answers = extents.answers(row, lead)
-            if answers and self._mentions.applies(row, self.editor.tenant):
+            answers = self.new.extents.answers(row, lead)
+            if answers and self.new.mentions.applies(row, self.editor.tenant):
                 comings = frozenset(answer is comes for answer in answers)
                 yield _Claim(self.new, row, comings, window, link)
 
     def _beyond(self, claim: _Claim, region: Condition) -> Overreach | None:
         """Return how a row goes too far, if it does (law 4)."""
-        policy, row = claim.policy, claim.row
-        moments, actions = self._moments(claim.window), self._meanings[policy.digest].of(row)
+        policy, row = claim.side.policy, claim.row
+        moments, actions = self._moments(claim.window), sorted(claim.side.meanings.of(row))
         if not moments or not actions:
             return None
         self.budget.spend(_LOOK)
-        extent = self._extents[policy.digest].of(row)
+        extent = claim.side.extents.of(row)
         labels = all_of(guard(policy.schema, self.editor.tenant), extent.labels)
         gives = extent.fails or (policy.effect_of(row) == "allow") in claim.comings
-        could = "{} could give `{}`" if gives else "{} could take `{}` away"
         outside = self._escapee(labels, region)
         if outside is not None:
-            sentence = could.format(self._place(claim), min(actions)) + _NOT_CHANGED
-            return Overreach(sentence=sentence, action=min(actions), at=self.at, label=outside)
-        for action, moment in product(sorted(actions) if gives else (), moments):
+            sentence = self._sentence(claim, extent, actions[0], gives=gives) + _NOT_CHANGED
+            return Overreach(sentence=sentence, action=actions[0], at=self.at, label=outside)
+        for action, moment in product(actions if gives else (), moments):
             lacked = self._escapee(labels, self._of_editor(action, moment))
             if lacked is not None:
                 when = "" if moment == self.at else f" from {moment:%Y-%m-%d %H:%M:%S}"
-                sentence = could.format(self._place(claim), action) + _NOT_HELD + when
+                sentence = self._sentence(claim, extent, action, gives=True) + _NOT_HELD + when
                 return Overreach(sentence=sentence, action=action, at=moment, label=lacked)
         return None
 
-    def _place(self, claim: _Claim) -> str:
-        place = _line(claim.row) + (" as it stands" if claim.policy is self.old else "")
-        return place if claim.link is None else f"{_line(claim.link)} leads to {place}, which"
+    def _sentence(self, claim: _Claim, extent: Extent, action: str, *, gives: bool) -> str:
+        """Return which row could do what."""
+        row = _line(claim.row) + (" as it stands" if claim.side is self.old else "")
+        if claim.link is not None:
+            row = f"{_line(claim.link)} leads to line {claim.row.number}, which"
+        fails = " can fail, and so" if extent.fails else ""
+        could = f"give `{action}`" if gives else f"take `{action}` away"
+        return f"{row}{fails} could {could}"
 
     def _escapee(self, inner: Condition, outer: Condition) -> Label | None:
         if (inner, outer) in self._within:
             return None
-        found = escapee_of([inner], [outer], self.old.schema, budget=self.budget)
+        found = escapee_of([inner], [outer], self.old.policy.schema, budget=self.budget)
         if found is None:
             self._within.add((inner, outer))
         return found
@@ -269,12 +263,12 @@ class _Question:
         """
         start = window.start
         begins = [start + _INSTANT] if start is not None and start >= self.at else []
-        sides = (one for one in self.old.boundaries if one >= self.at)
+        sides = (one for one in self.old.policy.boundaries if one >= self.at)
         later = [at for side in sides for at in (side, side + _INSTANT)]
         held = [one for one in (self.at, *begins, *later) if window.holds(one)]
         if not held:
             return []
-        if self._extents[self.old.digest].beyond_askers:
+        if self.old.extents.beyond_askers:
             return sorted({self.at, *held})
         distinct: dict[tuple[frozenset[str], ...], datetime] = {}
         for moment in sorted({self.at, *held}):
@@ -282,10 +276,11 @@ class _Question:
         return list(distinct.values())
 
     def _names_at(self, moment: datetime) -> tuple[frozenset[str], ...]:
+        """Return the names of the editor and of each agent, on which the editor's rights rest."""
         if moment not in self._names:
             self.budget.spend(_LOOK)
-            everyone = self.editor, *self.editor.actors
-            self._names[moment] = tuple(principals(self.old, one, moment) for one in everyone)
+            policy, everyone = self.old.policy, (self.editor, *self.editor.actors)
+            self._names[moment] = tuple(principals(policy, one, moment) for one in everyone)
         return self._names[moment]
 
     def _of_editor(self, action: str, at: datetime) -> Condition:
@@ -295,12 +290,12 @@ class _Question:
         return self._held[action, at]
 
     def _decided(self, action: str, at: datetime) -> Condition:
-        """Return where the editor may do something; a request that fails is refused: nowhere."""
-        self.budget.spend(_DECISION + _GROUP * len(self.old.groups))
+        policy = self.old.policy
+        self.budget.spend(_DECISION + _GROUP * len(policy.groups))
         try:
-            decision = decide(self.old, self.editor, action, at)
+            decision = decide(policy, self.editor, action, at)
         except (RequestError, FilterTooLargeError):
-            return NEVER
+            return NEVER  # A request that fails is refused.
         if not isinstance(decision, Permitted):
             return NEVER
         self.budget.spend(_RULE * len(decision.rules))
@@ -320,15 +315,14 @@ def _tenant_place(policy: Policy, row: Row) -> int | None:
     return next((place for place, one in enumerate(columns) if one in TENANT_COLUMNS), None)
 
 
-def _changed(old: Policy, new: Policy) -> Iterator[tuple[Policy, Row]]:
-    """Yield the rows that go or come, with the policy of each; what stands twice counts twice."""
-    for policy, other in ((old, new), (new, old)):
-        left = Counter((row.kind, row.values) for row in other.rows)
-        for row in policy.rows:
-            if left[row.kind, row.values]:
-                left[row.kind, row.values] -= 1
-            else:
-                yield policy, row
+def _surplus(one: Policy, other: Policy) -> Iterator[Row]:
+    """Yield the rows that only one of two policies has; what stands twice counts twice."""
+    left = Counter((row.kind, row.values) for row in other.rows)
+    for row in one.rows:
+        if left[row.kind, row.values]:
+            left[row.kind, row.values] -= 1
+        else:
+            yield row
 
 
 def _framework(old: Policy, new: Policy) -> Iterator[Refusal]:
@@ -357,38 +351,41 @@ def _in_order(old: Sequence[Row], new: Sequence[Row]) -> bool:
 
 def _untouchable(old: Policy, new: Policy, tenant: str) -> Iterator[Refusal]:
     """Refuse rows that are for others to touch (law 3)."""
-    mentions, meanings = Mentions(new), Meanings(new)
-    others = _other_tenants(new, tenant)
-    for policy, row in _changed(old, new):
-        place = _tenant_place(policy, row)
-        if place is None:
-            reason = "the model gives rows of this kind no tenant, so they cannot be delegated"
-            yield Refusal(_line(row), row.kind, reason)
-        elif row.values[place] != tenant:
-            columns = policy.model.policies.get(row.kind)
-            column = columns[place] if columns else "domain"
-            reason = "is not a row of the editor's own tenant"
-            yield Refusal(_line(row), row.kind, reason, column)
-        elif any(mentions.applies(row, one) for one in others):
-            reason = "the model does not keep such a row to its tenant, so it cannot be delegated"
-            yield Refusal(_line(row), row.kind, reason)
-        if row.kind == f"p{new.suffix}" and Action.POLICY_ADMINISTER in meanings.of(row):
+    meanings, deciding = Meanings(new), f"p{new.suffix}"
+    for row in (*_surplus(old, new), *_surplus(new, old)):
+        yield from _foreign(new, row, tenant)
+        if row.kind == deciding and Action.POLICY_ADMINISTER in meanings.of(row):
             reason = "only an administrator says who administers the policy"
             yield Refusal(_line(row), Action.POLICY_ADMINISTER, reason)
-    foreign = [
+    before, after = (
         [(row.kind, row.values) for row in policy.rows if tenant_of(policy, row) != tenant]
         for policy in (old, new)
-    ]
-    if foreign[0] != foreign[1] and sorted(foreign[0]) == sorted(foreign[1]):
+    )
+    if before != after and sorted(before) == sorted(after):
         yield Refusal(POLICY_FILE, "order", "rows of others may not change places")
 
 
-def _other_tenants(policy: Policy, tenant: str) -> frozenset[str]:
-    """Return tenants that stand for all others, as far as the matcher can tell them apart."""
-    matcher = parse(policy.model.matchers[f"m{policy.suffix}"])
-    texts = (one.value for one in ast.walk(matcher) if isinstance(one, ast.Constant))
-    told = {one for one in texts if isinstance(one, str) and is_tenant(one)}
-    return frozenset(told | {"elsewhere", f"{tenant}-elsewhere"}) - {tenant}
+def _foreign(policy: Policy, row: Row, tenant: str) -> Iterator[Refusal]:
+    place = _tenant_place(policy, row)
+    if place is None:
+        reason = "the model gives rows of this kind no tenant, so they cannot be delegated"
+        yield Refusal(_line(row), row.kind, reason)
+    elif row.values[place] != tenant:
+        columns = policy.model.policies.get(row.kind)
+        reason = "is not a row of the editor's own tenant"
+        yield Refusal(_line(row), row.kind, reason, columns[place] if columns else "domain")
+    elif row.kind == f"p{policy.suffix}" and _reaches_others(policy, row, tenant):
+        reason = "the model does not keep such a row to its tenant, so it cannot be delegated"
+        yield Refusal(_line(row), row.kind, reason)
+
+
+def _reaches_others(policy: Policy, row: Row, tenant: str) -> bool:
+    """Say whether a row can apply in a tenant that the matcher can tell from all others."""
+    matcher = ast.walk(parse(policy.model.matchers[f"m{policy.suffix}"]))
+    texts = [one.value for one in matcher if isinstance(one, ast.Constant)]
+    named = {one for one in (*texts, *row.values) if isinstance(one, str) and is_tenant(one)}
+    others = {"elsewhere", f"{tenant}-elsewhere"} | named - {tenant}
+    return any(mentions_of(policy).applies(row, one) for one in others)
 
 
 def _led_to(policies: Iterable[Policy], link: Row) -> frozenset[str]:
@@ -403,10 +400,6 @@ def _led_to(policies: Iterable[Policy], link: Row) -> frozenset[str]:
         edge = [role for name in edge for role in onward[name] - seen]
         seen.update(edge)
     return frozenset(seen)
-
-
-def _window(policy: Policy, link: Row) -> Window:
-    return link_of(link, policy.model.roles[link.kind]).window
 
 
 def _line(row: Row) -> str:

@@ -213,17 +213,18 @@ class Extents:
                 yield part.graph
             case _:
                 pass
-        for one in (one for operand in operands(part) for one in ast.walk(operand.node)):
-            match one:
-                case ast.Call(func=ast.Name(id=kind), args=[name, _, domain]) if (
-                    _name(name).removesuffix(".id") in self._subjects
-                    and _name(domain) in self._tenants
-                ):
-                    continue
+        for call in (one for operand in operands(part) for one in ast.walk(operand.node)):
+            match call:
                 case ast.Call(func=ast.Name(id=kind)) if kind in self._policy.model.roles:
-                    yield kind
+                    if not self._is_of_asker(call):
+                        yield kind
                 case _:
                     pass
+
+    def _is_of_asker(self, call: ast.Call) -> bool:
+        """Say whether a role is asked of the asker, in the asker's tenant."""
+        name, domain = _name(call.args[0]), _name(call.args[-1])
+        return name.removesuffix(".id") in self._subjects and domain in self._tenants
 
     def answers(self, row: Row, lead: Lead) -> frozenset[bool]:
         """Return which answers of a row one more link can bring about (law 4).
