@@ -470,15 +470,21 @@ ROWS: Final = (
         "links that rules ask of documents",
         "g, user:ben, role:open, acme, _, _",
         base=(*BASE, OPEN),
-        refused="rules ask for such links of documents too",
+        refused="rules ask for such links of documents",
     ),
     dropping(
         "links that rules ask of documents go",
         "g, user:ben, role:open, acme, _, _",
         base=(*BASE, OPEN),
-        refused="rules ask for such links of documents too",
+        refused="rules ask for such links of documents",
     ),
     adding("a rule beside one that asks for roles of documents", GIVES, base=(*BASE, OPEN)),
+    adding(
+        "links that rules ask of others than the asker",
+        BEN_LEGAL,
+        base=(*BASE, rule('g("user:bob", "role:n", r.sub.tenant)')),
+        refused="or of others than the asker",
+    ),
     adding(
         "a role of the asker that the document names",
         "g, user:ben, role:open, acme, _, _",
@@ -486,7 +492,7 @@ ROWS: Final = (
             *BASE,
             'p, group:everyone, *, /*, document:read, "g(r.sub.id, r.obj.owner, ""acme"")", allow',
         ),
-        refused="rules ask for such links of documents too",
+        refused="rules ask for such links of documents",
     ),
 )
 
