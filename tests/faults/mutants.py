@@ -381,4 +381,83 @@ MUTANTS: Final = (
         "elif not model.effect:",
     ),
     Mutant("a misspelt effect", "acl.policy.admission", "value not in EFFECTS", "not value"),
+    # What somebody who edits a part of the policy may do.
+    Mutant(
+        "links without the rules that ask for names",
+        "acl.policy.extent",
+        "(lead.kind == ROLES and not names.isdisjoint(self._names))",
+        "False",
+    ),
+    Mutant(
+        "a link leads to its role alone",
+        "acl.policy.delegation",
+        "edge = [role for name in edge for role in onward[name] - seen]",
+        "edge = []",
+    ),
+    Mutant(
+        "a deny that goes gives nothing",
+        "acl.policy.delegation",
+        '(policy.effect_of(row) == "allow") in claim.comings',
+        'policy.effect_of(row) == "allow" and True in claim.comings',
+    ),
+    Mutant(
+        "the rights of today alone",
+        "acl.policy.delegation",
+        "for at in (side, side + _INSTANT)]",
+        "for at in () if side]",
+    ),
+    Mutant(
+        "a link binds while it does not hold",
+        "acl.policy.delegation",
+        "if window.holds(one)]",
+        "if window]",
+    ),
+    Mutant(
+        "rows of any tenant are touched",
+        "acl.policy.delegation",
+        "elif row.values[place] != tenant:",
+        "elif row.values[place] == tenant + tenant:",
+    ),
+    Mutant(
+        "an extent reaches every tenant",
+        "acl.policy.delegation",
+        "labels = all_of(guard(policy.schema, self.editor.tenant), extent.labels)",
+        "labels = extent.labels",
+    ),
+    Mutant(
+        "the region alone binds",
+        "acl.policy.delegation",
+        "product(actions if gives else (), moments)",
+        "product((), moments)",
+    ),
+    Mutant(
+        "what is held alone binds",
+        "acl.policy.delegation",
+        "if outside is not None:",
+        "if outside is not None and not gives:",
+    ),
+    Mutant(
+        "an extent forgets the path",
+        "acl.policy.extent",
+        "return _Bound(outcome.true, outcome.false, fails)",
+        "return _Bound(ALWAYS, ALWAYS, fails)",
+    ),
+    Mutant(
+        "an extent forgets a negation",
+        "acl.policy.extent",
+        "return ~self._bound(part, row)",
+        "return self._bound(part, row)",
+    ),
+    Mutant(
+        "what can fail has a bound",
+        "acl.policy.extent",
+        "return Extent(ALWAYS, fails=True)",
+        "return Extent(NEVER, fails=False)",
+    ),
+    Mutant(
+        "who administers is delegated",
+        "acl.policy.delegation",
+        "Action.POLICY_ADMINISTER in meanings.of(row)",
+        "not meanings.of(row)",
+    ),
 )
