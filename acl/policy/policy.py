@@ -11,11 +11,13 @@ The laws of this file:
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Final
 
 from acl.algebra.leaves import outcome_of
@@ -35,7 +37,7 @@ from acl.language.casbin_adapter import (
     ordered,
     parse_model,
 )
-from acl.language.expression import ExpressionError, attributes_read, bare_names, parse
+from acl.language.expression import ExpressionError, attributes_read, bare_names, parse, source
 from acl.language.fragment import Names, read
 from acl.language.roles import Link, PlainRoleGraph, RoleGraph, Window
 from acl.language.terms import (
@@ -46,9 +48,9 @@ from acl.language.terms import (
     Rule,
     Term,
     Touching,
+    known_columns,
     walk,
 )
-from acl.policy.opening import conjuncts_of, groups_of, opening_of
 
 RESOURCE_COLUMNS: Final = frozenset(
     {"obj", "object", "res", "resource", "thing", "document", "doc", "item"}
@@ -170,7 +172,7 @@ class _Loader:
         self._stop_if_refused()
         self._check_operands(term, terms, rules, columns, graphs)
         self._stop_if_refused()
-        opening = opening_of(term)
+        opening = _opening(term)
         moments = {moment for graph in graphs.values() for moment in graph.boundaries()}
         return Policy(
             model=model,
@@ -179,9 +181,9 @@ class _Loader:
             columns=columns,
             effect=Effect(model.effect),
             term=term,
-            conjuncts=conjuncts_of(model.matchers[f"m{self.suffix}"], term),
+            conjuncts=_conjuncts(model.matchers[f"m{self.suffix}"], term),
             opening=opening,
-            groups=groups_of(opening, rules, columns),
+            groups=_groups(opening, rules, columns),
             rule_terms=terms,
             graphs=graphs,
             matching=self.matching,
@@ -366,6 +368,35 @@ def _all_terms(term: Term, terms: Mapping[str, Term], named: Mapping[str, str]) 
             yield from walk(terms[named[one.column]])
         else:
             yield one
+
+
+def _conjuncts(text: str, term: Term) -> tuple[tuple[str, Term], ...]:
+    """Return the parts that a matcher joins with `&&`, each with its text."""
+    tree = parse(text)
+    nodes = tree.values if isinstance(tree, ast.BoolOp) and isinstance(term, AllOf) else [tree]
+    parts = term.parts if isinstance(term, AllOf) and len(nodes) > 1 else (term,)
+    return tuple(zip(map(source, nodes), parts, strict=True))
+
+
+def _opening(term: Term) -> Term:
+    """Return the part of a matcher before it first reads a label.
+
+    It is false for most rows, and the same for every label.
+    """
+    parts = term.parts if isinstance(term, AllOf) else (term,)
+    return AllOf(tuple(takewhile(lambda part: known_columns(part) is not None, parts)))
+
+
+def _groups(
+    opening: Term, rules: Sequence[Row], columns: tuple[str, ...]
+) -> tuple[tuple[int, ...], ...]:
+    """Return the positions of the rows on which the opening cannot differ; one of each is asked."""
+    read_by = known_columns(opening) or frozenset()
+    places = [place for place, name in enumerate(columns) if name in read_by]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for position, row in enumerate(rules):
+        groups.setdefault(tuple(row.values[place] for place in places), []).append(position)
+    return tuple(map(tuple, groups.values()))
 
 
 def link_of(row: Row, definition: RoleDefinition) -> Link:
