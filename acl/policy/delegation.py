@@ -206,7 +206,8 @@ class _Question:
         """Yield the rules that stay, and that a link lets come or go for some askers."""
         both = self.old.policy, self.new.policy
         if link.kind in self.old.extents.beyond_askers | self.new.extents.beyond_askers:
-            raise UndecidedError(f"{_line(link)}: rules ask for such links of documents or of others than the asker")
+            reason = "rules ask for such links of documents or of others than the asker"
+            raise UndecidedError(f"{_line(link)}: {reason}")
         lead = Lead(link.kind, _led_to(both, link))
         window = link_of(link, both[0].model.roles[link.kind]).window
         stays = {row.values for row in both[0].rules}
