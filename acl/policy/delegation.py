@@ -28,6 +28,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise, product
 from typing import Final, TypeAlias
 
@@ -46,7 +47,7 @@ from acl.language.terms import Rule, walk
 from acl.policy.admission import POLICY_FILE
 from acl.policy.compiler import MAX_ALTERNATIONS
 from acl.policy.decide import TENANT_COLUMNS, decide, principals
-from acl.policy.extent import Extent, Extents, Lead
+from acl.policy.extent import Extents, Lead
 from acl.policy.names import Meanings, mentions_of
 from acl.policy.policy import MODEL_FILE, Policy, link_of
 from acl.predicate import NEVER, Condition
@@ -61,8 +62,6 @@ _RULE: Final = 60
 _LOOK: Final = 50
 """Steps for a decision, for rows addressed to one name, for a row that contributes, for a look."""
 
-_NOT_CHANGED: Final = " where the editor may not change the policy"
-_NOT_HELD: Final = " where the editor does not hold it"
 _INSTANT: Final = timedelta(microseconds=1)
 _OF_ALL: Final = "gives meaning to the rows of every tenant; only an administrator changes it"
 
@@ -142,20 +141,23 @@ class _Side:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """A row that comes or goes, for all askers or for some.
+    """A rule that comes or goes, for all askers or because of a link for some.
 
     Attributes:
-        side: whose row it is.
-        comings: whether it can come to hold, or cease to, or both.
+        side: whose rule it is.
+        rule: what can come to hold, or cease to.
+        comings: whether it can come to hold (true), cease to (false), or both.
+        edited: the row of the change: the rule itself, or a link.
+        comes: whether that row comes or goes.
         window: while it can.
-        link: because of which link, if the row itself stays.
     """
 
     side: _Side
-    row: Row
+    rule: Row
     comings: frozenset[bool]
+    edited: Row
+    comes: bool
     window: Window = ALWAYS_OPEN
-    link: Row | None = None
 
 
 @dataclass(slots=True)
@@ -193,61 +195,53 @@ class _Question:
             raise UndecidedError("rules permit and deny in turns too often to be delegated")
 
     def _claims(self) -> Iterator[_Claim]:
-        """Yield what the change can do, row by row."""
+        """Yield what the change can do, rule by rule."""
         for side, other in ((self.old, self.new), (self.new, self.old)):
             for row in _surplus(side.policy, other.policy):
                 comes = side is self.new
                 if row.kind in side.policy.model.roles:
                     yield from self._of_link(row, comes=comes)  # law 5
                 elif row.kind == f"p{side.policy.suffix}":
-                    yield _Claim(side, row, frozenset({comes}))  # law 4
+                    yield _Claim(side, row, frozenset({comes}), row, comes)  # law 4
 
     def _of_link(self, link: Row, *, comes: bool) -> Iterator[_Claim]:
         """Yield the rules that stay, and that a link lets come or go for some askers."""
-        both = self.old.policy, self.new.policy
         if link.kind in self.old.extents.beyond_askers | self.new.extents.beyond_askers:
             reason = "rules ask for such links of documents or of others than the asker"
             raise UndecidedError(f"{_line(link)}: {reason}")
-        lead = Lead(link.kind, _led_to(both, link))
-        window = link_of(link, both[0].model.roles[link.kind]).window
-        stays = {row.values for row in both[0].rules}
-        for row in (one for one in both[1].rules if one.values in stays):
+        before, after = self.old.policy, self.new.policy
+        lead = Lead(link.kind, _led_to((before, after), link))
+        window = link_of(link, after.model.roles[link.kind]).window
+        stays = {row.values for row in before.rules}
+        for rule in (row for row in after.rules if row.values in stays):
             self.budget.spend(_LOOK)
-            answers = self.new.extents.answers(row, lead)
-            if answers and self.new.mentions.applies(row, self.editor.tenant):
+            answers = self.new.extents.answers(rule, lead)
+            if answers and self.new.mentions.applies(rule, self.editor.tenant):
                 comings = frozenset(answer is comes for answer in answers)
-                yield _Claim(self.new, row, comings, window, link)
+                yield _Claim(self.new, rule, comings, link, comes, window)
 
     def _beyond(self, claim: _Claim, region: Condition) -> Overreach | None:
-        """Return how a row goes too far, if it does (law 4)."""
-        policy, row = claim.side.policy, claim.row
-        moments, actions = self._moments(claim.window), sorted(claim.side.meanings.of(row))
+        """Return how a rule goes too far, if it does (law 4)."""
+        policy, rule = claim.side.policy, claim.rule
+        moments, actions = self._moments(claim.window), sorted(claim.side.meanings.of(rule))
         if not moments or not actions:
             return None
         self.budget.spend(_LOOK)
-        extent = claim.side.extents.of(row)
+        extent = claim.side.extents.of(rule)
         labels = all_of(guard(policy.schema, self.editor.tenant), extent.labels)
-        gives = extent.fails or (policy.effect_of(row) == "allow") in claim.comings
+        gives = extent.fails or (policy.effect_of(rule) == "allow") in claim.comings
+        say = partial(_sentence, claim, gives=gives, fails=extent.fails)
         outside = self._escapee(labels, region)
         if outside is not None:
-            sentence = self._sentence(claim, extent, actions[0], gives=gives) + _NOT_CHANGED
+            sentence = say(actions[0], "may not change the policy")
             return Overreach(sentence=sentence, action=actions[0], at=self.at, label=outside)
         for action, moment in product(actions if gives else (), moments):
             lacked = self._escapee(labels, self._of_editor(action, moment))
             if lacked is not None:
-                when = "" if moment == self.at else f" from {moment:%Y-%m-%d %H:%M:%S}"
-                sentence = self._sentence(claim, extent, action, gives=True) + _NOT_HELD + when
+                since = "" if moment == self.at else f" from {moment:%Y-%m-%d %H:%M:%S}"
+                sentence = say(action, f"does not hold it{since}")
                 return Overreach(sentence=sentence, action=action, at=moment, label=lacked)
         return None
-
-    def _sentence(self, claim: _Claim, extent: Extent, action: str, *, gives: bool) -> str:
-        """Return which row could do what."""
-        row = _line(claim.row) + (" as it stands" if claim.side is self.old else "")
-        if claim.link is not None:
-            row = f"{_line(claim.link)} leads to line {claim.row.number}, which"
-        fails = " can fail, and so" if extent.fails else ""
-        could = f"give `{action}`" if gives else f"take `{action}` away"
-        return f"{row}{fails} could {could}"
 
     def _escapee(self, inner: Condition, outer: Condition) -> Label | None:
         if (inner, outer) in self._within:
@@ -301,6 +295,16 @@ class _Question:
             return NEVER
         self.budget.spend(_RULE * len(decision.rules))
         return decision.predicate
+
+
+def _sentence(claim: _Claim, action: str, lacks: str, *, gives: bool, fails: bool) -> str:
+    """Return what the editor is told: which row could do what, and what they lack."""
+    row, rule = _line(claim.edited), f"line {claim.rule.number}"
+    leads = "" if claim.edited is claim.rule else f", which leads to {rule},"
+    change = f"{row}{leads}" if claim.comes else f"without {row}{leads} the change"
+    could = f"give `{action}`" if gives else f"take `{action}` away"
+    why = f", since {rule} can fail" if fails else ""
+    return f"{change} could {could} where the editor {lacks}{why}"
 
 
 def tenant_of(policy: Policy, row: Row) -> str | None:

@@ -89,7 +89,7 @@ NOT_CHANGED: Final = "where the editor may not change the policy"
 NO_RIGHT: Final = "the editor does not hold this right"
 FOREIGN: Final = "is not a row of the editor's own tenant"
 ADMINISTRATORS: Final = "only an administrator says who administers the policy"
-FAILS: Final = "can fail, and so could give"
+FAILS: Final = "can fail"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +228,7 @@ BOUNDS: Final = (
     adding(
         "a link gives what its editor lacks",
         BEN_AUDITS,
-        refused=f"policy.csv line 11 leads to line 7, which could give `document:read` {NOT_HELD}",
+        refused=f"policy.csv line 11, which leads to line 7, could give `document:read` {NOT_HELD}",
     ),
     adding(
         "another action than the editor holds",
@@ -265,7 +265,7 @@ BOUNDS: Final = (
         "what is taken lies outside the region",
         BASE[6],
         base=edits(BASE),
-        refused=f"policy.csv line 7 as it stands could take `document:read` away {NOT_CHANGED}",
+        refused=f"line 7 the change could take `document:read` away {NOT_CHANGED}",
     ),
     adding("a deny that comes takes", BARRED),
     adding(
@@ -278,7 +278,7 @@ BOUNDS: Final = (
         "a deny that goes gives to whoever else is allowed",
         BARRED,
         base=NO_OWNERS,
-        refused=f"policy.csv line 10 as it stands could give `document:read` {NOT_HELD}",
+        refused=f"without policy.csv line 10 the change could give `document:read` {NOT_HELD}",
     ),
     dropping("a deny that goes where the editor holds it", BARRED.replace("hr", "legal")),
     dropping(
@@ -298,7 +298,7 @@ BOUNDS: Final = (
         "a link that leads on by other links",
         "g, user:ben, role:w, acme, _, _",
         base=(*NO_OWNERS, "g, role:w, role:auditor, acme, _, _"),
-        refused="policy.csv line 11 leads to line 7",
+        refused="policy.csv line 11, which leads to line 7,",
     ),
     adding(
         "links of other tenants lead nowhere",
@@ -535,7 +535,7 @@ CONDITIONS: Final = (
         change(
             f"what can fail for an asker has no bound: {when}",
             rule(when),
-            refused=f"{FAILS} `document:read` {NOT_CHANGED}",
+            refused=f"could give `document:read` {NOT_CHANGED}, since line 11 {FAILS}",
         )
         for change in (adding, dropping)
         for when in (
