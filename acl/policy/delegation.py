@@ -46,7 +46,7 @@ from acl.language.roles import ALWAYS_OPEN, Window
 from acl.language.terms import Rule, walk
 from acl.policy.admission import POLICY_FILE
 from acl.policy.compiler import MAX_ALTERNATIONS
-from acl.policy.decide import TENANT_COLUMNS, decide, principals
+from acl.policy.decide import TENANT_COLUMNS, decide
 from acl.policy.extent import Extents, Lead
 from acl.policy.names import Meanings, mentions_of
 from acl.policy.policy import MODEL_FILE, Policy, link_of
@@ -169,7 +169,7 @@ class _Question:
     budget: Budget
     _held: dict[tuple[str, datetime], Condition] = field(default_factory=dict)
     _within: set[tuple[Condition, Condition]] = field(default_factory=set)
-    _names: dict[datetime, tuple[frozenset[str], ...]] = field(default_factory=dict)
+    _roles: dict[datetime, tuple[frozenset[str], ...]] = field(default_factory=dict)
 
     def overreach(self, region: Condition) -> Overreach | None:
         """Return the first thing that goes too far.
@@ -258,25 +258,31 @@ class _Question:
         """
         start = window.start
         begins = [start + _INSTANT] if start is not None and start >= self.at else []
-        sides = (one for one in self.old.policy.boundaries if one >= self.at)
-        later = [at for side in sides for at in (side, side + _INSTANT)]
-        held = [one for one in (self.at, *begins, *later) if window.holds(one)]
-        if not held:
+        sides = (side for side in self.old.policy.boundaries if side >= self.at)
+        later = [moment for side in sides for moment in (side, side + _INSTANT)]
+        holds = list(filter(window.holds, (self.at, *begins, *later)))
+        if not holds:
             return []
+        moments = sorted({self.at, *holds})
         if self.old.extents.beyond_askers:
-            return sorted({self.at, *held})
+            return moments
         distinct: dict[tuple[frozenset[str], ...], datetime] = {}
-        for moment in sorted({self.at, *held}):
-            distinct.setdefault(self._names_at(moment), moment)
+        for moment in moments:
+            distinct.setdefault(self._roles_at(moment), moment)
         return list(distinct.values())
 
-    def _names_at(self, moment: datetime) -> tuple[frozenset[str], ...]:
-        """Return the names of the editor and of each agent, on which the editor's rights rest."""
-        if moment not in self._names:
-            self.budget.spend(_LOOK)
-            policy, everyone = self.old.policy, (self.editor, *self.editor.actors)
-            self._names[moment] = tuple(principals(policy, one, moment) for one in everyone)
-        return self._names[moment]
+    def _roles_at(self, moment: datetime) -> tuple[frozenset[str], ...]:
+        """Return what each name of the editor, and of each agent, reaches at a moment."""
+        if moment not in self._roles:
+            askers = self.editor, *self.editor.actors
+            names = sorted({name for asker in askers for name in asker.principals})
+            graphs, domains = self.old.policy.graphs.values(), (self.editor.tenant, "")
+            ways = list(product(graphs, names, domains))
+            self.budget.spend(_LOOK * (1 + len(ways)))
+            self._roles[moment] = tuple(
+                graph.reached(name, domain, moment) for graph, name, domain in ways
+            )
+        return self._roles[moment]
 
     def _of_editor(self, action: str, at: datetime) -> Condition:
         """Return what the editor holds at a moment, as things stand."""

@@ -363,6 +363,14 @@ MOMENTS: Final = (
         refused="from 2026-06-02 00:00:00",
     ),
     adding(
+        "a role that ends for the editor, and stays for a group of theirs that nothing asks for",
+        HR.format("user:ben", "True", "allow"),
+        base=(*TEMP, "g, group:boss, role:temp, acme, _, _"),
+        editor=replace(EDITOR, groups=frozenset({"group:boss"})),
+        model=MODEL.replace(" || p.sub in r.sub.groups", ""),
+        refused="from 2026-06-02 00:00:00",
+    ),
+    adding(
         "what the editor holds later alone is not given",
         "g, user:ben, role:temp, acme, 2027-01-01 00:00:00, _",
         base=(*TEMP[:-1], "g, user:editor, role:temp, acme, 2027-01-01 00:00:00, _"),
