@@ -432,6 +432,11 @@ _CHANGES: Final = (
         "a name that is asked for", "leads to line 6", _RULE.format("/acme/d/*", _ASKS, "allow"),
         comes=_LINK.format("role:w", "_"),
     ),
+    Change(
+        "a link that rules ask of documents", "of documents",
+        _RULE.format("/acme/d/*", '"g(r.obj.place, ""role:w"", ""acme"")"', "deny"),
+        comes=_LINK.format("role:w", "_"),
+    ),
     Change("a denial goes", "not hold it", goes=_BARS),
     Change("a link to a denial goes", "not hold it", _BARS, goes=_LINK.format("group:x", "_")),
     Change("it can fail", "can fail", comes=_RULE.format("/acme/d/*", "r.sub.age == 1", "deny")),

@@ -397,20 +397,20 @@ MUTANTS: Final = (
     Mutant(
         "a deny that goes gives nothing",
         "acl.policy.delegation",
-        '(policy.effect_of(row) == "allow") in claim.comings',
-        'policy.effect_of(row) == "allow" and True in claim.comings',
+        '(policy.effect_of(rule) == "allow") in claim.comings',
+        'policy.effect_of(rule) == "allow" and True in claim.comings',
     ),
     Mutant(
         "the rights of today alone",
         "acl.policy.delegation",
-        "for at in (side, side + _INSTANT)]",
-        "for at in () if side]",
+        "for moment in (side, side + _INSTANT)]",
+        "for moment in () if side]",
     ),
     Mutant(
         "a link binds while it does not hold",
         "acl.policy.delegation",
-        "if window.holds(one)]",
-        "if window]",
+        "filter(window.holds, (self.at, *begins, *later))",
+        "(self.at, *begins, *later)",
     ),
     Mutant(
         "rows of any tenant are touched",
@@ -459,5 +459,17 @@ MUTANTS: Final = (
         "acl.policy.delegation",
         "Action.POLICY_ADMINISTER in meanings.of(row)",
         "not meanings.of(row)",
+    ),
+    Mutant(
+        "moments are not told apart",
+        "acl.policy.delegation",
+        "graph.reached(name, domain, moment) for graph, name, domain in ways",
+        "graph.reached(name, domain, moment) for graph, name, domain in ways[:0]",
+    ),
+    Mutant(
+        "documents that links concern are not looked at",
+        "acl.policy.delegation",
+        "if link.kind in self.old.extents.beyond_askers | self.new.extents.beyond_askers:",
+        "if not link.kind:",
     ),
 )
