@@ -8,6 +8,8 @@ The laws of this file:
 2. "Not" is real: a label that lacks an attribute fails every leaf on it.
 3. A search that would take too long ends with an error. It never ends with "there is none".
 4. The same question gets the same answer.
+5. A decision that permits under a condition which no label can meet gives nothing, and neither does
+   one of which that cannot be decided.
 
 The search is the one of Davis, Putnam, Logemann and Loveland. It tells what must hold of each
 attribute's value, drops what is decided by that, and takes up alternatives one after the other,
@@ -24,6 +26,7 @@ from typing import Final, TypeAlias, TypeGuard, assert_never
 
 from acl.containment.budget import Budget, UndecidedError
 from acl.containment.possible import Possible, SetLeaf, possible
+from acl.decision import Decision, Permitted
 from acl.labels import Attribute, AttributeType, Label, LabelSchema
 from acl.predicate import (
     ALWAYS,
@@ -116,6 +119,19 @@ def escapee_of(
     assert all(holds(one, label) for one in wanted)
     assert not any(holds(one, label) for one in unwanted)
     return label
+
+
+def is_held(decision: Decision, schema: LabelSchema) -> bool:
+    """Say whether a decision permits something on some label that the schema admits (law 5).
+
+    A right that is asked for without a label, such as `policy:edit`, is held in just this case.
+    """
+    if not isinstance(decision, Permitted):
+        return False
+    try:
+        return escapee_of([decision.predicate], [], schema) is not None
+    except UndecidedError:  # law 5
+        return False
 
 
 class _Translation:

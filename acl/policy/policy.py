@@ -11,11 +11,13 @@ The laws of this file:
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Final
 
 from acl.algebra.leaves import outcome_of
@@ -36,7 +38,7 @@ from acl.language.casbin_adapter import (
     ordered,
     parse_model,
 )
-from acl.language.expression import ExpressionError, attributes_read, bare_names, parse
+from acl.language.expression import ExpressionError, attributes_read, bare_names, parse, source
 from acl.language.fragment import Names, read
 from acl.language.roles import Link, PlainRoleGraph, Window
 from acl.language.terms import (
@@ -44,9 +46,9 @@ from acl.language.terms import (
     Rule,
     Term,
     Touching,
+    known_columns,
     walk,
 )
-from acl.policy.opening import conjuncts_of, groups_of, opening_of
 
 RESOURCE_COLUMNS: Final = frozenset(
     {"obj", "object", "res", "resource", "thing", "document", "doc", "item"}
@@ -188,7 +190,7 @@ class _Loader:
         self._stop_if_refused()
         self._check_operands(term, terms, rules, columns, graphs)
         self._stop_if_refused()
-        opening = opening_of(term)
+        opening = _opening(term)
         moments = {moment for graph in graphs.values() for moment in graph.boundaries()}
         return Policy(
             model=model,
@@ -197,9 +199,9 @@ class _Loader:
             columns=columns,
             effect=Effect(model.effect),
             term=term,
-            conjuncts=conjuncts_of(model.matchers[f"m{self.suffix}"], term),
+            conjuncts=_conjuncts(model.matchers[f"m{self.suffix}"], term),
             opening=opening,
-            groups=groups_of(opening, rules, columns),
+            groups=_groups(opening, rules, columns),
             rule_terms=terms,
             graphs=graphs,
             matching=self.matching,
@@ -383,10 +385,40 @@ def graph_of(rows: Sequence[Row], definition: RoleDefinition, by: RoleMatching |
     """Return the role graph of the rows of one definition; `by` matches names or domains."""
     if by is not None:
         return PatternedRoleGraph(rows, definition, by)
-    return PlainRoleGraph((_link(row, definition) for row in rows), timed=definition.timed)
+    return PlainRoleGraph((link_of(row, definition) for row in rows), timed=definition.timed)
 
 
-def _link(row: Row, definition: RoleDefinition) -> Link:
+def _conjuncts(text: str, term: Term) -> tuple[tuple[str, Term], ...]:
+    """Return the parts that a matcher joins with `&&`, each with its text."""
+    tree = parse(text)
+    nodes = tree.values if isinstance(tree, ast.BoolOp) and isinstance(term, AllOf) else [tree]
+    parts = term.parts if isinstance(term, AllOf) and len(nodes) > 1 else (term,)
+    return tuple(zip(map(source, nodes), parts, strict=True))
+
+
+def _opening(term: Term) -> Term:
+    """Return the part of a matcher before it first reads a label.
+
+    It is false for most rows, and the same for every label.
+    """
+    parts = term.parts if isinstance(term, AllOf) else (term,)
+    return AllOf(tuple(takewhile(lambda part: known_columns(part) is not None, parts)))
+
+
+def _groups(
+    opening: Term, rules: Sequence[Row], columns: tuple[str, ...]
+) -> tuple[tuple[int, ...], ...]:
+    """Return the positions of the rows on which the opening cannot differ; one of each is asked."""
+    read_by = known_columns(opening) or frozenset()
+    places = [place for place, name in enumerate(columns) if name in read_by]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for position, row in enumerate(rules):
+        groups.setdefault(tuple(row.values[place] for place in places), []).append(position)
+    return tuple(map(tuple, groups.values()))
+
+
+def link_of(row: Row, definition: RoleDefinition) -> Link:
+    """Return the link that a row of a role definition says."""
     name, role = row.values[:2]
     domain = row.values[2] if definition.arity > 2 else ""  # noqa: PLR2004 - name, role, domain
     window = Window.parse(*row.values[-2:]) if definition.timed else Window()

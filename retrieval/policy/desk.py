@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,10 +26,9 @@ from functools import partial
 from acl.actions import Action
 from acl.errors import AclError, PolicyError
 from acl.labels import Label
-from acl.policy.delegation import may_activate, may_propose
+from acl.policy.delegation import may_change
 from acl.policy.policy import Policy
-from acl.policy.profiles import profiles
-from acl.proof.plan import BUDGET, clearances_of, compartments_of, tenants_of
+from acl.proof.plan import BUDGET, clearances_of, compartments_of
 from acl.proof.worker import PolicyText, ProofJob
 from acl.records import (
     AuditKind,
@@ -41,7 +40,6 @@ from acl.records import (
     RevisionTexts,
     StalePolicyError,
 )
-from acl.subject import Subject
 from retrieval.policy.edits import (
     Activated,
     Edit,
@@ -337,24 +335,19 @@ class PolicyDesk(PolicyViews):
         if authority.pinned is None:
             return
         current, subject = authority.snapshot.policy, authority.pinned.subject
-        roles = self._roles((current, proposed), await self._live_labels(), subject)
-        judge = may_propose if propose else may_activate
+        labels = await self._live_labels()
         found = await for_change(
-            judge, current, proposed, subject, profiles=roles, at=authority.now
+            may_change,
+            current,
+            proposed,
+            subject,
+            Action.POLICY_EDIT if propose else Action.POLICY_ACTIVATE,
+            clearances=clearances_of(proposed.schema, labels),
+            compartments=compartments_of(labels),
+            at=authority.now,
         )
         if found:
             raise OverreachError(found)
-
-    def _roles(
-        self, policies: Sequence[Policy], labels: Sequence[Label], editor: Subject
-    ) -> tuple[Subject, ...]:
-        schema = policies[-1].schema
-        return profiles(
-            policies,
-            tenants=tenants_of(labels) | {editor.tenant},
-            clearances=clearances_of(schema, labels),
-            compartments=compartments_of(labels) | editor.compartments,
-        )
 
     async def _live_labels(self) -> tuple[Label, ...]:
         return await live_labels(self._records, self._standing.snapshots.pin().schema)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from acl.errors import PolicyError, Refusal
 from acl.labels import LabelSchema
 from acl.policy.admission import POLICY_FILE, read_csv
-from acl.policy.delegable import tenant_of
+from acl.policy.delegation import tenant_of
 from acl.policy.policy import Policy, load
 from acl.records import RevisionTexts
 from acl.subject import is_tenant

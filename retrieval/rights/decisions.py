@@ -20,7 +20,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final
 
-from acl.containment.region import is_held
+from acl.containment.search import is_held
 from acl.decision import Decision, Denied, DenyReason
 from acl.engine.filter import to_filter
 from acl.engine.wire import Filter

@@ -12,12 +12,14 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import numpy as np
 
+from acl.actions import Action
 from acl.decision import Denied, Permitted
 from acl.engine.filter import to_filter
 from acl.engine.payload import point_payload
@@ -27,6 +29,7 @@ from acl.language.casbin_adapter import Oracle, RoleMatching, Row, parse_model
 from acl.policy.admission import admit, read_csv
 from acl.policy.compiler import compile_request
 from acl.policy.decide import decide
+from acl.policy.delegation import Overreach, may_change
 from acl.policy.policy import Policy, load
 from acl.predicate import AnyOf, holds
 from acl.subject import Subject
@@ -376,6 +379,88 @@ def _enforced(oracle: Oracle, asked: Mapping[str, Any], one: Label) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Rows that an editor removes and adds beside some that stay, and a part of the refusal."""
+
+    name: str
+    refused: str = ""
+    stays: str = ""
+    goes: str = ""
+    comes: str = ""
+
+
+_FOLDERS: Final = LabelSchema.from_toml(
+    '[label]\ntenant = { type = "keyword" }\nplace = { type = "path" }\n'
+    'readers = { type = "keyword_set" }\n'
+)
+_DELEGATED: Final = model(
+    "(g(r.sub.id, p.sub, r.sub.tenant) || p.sub in r.sub.groups) && r.sub.tenant == p.tenant && "
+    "r.act == p.act && keyMatch(r.obj.place, p.place) && eval(p.rule)",
+    columns="sub, tenant, place, act, rule, eft",
+    effect="some(where (p.eft == allow)) && !some(where (p.eft == deny))",
+    roles="g = _, _, _, (_, _)",
+)
+_EDITOR: Final = """p, user:ed, acme, /acme/*, policy:edit, True, allow
+p, user:ed, acme, /acme/a/*, read, True, allow
+p, role:late, acme, /acme/b/*, read, True, allow
+p, user:ed, acme, /open/*, read, True, allow
+g, user:ed, role:late, acme, _, 2027-01-01 00:00:00"""
+_RULE: Final = "p, group:x, acme, {}, read, {}, {}"
+_LINK: Final = "g, user:x, {}, acme, _, {}"
+_BARS: Final = _RULE.format("/acme/d/*", "True", "deny")
+_ASKS: Final = '"any_of(r.obj.readers, r.sub.groups)"'
+_ELSEWHERE: Final = '"!keyMatch(r.obj.place, ""/acme/a/*"")"'
+_CHANGES: Final = (
+    Change("what the editor holds", comes=_RULE.format("/acme/a/*", "True", "allow")),
+    Change("a denial in the region", comes=_BARS),
+    Change("a link while it is held", comes=_LINK.format("role:late", "2027-01-01 00:00:00")),
+    Change("a link to no rule", comes=_LINK.format("role:w", "_")),
+    Change("what is not held", "not hold it", comes=_RULE.format("/acme/d/*", "True", "allow")),
+    Change("all but what is held", "not hold", comes=_RULE.format("/acme/*", _ELSEWHERE, "allow")),
+    Change("held beyond it", "may not change", comes=_RULE.format("/open/*", "True", "allow")),
+    Change("beyond the region", "may not change", comes=_RULE.format("/*", "True", "deny")),
+    Change("another tenant", "own tenant", comes=_BARS.replace(" acme,", " globex,")),
+    Change("who administers", "says who", comes=_BARS.replace("read", "policy:administer")),
+    Change("longer than held", "from 2027", comes=_RULE.format("/acme/b/*", "True", "allow")),
+    Change("a link for longer than held", "from 2027", comes=_LINK.format("role:late", "_")),
+    Change(
+        "a link that leads on", "from 2027", "g, role:v, role:late, acme, _, _",
+        comes=_LINK.format("role:v", "_"),
+    ),
+    Change(
+        "a name that is asked for", "leads to line 6", _RULE.format("/acme/d/*", _ASKS, "allow"),
+        comes=_LINK.format("role:w", "_"),
+    ),
+    Change(
+        "a link that rules ask of documents", "of documents",
+        _RULE.format("/acme/d/*", '"g(r.obj.place, ""role:w"", ""acme"")"', "deny"),
+        comes=_LINK.format("role:w", "_"),
+    ),
+    Change("a denial goes", "not hold it", goes=_BARS),
+    Change("a link to a denial goes", "not hold it", _BARS, goes=_LINK.format("group:x", "_")),
+    Change("it can fail", "can fail", comes=_RULE.format("/acme/d/*", "r.sub.age == 1", "deny")),
+)  # fmt: skip
+
+
+def delegation() -> str | None:
+    """An editor gives what they hold, decides about their region, and does no more."""
+    editor, read = Subject(id="user:ed", tenant="acme"), cache(_delegated)
+    for change in _CHANGES:
+        old, new = (read(f"{change.stays}\n{rows}") for rows in (change.goes, change.comes))
+        found = may_change(
+            old, new, editor, Action.POLICY_EDIT, clearances=(), compartments=(), at=AT
+        )
+        told = found.sentence if isinstance(found, Overreach) else " ".join(map(str, found))
+        if bool(told) is not bool(change.refused) or change.refused not in told:
+            return f"{change.name}: `{told}`"
+    return None
+
+
+def _delegated(rows: str) -> Policy:
+    return load(_DELEGATED, read_csv(f"{_EDITOR}\n{rows}"), _FOLDERS)
+
+
 CHECKS: Final[tuple[Callable[[], str | None], ...]] = (
     refusals,
     misspelt_effect,
@@ -384,5 +469,6 @@ CHECKS: Final[tuple[Callable[[], str | None], ...]] = (
     next_boundary,
     too_large,
     unlabelled,
+    delegation,
     rare_policies,
 )

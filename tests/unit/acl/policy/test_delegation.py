@@ -2,187 +2,181 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
 import pytest
 
+from acl.labels import LabelSchema
+from acl.language.casbin_adapter import RoleMatching
+from acl.policy.delegation import Overreach
+from acl.policy.policy import load
 from acl.subject import Subject
-from tests.unit.acl.default_policy import MODEL, NOW
-from tests.unit.acl.editing import (
-    BARRED,
+from tests.unit.acl.default_policy import MODEL, NOW, SCHEMA
+from tests.unit.acl.policy.delegation_stories import (
+    ALLOWING,
     BASE,
-    EDITOR,
+    FAILS,
     GIVES,
     HR,
     NO_OWNERS,
-    NOWHERE,
     PLAIN,
-    adding,
+    RANKED,
+    STORIES,
+    TEMP,
+    Story,
     asked,
-    overreach,
     policy,
-    refused,
-    without,
+    rule,
+    told,
 )
 
 
-def test_who_administers_the_policy_may_change_anything() -> None:
-    admin = Subject(id="user:admin", tenant="acme")
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_stories(story: Story) -> None:
+    found = story.told()
 
-    assert adding("p, user:eve, *, /*, policy:administer, True, allow", editor=admin) == ()
-    assert asked(policy(*BASE), policy(*BASE, model=MODEL + "\n"), admin) == ()
-
-
-def test_who_has_no_right_may_change_nothing() -> None:
-    stranger = Subject(id="user:eve", tenant="acme")
-
-    assert "`policy:edit`: the editor does not hold this right" in refused(
-        adding(GIVES, editor=stranger)
-    )
-    assert "`policy:edit`" in refused(adding(GIVES, editor=replace(EDITOR, tenant="globex")))
+    assert story.refused in found
+    assert bool(found) is bool(story.refused), found
 
 
-def test_an_editor_s_agent_needs_the_right_too() -> None:
-    agent = Subject(id="agent:helper", tenant="acme")
-
-    assert "`policy:edit`" in refused(adding(GIVES, editor=replace(EDITOR, actors=(agent,))))
+def test_no_two_stories_are_the_same() -> None:
+    assert len({story.name for story in STORIES}) == len(STORIES)
 
 
-def test_an_editor_gives_what_they_hold() -> None:
-    assert adding(GIVES) == ()
-    assert adding("g, user:sam, group:legal, acme, _, _") == ()
-    assert asked(policy(*BASE), policy(*BASE)) == ()
+def test_what_goes_too_far_is_a_label_on_which_it_does() -> None:
+    row = "p, group:x, acme, /acme/*, document:read, True, allow"
+    found = asked(policy(*BASE), policy(*BASE, row))
 
-
-def test_nobody_gains_what_the_editor_does_not_hold() -> None:
-    found = overreach(adding("p, group:x, acme, /acme/*, document:read, True, allow"))
-
-    assert found.sentence == (
-        "`group:x` would gain `document:read` where the editor does not hold it themself"
-    )
-    assert found.profile.groups == {"group:x"}
-    assert found.action == "document:read"
-    assert found.at == NOW
+    assert isinstance(found, Overreach)
+    assert (found.action, found.at) == ("document:read", NOW)
     assert not str(found.label.values["path"]).startswith(("/acme/finance/", "/acme/legal/"))
-    assert "does not hold" in overreach(adding("g, user:ben, role:auditor, acme, _, _")).sentence
-    tagging = GIVES.replace("document:read", "document:tag")
-    assert "gain `document:tag`" in overreach(adding(tagging)).sentence
 
 
-def test_nobody_is_cleared_higher_than_the_editor() -> None:
-    found = overreach(adding(GIVES, editor=replace(EDITOR, clearance=1)))
+def test_a_moment_that_goes_too_far_is_told() -> None:
+    found = asked(policy(*TEMP), policy(*TEMP, HR.format("user:editor", "True", "allow")))
 
-    assert found.label.values["classification"] == 2
-    assert "where the editor may not change the policy" in found.sentence
-
-
-def test_an_editor_cannot_widen_their_own_region() -> None:
-    row = "p, user:editor, acme, /*, policy:edit, True, allow"
-    assert "gain `policy:edit`" in overreach(adding(row)).sentence
+    assert isinstance(found, Overreach)
+    assert found.at == datetime(2026, 6, 2, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("when", NOWHERE)
-def test_a_right_that_holds_for_no_label_is_not_held(when: str) -> None:
-    row = "p, user:eve, acme, /*, {}, {}, allow"
-    administers, edits = (row.format(one, when) for one in ("policy:administer", "policy:edit"))
-    eve = replace(EDITOR, id="user:eve")
+def test_rows_of_others_keep_their_places_and_own_rows_may_stand_anywhere() -> None:
+    moved = policy(*BASE[:7], BASE[8], BASE[7], *BASE[9:])
 
-    assert "does not hold this right" in refused(
-        adding(GIVES, base=(*BASE, administers, edits), editor=eve)
+    assert "rows of others may not change places" in told(asked(policy(*BASE), moved))
+    assert asked(policy(*BASE), policy(BASE[3], *BASE[:3], *BASE[4:])) == ()
+
+
+def test_rules_whose_order_counts_stay_in_their_order() -> None:
+    old = policy(*BASE, model=ALLOWING)
+    moved = policy(*BASE[:3], BASE[4], BASE[3], *BASE[5:], model=ALLOWING)
+
+    assert "rules may not change places" in told(asked(old, moved))
+
+
+def test_model_and_schema_and_matching_are_the_administrator_s() -> None:
+    other = LabelSchema.from_toml(
+        "\n".join(f'[label.{name}]\ntype = "{one.type}"' for name, one in SCHEMA.attributes.items())
+    )
+    old, bare = policy(*BASE), policy(*BASE[:9], model=PLAIN)
+    matched = load(PLAIN, bare.rows, SCHEMA, matching={"g": RoleMatching(domains="keyMatch")})
+
+    assert "`model`" in told(asked(old, policy(*BASE, model=MODEL + "\n")))
+    assert "`schema`" in told(asked(old, policy(*BASE, schema=other)))
+    assert "`matching`" in told(asked(bare, matched))
+    admin = Subject(id="user:admin", tenant="acme")
+    assert asked(old, policy(*BASE, model=MODEL + "\n"), admin) == ()
+
+
+def test_where_names_are_patterns_nothing_is_delegated() -> None:
+    matching = {"g": RoleMatching(domains="keyMatch")}
+    old, new = (
+        load(PLAIN, policy(*rows, model=PLAIN).rows, SCHEMA, matching=matching)
+        for rows in (BASE[:9], (*BASE[:9], GIVES))
     )
 
+    assert "where names are patterns" in told(asked(old, new))
 
-def test_who_is_denied_wherever_they_are_allowed_does_not_administer() -> None:
-    base = (
-        *BASE,
-        "p, group:admins, acme, /acme/*, policy:administer, True, allow",
-        "p, user:eve, acme, /*, policy:administer, r.obj.classification >= 0, deny",
+
+SMALL: Final = """
+[request_definition]
+r = sub, obj, act
+[policy_definition]
+p = sub, act, when, eft
+[role_definition]
+g = _, _
+[policy_effect]
+e = some(where (p.eft == allow))
+[matchers]
+m = g(r.sub.id, p.sub) && r.act == p.act && eval(p.when)
+"""
+
+
+@pytest.mark.parametrize(
+    "line", ["p, user:ben, document:read, False, allow", "g, user:ben, user:editor"]
+)
+def test_a_model_without_a_tenant_s_column_cannot_be_delegated(line: str) -> None:
+    base = "p, user:editor, policy:edit, True, allow"
+    found = asked(policy(base, model=SMALL), policy(base, line, model=SMALL))
+
+    assert "no tenant, so they cannot be delegated" in told(found)
+
+
+def test_without_any_rule_a_matcher_of_columns_alone_decides_itself() -> None:
+    model = MODEL.replace(" && eval(p.when)", "")
+    row = "p, user:editor, acme, /acme/*, policy:edit, True, allow"
+
+    assert "the matcher alone decides" in told(asked(policy(row, model=model), policy(model=model)))
+
+
+@pytest.mark.parametrize("steps", [1, 100, 500])
+def test_what_cannot_be_decided_is_refused(steps: int) -> None:
+    found = asked(policy(*BASE), policy(*BASE, GIVES), steps=steps)
+
+    assert "too much to decide; make the change smaller" in told(found)
+
+
+OPTIONAL: Final = LabelSchema.from_toml(
+    "".join(
+        f'[label.{name}]\ntype = "{one.type}"\nrequired = {str(name != "owner").lower()}\n'
+        for name, one in SCHEMA.attributes.items()
     )
-    eve = replace(EDITOR, id="user:eve", groups=frozenset({"group:admins"}))
+)
+CLEARED: Final = " && r.obj.classification <= 3"
 
-    assert "does not hold this right" in refused(adding(GIVES, base=base, editor=eve))
 
-
-def test_a_person_and_an_agent_without_a_label_in_common_do_not_administer() -> None:
-    base = (
-        *BASE,
-        "p, user:eve, acme, /acme/finance/*, policy:administer, True, allow",
-        "p, agent:helper, acme, /acme/legal/*, policy:administer, True, allow",
+@pytest.mark.parametrize(
+    ("old", "new", "refused"),
+    [
+        ((), ("r.obj.owner == r.sub.id",), ""),
+        (("r.obj.owner == r.sub.id",), (), ""),
+        (("r.obj.owner == r.sub.id",), (), "hr"),
+        ((), ('r.obj.owner == "user:x"',), "hr"),
+        ((), ("r.obj.classification <= 2 || r.obj.owner == r.sub.id",), ""),
+    ],
+)
+def test_a_row_can_fail_for_what_a_label_lacks(
+    old: tuple[str, ...], new: tuple[str, ...], refused: str
+) -> None:
+    """It gives by going, since it had ended decisions, and takes by coming."""
+    lines = [tuple(rule(f"{one}{CLEARED}", path=refused or "legal") for one in (*old, *new))]
+    base = tuple(line.replace("True", "r.obj.classification <= 3") for line in NO_OWNERS)
+    before, after = (
+        policy(*base, *(lines[0] if one else ()), schema=OPTIONAL) for one in (old, new)
     )
-    agent = replace(EDITOR, id="agent:helper")
 
-    eve = replace(EDITOR, id="user:eve", actors=(agent,))
-    assert "does not hold this right" in refused(adding(GIVES, base=base, editor=eve))
+    assert (FAILS in told(asked(before, after))) is bool(refused)
 
 
-def test_what_is_taken_lies_in_the_region_even_if_the_editor_does_not_hold_it() -> None:
-    assert without("p, role:auditor, acme, /acme/hr/*, document:read, True, allow") == ()
-    narrow = tuple(line.replace("acme, /acme/*, policy:edit", "acme, /acme/finance/*, policy:edit")
-                   for line in BASE)  # fmt: skip
-    found = overreach(without(BASE[6], base=narrow))
-    assert "would lose `document:read` where the editor may not change" in found.sentence
-    assert "/acme/hr/" in str(found.label.values["path"])
+@pytest.mark.parametrize(("turns", "refused"), [(190, False), (210, True)])
+def test_rules_that_could_be_too_many_for_an_asker_are_not_delegated(
+    turns: int, *, refused: bool
+) -> None:
+    rules = [
+        f"p, {place + 10}, group:g, acme, /acme/finance/*, document:tag, True, {effect}"
+        for place, effect in zip(range(turns), ("allow", "deny") * turns, strict=False)
+    ]
+    base = ("p, 1, user:editor, acme, /acme/*, policy:edit, True, allow", *rules)
+    old, new = policy(*base, model=RANKED), policy(*base[:-1], model=RANKED)
 
-
-def test_what_begins_later_counts_today() -> None:
-    later = "g, user:ben, role:auditor, acme, 2030-01-01 00:00:00, 2031-01-01 00:00:00"
-    found = overreach(adding(later))
-
-    assert found.at > datetime(2030, 1, 1, tzinfo=UTC)
-    assert found.sentence.endswith("from 2030-01-01 00:00:00")
-
-
-def test_what_is_over_counts_no_more() -> None:
-    assert adding("g, user:ben, role:auditor, acme, _, 2020-01-01 00:00:00") == ()
-
-
-def test_what_is_given_for_longer_than_its_giver_holds_it_is_refused() -> None:
-    ends = "g, user:editor, role:temp, acme, _, 2026-06-02 00:00:00"
-    base = (*NO_OWNERS[:6], HR.format("role:temp", "True", "allow"), ends)
-    found = overreach(adding(HR.format("user:editor", "True", "allow"), base=base))
-
-    assert found.sentence == (
-        "`user:editor` would gain `document:read` where the editor does not hold it themself"
-        " from 2026-06-02 00:00:00"
-    )
-    assert adding("g, user:ben, role:temp, acme, _, 2026-06-02 00:00:00", base=base) == ()
-    longer = "g, user:ben, role:temp, acme, _, 2026-06-03 00:00:00"
-    assert overreach(adding(longer, base=base)).at.day == 2
-    renewed = (*base[:-1], ends.replace("06-02", "07-01"))
-    assert overreach(asked(policy(*base), policy(*renewed))).profile.id == "user:editor"
-
-
-def test_activation_rests_on_its_own_right() -> None:
-    found = overreach(adding(GIVES, activate=True))
-    assert found.label.values["classification"] == 2
-
-    mild = GIVES.replace("True", "r.obj.classification <= 1")
-    assert adding(mild, activate=True) == ()
-    without_right = tuple(line for line in BASE if "policy:activate" not in line)
-    assert "`policy:activate`" in refused(adding(mild, base=without_right, activate=True))
-
-
-def test_what_cannot_be_decided_is_refused() -> None:
-    for steps in (1, 100, 1_000, 10_000):
-        assert "too much to decide; make the change smaller" in refused(adding(GIVES, steps=steps))
-
-
-def test_roles_without_windows_are_delegated_too() -> None:
-    base = (*BASE[:9], BARRED)
-    old = policy(*base, model=PLAIN)
-
-    assert asked(old, policy(*base, "g, user:ben, group:legal, acme", model=PLAIN)) == ()
-    found = overreach(asked(old, policy(*base, "g, user:ben, role:auditor, acme", model=PLAIN)))
-    assert found.profile.id == "user:ben"
-
-
-def test_a_policy_may_lose_its_last_rule() -> None:
-    assert asked(policy(BASE[1]), policy()) == ()
-
-
-def test_rows_of_other_definitions_decide_nothing() -> None:
-    model = MODEL.replace("[policy_definition]\n", "[policy_definition]\np2 = sub, tenant\n")
-    old = policy(*BASE, model=model)
-
-    assert asked(old, policy(*BASE, "p2, group:x, acme", model=model)) == ()
+    assert ("in turns too often" in told(asked(old, new))) is refused

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from acl.containment.region import is_held
-from acl.containment.search import MAX_DEPTH
+from acl.containment.search import MAX_DEPTH, is_held
 from acl.decision import Denied, DenyReason, Permitted
 from acl.predicate import And, AnyOf, AtMost, Labelled, MoreThan, Or, Predicate
 from tests.unit.acl.default_policy import SCHEMA
