@@ -35,8 +35,7 @@ class PlainParser:
 
     async def parse_bytes(self, name: str, content: bytes) -> Parsed:
         del name
-        digest = hashlib.sha256(content).hexdigest()
-        return Parsed(text=content.decode(), title=None, format=Format.TEXT, sha256=digest)
+        return Parsed(text=content.decode(), title=None, format=Format.TEXT)
 
 
 class NoScanner:

@@ -7,15 +7,17 @@ asked only through `retrieval.search.store`, which puts the subject's filter int
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from acl.engine.wire import Filter
 from acl.labels import LabelSchema
+from ingest.frames import Message
 
 Vector: TypeAlias = npt.NDArray[np.float32]
 """Shape (384,), unit length."""
@@ -90,13 +92,12 @@ class SparseLeaf:
 Leaf: TypeAlias = DenseLeaf | SparseLeaf
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Message, frozen=True):
     """One point that a leaf returned: not yet a hit, because the records have the last word."""
 
     id: str
     score: float
-    payload: Payload = field(default_factory=dict)
+    payload: Payload = msgspec.field(default_factory=dict)
 
 
 class VectorEngine(Protocol):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from ingest.index.engine import Candidate
@@ -44,5 +44,5 @@ def resummed(
     for part in parts:
         for one in part:
             scores[one.id].append(one.score)
-    summed = [replace(one, score=math.fsum(scores[one.id])) for one in candidates]
+    summed = [Candidate(one.id, math.fsum(scores[one.id]), one.payload) for one in candidates]
     return sorted(summed, key=lambda one: (-one.score, one.id))
