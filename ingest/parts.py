@@ -12,7 +12,7 @@ from typing import Protocol
 from acl.labels import LabelSchema
 from acl.records import Records
 from ingest.index.engine import Vector, VectorEngine
-from ingest.read.parsed import Format, Parsed
+from ingest.read.parsed import Finding, Format, Parsed
 
 
 class Passage(Protocol):
@@ -25,14 +25,6 @@ class Passage(Protocol):
     @property
     def start(self) -> int:
         """Where they begin."""
-
-
-class Finding(Protocol):
-    """A secret that was found; `rule` names its kind."""
-
-    @property
-    def rule(self) -> str:
-        """The kind of secret."""
 
 
 class Parsing(Protocol):

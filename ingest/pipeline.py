@@ -20,15 +20,14 @@ from acl.labels import Label
 from acl.records import AuditKind, UnknownDocumentError
 from acl.records.documents.inventory import Inventory
 from ingest.context import Context, PipelineSettings, Task
+from ingest.label.description import Labeller, making_digest
 from ingest.label.folder_labels import LabelResolver
 from ingest.label.label_files import Statement
-from ingest.label.labelling import Labeller, making_digest
 from ingest.parts import Stores, Tools
 from ingest.project import Projector, event_of
-from ingest.report import IngestEvent, IngestReport, Relabelled
+from ingest.report import IngestEvent, IngestReport, Progress, Relabelled
 from ingest.run import FORM, Run
 from ingest.sources.folder import Found, walk
-from ingest.tally import Tally
 
 __all__ = ["Pipeline", "PipelineSettings"]
 
@@ -108,7 +107,7 @@ class Pipeline:
                 making=self._making,
                 clock=self._clock,
                 task=task,
-                tally=Tally(on_event, total=len(found)),
+                progress=Progress(on_event, total=len(found)),
             )
             return await Run(context).over(found)
 

@@ -1,4 +1,7 @@
-"""Records and engine compared, point by point, and the engine brought to what the records say.
+"""Records and engine compared, and the engine brought to what the records say.
+
+`Reconciler` looks at every point, at start-up and now and then. `Sweeper` does the small rest while
+the service runs: shares that have ended, and labels that the engine is not known to carry.
 
 The laws of this file:
 
@@ -13,10 +16,15 @@ The laws of this file:
 4. Every repair can be repeated, and a run after a run finds nothing.
 5. A label of record that cannot be read holds nothing up: it is named, and its points carry a label
    that no filter passes.
+6. What was acknowledged reaches the engine while the service runs, without a restart. A round takes
+   a bounded number; what fails is passed over until the others had their turn.
+7. A share ends at its moment without any of this, because every read excludes it. The sweep keeps
+   the records short, the engine narrow, and the history complete.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,7 +40,8 @@ from acl.engine.payload import (
     point_payload,
 )
 from acl.engine.wire import Filter, MatchExcept, Range
-from acl.records import DocumentRecord, DocumentVersion, Passage
+from acl.identity import PROGRAM
+from acl.records import AuditEvent, AuditKind, DocumentRecord, DocumentVersion, Passage, Records
 from acl.records.documents.inventory import Inventory
 from ingest.index.engine import Candidate, Point
 from ingest.parts import Encoding, Stores
@@ -40,6 +49,8 @@ from ingest.project import Projector, declared, points_of_version
 from ingest.report import ReconcileReport
 
 _PAGE: Final = 500
+_TOGETHER: Final = 50
+_ROUND: Final = 500
 _HAS_VERSION: Final = Range(VERSION, gte=-(2**53))
 _HAS_DOCUMENT: Final = MatchExcept(DOCUMENT, ())
 # Whatever a search could find carries `complete`; the rest of it is what was never a whole point.
@@ -251,3 +262,54 @@ class Reconciler:
 def _version(point: Candidate) -> DocumentVersion:
     document = point.payload["document"]
     return DocumentVersion(str(document["id"]), int(document["version"]))
+
+
+class Sweeper:
+    """Takes out what has ended: the record first, the engine after."""
+
+    def __init__(self, records: Records, projector: Projector) -> None:
+        self._records = records
+        self._projector = projector
+        self._after = ""
+
+    async def sweep(self, *, now: datetime) -> int:
+        """Take out every share that ended by `now`; return how many documents had one.
+
+        Raises:
+            RecordsError: the rest is found again by the next sweep.
+        """
+        done = 0
+        while due := await self._records.labels.due(now, limit=_TOGETHER):
+            for document_id in due:
+                await self._records.labels.expire(document_id, _event(document_id, now))
+            await self._projector.follow_all(due, at=now)
+            done += len(due)
+        return done
+
+    async def catch_up(self, *, now: datetime) -> int:
+        """Bring to the engine labels that it is not known to carry; return how many were tried.
+
+        Raises:
+            RecordsError: the rest is found again by the next round.
+        """
+        behind = await self._records.projection.unprojected(after=self._after, limit=_ROUND)
+        ids = [one.id for one in behind]
+        for start in range(0, len(ids), _TOGETHER):
+            some = ids[start : start + _TOGETHER]
+            self._after = some[-1]
+            if not await self._projector.follow_all(some, at=now):
+                return start + len(some)
+        if len(ids) < _ROUND:
+            self._after = ""
+        return len(ids)
+
+
+def _event(document_id: str, now: datetime) -> AuditEvent:
+    return AuditEvent(
+        kind=AuditKind.RELABEL,
+        time=now,
+        subject=PROGRAM,
+        decision_id=str(uuid.uuid4()),
+        resources=(document_id,),
+        detail={"change": "expiry"},
+    )

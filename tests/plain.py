@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingest.index.engine import Vector
-from ingest.parts import Finding, Tools
-from ingest.read.parsed import Format, Parsed
+from ingest.parts import Tools
+from ingest.read.parsed import Finding, Format, Parsed
 
 DIMENSION = 384
 

@@ -28,8 +28,15 @@ from typing import Final
 
 from ingest.errors import FaultKind, ParseError, ParserUnavailableError
 from ingest.frames import FrameError, pack, read_frame, unpack
-from ingest.read.parsed import MAX_ANSWER_BYTES, Answer, Fault, File, Parsed, believed
-from ingest.sources.folder import MAX_FILE_BYTES
+from ingest.read.parsed import (
+    MAX_ANSWER_BYTES,
+    MAX_FILE_BYTES,
+    Answer,
+    Fault,
+    File,
+    Parsed,
+    believed,
+)
 
 START_SECONDS: Final = 60
 MAX_NAME_BYTES: Final = 64 * 1024

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from ingest.errors import FaultKind, ParseError
 from ingest.frames import FrameError, Message
 
+MAX_FILE_BYTES: Final = 50 * 2**20
 MAX_TITLE: Final = 300
 MAX_ANSWER_BYTES: Final = 64 * 2**20
 
@@ -115,6 +116,14 @@ class File(Message, frozen=True):
 
     name: str
     content: bytes
+
+
+class Finding(Protocol):
+    """A secret that was found in a text."""
+
+    @property
+    def rule(self) -> str:
+        """The kind of secret."""
 
 
 Answer: TypeAlias = Ready | Parsed | Fault

@@ -8,11 +8,14 @@ The laws of this file:
 2. What cannot be taken is reported as a fault in its place in the stream; nothing stops the walk.
 3. A document is named by its path relative to the root, and by nothing of the machine.
 4. Files that say labels (`_label.toml`, `NAME.label.toml`) and hidden files are no documents.
+5. What is read is a regular file of bounded size; a pipe or a device is never opened for waiting.
+   It is read once, so that what was hashed is what was parsed.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,8 +23,8 @@ from typing import Final, TypeAlias
 
 from acl.labels import normalise
 from ingest.errors import SourceError
+from ingest.read.parsed import MAX_FILE_BYTES
 
-MAX_FILE_BYTES: Final = 50 * 1024 * 1024
 FOLDER_LABEL: Final = "_label.toml"
 SIDECAR_SUFFIX: Final = ".label.toml"
 
@@ -165,3 +168,25 @@ def _shown(relative: PurePosixPath) -> str:
     """Escape what is not printable: the name comes from others and goes into logs."""
     text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in str(relative))
     return f"file:{text}"
+
+
+def read_regular(path: Path, *, limit: int) -> bytes:
+    """Return the content of the regular file at `path`.
+
+    Raises:
+        FileNotFoundError: there is nothing at `path`.
+        SourceError: not a regular file, not readable, or longer than `limit` bytes.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SourceError(f"cannot be opened: {(error.strerror or 'unknown').lower()}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise SourceError("is not a regular file")
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise SourceError(f"is larger than {limit} bytes")
+    return content

@@ -12,9 +12,9 @@ from typing import Any, cast
 
 import pytest
 
-from ingest.expiry import Sweeper
 from ingest.index.engine import Point
 from ingest.project import Projector, points_of
+from ingest.reconcile import Sweeper
 from retrieval.labels.desk import LabelDesk
 from retrieval.labels.folders import FolderRequest
 from retrieval.labels.requests import LabelRequest, ShareRequest

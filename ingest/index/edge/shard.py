@@ -36,8 +36,10 @@ from ingest.index.engine import (
     Payload,
     Point,
     SparseLeaf,
+    Terms,
+    pairs,
+    resummed,
 )
-from ingest.index.steady import Terms, pairs, resummed
 
 FORMAT: Final = 1
 """Of the directory; another number is refused."""

@@ -25,8 +25,7 @@ from acl.labels import AttributeType, Label, LabelSchema
 from acl.records import DocumentRecord
 from ingest.errors import SourceError
 from ingest.label.folder_labels import RawLabel
-from ingest.parts import Finding
-from ingest.read.parsed import MAX_TITLE, Parsed
+from ingest.read.parsed import MAX_TITLE, Finding, Parsed
 
 SOURCE: Final = "_source"
 CLASSIFICATION: Final = "classification"

@@ -14,19 +14,22 @@ The laws of this file:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeAlias
 
 from acl.errors import LabelError
-from acl.labels import Label
-from acl.records import DocumentRecord, LabelState
+from acl.labels import Label, LabelSchema
+from acl.records import DocumentRecord, LabelState, Records
 from acl.records.labels.types import folders_version
 from acl.records.tables.shares import without
-from ingest.context import Context
 from ingest.errors import SourceError
+from ingest.label.description import Described, Labeller, SourceState
 from ingest.label.inherit import CLASSIFICATION, Origins, renewed, shared
-from ingest.label.labelling import Described, SourceState
-from ingest.parts import Finding
+from ingest.read.parsed import Finding
+
+Clock: TypeAlias = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +52,13 @@ class Resolved:
 class Resolution:
     """Puts labels together."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(
+        self, records: Records, schema: LabelSchema, labeller: Labeller, clock: Clock
+    ) -> None:
+        self._records = records
+        self._schema = schema
+        self._labeller = labeller
+        self._clock = clock
 
     async def of_text(
         self,
@@ -74,9 +82,8 @@ class Resolution:
         Raises:
             SourceError: what is said makes no label.
         """
-        context = self._context
-        schema, now = context.stores.schema, context.clock()
-        folders = await context.stores.records.folders.of_tenant(described.tenant)
+        now = self._clock()
+        folders = await self._records.folders.of_tenant(described.tenant)
         fresh = Origins(source=described.label.as_json(), raised=bool(described.rules))
         before = fresh if known is None else Origins.of(known.origins)
         own = {} if known is None else self._legible(known.document)
@@ -84,9 +91,9 @@ class Resolution:
         shares = () if known is None else known.document.shares
         try:
             label, origins, overruled = renewed(
-                schema, own, replace(before, own=own_names), fresh, folders
+                self._schema, own, replace(before, own=own_names), fresh, folders
             )
-            label = shared(schema, label, [one for one in shares if not one.over(now)])
+            label = shared(self._schema, label, [one for one in shares if not one.over(now)])
         except LabelError as error:
             raise SourceError(f"folders and shares make no label of it: {error}") from error
         ours = CLASSIFICATION in origins.own
@@ -100,17 +107,16 @@ class Resolution:
 
     def _stands(self, document: DocumentRecord, state: SourceState) -> bool:
         """Say whether the label of record stands as it is (law 1)."""
-        label = document.label_or_none(self._context.stores.schema, self._context.clock())
+        label = document.label_or_none(self._schema, self._clock())
         said = SourceState.of(document).label == state.label
         return document.is_live and said and label is not None
 
     def _kept(self, known: LabelState) -> Resolved:
-        context = self._context
-        label = known.document.label(context.stores.schema, context.clock())
+        label = known.document.label(self._schema, self._clock())
         return Resolved(label=label, rules=(), origins=Origins.of(known.origins))
 
     def _raised(self, found: Resolved, findings: Sequence[Finding]) -> Resolved:
-        label, rules = self._context.labeller.raised(found.label, findings)
+        label, rules = self._labeller.raised(found.label, findings)
         if not rules:
             return found
         own = found.origins.own | {CLASSIFICATION}
@@ -119,7 +125,7 @@ class Resolution:
 
     def _legible(self, document: DocumentRecord) -> dict[str, object]:
         """Return the label of record in its stored form, without those who read by a share."""
-        label = document.legible(self._context.stores.schema, self._context.clock())
+        label = document.legible(self._schema, self._clock())
         names = frozenset(one.principal for one in document.shares)
         return dict(without(label.as_json(), names))
 
