@@ -157,15 +157,15 @@ async def test_clients_are_served_until_the_end(
     lost: list[Connection] = []
     first = Connection((await meet(tmp_path, patience=1)).streams, lost=lost.append)
     second = Connection((await meet(tmp_path, patience=1)).streams, lost=lost.append)
-    await first.ask(GREETING, Done, patience=10)
+    await first.ask(GREETING, Done, patience=60)
     point = pack_point(corpus.labelling(random.Random(1)).point)
-    await first.ask(Upsert([point]), Done, patience=10)
+    await first.ask(Upsert([point]), Done, patience=60)
     with pytest.raises(EngineError, match="answered another question"):
-        await first.ask(Ping(), Counted, patience=10)
+        await first.ask(Ping(), Counted, patience=60)
     while worker._shard is None or worker._shard.unflushed:
         await asyncio.sleep(0.01)
     with pytest.raises(EngineError, match="without a positive condition"):
-        await second.ask(Delete(Where((), (), ())), Done, patience=10)
+        await second.ask(Delete(Where((), (), ())), Done, patience=60)
     second._writer.write(LENGTH.pack(MAX_FRAME + 1))
     while not lost:
         await asyncio.sleep(0.01)
@@ -174,7 +174,7 @@ async def test_clients_are_served_until_the_end(
     worker.ended.set()
     await serving
     with pytest.raises(EngineUnavailableError):
-        await first.ask(Ping(), Done, patience=10)
+        await first.ask(Ping(), Done, patience=60)
     flushing.cancel()
     await asyncio.gather(first.close(), second.close())
     assert not Path("engine.sock").exists()
