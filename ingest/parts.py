@@ -12,7 +12,7 @@ from typing import Protocol
 from acl.labels import LabelSchema
 from acl.records import Records
 from ingest.index.engine import Vector, VectorEngine
-from ingest.read.parsed import Finding, Format, Parsed
+from ingest.read.parsed import Format, Parsed
 
 
 class Passage(Protocol):
@@ -42,8 +42,8 @@ class Parsing(Protocol):
 class Scanning(Protocol):
     """Finds secrets in a text."""
 
-    def scan(self, text: str) -> Sequence[Finding]:
-        """Return the secrets in `text`."""
+    def scan(self, text: str) -> Sequence[str]:
+        """Return the kinds of the secrets in `text`, each once, in order."""
 
 
 class Chunking(Protocol):

@@ -43,11 +43,6 @@ _TOGETHER: Final = 50
 _LOG = structlog.stdlib.get_logger("strongroom.ingest")
 
 
-def points_of(document_id: str) -> Filter:
-    """Return the filter for every point of a document, whatever its version."""
-    return Filter(must=(MatchAny(DOCUMENT, (document_id,)),))
-
-
 def points_of_version(version: DocumentVersion) -> Filter:
     """Return the filter for the points of one version."""
     number = MatchAny(VERSION, (version.version,))

@@ -59,7 +59,7 @@ from ingest.label.description import (
 from ingest.label.folder_labels import RawLabel
 from ingest.label.inherit import Origins
 from ingest.label.resolution import Resolution, Resolved
-from ingest.read.parsed import MAX_FILE_BYTES, Finding, Parsed
+from ingest.read.parsed import MAX_FILE_BYTES, Parsed
 from ingest.report import EventKind, IngestReport, Overruled, RaisedLabel
 from ingest.sources.folder import Found, SourceFault, SourceFile, read_regular
 
@@ -146,7 +146,7 @@ class _Understood:
 
     read: _Read
     parsed: Parsed
-    findings: Sequence[Finding]
+    secrets: Sequence[str]
     described: Described
     state: SourceState
 
@@ -245,13 +245,13 @@ class Run:
         parsed = await self._tools.parser.parse_bytes(read.file.path.name, read.content)
         raw = self._resolved(read, parsed)
         text = f"{title_of(raw, parsed, read.file.relative)}\n\n{parsed.text}"
-        findings = await asyncio.to_thread(self._tools.scanner.scan, text)
+        secrets = await asyncio.to_thread(self._tools.scanner.scan, text)
         described = self._context.labeller.describe(
-            raw, parsed, findings, relative=read.file.relative, modified=read.modified
+            raw, parsed, secrets, relative=read.file.relative, modified=read.modified
         )
         state = SourceState(inputs_digest(read.outer), described.label.digest, self._context.making)
         return _Understood(
-            read=read, parsed=parsed, findings=findings, described=described, state=state
+            read=read, parsed=parsed, secrets=secrets, described=described, state=state
         )
 
     def _resolved(self, read: _Read, parsed: Parsed) -> RawLabel:
@@ -327,7 +327,7 @@ class Run:
         chunks = await asyncio.to_thread(self._tools.chunker.chunks, parsed.text, parsed.format)
         known = await self._known(understood)
         resolved = await self._resolution.of_text(
-            described, understood.state, understood.findings, known
+            described, understood.state, understood.secrets, known
         )
         uri = read.file.uri
         new = NewVersion(

@@ -27,7 +27,6 @@ from acl.records.tables.shares import without
 from ingest.errors import SourceError
 from ingest.label.description import Described, Labeller, SourceState
 from ingest.label.inherit import CLASSIFICATION, Origins, renewed, shared
-from ingest.read.parsed import Finding
 
 Clock: TypeAlias = Callable[[], datetime]
 
@@ -64,7 +63,7 @@ class Resolution:
         self,
         described: Described,
         state: SourceState,
-        findings: Sequence[Finding],
+        secrets: Sequence[str],
         known: LabelState | None,
     ) -> Resolved:
         """Return the label of a new text.
@@ -73,8 +72,8 @@ class Resolution:
             SourceError: what is said makes no label.
         """
         if known is not None and self._stands(known.document, state):
-            return self._raised(self._kept(known), findings)
-        return self._raised(await self.anew(described, known), findings)
+            return self._raised(self._kept(known), secrets)
+        return self._raised(await self.anew(described, known), secrets)
 
     async def anew(self, described: Described, known: LabelState | None) -> Resolved:
         """Return the label that follows from everything that is said (laws 2 and 3).
@@ -115,8 +114,8 @@ class Resolution:
         label = known.document.label(self._schema, self._clock())
         return Resolved(label=label, rules=(), origins=Origins.of(known.origins))
 
-    def _raised(self, found: Resolved, findings: Sequence[Finding]) -> Resolved:
-        label, rules = self._labeller.raised(found.label, findings)
+    def _raised(self, found: Resolved, secrets: Sequence[str]) -> Resolved:
+        label, rules = self._labeller.raised(found.label, secrets)
         if not rules:
             return found
         own = found.origins.own | {CLASSIFICATION}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 from ingest.errors import FaultKind, ParseError
 from ingest.frames import FrameError, Message
@@ -69,14 +69,6 @@ MEDIA_TYPES: Final[Mapping[Format, str]] = {
 }
 
 
-class PageSpan(Message, frozen=True):
-    """Where one page lies in the text: characters `[start, end)`."""
-
-    number: int
-    start: int
-    end: int
-
-
 class Parsed(Message, frozen=True, kw_only=True, tag="parsed"):
     r"""The text of a document.
 
@@ -84,14 +76,12 @@ class Parsed(Message, frozen=True, kw_only=True, tag="parsed"):
         text: never blank, line ends are `\n`, no NUL; front matter is not in it.
         title: what the document calls itself, or None.
         format: what the file is.
-        pages: where the pages lie, for formats that have any.
         front_matter: the YAML block at the top, as written, or None.
     """
 
     text: str
     title: str | None
     format: Format
-    pages: tuple[PageSpan, ...] = ()
     front_matter: str | None = None
 
     @property
@@ -118,14 +108,6 @@ class File(Message, frozen=True):
     content: bytes
 
 
-class Finding(Protocol):
-    """A secret that was found in a text."""
-
-    @property
-    def rule(self) -> str:
-        """The kind of secret."""
-
-
 Answer: TypeAlias = Ready | Parsed | Fault
 
 
@@ -140,9 +122,4 @@ def believed(answer: Answer) -> Parsed:
         raise ParseError(answer.kind, answer.reason[:MAX_TITLE])
     if isinstance(answer, Ready) or not answer.text.strip() or "\0" in answer.text:
         raise FrameError("the answer holds no text, or a NUL")
-    at = 0
-    for page in answer.pages:
-        if not at <= page.start <= page.end <= len(answer.text):
-            raise FrameError("a page lies outside the text")
-        at = page.end
     return answer
