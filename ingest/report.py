@@ -98,20 +98,6 @@ class IngestReport:
     vanished: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Relabelled:
-    """A label of record that was changed.
-
-    Attributes:
-        label_version: the new one.
-        projected: whether the engine carries it already. A tighter label takes effect without,
-            because every hit is rechecked; a wider one when the reconciler has caught up.
-    """
-
-    label_version: int
-    projected: bool
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileReport:
     """What the reconciler found and repaired; after a clean stop every number is 0.
