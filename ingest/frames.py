@@ -6,7 +6,7 @@ The laws of this file:
 2. A frame that announces more than its bound is refused before its content is read.
 3. Each message has a declared shape. A value of another type, a field too many or too few, and an
    unknown kind of message are refused.
-4. Whatever is wrong with a frame raises `FrameError`, whose text repeats nothing of the frame.
+4. Every fault of a frame raises `FrameError`, whose text repeats nothing of the frame.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class Pipeline:
                 task=task,
                 progress=Progress(on_event, total=len(found)),
             )
-            return await Run(context).over(found)
+            return await Run(context).over(found)  # law 1
 
     async def delete(self, document_id: str, *, actor: str) -> None:
         """Delete a document, live or withdrawn, with everything that was known of its label.
@@ -128,4 +128,4 @@ class Pipeline:
             at=self._clock(),
             detail={"uri": document.uri},
         )
-        await self._projector.delete(document_id, event)
+        await self._projector.delete(document_id, event)  # law 2

@@ -53,7 +53,7 @@ _TOGETHER: Final = 50
 _ROUND: Final = 500
 _HAS_VERSION: Final = Range(VERSION, gte=-(2**53))
 _HAS_DOCUMENT: Final = MatchExcept(DOCUMENT, ())
-# Whatever a search could find carries `complete`; the rest of it is what was never a whole point.
+# A point that a search could find carries `complete`; the others were never whole points.
 _ANYTHING: Final = (_HAS_VERSION, _HAS_DOCUMENT, Range(COMPLETE, gte=-(2**53)))
 _EVERY_POINT: Final = Filter(must=(_HAS_VERSION, _HAS_DOCUMENT))
 _NAMELESS: Final = (
@@ -103,14 +103,14 @@ class Reconciler:
         Raises:
             EngineError, RecordsError: what was repaired so far is repaired.
         """
-        abandoned = await self._records.documents.abandon_pending(
+        abandoned = await self._records.documents.abandon_pending(  # law 3
             now=now, begun_before=begun_before
         )
         deletions = await self._projector.drain_deletions()
         projected = await self._project(now)
         nameless = await self._delete_nameless()
         findings = await self._walk(now)
-        orphans = nameless + await self._delete(findings.strays)
+        orphans = nameless + await self._delete(findings.strays)  # law 2
         for document_id in sorted(findings.mislabelled):
             await self._projector.project(document_id, at=now)
         return ReconcileReport(
@@ -167,7 +167,7 @@ class Reconciler:
         return meta_payload(declared(record.metadata, self._schema))
 
     async def _delete_nameless(self) -> int:
-        """Delete what names no document or no version; nobody is ever writing such a point."""
+        """Delete what names no document or no version; no version is ever written like that."""
         found = 0
         for where in _NAMELESS:
             if count := await self._engine.count(where, exact=True):
@@ -204,7 +204,7 @@ class Reconciler:
         # In this order: a version that is begun leaves `pending` only to be live or gone.
         pending = await self._inventory.pending()
         live = await self._records.catalog.labels_of({one.document_id for one in strays})
-        gone = [
+        gone = [  # law 3
             one
             for one in sorted(strays - pending)
             if one.document_id not in live or live[one.document_id].live != one
@@ -217,7 +217,7 @@ class Reconciler:
         while page := await self._inventory.documents(after=after, limit=_PAGE):
             for document in page:
                 if document.label_or_none(self._schema, now) is None:
-                    findings.unreadable.append(document.id)
+                    findings.unreadable.append(document.id)  # law 5
                 if findings.points[document.id] != document.chunk_count:
                     restored += await self._encode_missing(document, now)
             after = page[-1].id
@@ -281,7 +281,7 @@ class Sweeper:
         done = 0
         while due := await self._records.labels.due(now, limit=_TOGETHER):
             for document_id in due:
-                await self._records.labels.expire(document_id, _event(document_id, now))
+                await self._records.labels.expire(document_id, _event(document_id, now))  # law 7
             await self._projector.follow_all(due, at=now)
             done += len(due)
         return done
@@ -296,7 +296,7 @@ class Sweeper:
         ids = [one.id for one in behind]
         for start in range(0, len(ids), _TOGETHER):
             some = ids[start : start + _TOGETHER]
-            self._after = some[-1]
+            self._after = some[-1]  # law 6
             if not await self._projector.follow_all(some, at=now):
                 return start + len(some)
         if len(ids) < _ROUND:

@@ -114,7 +114,7 @@ class QdrantEngine:
                 check_compatibility=False,
             )
 
-        writer = client(write_key) if may_write else None
+        writer = client(write_key) if may_write else None  # law 1
         return cls(
             reader=client(read_key),
             writer=writer,

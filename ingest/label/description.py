@@ -108,7 +108,7 @@ class Labeller:
         try:
             label = self._schema.parse(raw.values)
         except LabelError as error:
-            raise SourceError(f"the label is not complete: {error}") from error
+            raise SourceError(f"the label is not complete: {error}") from error  # law 1
         label, rules = self.raised(label, secrets)
         return Described(
             label=label,

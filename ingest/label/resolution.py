@@ -6,9 +6,9 @@ The laws of this file:
    it is; secrets in a new text may raise it all the same.
 2. Where the source says something new, source and folders have the word on what was not set on the
    document. What was set there gives way to a stronger value alone
-   (`ingest.label.inherit.renewed`): whoever writes a text does not lower what somebody with the
+   (`ingest.label.inherit.renewed`): the writer of a text does not lower what a person with the
    right to declassify decided.
-3. Shares go on, whoever has the word on the rest. What has ended does not come back.
+3. Shares go on, wherever the rest of the label comes from. One that has ended does not come back.
 4. A label that rests on folders says which state of them it rests on.
 """
 
@@ -72,8 +72,8 @@ class Resolution:
             SourceError: what is said makes no label.
         """
         if known is not None and self._stands(known.document, state):
-            return self._raised(self._kept(known), secrets)
-        return self._raised(await self.anew(described, known), secrets)
+            return self._raised(self._kept(known), secrets)  # law 1
+        return self._raised(await self.anew(described, known), secrets)  # law 2
 
     async def anew(self, described: Described, known: LabelState | None) -> Resolved:
         """Return the label that follows from everything that is said (laws 2 and 3).
@@ -101,7 +101,7 @@ class Resolution:
             rules=() if ours else described.rules,
             origins=origins,
             overruled=tuple(sorted(overruled)),
-            folders=folders_version(folders),
+            folders=folders_version(folders),  # law 4
         )
 
     def _stands(self, document: DocumentRecord, state: SourceState) -> bool:

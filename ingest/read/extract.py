@@ -32,7 +32,7 @@ from ingest.read.plain_text import clean, decode
 MAX_TEXT_CHARACTERS: Final = 10_000_000
 
 _CONFIG: Final = ExtractionConfig(
-    use_cache=False,
+    use_cache=False,  # law 2
     enable_quality_processing=False,
     output_format="plain",
     # Page headers and footers are words of the document; a label says who may read them.
@@ -57,7 +57,7 @@ def extract(name: str, content: bytes) -> Parsed:
         raise ParseError(FaultKind.NO_TEXT, "no text found: the file is empty")
     parsed = _parsed(name, detect(name, content), content)
     if not parsed.text.strip():
-        raise ParseError(FaultKind.NO_TEXT, "no text found")
+        raise ParseError(FaultKind.NO_TEXT, "no text found")  # law 1
     if len(parsed.text) > MAX_TEXT_CHARACTERS:
         reason = f"holds more than {MAX_TEXT_CHARACTERS} characters of text"
         raise ParseError(FaultKind.TOO_LARGE, reason)
@@ -95,7 +95,7 @@ def _written(name: str, format_: Format, source: str) -> Parsed:
 def _extracted(format_: Format, content: bytes) -> Parsed:
     try:
         result = extract_bytes_sync(content, MEDIA_TYPES[format_], config=_CONFIG)
-    # kreuzberg's errors share no base; whatever it raises, the file is what cannot be read.
+    # kreuzberg's errors share no base; each of them means that the file cannot be read.
     except Exception as error:
         if isinstance(error, MemoryError):
             raise
@@ -110,7 +110,7 @@ def _fault(format_: Format, message: str) -> ParseError:
         return ParseError(FaultKind.ENCRYPTED, "is locked by a password")
     if _OVER_LIMIT.search(message):
         return ParseError(FaultKind.TOO_LARGE, "unpacks to more than is allowed")
-    return ParseError(FaultKind.BROKEN, f"cannot be read as {format_.value}")
+    return ParseError(FaultKind.BROKEN, f"cannot be read as {format_.value}")  # law 3
 
 
 def _short(title: object) -> str | None:

@@ -7,7 +7,7 @@ The laws of this file:
 2. A child that hangs, crashes or breaks the protocol is ended by its own process id; the file is
    reported, and the next file gets a new child. A child also serves a bounded number of files.
 3. The child inherits no secret: its environment is the few names below. What it loads lies in a
-   folder that this process made for itself, where nobody else can put anything.
+   folder that this process made for itself, where no other user can put anything.
 4. What the child answers is checked before it is believed.
 """
 
@@ -93,7 +93,7 @@ class Parser:
         self._child: _Child | None = None
         self._folder = ""
 
-    async def parse_bytes(self, name: str, content: bytes) -> Parsed:
+    async def parse_bytes(self, name: str, content: bytes) -> Parsed:  # law 1
         """Return the text of a file named `name`; of the name only the suffix counts.
 
         Raises:
@@ -156,7 +156,7 @@ class Parser:
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,
-                env={**_ENVIRONMENT, "TMPDIR": self._folder},
+                env={**_ENVIRONMENT, "TMPDIR": self._folder},  # law 3
                 cwd="/",
                 start_new_session=True,
             )
@@ -168,7 +168,7 @@ class Parser:
         child, self._child = self._child, None
         if child is None:
             return 0
-        return await asyncio.shield(_reaped(child.process))
+        return await asyncio.shield(_reaped(child.process))  # law 2
 
 
 def _private_folder(owner: Parser) -> str:

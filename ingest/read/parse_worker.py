@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - runs in the child
     inward, outward = sys.stdin.buffer, _claim_output()
     isolate_network()
     unpack_libraries()
-    limit_process(memory)
+    limit_process(memory)  # law 1
     serve(inward, outward, seconds=seconds)
 
 
@@ -95,7 +95,7 @@ def _send(outward: BinaryIO, message: Message) -> None:
 
 def _allow(seconds: int) -> None:
     """Give one file its time; both signals end the process by default."""
-    signal.alarm(seconds + GRACE_SECONDS)
+    signal.alarm(seconds + GRACE_SECONDS)  # law 2
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     used = int(time.process_time()) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, hard))
@@ -103,7 +103,7 @@ def _allow(seconds: int) -> None:
 
 def _claim_output() -> BinaryIO:  # pragma: no cover - runs in the child
     """Return the pipe to the parent, and send everything else that is printed nowhere."""
-    outward = os.fdopen(os.dup(1), "wb")
+    outward = os.fdopen(os.dup(1), "wb")  # law 3
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)

@@ -72,7 +72,7 @@ Found: TypeAlias = SourceFile | SourceFault
 
 def uri_of(relative: PurePosixPath) -> str:
     """Return the stable name of the document at `relative` below the root."""
-    return f"file:{relative}"
+    return f"file:{relative}"  # law 3
 
 
 def walk(root: Path, *, max_bytes: int = MAX_FILE_BYTES) -> Iterator[Found]:
@@ -98,7 +98,7 @@ def _below(top: Path, max_bytes: int) -> Iterator[Found]:
         if entry is None:
             stack.pop()
         elif isinstance(entry, SourceFault):
-            yield entry
+            yield entry  # law 2
         elif entry.is_folder:
             stack.append(iter(_entries(entry.path, entry.relative)))
         else:
@@ -132,13 +132,13 @@ def _entry(entry: os.DirEntry[str], above: PurePosixPath) -> _Entry:
     )
 
 
-def _passed_over(name: str) -> bool:
+def _passed_over(name: str) -> bool:  # law 4
     return name.startswith(".") or name == FOLDER_LABEL or name.endswith(SIDECAR_SUFFIX)
 
 
 def _link(top: Path, entry: _Entry) -> SourceFault:
     # `Path.resolve` raises on a link that leads to itself; this does not.
-    inside = Path(os.path.realpath(entry.path)).is_relative_to(top)
+    inside = Path(os.path.realpath(entry.path)).is_relative_to(top)  # law 1
     where = "whose target is read at its own place" if inside else "that leaves the folder"
     return SourceFault(_shown(entry.relative), f"is a link {where}")
 

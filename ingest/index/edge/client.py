@@ -4,7 +4,7 @@ The laws of this file:
 
 1. Nothing waits for ever. While the process is gone, every call raises `EngineUnavailableError`
    at once; a new process is started in the background, more patiently each time.
-2. Any number of clients share one process. Whoever started it takes it along on leaving, and
+2. Any number of clients share one process. The client that started it ends it on leaving, and
    the others start the next one.
 3. A write is acknowledged when the log that holds it is on disk. One that raised may have
    happened all the same; it can be repeated without harm, because points are written by id and
@@ -145,7 +145,7 @@ class EdgeEngine:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
-        await self._let_go(self._patience.start)
+        await self._let_go(self._patience.start)  # law 2
 
     async def _ask(
         self, operation: messages.Operation, expected: type[_Outcome], patience: float
@@ -153,7 +153,7 @@ class EdgeEngine:
         if self._greeting is None:
             raise EngineError("the engine is not open")
         if self._connection is None:
-            raise EngineUnavailableError("the engine's process is being restarted")
+            raise EngineUnavailableError("the engine's process is being restarted")  # law 1
         return await self._connection.ask(operation, expected, patience=patience)
 
     async def _open_in_time(self, greeting: messages.Open, deadline: float) -> None:

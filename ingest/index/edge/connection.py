@@ -64,7 +64,7 @@ class Connection:
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting[request.number] = answer
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(patience):  # law 1
                 self._writer.write(frame)
                 await self._writer.drain()
                 return await answer
@@ -74,7 +74,7 @@ class Connection:
             raise EngineUnavailableError("the engine's process has ended") from error
         finally:
             del self._waiting[request.number]
-            # An answer that failed after its asker had gone is nobody's error any more.
+            # An answer that failed after its asker had gone is no error any more.
             if answer.done() and not answer.cancelled():
                 answer.exception()
 

@@ -199,7 +199,7 @@ class Refused(Message, frozen=True, tag="refused"):
 Outcome: TypeAlias = Done | Counted | Answers | Page | Refused
 
 
-class Request(Message, frozen=True):
+class Request(Message, frozen=True):  # law 1
     """One question to the engine's process."""
 
     number: Whole

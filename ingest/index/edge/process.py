@@ -8,7 +8,7 @@ The laws of this file:
 1. One process per directory, held by a lock for as long as the shard may be open.
 2. The socket is for the directory's owner alone: mode 0600 in a directory of mode 0700.
 3. Requests are answered one after the other, whole; a bad frame costs its sender an answer, and
-   costs nobody else anything.
+   costs no other client anything.
 4. The process ends when the one that started it does: its standard input closes, or its parent
    changes. It flushes first. Other clients then start the next one.
 5. Writes are on disk before they are answered; segments are flushed in a pause, or when replaying
@@ -60,7 +60,7 @@ class Worker:
         self.ended = asyncio.Event()
 
     async def flush_in_pauses(self) -> None:
-        """Flush whenever nobody has asked anything for a moment, until cancelled."""
+        """Flush after each moment without a question, until cancelled."""
         while True:
             asked = self._asked
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -68,7 +68,7 @@ class Worker:
                 self._shard.flush()
 
     def answer(self, content: bytes) -> bytearray:
-        """Return the frame that answers the frame's `content`, whatever it holds."""
+        """Return the frame that answers the frame's `content`, good or bad."""
         try:
             request = unpack(content, messages.Request)
         except FrameError as error:
@@ -162,7 +162,7 @@ class Worker:
     def _upsert(self, points: Sequence[messages.PointMessage]) -> None:
         dimension = self._opened.collection.dimension
         self._opened.upsert([unpack_point(point, dimension=dimension) for point in points])
-        if self._opened.unflushed > _MOST_UNFLUSHED:
+        if self._opened.unflushed > _MOST_UNFLUSHED:  # law 5
             self._opened.flush()
 
     def _query(self, leaves: Sequence[messages.LeafMessage]) -> messages.Answers:
@@ -189,11 +189,11 @@ async def serve(worker: Worker) -> None:
 
 
 async def run(directory: Path) -> None:
-    """Serve `directory`, which is the current one, until whoever started this process ends."""
+    """Serve `directory`, which is the current one, until the starter of this process ends."""
     worker = Worker(directory)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, worker.ended.set)
-    _watch_input(loop, worker.ended)
+    _watch_input(loop, worker.ended)  # law 4
     watchers = [
         asyncio.create_task(_watch_parent(os.getppid(), worker.ended)),
         asyncio.create_task(worker.flush_in_pauses()),
@@ -207,13 +207,13 @@ async def run(directory: Path) -> None:
 
 def main(arguments: list[str], *, patience: float = _HANDOVER_SECONDS) -> int:
     """Run the process; the exit status is 0, or 1 when another one keeps the directory."""
-    os.umask(0o077)
+    os.umask(0o077)  # law 2
     directory = Path(arguments[0]).resolve()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
     os.chdir(directory)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    handle = lock(Path(WORKER_LOCK), patience=patience)
+    handle = lock(Path(WORKER_LOCK), patience=patience)  # law 1
     if handle is None:
         _LOG.error("another process keeps the directory")
         return 1
