@@ -79,23 +79,23 @@ class Batch:
         for start in range(0, len(texts), size):
             part = texts[start : start + size]
             vectors += await self._context.tools.encoder.encode_passages(part)
-            self._context.tally.encoding(len(part))
+            self._context.progress.encoding(len(part))
         return vectors
 
     async def _publish(self, one: Prepared, vectors: list[Vector]) -> None:
-        tally, uri = self._context.tally, one.new.uri
+        progress, uri = self._context.progress, one.new.uri
         try:
             live = await self._live(one, vectors)
         except (EngineUnavailableError, ParserUnavailableError):
             raise
         except (*_OF_ONE, EngineError, IngestError) as error:
-            tally.failed(uri, str(error))
+            progress.failed(uri, str(error))
             return
         if live.raised is not None:
-            tally.raised(live.raised)
+            progress.raised.append(live.raised)
         if live.overruled:
-            tally.overruled(Overruled(uri, live.overruled))
-        tally.settled(EventKind.UPDATED if live.update else EventKind.ADDED, uri)
+            progress.overruled.append(Overruled(uri, live.overruled))
+        progress.settled(EventKind.UPDATED if live.update else EventKind.ADDED, uri)
 
     async def _live(self, one: Prepared, vectors: list[Vector]) -> Prepared:
         """Let a version go live, made again where folders moved on; return it."""

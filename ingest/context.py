@@ -1,4 +1,4 @@
-"""What the steps of one run share: its task, its parts, and its tally."""
+"""What the steps of one run share: its task, its parts, and its progress."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Final
 
 from acl.records import AuditEvent, AuditKind, DocumentRecord
+from ingest.label.description import Labeller
 from ingest.label.folder_labels import LabelResolver
 from ingest.label.label_files import Statement
-from ingest.label.labelling import Labeller
 from ingest.parts import Stores, Tools
 from ingest.project import Projector, event_of
-from ingest.tally import Tally
+from ingest.report import Progress
 
 _DOCUMENTS: Final = uuid.UUID("6c1b7a52-41b5-5d0e-9a57-3b1f0f6f6a10")
 
@@ -66,7 +66,7 @@ class Context:
     making: str
     clock: Callable[[], datetime]
     task: Task
-    tally: Tally
+    progress: Progress
 
     async def known(self, tenant: str, uri: str) -> DocumentRecord | None:
         """Return the live document of a source, if there is one."""

@@ -27,14 +27,6 @@ class Passage(Protocol):
         """Where they begin."""
 
 
-class Finding(Protocol):
-    """A secret that was found; `rule` names its kind."""
-
-    @property
-    def rule(self) -> str:
-        """The kind of secret."""
-
-
 class Parsing(Protocol):
     """Turns the bytes of a file into text."""
 
@@ -50,8 +42,8 @@ class Parsing(Protocol):
 class Scanning(Protocol):
     """Finds secrets in a text."""
 
-    def scan(self, text: str) -> Sequence[Finding]:
-        """Return the secrets in `text`."""
+    def scan(self, text: str) -> Sequence[str]:
+        """Return the kinds of the secrets in `text`, each once, in order."""
 
 
 class Chunking(Protocol):

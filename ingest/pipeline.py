@@ -1,11 +1,10 @@
-"""Documents in, labelled points out: the three ways in which what is stored changes.
+"""Documents in, labelled points out.
 
 The laws of this file:
 
-1. `ingest` brings the index to what a source holds: see `ingest.run`.
-2. `relabel` changes who may read a document, and touches no vector.
-3. `delete` takes a document away for good: from readers at once, from the engine soon after.
-4. Each is on record, in the transaction that makes it true.
+1. `ingest` brings the index to what a source holds (`ingest.run`).
+2. `delete` takes a document away for good: from readers at once, from the engine soon after.
+3. Each is on record, in the transaction that makes it true.
 """
 
 from __future__ import annotations
@@ -15,20 +14,18 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from acl.labels import Label
 from acl.records import AuditKind, UnknownDocumentError
 from acl.records.documents.inventory import Inventory
 from acl.subject import INGESTION
 from ingest.context import Context, PipelineSettings, Task
+from ingest.label.description import Labeller, making_digest
 from ingest.label.folder_labels import LabelResolver
 from ingest.label.label_files import Statement
-from ingest.label.labelling import Labeller, making_digest
 from ingest.parts import Stores, Tools
 from ingest.project import Projector, event_of
-from ingest.report import IngestEvent, IngestReport, Relabelled
+from ingest.report import IngestEvent, IngestReport, Progress
 from ingest.run import FORM, Run
 from ingest.sources.folder import Found, walk
-from ingest.tally import Tally
 
 __all__ = ["Pipeline", "PipelineSettings"]
 
@@ -108,32 +105,9 @@ class Pipeline:
                 making=self._making,
                 clock=self._clock,
                 task=task,
-                tally=Tally(on_event, total=len(found)),
+                progress=Progress(on_event, total=len(found)),
             )
-            return await Run(context).over(found)
-
-    async def relabel(
-        self, document_id: str, label: Label, *, expected_version: int, actor: str
-    ) -> Relabelled:
-        """Change the label of a document, if it still is the one that was decided upon.
-
-        Raises:
-            UnknownDocumentError: no such document.
-            StaleLabelError: the label is not version `expected_version` any more.
-            RecordsError: it could not be recorded, so nothing has changed.
-        """
-        event = event_of(
-            AuditKind.RELABEL,
-            document_id,
-            tenant=str(label.values.get("tenant", "")),
-            actor=actor,
-            at=self._clock(),
-            detail={"label": label.as_json(), "replaces_label_version": expected_version},
-        )
-        version, projected = await self._projector.relabel(
-            document_id, label, expected_version=expected_version, event=event
-        )
-        return Relabelled(version, projected)
+            return await Run(context).over(found)  # law 1
 
     async def delete(self, document_id: str, *, actor: str) -> None:
         """Delete a document, live or withdrawn, with everything that was known of its label.
@@ -154,4 +128,4 @@ class Pipeline:
             at=self._clock(),
             detail={"uri": document.uri},
         )
-        await self._projector.delete(document_id, event)
+        await self._projector.delete(document_id, event)  # law 2

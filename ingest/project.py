@@ -8,10 +8,10 @@ The laws of this file:
    step on, because every hit is rechecked; a wider one shows after the second.
 3. A label of record that cannot be read goes to the engine as one that no filter passes; it is
    named in the log, and holds nothing else up.
-4. Whoever has written a label to the engine looks at the record again, and writes again if it has
-   changed. So of several writers the last one leaves the label of record behind.
+4. A writer of a label to the engine looks at the record again afterwards, and writes again if it
+   has changed. So of several writers the last one leaves the label of record behind.
 5. A version that cannot go live is abandoned, so that its points are ordered away.
-6. Whatever fails after the record is done again by the reconciler, from what the record says.
+6. What fails after the record is changed is done again by the reconciler, from the record.
 """
 
 from __future__ import annotations
@@ -41,11 +41,6 @@ from ingest.parts import Stores
 _TOGETHER: Final = 50
 
 _LOG = structlog.stdlib.get_logger("strongroom.ingest")
-
-
-def points_of(document_id: str) -> Filter:
-    """Return the filter for every point of a document, whatever its version."""
-    return Filter(must=(MatchAny(DOCUMENT, (document_id,)),))
 
 
 def points_of_version(version: DocumentVersion) -> Filter:
@@ -80,12 +75,12 @@ class Projector:
         """
         version = await self._records.documents.begin_version(new, now=event.time)
         try:
-            await self._engine.upsert(self._points(new, version, vectors))
+            await self._engine.upsert(self._points(new, version, vectors))  # law 1
             document = await self._records.documents.commit_version(
                 version, event, folders=new.folders
             )
         except Exception:
-            await self._give_up(version, now=event.time)
+            await self._give_up(version, now=event.time)  # law 5
             raise
         await self.drain_deletions()
         return document
@@ -121,7 +116,7 @@ class Projector:
             event=event,
             said=said,
         )
-        return version, await self.follow(document_id, at=event.time)
+        return version, await self.follow(document_id, at=event.time)  # law 2
 
     async def follow(self, document_id: str, *, at: datetime) -> bool:
         """Bring a label that has just changed to the engine; say whether it carries it now.
@@ -136,7 +131,7 @@ class Projector:
             await self.project_all(document_ids, at=at)
         except (EngineError, RecordsError) as error:
             kind = type(error).__name__
-            _LOG.warning("labels_not_projected", documents=len(document_ids), error=kind)
+            _LOG.warning("labels_not_projected", documents=len(document_ids), error=kind)  # law 6
             return False
         return True
 
@@ -174,7 +169,7 @@ class Projector:
             versions = {one.id: one.label_version for one in behind}
             await self._records.projection.mark_all_projected(versions)
             written |= versions
-            todo = [one.id for one in behind]
+            todo = [one.id for one in behind]  # law 4
 
     def _alike(
         self, documents: Collection[DocumentRecord], at: datetime
@@ -184,7 +179,7 @@ class Projector:
         for one in documents:
             label = one.label_or_none(self._schema, at)
             if label is None:
-                _LOG.error("label_unreadable", document_id=one.id)
+                _LOG.error("label_unreadable", document_id=one.id)  # law 3
             groups.setdefault("" if label is None else label.digest, []).append(one)
         for group in groups.values():
             for start in range(0, len(group), _TOGETHER):

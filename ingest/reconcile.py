@@ -1,4 +1,7 @@
-"""Records and engine compared, point by point, and the engine brought to what the records say.
+"""Records and engine compared, and the engine brought to what the records say.
+
+`Reconciler` looks at every point, at start-up and now and then. `Sweeper` does the small rest while
+the service runs: shares that have ended, and labels that the engine is not known to carry.
 
 The laws of this file:
 
@@ -13,10 +16,15 @@ The laws of this file:
 4. Every repair can be repeated, and a run after a run finds nothing.
 5. A label of record that cannot be read holds nothing up: it is named, and its points carry a label
    that no filter passes.
+6. What was acknowledged reaches the engine while the service runs, without a restart. A round takes
+   a bounded number; what fails is passed over until the others had their turn.
+7. A share ends at its moment without any of this, because every read excludes it. The sweep keeps
+   the records short, the engine narrow, and the history complete.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,17 +40,20 @@ from acl.engine.payload import (
     point_payload,
 )
 from acl.engine.wire import Filter, MatchExcept, Range
-from acl.records import DocumentRecord, DocumentVersion, Passage
+from acl.records import AuditEvent, AuditKind, DocumentRecord, DocumentVersion, Passage, Records
 from acl.records.documents.inventory import Inventory
+from acl.subject import PROGRAM
 from ingest.index.engine import Candidate, Point
 from ingest.parts import Encoding, Stores
 from ingest.project import Projector, declared, points_of_version
 from ingest.report import ReconcileReport
 
 _PAGE: Final = 500
+_TOGETHER: Final = 50
+_ROUND: Final = 500
 _HAS_VERSION: Final = Range(VERSION, gte=-(2**53))
 _HAS_DOCUMENT: Final = MatchExcept(DOCUMENT, ())
-# Whatever a search could find carries `complete`; the rest of it is what was never a whole point.
+# A point that a search could find carries `complete`; the others were never whole points.
 _ANYTHING: Final = (_HAS_VERSION, _HAS_DOCUMENT, Range(COMPLETE, gte=-(2**53)))
 _EVERY_POINT: Final = Filter(must=(_HAS_VERSION, _HAS_DOCUMENT))
 _NAMELESS: Final = (
@@ -92,14 +103,14 @@ class Reconciler:
         Raises:
             EngineError, RecordsError: what was repaired so far is repaired.
         """
-        abandoned = await self._records.documents.abandon_pending(
+        abandoned = await self._records.documents.abandon_pending(  # law 3
             now=now, begun_before=begun_before
         )
         deletions = await self._projector.drain_deletions()
         projected = await self._project(now)
         nameless = await self._delete_nameless()
         findings = await self._walk(now)
-        orphans = nameless + await self._delete(findings.strays)
+        orphans = nameless + await self._delete(findings.strays)  # law 2
         for document_id in sorted(findings.mislabelled):
             await self._projector.project(document_id, at=now)
         return ReconcileReport(
@@ -156,7 +167,7 @@ class Reconciler:
         return meta_payload(declared(record.metadata, self._schema))
 
     async def _delete_nameless(self) -> int:
-        """Delete what names no document or no version; nobody is ever writing such a point."""
+        """Delete what names no document or no version; no version is ever written like that."""
         found = 0
         for where in _NAMELESS:
             if count := await self._engine.count(where, exact=True):
@@ -193,7 +204,7 @@ class Reconciler:
         # In this order: a version that is begun leaves `pending` only to be live or gone.
         pending = await self._inventory.pending()
         live = await self._records.catalog.labels_of({one.document_id for one in strays})
-        gone = [
+        gone = [  # law 3
             one
             for one in sorted(strays - pending)
             if one.document_id not in live or live[one.document_id].live != one
@@ -206,7 +217,7 @@ class Reconciler:
         while page := await self._inventory.documents(after=after, limit=_PAGE):
             for document in page:
                 if document.label_or_none(self._schema, now) is None:
-                    findings.unreadable.append(document.id)
+                    findings.unreadable.append(document.id)  # law 5
                 if findings.points[document.id] != document.chunk_count:
                     restored += await self._encode_missing(document, now)
             after = page[-1].id
@@ -251,3 +262,54 @@ class Reconciler:
 def _version(point: Candidate) -> DocumentVersion:
     document = point.payload["document"]
     return DocumentVersion(str(document["id"]), int(document["version"]))
+
+
+class Sweeper:
+    """Takes out what has ended: the record first, the engine after."""
+
+    def __init__(self, records: Records, projector: Projector) -> None:
+        self._records = records
+        self._projector = projector
+        self._after = ""
+
+    async def sweep(self, *, now: datetime) -> int:
+        """Take out every share that ended by `now`; return how many documents had one.
+
+        Raises:
+            RecordsError: the rest is found again by the next sweep.
+        """
+        done = 0
+        while due := await self._records.labels.due(now, limit=_TOGETHER):
+            for document_id in due:
+                await self._records.labels.expire(document_id, _event(document_id, now))  # law 7
+            await self._projector.follow_all(due, at=now)
+            done += len(due)
+        return done
+
+    async def catch_up(self, *, now: datetime) -> int:
+        """Bring to the engine labels that it is not known to carry; return how many were tried.
+
+        Raises:
+            RecordsError: the rest is found again by the next round.
+        """
+        behind = await self._records.projection.unprojected(after=self._after, limit=_ROUND)
+        ids = [one.id for one in behind]
+        for start in range(0, len(ids), _TOGETHER):
+            some = ids[start : start + _TOGETHER]
+            self._after = some[-1]  # law 6
+            if not await self._projector.follow_all(some, at=now):
+                return start + len(some)
+        if len(ids) < _ROUND:
+            self._after = ""
+        return len(ids)
+
+
+def _event(document_id: str, now: datetime) -> AuditEvent:
+    return AuditEvent(
+        kind=AuditKind.RELABEL,
+        time=now,
+        subject=PROGRAM,
+        decision_id=str(uuid.uuid4()),
+        resources=(document_id,),
+        detail={"change": "expiry"},
+    )

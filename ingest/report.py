@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -78,7 +80,7 @@ class IngestReport:
         quarantined: what is kept out, with the reason.
         failed: what could not be written because it was changed meanwhile; run again.
         raised: labels that were raised because of secrets.
-        overruled: values of sources that did not take effect, because more was set by somebody.
+        overruled: values of sources that did not take effect, because people set more.
         vanished: uris that the records hold and the source does not, unless they were removed.
         encoded: passages that were encoded.
     """
@@ -96,20 +98,6 @@ class IngestReport:
     vanished: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Relabelled:
-    """A label of record that was changed.
-
-    Attributes:
-        label_version: the new one.
-        projected: whether the engine carries it already. A tighter label takes effect without,
-            because every hit is rechecked; a wider one when the reconciler has caught up.
-    """
-
-    label_version: int
-    projected: bool
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileReport:
     """What the reconciler found and repaired; after a clean stop every number is 0.
@@ -123,8 +111,8 @@ class ReconcileReport:
         surplus: documents that had points beyond their passages, or points with other metadata than
             the record; all of their points were made again, and are counted as missing, too.
         missing: points that the engine had lost and that were encoded again.
-        unreadable: ids of documents whose label of record cannot be read. Nobody finds them, and
-            no repair is possible here: somebody has to set the label anew.
+        unreadable: ids of documents whose label of record cannot be read. No search finds them, and
+            no repair is possible here: a person has to set the label anew.
     """
 
     abandoned: int = 0
@@ -148,3 +136,93 @@ class ReconcileReport:
             + self.surplus
             + self.missing
         )
+
+
+class Progress:
+    """What a run has seen and done, told as it happens and summed up at the end.
+
+    Attributes:
+        encoded: passages that were encoded.
+        raised: labels that were raised because of secrets.
+        overruled: what sources say and what does not take effect.
+        present: tenant and uri of each document that the source has.
+        unclear: uris of files of which nothing is known, or of folders and all that is below them.
+    """
+
+    def __init__(self, on_event: Callable[[IngestEvent], None], *, total: int) -> None:
+        self._on_event = on_event
+        self._total = total
+        self._done = 0
+        self._counts: Counter[EventKind] = Counter()
+        self._quarantined: list[KeptOut] = []
+        self._failed: list[KeptOut] = []
+        self._vanished: list[str] = []
+        self.encoded = 0
+        self.raised: list[RaisedLabel] = []
+        self.overruled: list[Overruled] = []
+        self.present: set[tuple[str, str]] = set()
+        self.unclear: set[str] = set()
+
+    def is_gone(self, tenant: str, uri: str) -> bool:
+        """Say whether a document of the records is no longer in the source, as far as one can."""
+        if (tenant, uri) in self.present:
+            return False
+        return not any(_covers(place, uri) for place in self.unclear)
+
+    def settled(self, kind: EventKind, uri: str) -> None:
+        """Count a document that the run is done with, and tell it."""
+        self._done += 1
+        self._counts[kind] += 1
+        self.tell(kind, uri)
+
+    def kept_out(self, uri: str, reason: str, *, withdrawn: bool) -> None:
+        """Count a source that was put into quarantine."""
+        self._quarantined.append(KeptOut(uri, reason, withdrawn))
+        self._done += 1
+        self.tell(EventKind.QUARANTINED, uri, reason)
+
+    def failed(self, uri: str, reason: str) -> None:
+        """Count a document that could not be written this time."""
+        self._failed.append(KeptOut(uri, reason))
+        self._done += 1
+        self.tell(EventKind.FAILED, uri, reason)
+
+    def vanished(self, uri: str, *, removed: bool) -> None:
+        """Count a document that the source no longer has, and say whether it was deleted."""
+        if removed:
+            self._counts[EventKind.REMOVED] += 1
+        else:
+            self._vanished.append(uri)
+        self.tell(EventKind.REMOVED if removed else EventKind.VANISHED, uri)
+
+    def encoding(self, passages: int) -> None:
+        """Count passages that were encoded."""
+        self.encoded += passages
+        self.tell(EventKind.ENCODING, detail=f"{self.encoded} passages")
+
+    def tell(self, kind: EventKind, uri: str = "", detail: str = "") -> None:
+        """Tell one step."""
+        self._on_event(
+            IngestEvent(kind=kind, uri=uri, detail=detail, done=self._done, total=self._total)
+        )
+
+    def report(self) -> IngestReport:
+        """Return the sum of it."""
+        return IngestReport(
+            added=self._counts[EventKind.ADDED],
+            updated=self._counts[EventKind.UPDATED],
+            relabelled=self._counts[EventKind.RELABELLED],
+            unchanged=self._counts[EventKind.UNCHANGED],
+            removed=self._counts[EventKind.REMOVED],
+            encoded=self.encoded,
+            quarantined=tuple(self._quarantined),
+            failed=tuple(self._failed),
+            raised=tuple(self.raised),
+            overruled=tuple(self.overruled),
+            vanished=tuple(self._vanished),
+        )
+
+
+def _covers(place: str, uri: str) -> bool:
+    # The root itself, when it could not be listed, is named `file:.`.
+    return place in {uri, "file:."} or uri.startswith(f"{place}/")

@@ -6,10 +6,15 @@ The laws of this file:
    as they were. It is then not even parsed. If its label alone has changed, it is not encoded.
 2. Each document goes live by itself. A run that stops has done what it reported; the next one
    finds that unchanged and goes on.
-3. A document's own fault puts it into quarantine (`ingest.exits`), and the run goes on. A fault of
-   the engine, the records, the parser or the model is no document's: it ends the run.
+3. A document's own fault puts it into quarantine, and the run goes on. A fault of the engine, the
+   records, the parser or the model is no document's: it ends the run.
 4. What the source says of the label, and that it was heard, are stored in one transaction. What
    folders say is what they say when that is stored; if they moved on, the label is made again.
+5. A document whose text or label can no longer be vouched for is withdrawn and waits in quarantine
+   with the reason. What could not be read at all stays as it was, because nothing is known of it.
+6. The writer of a file decides whether its text is found, but not about labels that people set: a
+   document that leaves keeps its label, history and shares, and comes back under them.
+7. A document that the source no longer has is reported, and withdrawn only when that was asked for.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from typing import Final
 import structlog
 
 from acl.records import (
+    AuditEvent,
     AuditKind,
     DocumentRecord,
     FoldersMovedOnError,
@@ -32,6 +38,7 @@ from acl.records import (
     LabelState,
     NewChunk,
     NewVersion,
+    Outcome,
     StaleLabelError,
     UnstorableError,
 )
@@ -39,11 +46,8 @@ from acl.records.documents.inventory import Inventory
 from ingest.batch import ATTEMPTS, Batch, Prepared
 from ingest.context import Context, document_id
 from ingest.errors import IngestError, ParserUnavailableError, SourceError
-from ingest.exits import Exits
 from ingest.index.engine import EngineError
-from ingest.label.folder_labels import RawLabel
-from ingest.label.inherit import Origins
-from ingest.label.labelling import (
+from ingest.label.description import (
     TENANT,
     Described,
     SourceState,
@@ -52,17 +56,71 @@ from ingest.label.labelling import (
     same_description,
     title_of,
 )
-from ingest.label.resolve import Resolution, Resolved
-from ingest.parts import Finding
-from ingest.read.files import read_regular
-from ingest.read.parsed import Parsed
+from ingest.label.folder_labels import RawLabel
+from ingest.label.inherit import Origins
+from ingest.label.resolution import Resolution, Resolved
+from ingest.read.parsed import MAX_FILE_BYTES, Parsed
 from ingest.report import EventKind, IngestReport, Overruled, RaisedLabel
-from ingest.sources.folder import MAX_FILE_BYTES, Found, SourceFault, SourceFile
+from ingest.sources.folder import Found, SourceFault, SourceFile, read_regular
 
 FORM: Final = 1
 """Counts up when documents are cut or described in another way, so that each is made anew."""
 
 _LOG = structlog.stdlib.get_logger("strongroom.ingest")
+
+_PAGE: Final = 500
+
+
+class Withdrawals:
+    """Takes documents out of the index (laws 5 to 7)."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def keep_out(
+        self, uri: str, reason: str, *, content_digest: str = "", tenant: str = ""
+    ) -> None:
+        """Put a source into quarantine; withdraw its document where the tenant is known."""
+        context = self._context
+        known = await context.known(tenant, uri)
+        event = AuditEvent(
+            kind=AuditKind.QUARANTINE,
+            time=context.clock(),
+            subject=context.task.actor,
+            outcome=Outcome.FAILED,
+            tenant=tenant,
+            resources=(known.id,) if known else (),
+        )
+        await context.stores.records.quarantine.put(
+            uri=uri, reason=reason, content_digest=content_digest, tenant=tenant, event=event
+        )
+        if known is not None:
+            await self._withdraw(known, why="quarantined")
+        context.progress.kept_out(uri, reason, withdrawn=known is not None)
+
+    async def look_for_vanished(self) -> None:
+        """Report, and withdraw where that was asked for, what the source no longer has."""
+        progress = self._context.progress
+        prune = self._context.task.prune
+        for tenant in sorted({tenant for tenant, _ in progress.present}):
+            for document in await self._gone(tenant):
+                if prune:  # law 7
+                    await self._withdraw(document, why="vanished")
+                progress.vanished(document.uri, removed=prune)
+
+    async def _gone(self, tenant: str) -> list[DocumentRecord]:
+        gone: list[DocumentRecord] = []
+        after = ""
+        while page := await self._context.stores.records.catalog.list_documents(
+            tenant, after=after, limit=_PAGE
+        ):
+            gone += [one for one in page if self._context.progress.is_gone(tenant, one.uri)]
+            after = page[-1].uri
+        return gone
+
+    async def _withdraw(self, document: DocumentRecord, *, why: str) -> None:
+        event = self._context.event(AuditKind.DELETE, document.tenant, document.uri, why=why)
+        await self._context.projector.withdraw(document.id, event)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +146,7 @@ class _Understood:
 
     read: _Read
     parsed: Parsed
-    findings: Sequence[Finding]
+    secrets: Sequence[str]
     described: Described
     state: SourceState
 
@@ -99,39 +157,39 @@ class Run:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._tools = context.tools
-        self._tally = context.tally
+        self._progress = context.progress
         self._batch = Batch(context)
-        self._exits = Exits(context)
+        self._withdrawals = Withdrawals(context)
         self._inventory = Inventory(context.stores.records.database)
-        self._resolution = Resolution(context)
+        self._resolution = Resolution(
+            context.stores.records, context.stores.schema, context.labeller, context.clock
+        )
 
     async def over(self, found: Sequence[Found]) -> IngestReport:
         """Take everything that was found, and return what was done."""
-        for one in found:
-            match one:
+        for entry in found:
+            match entry:
                 case SourceFault(uri, reason):
-                    self._tally.unclear(uri)
-                    await self._exits.keep_out(uri, reason)
+                    await self._refuse_unread(uri, reason)
                 case SourceFile():
-                    await self._take(one)
+                    await self._take(entry)
         await self._batch.flush()
         if self._context.task.whole:
-            await self._exits.look_for_vanished()
+            await self._withdrawals.look_for_vanished()
         await self._optimize()
-        return self._tally.report()
+        return self._progress.report()
 
     async def _take(self, file: SourceFile) -> None:
         try:
             read = await asyncio.to_thread(self._read, file)
         except SourceError as error:
-            self._tally.unclear(file.uri)
-            await self._exits.keep_out(file.uri, error.reason)
+            await self._refuse_unread(file.uri, error.reason)
             return
         try:
             await self._settle(read)
         except ParserUnavailableError:
             raise
-        except (IngestError, UnstorableError) as error:
+        except (IngestError, UnstorableError) as error:  # law 3
             await self._refuse(read, str(error))
 
     def _read(self, file: SourceFile) -> _Read:
@@ -155,13 +213,13 @@ class Run:
 
     async def _settle(self, read: _Read) -> None:
         known = await self._context.known(read.tenant, read.file.uri)
-        if known is not None and self._unchanged(known, read):
-            self._tally.present(known.tenant, read.file.uri)
-            self._tally.settled(EventKind.UNCHANGED, read.file.uri)
+        if known is not None and self._unchanged(known, read):  # law 1
+            self._progress.present.add((known.tenant, read.file.uri))
+            self._progress.settled(EventKind.UNCHANGED, read.file.uri)
             return
         understood = await self._understood(read)
         tenant = understood.described.tenant
-        self._tally.present(tenant, read.file.uri)
+        self._progress.present.add((tenant, read.file.uri))
         known = await self._context.known(tenant, read.file.uri)
         if known is not None and self._same_text(known, understood):
             await self._follow(understood)
@@ -187,13 +245,13 @@ class Run:
         parsed = await self._tools.parser.parse_bytes(read.file.path.name, read.content)
         raw = self._resolved(read, parsed)
         text = f"{title_of(raw, parsed, read.file.relative)}\n\n{parsed.text}"
-        findings = await asyncio.to_thread(self._tools.scanner.scan, text)
+        secrets = await asyncio.to_thread(self._tools.scanner.scan, text)
         described = self._context.labeller.describe(
-            raw, parsed, findings, relative=read.file.relative, modified=read.modified
+            raw, parsed, secrets, relative=read.file.relative, modified=read.modified
         )
         state = SourceState(inputs_digest(read.outer), described.label.digest, self._context.making)
         return _Understood(
-            read=read, parsed=parsed, findings=findings, described=described, state=state
+            read=read, parsed=parsed, secrets=secrets, described=described, state=state
         )
 
     def _resolved(self, read: _Read, parsed: Parsed) -> RawLabel:
@@ -203,7 +261,7 @@ class Run:
         return task.resolver.resolve(read.file, front_matter=parsed.front_matter, flags=task.flags)
 
     async def _follow(self, understood: _Understood) -> None:
-        """Bring the label alone to what the source says now (laws 1 and 4)."""
+        """Bring the label alone to what the source says now (law 4)."""
         for _ in range(ATTEMPTS):
             known = await self._known(understood)
             try:
@@ -212,9 +270,9 @@ class Run:
             except FoldersMovedOnError:
                 continue
             except StaleLabelError as error:
-                self._tally.failed(understood.read.file.uri, str(error))
+                self._progress.failed(understood.read.file.uri, str(error))
             return
-        self._tally.failed(understood.read.file.uri, "folders are being set all the time")
+        self._progress.failed(understood.read.file.uri, "folders are being set all the time")
 
     async def _followed(self, known: LabelState, understood: _Understood) -> None:
         document, state = known.document, understood.state
@@ -231,7 +289,7 @@ class Run:
             else:
                 await self._inventory.describe(document.id, metadata)
             self._tell(document.uri, resolved)
-        self._tally.settled(kind, document.uri)
+        self._progress.settled(kind, document.uri)
 
     async def _relabel(
         self, document: DocumentRecord, resolved: Resolved, metadata: dict[str, object]
@@ -255,9 +313,9 @@ class Run:
 
     def _tell(self, uri: str, resolved: Resolved) -> None:
         if raised := self._raised(uri, resolved):
-            self._tally.raised(raised)
+            self._progress.raised.append(raised)
         if resolved.overruled:
-            self._tally.overruled(Overruled(uri, resolved.overruled))
+            self._progress.overruled.append(Overruled(uri, resolved.overruled))
 
     async def _known(self, understood: _Understood) -> LabelState | None:
         """Return what is on record of a document that is live or was withdrawn."""
@@ -269,7 +327,7 @@ class Run:
         chunks = await asyncio.to_thread(self._tools.chunker.chunks, parsed.text, parsed.format)
         known = await self._known(understood)
         resolved = await self._resolution.of_text(
-            described, understood.state, understood.findings, known
+            described, understood.state, understood.secrets, known
         )
         uri = read.file.uri
         new = NewVersion(
@@ -298,19 +356,23 @@ class Run:
         rules, level = resolved.rules, self._context.labeller.level(resolved.label)
         return RaisedLabel(uri, level, rules) if rules else None
 
+    async def _refuse_unread(self, uri: str, reason: str) -> None:
+        self._progress.unclear.add(uri)  # law 5
+        await self._withdrawals.keep_out(uri, reason)
+
     async def _refuse(self, read: _Read, reason: str) -> None:
         if read.tenant:
-            self._tally.present(read.tenant, read.file.uri)
+            self._progress.present.add((read.tenant, read.file.uri))
         else:
-            self._tally.unclear(read.file.uri)
-        await self._exits.keep_out(
+            self._progress.unclear.add(read.file.uri)
+        await self._withdrawals.keep_out(
             read.file.uri, reason, content_digest=read.digest, tenant=read.tenant
         )
 
     async def _optimize(self) -> None:
-        if self._tally.encoded < self._context.settings.optimize_points:
+        if self._progress.encoded < self._context.settings.optimize_points:
             return
-        self._tally.tell(EventKind.OPTIMIZING)
+        self._progress.tell(EventKind.OPTIMIZING)
         try:
             await self._context.stores.engine.optimize()
         except EngineError as error:

@@ -60,10 +60,10 @@ class Chunker:
         splitter = self._markdown if format_ is Format.MARKDOWN else self._plain
         for start, piece in splitter.chunk_indices(text):
             for offset, part in self._bounded(piece):
-                if part.strip():
-                    yield Chunk(part, start + offset, start + offset + len(part))
+                if part.strip():  # law 2
+                    yield Chunk(part, start + offset, start + offset + len(part))  # law 1
 
     def _bounded(self, piece: str) -> list[tuple[int, str]]:
         if len(piece) <= MAX_CHARACTERS:
             return [(0, piece)]
-        return self._letters.chunk_indices(piece)
+        return self._letters.chunk_indices(piece)  # law 3

@@ -84,7 +84,7 @@ class Encoder:
         self._name = name
         self._override = override
         self._settings = settings or EncoderSettings()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder")  # law 4
         self._for_questions: _Model | None = None
         self._for_passages: _Model | None = None
 
@@ -108,7 +108,7 @@ class Encoder:
 
     async def encode_question(self, text: str) -> Vector:
         """Return the vector of a question."""
-        vectors = await self._run(lambda: self._encode([text], passages=False))
+        vectors = await self._run(lambda: self._encode([text], passages=False))  # law 2
         return vectors[0]
 
     async def encode_passages(self, texts: Sequence[str]) -> list[Vector]:
@@ -145,7 +145,7 @@ class Encoder:
 
 
 def _load(name: str, override: Path | None) -> _Model:
-    folder = verified_model_folder(name, override)
+    folder = verified_model_folder(name, override)  # law 1
     # Read when the libraries are imported, which is why the import stands below it.
     os.environ.update(_OFFLINE)
     # Importing takes seconds and a few hundred megabytes: only a process that encodes pays.
@@ -180,7 +180,7 @@ def _is_worth_it(model: _Model, half: _Model, threads: int) -> bool:
     slow, exact = _measured(model)
     fast, rounded = _measured(half)
     cosine = min(float(one @ other) for one, other in zip(exact, rounded, strict=True))
-    return slow >= MIN_SPEEDUP * fast and cosine >= MIN_COSINE
+    return slow >= MIN_SPEEDUP * fast and cosine >= MIN_COSINE  # law 3
 
 
 def _measured(model: _Model) -> tuple[float, list[Vector]]:

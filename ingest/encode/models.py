@@ -4,7 +4,7 @@ The laws of this file:
 
 1. A folder is loaded only if every file of the model is in it, with the recorded SHA-256, and
    nothing else is except the documents that no loader reads.
-2. No file that can carry code or another engine's weights is tolerated, under whatever name:
+2. No file that can carry code or another engine's weights is tolerated, under any name:
    refused by its suffix and by its first bytes, before any hash is asked for.
 3. Every refusal names the file.
 """
@@ -117,14 +117,14 @@ def verify_folder(folder: Path, model: VettedModel) -> None:
     """
     found = dict(_files(folder))
     for relative, path in found.items():
-        _refuse_kind(relative, path)
+        _refuse_kind(relative, path)  # law 2, before any hash
     for relative in found:
         if relative not in model.files and relative not in model.ignored:
             raise ModelError(f"`{relative}` is not a file of the model `{model.name}`")
     for relative, wanted in model.files.items():
         if relative not in found:
             raise ModelError(f"`{relative}` of the model `{model.name}` is missing")
-        if _sha256(found[relative]) != wanted:
+        if _sha256(found[relative]) != wanted:  # law 1
             raise ModelError(f"`{relative}` is not the vetted file: its SHA-256 differs")
 
 

@@ -2,20 +2,29 @@
 
 The engine is a projection of the records: it holds vectors, labels and ids, never text. It is
 asked only through `retrieval.search.store`, which puts the subject's filter into every leaf.
+
+Sparse scores do not depend on how an index lies on disk. Qdrant sums a passage's terms in float32,
+in an order that follows the index: terms are numbered as documents bring them, and such a document
+may be hidden. A sum of three terms or more can then differ in the last bit when hidden documents
+are added or segments are rebuilt. A sum of two cannot: addition is commutative, only not
+associative. So the terms of candidates are scored in pairs, and the pairs are summed here, exactly.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from acl.engine.wire import Filter
 from acl.labels import LabelSchema
+from ingest.frames import Message
 
 Vector: TypeAlias = npt.NDArray[np.float32]
 """Shape (384,), unit length."""
@@ -76,7 +85,7 @@ class SparseLeaf:
         filter: what may be found.
         corpus: what is counted.
         limit: at most so many candidates.
-        steady: whether scores are summed in a fixed order (`ingest.index.steady`), so that they
+        steady: whether scores are summed in a fixed order (`ingest.index.engine`), so that they
             depend on `filter` and `corpus` alone, bit for bit. It costs about as much again.
     """
 
@@ -90,13 +99,12 @@ class SparseLeaf:
 Leaf: TypeAlias = DenseLeaf | SparseLeaf
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Message, frozen=True):
     """One point that a leaf returned: not yet a hit, because the records have the last word."""
 
     id: str
     score: float
-    payload: Payload = field(default_factory=dict)
+    payload: Payload = msgspec.field(default_factory=dict)
 
 
 class VectorEngine(Protocol):
@@ -144,3 +152,35 @@ class VectorEngine(Protocol):
 
     async def close(self) -> None:
         """Flush and let go."""
+
+
+TOLERANCE: Final = 1e-4
+"""How far, relatively, the engine's own sums can lie from the exact ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A part of a question's sparse vector."""
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+def pairs(terms: Terms) -> Iterator[Terms]:
+    """Yield the terms by two, in the order of their indices."""
+    ordered = sorted(zip(terms.indices, terms.values, strict=True))
+    for start in range(0, len(ordered), 2):
+        indices, values = zip(*ordered[start : start + 2], strict=True)
+        yield Terms(indices, values)
+
+
+def resummed(
+    candidates: Sequence[Candidate], parts: Sequence[Sequence[Candidate]]
+) -> list[Candidate]:
+    """Return `candidates` with the exact sum of their scores in `parts`, best first."""
+    scores: dict[str, list[float]] = {one.id: [] for one in candidates}
+    for part in parts:
+        for one in part:
+            scores[one.id].append(one.score)
+    summed = [Candidate(one.id, math.fsum(scores[one.id]), one.payload) for one in candidates]
+    return sorted(summed, key=lambda one: (-one.score, one.id))

@@ -32,6 +32,7 @@ from ingest.index.engine import (
     Payload,
     Point,
     SparseLeaf,
+    resummed,
 )
 from ingest.index.qdrant_render import (
     index_params,
@@ -40,7 +41,6 @@ from ingest.index.qdrant_render import (
     render,
     steady_requests,
 )
-from ingest.index.steady import resummed
 
 DIMENSION: Final = 384
 FORMAT: Final = 1
@@ -114,7 +114,7 @@ class QdrantEngine:
                 check_compatibility=False,
             )
 
-        writer = client(write_key) if may_write else None
+        writer = client(write_key) if may_write else None  # law 1
         return cls(
             reader=client(read_key),
             writer=writer,

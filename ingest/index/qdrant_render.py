@@ -14,8 +14,7 @@ from qdrant_client import models
 
 from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
 from acl.labels import AttributeType
-from ingest.index.engine import Candidate, DenseLeaf, Leaf, Plan, Point, SparseLeaf
-from ingest.index.steady import Terms, pairs
+from ingest.index.engine import Candidate, DenseLeaf, Leaf, Plan, Point, SparseLeaf, Terms, pairs
 
 _TENANT: Final = "label.value.tenant"
 
@@ -112,7 +111,7 @@ def query_request(leaf: Leaf, *, local: bool) -> models.QueryRequest:
 
 
 def steady_requests(leaf: SparseLeaf, found: Sequence[Candidate]) -> list[models.QueryRequest]:
-    """Return the queries that score `found` again by pairs of terms (`ingest.index.steady`)."""
+    """Return the queries that score `found` again by pairs of terms (`ingest.index.engine`)."""
     question = _BM25.embed_query(leaf.text)
     terms = Terms(tuple(question.indices), tuple(question.values))
     these = models.HasIdCondition(has_id=[one.id for one in found])

@@ -5,10 +5,10 @@ The laws of this file:
 1. Strength, weakest first: `_label.toml` from the root down (in each, the folder before its rules,
    and a later rule before an earlier one), front matter, sidecar, flags. The stronger wins key by
    key.
-2. Front matter comes with the text, so whoever writes the text writes it. Where the folder says a
+2. Front matter comes with the text, so the writer of the text writes it. Where the folder says a
    level, front matter may only raise it; it may add compartments and drop none; it cannot move a
    document to another tenant.
-3. `path` is where the document lies. Nobody sets it.
+3. `path` is where the document lies. It cannot be set.
 4. A fault in any of these places is a fault of the document: it waits in quarantine.
 
 Completeness and types are the schema's to judge: the result goes through `LabelSchema.parse`.
@@ -94,11 +94,11 @@ class LabelResolver:
         """
         folder = tuple(self._folder_statements(file.relative))
         sidecar = self._sidecar(file)
-        raw = _merge(LabelSource.FOLDER, folder)
+        raw = _merge(LabelSource.FOLDER, folder)  # law 1
         if front_matter is not None:
             own = read_front_matter(front_matter, self._schema)
             settled = sidecar.label.keys() | flags.label.keys()
-            self._guard(own, raw, settled)
+            self._guard(own, raw, settled)  # law 2
             raw = _merge(LabelSource.FRONT_MATTER, (own,), raw)
         raw = _merge(LabelSource.SIDECAR, (sidecar,), raw)
         raw = _merge(LabelSource.FLAG, (flags,), raw)
@@ -118,7 +118,7 @@ class LabelResolver:
             self._folders[folder] = self._read_folder(folder)
         found = self._folders[folder]
         if isinstance(found, SourceError):
-            raise SourceError(found.reason)
+            raise SourceError(found.reason)  # law 4
         return found
 
     def _read_folder(self, folder: PurePosixPath) -> FolderFile | SourceError | None:
@@ -154,7 +154,7 @@ class LabelResolver:
         if attribute is None or attribute.type is not AttributeType.PATH:
             return raw
         if raw.provenance.get("path"):
-            raise SourceError("`path` is set by where the document lies")
+            raise SourceError("`path` is set by where the document lies")  # law 3
         origin = Origin(LabelSource.LOCATION, file.uri)
         return RawLabel(
             {**raw.values, "path": file.label_path},

@@ -6,10 +6,10 @@ The laws of this file:
    folder that says something has the word. Else the source.
 2. A folder adds compartments to those of the source and takes none away. Where secrets raised the
    classification, a folder may raise it further and not lower it.
-3. Nobody sets `tenant` and `path`: they say whose the document is and where it lies.
-4. Shares are on top, whatever the readers are.
+3. `tenant` and `path` cannot be set: they say whose the document is and where it lies.
+4. Shares are added to the readers, wherever those come from.
 5. A source that says something new raises what was set on the document, attribute by attribute,
-   and never lowers it: no lower classification, no compartment less, no reader more, nobody else's.
+   and never lowers it: no lower classification, no compartment less, no reader more, same owner.
    What was set stays set, so that two steps do not lower it either.
 """
 
@@ -92,9 +92,9 @@ def settled(
     values, said = dict(origins.source), dict[str, str]()
     for folder in sorted(above(folders, str(values.get(PATH, ""))), key=lambda one: len(one.path)):
         for name, value in folder.attributes.items():
-            values[name] = _joined(name, values.get(name), value, origins)
+            values[name] = _joined(name, values.get(name), value, origins)  # law 2
             said[name] = folder.path
-    for name in origins.own:
+    for name in origins.own:  # law 1
         said.pop(name, None)
         values[name] = own_values.get(name)
     return schema.parse(values), replace(origins, folders=said)
@@ -127,7 +127,7 @@ def renewed(
     news = {one for one in known.own if fresh.source.get(one) != known.source.get(one)}
     without_own, _ = settled(schema, values, replace(fresh, own=known.own - news), folders)
     said = without_own.as_json()
-    stronger = {one for one in news if _at_least(one, said.get(one), values.get(one))}
+    stronger = {one for one in news if _at_least(one, said.get(one), values.get(one))}  # law 5
     values |= {one: said.get(one) for one in stronger}
     label, origins = settled(schema, values, replace(fresh, own=known.own), folders)
     return label, origins, frozenset(news - stronger)
@@ -139,7 +139,7 @@ def above(folders: Iterable[FolderLabel], path: str) -> list[FolderLabel]:
 
 
 def shared(schema: LabelSchema, label: Label, shares: Iterable[Share]) -> Label:
-    """Return the label with everybody among its readers whom it is shared with (law 4).
+    """Return the label with those among its readers that it is shared with (law 4).
 
     Raises:
         LabelError: these are more readers than a label can have.
@@ -149,7 +149,7 @@ def shared(schema: LabelSchema, label: Label, shares: Iterable[Share]) -> Label:
         return label
     readers = label.values.get(READERS, frozenset())
     assert isinstance(readers, frozenset)
-    return schema.parse({**label.values, READERS: readers | names})
+    return schema.parse({**label.values, READERS: readers | names})  # law 4
 
 
 def can_share(schema: LabelSchema) -> bool:
@@ -159,16 +159,16 @@ def can_share(schema: LabelSchema) -> bool:
 
 
 def typed_values(schema: LabelSchema, attributes: Mapping[str, object]) -> dict[str, Any]:
-    """Return what somebody wants to set, in its stored form.
+    """Return what a person wants to set, in its stored form.
 
     Raises:
-        LabelError: an attribute is not declared, is nobody's to set, or a value is mistyped.
+        LabelError: an attribute is not declared or cannot be set, or a value is mistyped.
     """
     typed: dict[str, Any] = {}
     faults: list[LabelFault] = []
     for name, value in sorted(attributes.items()):
         attribute = schema.attributes.get(name)
-        if attribute is None or name in FIXED:
+        if attribute is None or name in FIXED:  # law 3
             said = "is not declared" if attribute is None else "is where the document lies"
             faults.append(LabelFault(name, said))
             continue
@@ -182,7 +182,7 @@ def typed_values(schema: LabelSchema, attributes: Mapping[str, object]) -> dict[
 
 
 def _at_least(name: str, new: object, own: object) -> bool:
-    """Say whether a value lets nobody read whom the other one would not."""
+    """Say whether a value is at least as strict as the other one."""
     if name == CLASSIFICATION and isinstance(new, int) and isinstance(own, int):
         return new >= own
     if name == COMPARTMENTS and isinstance(new, list) and isinstance(own, list):

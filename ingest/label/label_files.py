@@ -17,7 +17,7 @@ from typing import Final
 from acl.labels import AttributeType, LabelSchema
 from ingest.errors import SourceError
 from ingest.read import front_matter
-from ingest.read.files import read_regular
+from ingest.sources.folder import read_regular
 
 MAX_LABEL_FILE: Final = 256 * 1024
 MAX_PATTERN: Final = 512

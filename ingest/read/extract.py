@@ -11,8 +11,6 @@ The laws of this file:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -20,7 +18,6 @@ from kreuzberg import (
     ConcurrencyConfig,
     ContentFilterConfig,
     ExtractionConfig,
-    PageConfig,
     extract_bytes_sync,
 )
 
@@ -29,16 +26,15 @@ from ingest.read.formats import detect
 from ingest.read.front_matter import split
 from ingest.read.html_text import html_text
 from ingest.read.mail_text import mail_text
-from ingest.read.parsed import MAX_TITLE, MEDIA_TYPES, Format, PageSpan, Parsed
+from ingest.read.parsed import MAX_TITLE, MEDIA_TYPES, Format, Parsed
 from ingest.read.plain_text import clean, decode
 
 MAX_TEXT_CHARACTERS: Final = 10_000_000
 
 _CONFIG: Final = ExtractionConfig(
-    use_cache=False,
+    use_cache=False,  # law 2
     enable_quality_processing=False,
     output_format="plain",
-    pages=PageConfig(extract_pages=True),
     # Page headers and footers are words of the document; a label says who may read them.
     content_filter=ContentFilterConfig(
         include_headers=True, include_footers=True, strip_repeating_text=False
@@ -61,7 +57,7 @@ def extract(name: str, content: bytes) -> Parsed:
         raise ParseError(FaultKind.NO_TEXT, "no text found: the file is empty")
     parsed = _parsed(name, detect(name, content), content)
     if not parsed.text.strip():
-        raise ParseError(FaultKind.NO_TEXT, "no text found")
+        raise ParseError(FaultKind.NO_TEXT, "no text found")  # law 1
     if len(parsed.text) > MAX_TEXT_CHARACTERS:
         reason = f"holds more than {MAX_TEXT_CHARACTERS} characters of text"
         raise ParseError(FaultKind.TOO_LARGE, reason)
@@ -99,17 +95,14 @@ def _written(name: str, format_: Format, source: str) -> Parsed:
 def _extracted(format_: Format, content: bytes) -> Parsed:
     try:
         result = extract_bytes_sync(content, MEDIA_TYPES[format_], config=_CONFIG)
-    # kreuzberg's errors share no base; whatever it raises, the file is what cannot be read.
+    # kreuzberg's errors share no base; each of them means that the file cannot be read.
     except Exception as error:
         if isinstance(error, MemoryError):
             raise
         raise _fault(format_, str(error)) from error
     metadata: Any = result.metadata
-    text = result.content
     title = _short(metadata.get("title") or metadata.get("subject"))
-    boundaries = (metadata.get("pages") or {}).get("boundaries") or []
-    pages = () if "\r" in text or "\0" in text else page_spans(boundaries, text)
-    return Parsed(text=clean(text), title=title, format=format_, pages=pages)
+    return Parsed(text=clean(result.content), title=title, format=format_)
 
 
 def _fault(format_: Format, message: str) -> ParseError:
@@ -117,30 +110,7 @@ def _fault(format_: Format, message: str) -> ParseError:
         return ParseError(FaultKind.ENCRYPTED, "is locked by a password")
     if _OVER_LIMIT.search(message):
         return ParseError(FaultKind.TOO_LARGE, "unpacks to more than is allowed")
-    return ParseError(FaultKind.BROKEN, f"cannot be read as {format_.value}")
-
-
-def page_spans(boundaries: Sequence[Mapping[str, int]], text: str) -> tuple[PageSpan, ...]:
-    """Turn kreuzberg's byte offsets into characters; what does not fit the text is no page."""
-    raw = text.encode()
-    spans: list[PageSpan] = []
-    at = seen = 0
-    for page in boundaries:
-        start, end = page["byte_start"], page["byte_end"]
-        if not at <= start <= end <= len(raw):
-            return ()
-        try:
-            first = seen + len(raw[at:start].decode())
-            seen = first + len(raw[start:end].decode())
-        except UnicodeDecodeError:
-            return ()
-        at = end
-        spans.append(PageSpan(page["page_number"], first, seen))
-    return tuple(spans) if _rising(spans) else ()
-
-
-def _rising(spans: list[PageSpan]) -> bool:
-    return all(one.number < other.number for one, other in pairwise(spans))
+    return ParseError(FaultKind.BROKEN, f"cannot be read as {format_.value}")  # law 3
 
 
 def _short(title: object) -> str | None:

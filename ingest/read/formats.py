@@ -3,7 +3,7 @@
 The laws of this file:
 
 1. The name must end in a suffix that is known, or have none.
-2. Bytes that can only be one thing (PDF, ZIP, OLE, RTF) decide, whatever the name says.
+2. Bytes that can only be one thing (PDF, ZIP, OLE, RTF) decide, against the name if need be.
 3. A text is what its name says; a text under the name of a binary format is a fault.
 4. What is neither is a fault. Nothing is guessed into a format.
 """
@@ -71,9 +71,9 @@ def detect(name: str, content: bytes) -> Format:
         ParseError: not known, not what the name says, or locked by a password.
     """
     suffix = PurePath(name).suffix.lower()
-    if suffix not in _TEXTS and suffix not in _BINARIES:
+    if suffix not in _TEXTS and suffix not in _BINARIES:  # law 1
         raise ParseError(FaultKind.UNSUPPORTED, f"files named `*{suffix[:20]}` are not supported")
-    if b"%PDF-" in content[:1024]:
+    if b"%PDF-" in content[:1024]:  # law 2
         return Format.PDF
     if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip(content)
@@ -88,8 +88,8 @@ def _text(suffix: str, content: bytes) -> Format:
     if suffix in _BINARIES:
         raise ParseError(FaultKind.BROKEN, f"is named `*{suffix}` and holds something else")
     if b"\0" in content[:8192] and not content.startswith(_TEXT_MARKS):
-        raise ParseError(FaultKind.UNSUPPORTED, "holds neither text nor a known format")
-    named = _TEXTS[suffix]
+        raise ParseError(FaultKind.UNSUPPORTED, "holds neither text nor a known format")  # law 4
+    named = _TEXTS[suffix]  # law 3
     if suffix in {"", ".txt"} and _looks_like_mail(content[:8192]):
         return Format.EMAIL
     if suffix == "" and _HTML.match(content[:4096]):

@@ -35,10 +35,10 @@ def split(text: str) -> tuple[str | None, str]:
         SourceError: it is opened and not closed, or too long.
     """
     opening = _OPENING.match(text)
-    if opening is None or not _KEY.match(text, opening.end()):
+    if opening is None or not _KEY.match(text, opening.end()):  # law 1
         return None, text
     closing = _CLOSING.search(text, opening.end(), opening.end() + MAX_FRONT_MATTER)
-    if closing is None:
+    if closing is None:  # law 2
         raise SourceError(f"the front matter is not closed within {MAX_FRONT_MATTER} characters")
     return text[opening.end() : closing.start()], text[closing.end() :]
 
@@ -69,13 +69,13 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not allowed")
+            raise yaml.YAMLError("aliases are not allowed")  # law 3
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - the library's signature
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         if len(set(names)) != len(names):
-            raise yaml.YAMLError("a name is given twice")
+            raise yaml.YAMLError("a name is given twice")  # law 3
         return super().construct_mapping(node, deep)
 
 

@@ -7,14 +7,13 @@ The laws of this file:
 2. A child that hangs, crashes or breaks the protocol is ended by its own process id; the file is
    reported, and the next file gets a new child. A child also serves a bounded number of files.
 3. The child inherits no secret: its environment is the few names below. What it loads lies in a
-   folder that this process made for itself, where nobody else can put anything.
+   folder that this process made for itself, where no other user can put anything.
 4. What the child answers is checked before it is believed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import shutil
 import signal
 import sys
@@ -25,15 +24,22 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from ingest.errors import FaultKind, ParseError, ParserUnavailableError, SourceError
-from ingest.read.files import read_regular
-from ingest.read.parsed import LENGTH, Parsed, frame, parsed_from, unframe
-from ingest.sources.folder import MAX_FILE_BYTES
+from ingest.errors import FaultKind, ParseError, ParserUnavailableError
+from ingest.frames import FrameError, pack, read_frame, unpack
+from ingest.read.parsed import (
+    MAX_ANSWER_BYTES,
+    MAX_FILE_BYTES,
+    Answer,
+    Fault,
+    File,
+    Parsed,
+    believed,
+)
 
 START_SECONDS: Final = 60
-MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+MAX_NAME_BYTES: Final = 64 * 1024
 
 # Isolated mode ignores the environment and the folder it starts in, so the path is handed over.
 _BOOT: Final = (
@@ -87,22 +93,7 @@ class Parser:
         self._child: _Child | None = None
         self._folder = ""
 
-    async def parse(self, path: Path) -> Parsed:
-        """Return the text of the file at `path`.
-
-        Raises:
-            ParseError: it has none; the kind and the reason say why.
-            ParserUnavailableError: the child cannot be started.
-        """
-        try:
-            content = await asyncio.to_thread(read_regular, path, limit=self._limits.file_bytes)
-        except FileNotFoundError as error:
-            raise ParseError(FaultKind.UNREADABLE, "is no longer there") from error
-        except SourceError as error:
-            raise ParseError(FaultKind.UNREADABLE, error.reason) from error
-        return await self.parse_bytes(path.name, content)
-
-    async def parse_bytes(self, name: str, content: bytes) -> Parsed:
+    async def parse_bytes(self, name: str, content: bytes) -> Parsed:  # law 1
         """Return the text of a file named `name`; of the name only the suffix counts.
 
         Raises:
@@ -112,11 +103,11 @@ class Parser:
         if len(content) > self._limits.file_bytes:
             raise ParseError(FaultKind.TOO_LARGE, f"is larger than {self._limits.file_bytes} bytes")
         async with self._lock:
-            message = await self._ask({"name": name, "content": content})
-        try:
-            return parsed_from(message, sha256=hashlib.sha256(content).hexdigest())
-        except (KeyError, ValueError) as error:
-            raise ParseError(FaultKind.CRASHED, "the parser gave a broken answer") from error
+            try:
+                return believed(await self._ask(File(name, content)))  # law 4
+            except FrameError as error:
+                await self._end()
+                raise ParseError(FaultKind.CRASHED, "the parser gave a broken answer") from error
 
     async def close(self) -> None:
         """End the child."""
@@ -125,25 +116,25 @@ class Parser:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = ""
 
-    async def _ask(self, request: Mapping[str, object]) -> dict[str, Any]:
+    async def _ask(self, file: File) -> Answer:
         child = await self._ready()
         child.served += 1
         try:
             async with asyncio.timeout(self._limits.seconds):
-                message = await _exchange(child.process, frame(request))
+                answer = await _exchange(child.process, file)
         except TimeoutError as error:
             await self._end()
             reason = f"took longer than {self._limits.seconds} seconds"
             raise ParseError(FaultKind.TOO_SLOW, reason) from error
-        except (asyncio.IncompleteReadError, ConnectionError, ValueError) as error:
+        except (EOFError, ConnectionError) as error:
             raise _crash(await self._end()) from error
         except BaseException:
             # The pipe may hold half an answer, which must never be taken for the next one.
             await self._end()
             raise
-        if child.served >= self._limits.files_per_child or _spoiled(message):
+        if child.served >= self._limits.files_per_child or _spoiled(answer):
             await self._end()
-        return message
+        return answer
 
     async def _ready(self) -> _Child:
         if self._child is None:
@@ -151,7 +142,7 @@ class Parser:
             try:
                 async with asyncio.timeout(START_SECONDS):
                     await _read(self._child.process)
-            except (TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
+            except (TimeoutError, EOFError, FrameError) as error:
                 await self._end()
                 raise ParserUnavailableError("the parser's process does not start") from error
         return self._child
@@ -165,7 +156,7 @@ class Parser:
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,
-                env={**_ENVIRONMENT, "TMPDIR": self._folder},
+                env={**_ENVIRONMENT, "TMPDIR": self._folder},  # law 3
                 cwd="/",
                 start_new_session=True,
             )
@@ -177,7 +168,7 @@ class Parser:
         child, self._child = self._child, None
         if child is None:
             return 0
-        return await asyncio.shield(_reaped(child.process))
+        return await asyncio.shield(_reaped(child.process))  # law 2
 
 
 def _private_folder(owner: Parser) -> str:
@@ -203,19 +194,18 @@ async def _reaped(process: Process) -> int:
     return code
 
 
-async def _exchange(process: Process, request: bytes) -> dict[str, Any]:
+async def _exchange(process: Process, file: File) -> Answer:
     assert process.stdin is not None
-    process.stdin.write(request)
+    process.stdin.write(pack(file, limit=len(file.content) + MAX_NAME_BYTES))
     await process.stdin.drain()
     return await _read(process)
 
 
-async def _read(process: Process) -> dict[str, Any]:
+async def _read(process: Process) -> Answer:
     assert process.stdout is not None
-    (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
-    if length > MAX_ANSWER_BYTES:
-        raise ValueError("the answer is too long")
-    return unframe(await process.stdout.readexactly(length))
+    content = await read_frame(process.stdout, limit=MAX_ANSWER_BYTES)
+    answer: Answer = unpack(content, Answer)  # type: ignore[arg-type]
+    return answer
 
 
 def _crash(code: int) -> ParseError:
@@ -225,6 +215,6 @@ def _crash(code: int) -> ParseError:
     return ParseError(FaultKind.CRASHED, f"the parser ended with {how}")
 
 
-def _spoiled(message: Mapping[str, Any]) -> bool:
+def _spoiled(answer: Answer) -> bool:
     """Say whether the child ran short of memory: what it holds now is not to be relied on."""
-    return message.get("fault") == FaultKind.TOO_MUCH_MEMORY.value
+    return isinstance(answer, Fault) and answer.kind is FaultKind.TOO_MUCH_MEMORY

@@ -21,11 +21,14 @@ from contextlib import suppress
 from typing import BinaryIO, Final
 
 from ingest.errors import FaultKind, ParseError
+from ingest.frames import LENGTH, FrameError, Message, pack, unpack
 from ingest.read.extract import extract
-from ingest.read.parsed import LENGTH, answer, fault, frame, unframe
+from ingest.read.parsed import MAX_ANSWER_BYTES, Fault, File, Ready
 
 GRACE_SECONDS: Final = 5
-READY: Final = {"ready": 1}
+
+NO_MEMORY: Final = Fault(FaultKind.TOO_MUCH_MEMORY, "needs more memory than allowed")
+NOT_UNICODE: Final = Fault(FaultKind.BROKEN, "holds text that is not Unicode")
 
 # One empty page.
 _SMALLEST_PDF: Final = (
@@ -46,29 +49,28 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - runs in the child
     inward, outward = sys.stdin.buffer, _claim_output()
     isolate_network()
     unpack_libraries()
-    limit_process(memory)
+    limit_process(memory)  # law 1
     serve(inward, outward, seconds=seconds)
 
 
 def serve(inward: BinaryIO, outward: BinaryIO, *, seconds: int) -> None:
     """Answer frames until the input ends."""
-    _send(outward, frame(READY))
+    _send(outward, Ready())
     while (request := _receive(inward)) is not None:
         _allow(seconds)
-        _send(outward, _answered(request))
+        _send(outward, _answer(unpack(request, File)))
         signal.alarm(0)
 
 
-def _answered(request: bytes) -> bytes:
-    message = unframe(request)
+def _answer(file: File) -> Message:
     try:
-        return frame(answer(extract(message["name"], message["content"])))
+        return extract(file.name, file.content)
     except ParseError as error:
-        return frame(fault(error))
+        return Fault(error.kind, error.reason)
     except MemoryError:
-        return frame(fault(ParseError(FaultKind.TOO_MUCH_MEMORY, "needs more memory than allowed")))
+        return NO_MEMORY
     except UnicodeError:
-        return frame(fault(ParseError(FaultKind.BROKEN, "holds text that is not Unicode")))
+        return NOT_UNICODE
 
 
 def _receive(inward: BinaryIO) -> bytes | None:
@@ -80,14 +82,20 @@ def _receive(inward: BinaryIO) -> bytes | None:
     return body if len(body) == length else None
 
 
-def _send(outward: BinaryIO, data: bytes) -> None:
-    outward.write(data)
+def _send(outward: BinaryIO, message: Message) -> None:
+    try:
+        frame = pack(message, limit=MAX_ANSWER_BYTES)
+    except MemoryError:
+        frame = pack(NO_MEMORY, limit=MAX_ANSWER_BYTES)
+    except FrameError:
+        frame = pack(NOT_UNICODE, limit=MAX_ANSWER_BYTES)
+    outward.write(frame)
     outward.flush()
 
 
 def _allow(seconds: int) -> None:
     """Give one file its time; both signals end the process by default."""
-    signal.alarm(seconds + GRACE_SECONDS)
+    signal.alarm(seconds + GRACE_SECONDS)  # law 2
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     used = int(time.process_time()) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, hard))
@@ -95,7 +103,7 @@ def _allow(seconds: int) -> None:
 
 def _claim_output() -> BinaryIO:  # pragma: no cover - runs in the child
     """Return the pipe to the parent, and send everything else that is printed nowhere."""
-    outward = os.fdopen(os.dup(1), "wb")
+    outward = os.fdopen(os.dup(1), "wb")  # law 3
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)

@@ -1,24 +1,24 @@
-"""A parsed document, and the frames in which it crosses from the child to the parent.
+"""A parsed document, and what the parser's child process and its parent say to each other.
 
-A frame is four bytes of length, big-endian, and one msgpack map of plain values: nothing in it can
-name code. The child has read a hostile file, so the parent believes nothing: `parsed_from` checks
-every type and every span.
+The laws of this file:
+
+1. Nothing that crosses can name code: messages have declared shapes (`ingest.frames`).
+2. The child has read a hostile file, so the parent believes nothing: `believed` checks what no
+   shape can say.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
-
-import msgpack
+from typing import Final, TypeAlias
 
 from ingest.errors import FaultKind, ParseError
+from ingest.frames import FrameError, Message
 
-LENGTH: Final = struct.Struct(">I")
+MAX_FILE_BYTES: Final = 50 * 2**20
 MAX_TITLE: Final = 300
+MAX_ANSWER_BYTES: Final = 64 * 2**20
 
 
 class Format(StrEnum):
@@ -69,34 +69,20 @@ MEDIA_TYPES: Final[Mapping[Format, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PageSpan:
-    """Where one page lies in the text: characters `[start, end)`."""
-
-    number: int
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed:
+class Parsed(Message, frozen=True, kw_only=True, tag="parsed"):
     r"""The text of a document.
 
     Attributes:
         text: never blank, line ends are `\n`, no NUL; front matter is not in it.
         title: what the document calls itself, or None.
         format: what the file is.
-        pages: where the pages lie, for formats that have any.
         front_matter: the YAML block at the top, as written, or None.
-        sha256: of the bytes that were parsed, hexadecimal; the parent fills it in.
     """
 
     text: str
     title: str | None
     format: Format
-    pages: tuple[PageSpan, ...] = ()
     front_matter: str | None = None
-    sha256: str = ""
 
     @property
     def media_type(self) -> str:
@@ -104,86 +90,36 @@ class Parsed:
         return MEDIA_TYPES[self.format]
 
 
-def frame(message: Mapping[str, object]) -> bytes:
-    """Return `message` as one frame."""
-    body = bytes(msgpack.packb(message, use_bin_type=True))
-    return LENGTH.pack(len(body)) + body
+class Fault(Message, frozen=True, tag="fault"):
+    """Why a file has no text."""
+
+    kind: FaultKind
+    reason: str
 
 
-def unframe(body: bytes) -> dict[str, Any]:
-    """Return the message in the body of a frame.
-
-    Raises:
-        ValueError: it is not one msgpack map.
-    """
-    try:
-        message = msgpack.unpackb(body, raw=False, strict_map_key=True, max_ext_len=0)
-    except (msgpack.UnpackException, ValueError, RecursionError) as error:
-        raise ValueError("the frame is not msgpack") from error
-    if not isinstance(message, dict):
-        raise ValueError("the frame is not a map")
-    return message
+class Ready(Message, frozen=True, tag="ready"):
+    """The child has given up what parsing does not need, and waits for a file."""
 
 
-def answer(parsed: Parsed) -> dict[str, object]:
-    """Return `parsed` as the child sends it."""
-    return {
-        "text": parsed.text,
-        "title": parsed.title,
-        "format": parsed.format.value,
-        "pages": [[page.number, page.start, page.end] for page in parsed.pages],
-        "front_matter": parsed.front_matter,
-    }
+class File(Message, frozen=True):
+    """What the parent asks for: the text of these bytes."""
+
+    name: str
+    content: bytes
 
 
-def fault(error: ParseError) -> dict[str, object]:
-    """Return `error` as the child sends it."""
-    return {"fault": error.kind.value, "reason": error.reason}
+Answer: TypeAlias = Ready | Parsed | Fault
 
 
-def parsed_from(message: Mapping[str, Any], *, sha256: str) -> Parsed:
+def believed(answer: Answer) -> Parsed:
     """Return what the child sent, checked.
 
     Raises:
         ParseError: the child reports a fault.
-        ValueError: the message is not one that an honest child sends.
+        FrameError: the answer is not one that an honest child sends.
     """
-    if "fault" in message:
-        reason = _text(message["reason"], "reason")
-        raise ParseError(FaultKind(message["fault"]), reason[:MAX_TITLE])
-    text = _text(message["text"], "text")
-    if not text.strip() or "\0" in text:
-        raise ValueError("the text is blank or holds a NUL")
-    return Parsed(
-        text=text,
-        title=_optional(message["title"], "title"),
-        format=Format(message["format"]),
-        pages=_pages(message["pages"], len(text)),
-        front_matter=_optional(message["front_matter"], "front matter"),
-        sha256=sha256,
-    )
-
-
-def _pages(raw: object, length: int) -> tuple[PageSpan, ...]:
-    if not isinstance(raw, list):
-        raise ValueError("the pages are not a list")
-    pages, at = [], 0
-    for entry in raw:
-        if not (isinstance(entry, list) and [type(part) for part in entry] == [int, int, int]):
-            raise ValueError("a page is not three integers")
-        page = PageSpan(*entry)
-        if not at <= page.start <= page.end <= length:
-            raise ValueError("a page lies outside the text")
-        at = page.end
-        pages.append(page)
-    return tuple(pages)
-
-
-def _optional(raw: object, name: str) -> str | None:
-    return None if raw is None else _text(raw, name)
-
-
-def _text(raw: object, name: str) -> str:
-    if not isinstance(raw, str):
-        raise ValueError(f"the {name} is not a text")
-    return raw
+    if isinstance(answer, Fault):
+        raise ParseError(answer.kind, answer.reason[:MAX_TITLE])
+    if isinstance(answer, Ready) or not answer.text.strip() or "\0" in answer.text:
+        raise FrameError("the answer holds no text, or a NUL")
+    return answer

@@ -8,11 +8,14 @@ The laws of this file:
 2. What cannot be taken is reported as a fault in its place in the stream; nothing stops the walk.
 3. A document is named by its path relative to the root, and by nothing of the machine.
 4. Files that say labels (`_label.toml`, `NAME.label.toml`) and hidden files are no documents.
+5. What is read is a regular file of bounded size; a pipe or a device is never opened for waiting.
+   It is read once, so that what was hashed is what was parsed.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,8 +23,8 @@ from typing import Final, TypeAlias
 
 from acl.labels import normalise
 from ingest.errors import SourceError
+from ingest.read.parsed import MAX_FILE_BYTES
 
-MAX_FILE_BYTES: Final = 50 * 1024 * 1024
 FOLDER_LABEL: Final = "_label.toml"
 SIDECAR_SUFFIX: Final = ".label.toml"
 
@@ -69,7 +72,7 @@ Found: TypeAlias = SourceFile | SourceFault
 
 def uri_of(relative: PurePosixPath) -> str:
     """Return the stable name of the document at `relative` below the root."""
-    return f"file:{relative}"
+    return f"file:{relative}"  # law 3
 
 
 def walk(root: Path, *, max_bytes: int = MAX_FILE_BYTES) -> Iterator[Found]:
@@ -95,7 +98,7 @@ def _below(top: Path, max_bytes: int) -> Iterator[Found]:
         if entry is None:
             stack.pop()
         elif isinstance(entry, SourceFault):
-            yield entry
+            yield entry  # law 2
         elif entry.is_folder:
             stack.append(iter(_entries(entry.path, entry.relative)))
         else:
@@ -129,13 +132,13 @@ def _entry(entry: os.DirEntry[str], above: PurePosixPath) -> _Entry:
     )
 
 
-def _passed_over(name: str) -> bool:
+def _passed_over(name: str) -> bool:  # law 4
     return name.startswith(".") or name == FOLDER_LABEL or name.endswith(SIDECAR_SUFFIX)
 
 
 def _link(top: Path, entry: _Entry) -> SourceFault:
     # `Path.resolve` raises on a link that leads to itself; this does not.
-    inside = Path(os.path.realpath(entry.path)).is_relative_to(top)
+    inside = Path(os.path.realpath(entry.path)).is_relative_to(top)  # law 1
     where = "whose target is read at its own place" if inside else "that leaves the folder"
     return SourceFault(_shown(entry.relative), f"is a link {where}")
 
@@ -165,3 +168,25 @@ def _shown(relative: PurePosixPath) -> str:
     """Escape what is not printable: the name comes from others and goes into logs."""
     text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in str(relative))
     return f"file:{text}"
+
+
+def read_regular(path: Path, *, limit: int) -> bytes:
+    """Return the content of the regular file at `path`.
+
+    Raises:
+        FileNotFoundError: there is nothing at `path`.
+        SourceError: not a regular file, not readable, or longer than `limit` bytes.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SourceError(f"cannot be opened: {(error.strerror or 'unknown').lower()}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise SourceError("is not a regular file")
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise SourceError(f"is larger than {limit} bytes")
+    return content

@@ -26,6 +26,7 @@ from acl.engine.filter import labelled
 from acl.engine.wire import Filter
 from acl.labels import LabelSchema
 from ingest.index.engine import (
+    TOLERANCE,
     Candidate,
     DenseLeaf,
     Leaf,
@@ -34,7 +35,6 @@ from ingest.index.engine import (
     Vector,
     VectorEngine,
 )
-from ingest.index.steady import TOLERANCE
 from retrieval.search.guarded import assert_guarded, assert_guarded_filter, guard
 from retrieval.search.plan import Chosen, PlanSettings, choose
 from retrieval.search.rank import Ranked, alone, fuse, ordered

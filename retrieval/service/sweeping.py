@@ -17,9 +17,9 @@ from typing import Final
 import structlog
 
 from acl.errors import AclError
-from ingest.expiry import Sweeper
 from ingest.index.engine import EngineError
 from ingest.project import Projector
+from ingest.reconcile import Sweeper
 from retrieval.service.wiring import Parts
 
 # Another process may have given a share that ends before the one that is waited for.

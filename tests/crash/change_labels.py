@@ -8,9 +8,9 @@ from typing import Any
 
 from acl.records import ChangeKind, FolderLabel, LabelState, Share
 from acl.records.tables.shares import without
-from ingest.expiry import Sweeper
 from ingest.label.inherit import typed_values
 from ingest.project import Projector
+from ingest.reconcile import Sweeper
 from retrieval.labels.folders import FolderRequest
 from retrieval.labels.requests import LabelRequest, ShareRequest
 from retrieval.labels.selection import Planned, Selection

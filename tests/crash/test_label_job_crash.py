@@ -11,10 +11,10 @@ from pathlib import Path
 
 from acl.engine.payload import label_payload
 from acl.records import ItemState
-from ingest.project import points_of
 from retrieval.labels.requests import LabelRequest
 from retrieval.labels.selection import Selection
 from retrieval.rights.authority import OPERATOR
+from tests.integration.engine_state import points_of
 from tests.integration.label_office import office_of
 from tests.integration.world import NOW, world
 from tests.plain import plain_tools

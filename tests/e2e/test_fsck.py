@@ -9,10 +9,10 @@ from pathlib import Path
 
 from acl.engine.payload import label_payload
 from ingest.index.engine import Payload
-from ingest.project import points_of
 from retrieval.service.settings import Settings, load_settings
 from retrieval.service.wiring import open_parts
 from tests.commandline import strongroom
+from tests.integration.engine_state import points_of
 from tests.serving import POLICY
 
 LABEL = (

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from acl.engine.payload import VERSION, label_payload
-from acl.engine.wire import Filter, Range
+from acl.engine.payload import DOCUMENT, VERSION, label_payload
+from acl.engine.wire import Filter, MatchAny, Range
 from ingest.index.engine import Candidate
 from tests.integration.world import NOW, World
 
 EVERYTHING = Filter(must=(Range(VERSION, gte=0),))
+
+
+def points_of(document_id: str) -> Filter:
+    """Return the filter for every point of a document, whatever its version."""
+    return Filter(must=(MatchAny(DOCUMENT, (document_id,)),))
 
 
 async def points(made: World) -> list[Candidate]:

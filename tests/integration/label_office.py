@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from acl.records import AuditKind, DocumentRecord, Job
 from acl.records.tables.heads import Head, bump
 from acl.subject import Subject
-from ingest.project import Projector, points_of
+from ingest.project import Projector
 from retrieval.labels.desk import LabelDesk
 from retrieval.labels.folders import FolderDesk, FolderRequest
 from retrieval.labels.jobs import BulkDesk
@@ -17,6 +17,7 @@ from retrieval.labels.views import Changed, LabelDeskSettings, LabelParts, Targe
 from retrieval.rights.authority import Asker, Authority
 from retrieval.rights.decisions import Decisions
 from retrieval.search.search import SearchRequest
+from tests.integration.engine_state import points_of
 from tests.integration.world import NOW, World
 
 STEWARD = Subject(

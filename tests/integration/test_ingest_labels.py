@@ -26,6 +26,7 @@ from tests.integration.world import (
     SAM,
     CountingEncoder,
     World,
+    relabelled,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -86,10 +87,9 @@ async def test_tightening_binds_at_once_even_if_the_engine_cannot_follow(
     document = await installed.document(uri)
     label = installed.schema.parse({**document.label_json, "classification": 3})
 
-    cut = Pipeline(replace(installed.stores, engine=deaf(installed.engine)), installed.tools)
-    done = await cut.relabel(document.id, label, expected_version=1, actor="user:root")
+    cut = replace(installed.stores, engine=deaf(installed.engine))
 
-    assert (done.label_version, done.projected) == (2, False)
+    assert await relabelled(cut, document.id, label, expected=1) == (2, False)
     assert uri not in await installed.uris(SAM, "travel")
     assert installed.searcher.counts.lagging == 1
     assert installed.searcher.counts.alarm == 0
@@ -106,9 +106,9 @@ async def test_widening_shows_when_the_engine_has_it(installed: World, company: 
     document = await installed.document(uri)
     wider = {"classification": 0, "compartments": [], "readers": ["group:everyone"]}
     label = installed.schema.parse({**document.label_json, **wider})
-    cut = Pipeline(replace(installed.stores, engine=deaf(installed.engine)), installed.tools)
+    cut = replace(installed.stores, engine=deaf(installed.engine))
 
-    await cut.relabel(document.id, label, expected_version=1, actor="user:root")
+    await relabelled(cut, document.id, label, expected=1)
     assert uri not in await installed.uris(SAM, "minutes of the board")
 
     await installed.reconciler.run(now=document.updated_at)
@@ -126,8 +126,8 @@ async def test_the_last_of_two_relabellings_stays_whichever_arrives_last(
         await installed.relabel(document.uri, classification=3)
 
     engine = overtaken(installed.engine, tighten)
-    cut = Pipeline(replace(installed.stores, engine=engine), installed.tools)
-    await cut.relabel(document.id, label, expected_version=1, actor="user:root")
+    cut = replace(installed.stores, engine=engine)
+    await relabelled(cut, document.id, label, expected=1)
 
     assert (await installed.document(document.uri)).label_json["classification"] == 3
     await assert_engine_equals_records(installed)
@@ -142,9 +142,7 @@ async def test_a_label_that_was_changed_meanwhile_is_not_overwritten(
     await installed.relabel(uri, classification=2)
 
     with pytest.raises(StaleLabelError):
-        await installed.pipeline.relabel(
-            stale.id, Label({}), expected_version=stale.label_version, actor="user:root"
-        )
+        await relabelled(installed.stores, stale.id, Label({}), expected=stale.label_version)
 
 
 async def test_secrets_raise_the_label_and_never_lower_it(installed: World, company: Path) -> None:

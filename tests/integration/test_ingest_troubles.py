@@ -14,10 +14,9 @@ from ingest.errors import ParserUnavailableError
 from ingest.index.engine import EngineUnavailableError, Point
 from ingest.parts import Tools
 from ingest.pipeline import Pipeline, PipelineSettings
-from ingest.project import points_of
 from ingest.reconcile import Reconciler
 from ingest.report import EventKind
-from tests.integration.engine_state import assert_engine_equals_records, points
+from tests.integration.engine_state import assert_engine_equals_records, points, points_of
 from tests.integration.folders import FILES, write
 from tests.integration.troubles import (
     Meddling,

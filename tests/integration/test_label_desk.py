@@ -11,8 +11,8 @@ import pytest
 from acl.actions import Action
 from acl.records import AuditKind, LabelState, StaleLabelError
 from acl.subject import Subject
-from ingest.expiry import Sweeper
 from ingest.project import Projector
+from ingest.reconcile import Sweeper
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.desk import LabelDesk
 from retrieval.labels.folders import FolderDesk, FolderRequest

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from acl.engine.payload import label_payload
-from ingest.expiry import Sweeper
 from ingest.project import Projector
+from ingest.reconcile import Sweeper
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.requests import LabelRequest
 from tests.integration.label_office import (

@@ -12,9 +12,9 @@ from typing import Any, cast
 
 import pytest
 
-from ingest.expiry import Sweeper
 from ingest.index.engine import Point
-from ingest.project import Projector, points_of
+from ingest.project import Projector
+from ingest.reconcile import Sweeper
 from retrieval.labels.desk import LabelDesk
 from retrieval.labels.folders import FolderRequest
 from retrieval.labels.requests import LabelRequest, ShareRequest
@@ -23,6 +23,7 @@ from retrieval.labels.views import Target
 from retrieval.rights.standing import AtLeast
 from retrieval.service.sweeping import sweep
 from retrieval.service.wiring import Parts
+from tests.integration.engine_state import points_of
 from tests.integration.folders import write_company
 from tests.integration.label_office import CASH, LATER, STEWARD, TRAVEL, Office, office_of
 from tests.integration.troubles import deaf

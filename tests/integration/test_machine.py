@@ -47,7 +47,7 @@ from retrieval.search.search import READ, SearchRequest
 from retrieval.search.store import Mode
 from tests.integration.policies import changed, put_in_effect
 from tests.integration.records import tampering
-from tests.integration.world import ADA, BOB, EVE, GUS, LEO, NOW, POLICY, World, world
+from tests.integration.world import ADA, BOB, EVE, GUS, LEO, NOW, POLICY, World, relabelled, world
 from tests.plain import plain_tools, vector
 
 ASKERS = (ADA, BOB, EVE, LEO, GUS)
@@ -174,9 +174,7 @@ class Machine(RuleBasedStateMachine):
     async def _relabel(self, name: str, label: dict[str, Any]) -> None:
         document = await self.made.document(name, tenant_of(name))
         wanted = self.made.schema.parse({**document.label_json, **label})
-        await self.made.pipeline.relabel(
-            document.id, wanted, expected_version=document.label_version, actor="user:root"
-        )
+        await relabelled(self.made.stores, document.id, wanted, expected=document.label_version)
         self.known[name].become(wanted.as_json())
 
     @precondition(lambda self: self.known)

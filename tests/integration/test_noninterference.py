@@ -27,7 +27,7 @@ from retrieval.access.documents import DocumentNotFoundError, DocumentView
 from retrieval.search.search import READ, Hit
 from retrieval.search.store import Mode
 from tests.integration.folders import write
-from tests.integration.world import BOB, NOW, SAM, World, world
+from tests.integration.world import BOB, NOW, SAM, World, relabelled, world
 from tests.plain import plain_tools, vector
 
 HIDDEN = 10_000
@@ -187,7 +187,7 @@ async def change(made: World, hidden: list[str], rng: random.Random) -> None:
         document = await made.records.catalog.document(identity)
         assert document is not None
         label = made.schema.parse({**document.label_json, "classification": 3, "owner": "user:leo"})
-        await made.pipeline.relabel(identity, label, expected_version=1, actor="user:root")
+        await relabelled(made.stores, identity, label, expected=1)
 
 
 async def remove(made: World, hidden: list[str]) -> None:

@@ -21,13 +21,13 @@ from acl.records import (
 )
 from acl.subject import Subject
 from ingest.index.engine import EngineUnavailableError, Point
-from ingest.project import points_of
 from retrieval.access.documents import DocumentReader
 from retrieval.rights.policy_source import read_source
 from retrieval.rights.snapshot import PolicySnapshot
 from retrieval.search.narrow import Narrowing, NarrowingError, Operator
 from retrieval.search.search import Searcher, SearchRequest
 from retrieval.search.store import Mode, Store
+from tests.integration.engine_state import points_of
 from tests.integration.policies import put_in_effect
 from tests.integration.records.samples import last_event
 from tests.integration.troubles import broken

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +45,6 @@ class _Parser:
             text=text,
             title=None,
             format=Format.TEXT,
-            sha256=hashlib.sha256(content).hexdigest(),
             front_matter=front,
         )
 

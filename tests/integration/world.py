@@ -12,12 +12,13 @@ from pathlib import Path
 from acl.labels import Label, LabelSchema
 from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import request_of
-from acl.records import DocumentRecord, Records
+from acl.records import AuditKind, DocumentRecord, Records
 from acl.subject import Subject
 from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import Vector
 from ingest.parts import Encoding, Parsing, Stores, Tools
 from ingest.pipeline import Pipeline, PipelineSettings
+from ingest.project import Projector, event_of
 from ingest.read.parsed import Parsed
 from ingest.reconcile import Reconciler
 from ingest.report import IngestEvent, IngestReport
@@ -146,9 +147,7 @@ class World:
     async def relabel(self, uri: str, **changes: object) -> Label:
         document = await self.document(uri)
         label = self.schema.parse({**document.label_json, **changes})
-        await self.pipeline.relabel(
-            document.id, label, expected_version=document.label_version, actor="user:root"
-        )
+        await relabelled(self.stores, document.id, label, expected=document.label_version)
         return label
 
     def oracle(self) -> Callable[[Subject, DocumentRecord], bool]:
@@ -168,6 +167,23 @@ class World:
             return casbin.enforce(*(request[name] for name in policy.names.request[1]))
 
         return permits
+
+
+async def relabelled(
+    stores: Stores, document_id: str, label: Label, *, expected: int
+) -> tuple[int, bool]:
+    """Change a label of record; return its version, and whether the engine carries it."""
+    event = event_of(
+        AuditKind.RELABEL,
+        document_id,
+        tenant=str(label.values.get("tenant", "")),
+        actor="user:root",
+        at=NOW,
+        detail={"label": label.as_json()},
+    )
+    return await Projector(stores).relabel(
+        document_id, label, expected_version=expected, event=event
+    )
 
 
 @asynccontextmanager

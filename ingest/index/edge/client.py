@@ -4,7 +4,7 @@ The laws of this file:
 
 1. Nothing waits for ever. While the process is gone, every call raises `EngineUnavailableError`
    at once; a new process is started in the background, more patiently each time.
-2. Any number of clients share one process. Whoever started it takes it along on leaving, and
+2. Any number of clients share one process. The client that started it ends it on leaving, and
    the others start the next one.
 3. A write is acknowledged when the log that holds it is on disk. One that raised may have
    happened all the same; it can be repeated without harm, because points are written by id and
@@ -17,17 +17,17 @@ import asyncio
 import contextlib
 import subprocess
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from acl.engine.payload import payload_indexes
 from acl.engine.wire import Filter
 from acl.labels import LabelSchema
+from ingest.index.edge import messages
 from ingest.index.edge.connection import Connection
-from ingest.index.edge.frames import PROTOCOL, FrameError, Operation
-from ingest.index.edge.messages import pack_filter, pack_leaf, pack_point, unpack_candidates
+from ingest.index.edge.messages import Where, pack_leaf, pack_point
 from ingest.index.edge.rendezvous import meet, stop
 from ingest.index.engine import (
     Candidate,
@@ -43,6 +43,8 @@ DIMENSION: Final = 384
 _POINTS_PER_FRAME: Final = 500
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 5.0
+
+_Outcome = TypeVar("_Outcome", bound=messages.Outcome)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ class EdgeEngine:
         self._directory = Path(directory).absolute()
         self._dimension = dimension
         self._patience = patience or Patience()
-        self._greeting: dict[str, Any] | None = None
+        self._greeting: messages.Open | None = None
         self._connection: Connection | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._return: asyncio.Task[None] | None = None
@@ -79,14 +81,10 @@ class EdgeEngine:
         """
         if self._greeting is not None:
             raise EngineError("the engine is open already")
-        self._greeting = {
-            "protocol": PROTOCOL,
-            "schema": schema.digest,
-            "dimension": self._dimension,
-            "indexes": {key: str(kind) for key, kind in payload_indexes(schema).items()},
-        }
+        indexes = dict(payload_indexes(schema))
+        self._greeting = messages.Open(messages.PROTOCOL, schema.digest, self._dimension, indexes)
         try:
-            await self._open_in_time(time.monotonic() + self._patience.start)
+            await self._open_in_time(self._greeting, time.monotonic() + self._patience.start)
         except BaseException:
             await self.close()
             raise
@@ -94,47 +92,49 @@ class EdgeEngine:
     async def upsert(self, points: Sequence[Point]) -> None:
         """Write points; on disk when this returns."""
         for start in range(0, len(points), _POINTS_PER_FRAME):
-            packed = [pack_point(one) for one in points[start : start + _POINTS_PER_FRAME]]
-            await self._ask(Operation.UPSERT, {"points": packed}, self._patience.write)
+            packed = [pack_point(point) for point in points[start : start + _POINTS_PER_FRAME]]
+            await self._ask(messages.Upsert(packed), messages.Done, self._patience.write)
 
     async def set_label(self, where: Filter, payload: Payload) -> None:
         """Replace the label of every point in `where`; on disk when this returns."""
-        body = {"where": pack_filter(where), "label": dict(payload)}
-        await self._ask(Operation.SET_LABEL, body, self._patience.write)
+        await self._ask(
+            messages.SetLabel(Where.of(where), dict(payload)),
+            messages.Done,
+            self._patience.write,
+        )
 
     async def delete(self, where: Filter) -> None:
         """Delete every point in `where`; on disk when this returns."""
-        await self._ask(Operation.DELETE, {"where": pack_filter(where)}, self._patience.write)
+        await self._ask(messages.Delete(Where.of(where)), messages.Done, self._patience.write)
 
     async def query(self, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
         """Answer each leaf, best first, in one exchange."""
-        body = {"leaves": [pack_leaf(leaf) for leaf in leaves]}
-        answers = await self._ask(Operation.QUERY, body, self._patience.read)
-        return [_candidates(answer) for answer in answers]
+        question = messages.Query([pack_leaf(leaf) for leaf in leaves])
+        return (await self._ask(question, messages.Answers, self._patience.read)).leaves
 
     async def count(self, where: Filter, *, exact: bool) -> int:
         """Count the points in `where`, or estimate their number."""
-        body = {"where": pack_filter(where), "exact": exact}
-        return int(await self._ask(Operation.COUNT, body, self._patience.read))
+        question = messages.Count(Where.of(where), exact)
+        return (await self._ask(question, messages.Counted, self._patience.read)).number
 
     async def scroll(self, where: Filter, *, batch: int = 1000) -> AsyncIterator[Candidate]:
         """Walk over every point in `where` in the order of ids."""
         after: str | None = None
         while True:
-            body = {"where": pack_filter(where), "after": after, "limit": batch}
-            found, after = await self._ask(Operation.SCROLL, body, self._patience.read)
-            for candidate in _candidates(found):
+            question = messages.Scroll(Where.of(where), after, batch)
+            page = await self._ask(question, messages.Page, self._patience.read)
+            for candidate in page.points:
                 yield candidate
-            if after is None:
+            if (after := page.following) is None:
                 return
 
     async def optimize(self) -> None:
         """Build the graph; every other call waits meanwhile, or gives up."""
-        await self._ask(Operation.OPTIMIZE, {}, self._patience.optimize)
+        await self._ask(messages.Optimize(), messages.Done, self._patience.optimize)
 
     async def ping(self) -> None:
         """Return when the process answers."""
-        await self._ask(Operation.PING, {}, self._patience.ping)
+        await self._ask(messages.Ping(), messages.Done, self._patience.ping)
 
     async def close(self) -> None:
         """Leave, and take the process along if this client started it."""
@@ -145,49 +145,49 @@ class EdgeEngine:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
-        await self._let_go(self._patience.start)
+        await self._let_go(self._patience.start)  # law 2
 
-    async def _ask(self, operation: Operation, body: Mapping[str, Any], patience: float) -> Any:  # noqa: ANN401 - what a frame can carry
+    async def _ask(
+        self, operation: messages.Operation, expected: type[_Outcome], patience: float
+    ) -> _Outcome:
         if self._greeting is None:
             raise EngineError("the engine is not open")
         if self._connection is None:
-            raise EngineUnavailableError("the engine's process is being restarted")
-        return await self._connection.ask(operation, body, patience=patience)
+            raise EngineUnavailableError("the engine's process is being restarted")  # law 1
+        return await self._connection.ask(operation, expected, patience=patience)
 
-    async def _open_in_time(self, deadline: float) -> None:
+    async def _open_in_time(self, greeting: messages.Open, deadline: float) -> None:
         """Try again when the process that was found was about to leave."""
         while True:
             try:
-                return await self._join()
+                return await self._join(greeting)
             except EngineUnavailableError:
                 if time.monotonic() >= deadline:
                     raise
                 await asyncio.sleep(_FIRST_PAUSE)
 
-    async def _join(self) -> None:
+    async def _join(self, greeting: messages.Open) -> None:
         await self._let_go(0)
         meeting = await meet(self._directory, patience=self._patience.start)
         self._process = meeting.process
         connection = Connection(meeting.streams, lost=self._lose)
         try:
-            await connection.ask(
-                Operation.OPEN, self._greeting or {}, patience=self._patience.start
-            )
+            await connection.ask(greeting, messages.Done, patience=self._patience.start)
         except BaseException:
             await connection.close()
             raise
         self._connection = connection
 
     def _lose(self, connection: Connection) -> None:
-        if connection is self._connection:
+        if connection is self._connection and self._greeting is not None:
             self._connection = None
-            self._return = asyncio.create_task(self._come_back())
+            self._return = asyncio.create_task(self._come_back(self._greeting))
 
-    async def _come_back(self) -> None:
+    async def _come_back(self, greeting: messages.Open) -> None:
         pause = _FIRST_PAUSE
         while True:
             with contextlib.suppress(EngineError, OSError):
-                return await self._join()
+                return await self._join(greeting)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -195,10 +195,3 @@ class EdgeEngine:
         process, self._process = self._process, None
         if process is not None:
             await asyncio.to_thread(stop, process, patience=patience)
-
-
-def _candidates(raw: object) -> list[Candidate]:
-    try:
-        return unpack_candidates(raw)
-    except FrameError as error:
-        raise EngineError(str(error)) from error

@@ -11,21 +11,17 @@ The laws of this file:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
-from typing import Any
+from typing import TypeVar
 
-from ingest.index.edge.frames import (
-    FrameError,
-    Operation,
-    Reply,
-    Request,
-    pack_request,
-    read_frame,
-    unpack_reply,
-)
+from ingest.frames import FrameError, pack, read_frame, unpack
+from ingest.index.edge.messages import MAX_FRAME, Operation, Outcome, Refused, Reply, Request
 from ingest.index.edge.rendezvous import Streams
 from ingest.index.engine import EngineError, EngineUnavailableError
+
+_Outcome = TypeVar("_Outcome", bound=Outcome)
 
 
 class Connection:
@@ -35,12 +31,14 @@ class Connection:
         self._reader, self._writer = streams
         self._lost = lost
         self._numbers = count(1)
-        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._waiting: dict[int, asyncio.Future[Outcome]] = {}
         self._ended = False
         self._listener = asyncio.create_task(self._listen())
 
-    async def ask(self, operation: Operation, body: Mapping[str, Any], *, patience: float) -> Any:  # noqa: ANN401 - what a frame can carry
-        """Return the result of `operation`.
+    async def ask(
+        self, operation: Operation, expected: type[_Outcome], *, patience: float
+    ) -> _Outcome:
+        """Return the outcome of `operation`.
 
         Raises:
             EngineError: the engine refused it.
@@ -48,11 +46,12 @@ class Connection:
         """
         if self._ended:
             raise EngineUnavailableError("the engine's process has ended")
-        request = Request(next(self._numbers), operation, body)
-        reply = await self._exchange(request, _packed(request), patience)
-        if reply.fault is not None:
-            raise EngineError(reply.text)
-        return reply.result
+        outcome = await self._exchange(Request(next(self._numbers), operation), patience)
+        if isinstance(outcome, Refused):
+            raise EngineError(outcome.text)
+        if not isinstance(outcome, expected):
+            raise EngineError("the engine's process answered another question")
+        return outcome
 
     async def close(self) -> None:
         """End the connection without calling `lost`."""
@@ -60,11 +59,12 @@ class Connection:
         self._listener.cancel()
         await asyncio.gather(self._listener, return_exceptions=True)
 
-    async def _exchange(self, request: Request, frame: bytes, patience: float) -> Reply:
-        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+    async def _exchange(self, request: Request, patience: float) -> Outcome:
+        frame = _packed(request)
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting[request.number] = answer
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(patience):  # law 1
                 self._writer.write(frame)
                 await self._writer.drain()
                 return await answer
@@ -74,19 +74,18 @@ class Connection:
             raise EngineUnavailableError("the engine's process has ended") from error
         finally:
             del self._waiting[request.number]
-            # An answer that failed after its asker had gone is nobody's error any more.
+            # An answer that failed after its asker had gone is no error any more.
             if answer.done() and not answer.cancelled():
                 answer.exception()
 
     async def _listen(self) -> None:
-        try:
-            while (content := await read_frame(self._reader)) is not None:
-                reply = unpack_reply(content)
+        # What is not a frame is the end, like the end itself.
+        with suppress(FrameError, EOFError, ConnectionError):
+            while True:
+                reply = unpack(await read_frame(self._reader, limit=MAX_FRAME), Reply)
                 answer = self._waiting.get(reply.number)
                 if answer is not None and not answer.done():
-                    answer.set_result(reply)
-        except FrameError:
-            pass  # What is not a frame is the end, like the end itself.
+                    answer.set_result(reply.outcome)
         self._end()
         self._lost(self)
 
@@ -98,8 +97,8 @@ class Connection:
                 answer.set_exception(EngineUnavailableError("the engine's process has ended"))
 
 
-def _packed(request: Request) -> bytes:
+def _packed(request: Request) -> bytearray:
     try:
-        return pack_request(request)
+        return pack(request, limit=MAX_FRAME)
     except FrameError as error:
         raise EngineError(str(error)) from error

@@ -1,213 +1,318 @@
-"""What travels inside a frame: filters, leaves, points and candidates.
+"""What the engine's process and its clients say to each other.
 
 The laws of this file:
 
-1. What arrives is rebuilt through the constructors of the wire filter, so that an empty filter
-   cannot arrive any more than it can be built. Whatever else is wrong raises `FrameError`.
-2. Vectors travel as float32 bytes, finite and of the expected dimension. Scores travel as
+1. Each operation and each answer has a shape, which `ingest.frames` checks on arrival.
+2. A filter that arrives is rebuilt by the constructors of `acl.engine.wire`, so that an empty one
+   cannot arrive any more than it can be built. It is nested to a bounded depth.
+3. Vectors travel as float32 bytes, finite and of the expected dimension. Scores travel as
    float64, which carries the engine's float32 bit for bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, assert_never
+from typing import Annotated, Any, Final, TypeAlias, assert_never
 
 import numpy as np
+from msgspec import Meta
 
 from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
 from acl.labels import AttributeType
-from ingest.index.edge.frames import FrameError, text, whole
+from ingest.frames import FrameError, Message, pack, unpack
 from ingest.index.engine import Candidate, DenseLeaf, Leaf, Plan, Point, SparseLeaf, Vector
 
+PROTOCOL: Final = 2
+"""Raised with every change of a message, so that an older process is refused, not misread."""
+
+MAX_FRAME: Final = 64 * 2**20
 MAX_DEPTH: Final = 64
 
+Whole: TypeAlias = Annotated[int, Meta(ge=0)]
+Positive: TypeAlias = Annotated[int, Meta(gt=0)]
 
-def pack_filter(condition: WireCondition) -> list[Any]:
-    """Return a condition as a list that begins with its kind."""
+
+class _Any(Message, frozen=True, tag="any"):
+    key: str
+    values: tuple[str | int, ...]
+
+
+class _Except(Message, frozen=True, tag="except"):
+    key: str
+    values: tuple[str, ...]
+
+
+class _Range(Message, frozen=True, tag="range"):
+    key: str
+    gte: int | None
+    lte: int | None
+
+
+class Where(Message, frozen=True, tag="filter"):
+    """A filter as it travels."""
+
+    must: tuple[_Condition, ...]
+    should: tuple[_Condition, ...]
+    must_not: tuple[_Condition, ...]
+
+    @classmethod
+    def of(cls, where: Filter) -> Where:
+        """Return a filter as it travels."""
+        parts = (where.must, where.should, where.must_not)
+        return cls(*(tuple(map(_packed, part)) for part in parts))
+
+    def filter(self, depth: int = MAX_DEPTH) -> Filter:
+        """Return the filter, built anew.
+
+        Raises:
+            FrameError: it is an empty one, or nested deeper than `depth`.
+        """
+        if not depth:
+            raise FrameError(f"a filter is nested deeper than {MAX_DEPTH}")
+        parts = (self.must, self.should, self.must_not)
+        try:
+            return Filter(*(tuple(_rebuilt(one, depth - 1) for one in part) for part in parts))
+        except ValueError as error:
+            # The constructors' own sentences: an empty filter, a match on no value, no bound.
+            raise FrameError(str(error)) from error  # law 2
+
+
+_Condition: TypeAlias = _Any | _Except | _Range | Where
+
+
+class _Dense(Message, frozen=True, tag="dense"):
+    where: Where
+    limit: Positive
+    vector: bytes
+    plan: Plan
+    ef: Whole
+
+
+class _Sparse(Message, frozen=True, tag="sparse"):
+    where: Where
+    limit: Positive
+    text: str
+    corpus: Where
+    steady: bool
+
+
+LeafMessage: TypeAlias = _Dense | _Sparse
+
+
+class PointMessage(Message, frozen=True):
+    """A point as it travels."""
+
+    id: str
+    vector: bytes
+    text: str
+    payload: dict[str, Any]
+
+
+class Open(Message, frozen=True, tag="open"):
+    """Attach to the collection of this schema, or create it."""
+
+    protocol: int
+    schema: str
+    dimension: Positive
+    indexes: dict[str, AttributeType]
+
+
+class Upsert(Message, frozen=True, tag="upsert"):
+    """Write points."""
+
+    points: list[PointMessage]
+
+
+class SetLabel(Message, frozen=True, tag="set_label"):
+    """Replace the label of every point in `where`."""
+
+    where: Where
+    label: dict[str, Any]
+
+
+class Delete(Message, frozen=True, tag="delete"):
+    """Delete every point in `where`."""
+
+    where: Where
+
+
+class Query(Message, frozen=True, tag="query"):
+    """Answer each leaf."""
+
+    leaves: list[LeafMessage]
+
+
+class Count(Message, frozen=True, tag="count"):
+    """Count the points in `where`."""
+
+    where: Where
+    exact: bool
+
+
+class Scroll(Message, frozen=True, tag="scroll"):
+    """Return the next points in `where`, from the id `after` on."""
+
+    where: Where
+    after: str | None
+    limit: Positive
+
+
+class Optimize(Message, frozen=True, tag="optimize"):
+    """Build the graph."""
+
+
+class Ping(Message, frozen=True, tag="ping"):
+    """Answer."""
+
+
+Operation: TypeAlias = Open | Upsert | SetLabel | Delete | Query | Count | Scroll | Optimize | Ping
+
+
+class Done(Message, frozen=True, tag="done"):
+    """It is done, and there is nothing to say."""
+
+
+class Counted(Message, frozen=True, tag="counted"):
+    """The number of points."""
+
+    number: Whole
+
+
+class Answers(Message, frozen=True, tag="answers"):
+    """The candidates of each leaf, best first."""
+
+    leaves: list[list[Candidate]]
+
+
+class Page(Message, frozen=True, tag="page"):
+    """Points in the order of ids, and where to go on."""
+
+    points: list[Candidate]
+    following: str | None
+
+
+class Refused(Message, frozen=True, tag="refused"):
+    """It was not done; the text holds no content of any document."""
+
+    text: str
+
+
+Outcome: TypeAlias = Done | Counted | Answers | Page | Refused
+
+
+class Request(Message, frozen=True):  # law 1
+    """One question to the engine's process."""
+
+    number: Whole
+    operation: Operation
+
+
+class Reply(Message, frozen=True):
+    """The answer to the request of the same number."""
+
+    number: Whole
+    outcome: Outcome
+
+
+class _Numbered(Message, frozen=True, forbid_unknown_fields=False):
+    number: Whole
+
+
+def pack_reply(number: int, outcome: Outcome) -> bytearray:
+    """Return the frame of a reply, or of a refusal when the outcome does not fit into one."""
+    try:
+        return pack(Reply(number, outcome), limit=MAX_FRAME)
+    except FrameError as error:
+        return pack(Reply(number, Refused(str(error))), limit=MAX_FRAME)
+
+
+def number_of(content: bytes) -> int:
+    """Return the number that a broken request still carries, or 0."""
+    try:
+        return unpack(content, _Numbered).number
+    except FrameError:
+        return 0
+
+
+def pack_leaf(leaf: Leaf) -> LeafMessage:
+    """Return a leaf as it travels."""
+    where = Where.of(leaf.filter)
+    match leaf:
+        case DenseLeaf():
+            return _Dense(where, leaf.limit, _bytes(leaf.vector), leaf.plan, leaf.ef)
+        case SparseLeaf():
+            return _Sparse(where, leaf.limit, leaf.text, Where.of(leaf.corpus), leaf.steady)
+        case _:
+            assert_never(leaf)
+
+
+def unpack_leaf(message: LeafMessage, *, dimension: int) -> Leaf:
+    """Return the leaf in `message`.
+
+    Raises:
+        FrameError: it holds no filter, or no vector of this dimension.
+    """
+    where = message.where.filter()
+    match message:
+        case _Dense(_, limit, raw, plan, ef):
+            vector = _vector(raw, dimension)
+            return DenseLeaf(vector=vector, filter=where, limit=limit, plan=plan, ef=ef)
+        case _Sparse(_, limit, text, corpus, steady):
+            counted = corpus.filter()
+            return SparseLeaf(text=text, filter=where, corpus=counted, limit=limit, steady=steady)
+        case _:
+            assert_never(message)
+
+
+def pack_point(point: Point) -> PointMessage:
+    """Return a point as it travels."""
+    return PointMessage(point.id, _bytes(point.dense), point.text, dict(point.payload))
+
+
+def unpack_point(message: PointMessage, *, dimension: int) -> Point:
+    """Return the point in `message`.
+
+    Raises:
+        FrameError: it holds no vector of this dimension.
+    """
+    return Point(message.id, _vector(message.vector, dimension), message.text, message.payload)
+
+
+def _packed(condition: WireCondition) -> _Condition:
     match condition:
         case MatchAny(key, values):
-            return ["any", key, list(values)]
-        case MatchExcept(key, values):
-            return ["except", key, list(values)]
+            return _Any(key, values)
+        case MatchExcept(key, texts):
+            return _Except(key, texts)
         case Range(key, gte, lte):
-            return ["range", key, gte, lte]
-        case Filter(must, should, must_not):
-            return [
-                "filter",
-                *([pack_filter(one) for one in part] for part in (must, should, must_not)),
-            ]
+            return _Range(key, gte, lte)
+        case Filter():
+            return Where.of(condition)
         case _:
             assert_never(condition)
 
 
-def unpack_filter(raw: object) -> Filter:
-    """Return the filter in `raw`.
-
-    Raises:
-        FrameError: it is no filter, an empty one, or nested deeper than `MAX_DEPTH`.
-    """
-    condition = _condition(raw, MAX_DEPTH)
-    if not isinstance(condition, Filter):
-        raise FrameError("a condition stands where a filter is expected")
-    return condition
-
-
-def pack_leaf(leaf: Leaf) -> dict[str, Any]:
-    """Return a leaf as a map."""
-    match leaf:
-        case DenseLeaf():
-            shape = {"vector": pack_vector(leaf.vector), "plan": str(leaf.plan), "ef": leaf.ef}
-        case SparseLeaf():
-            corpus = pack_filter(leaf.corpus)
-            shape = {"text": leaf.text, "corpus": corpus, "steady": leaf.steady}
+def _rebuilt(message: _Condition, depth: int) -> WireCondition:
+    match message:
+        case _Any(key, values):
+            return MatchAny(key, values)
+        case _Except(key, texts):
+            return MatchExcept(key, texts)
+        case _Range(key, gte, lte):
+            return Range(key, gte, lte)
+        case Where():
+            return message.filter(depth)
         case _:
-            assert_never(leaf)
-    return {"filter": pack_filter(leaf.filter), "limit": leaf.limit, **shape}
+            assert_never(message)
 
 
-def unpack_leaf(raw: object, *, dimension: int) -> Leaf:
-    """Return the leaf in `raw`.
-
-    Raises:
-        FrameError: it is none, or its vector has another dimension.
-    """
-    if not isinstance(raw, dict):
-        raise FrameError("a leaf is not a map")
-    where, limit = unpack_filter(raw.get("filter")), whole(raw, "limit")
-    if limit < 1:
-        raise FrameError("the limit of a leaf is not positive")
-    if "text" in raw:
-        return SparseLeaf(
-            text=text(raw, "text"),
-            filter=where,
-            corpus=unpack_filter(raw.get("corpus")),
-            limit=limit,
-            steady=raw.get("steady") is not False,
-        )
-    vector, ef = unpack_vector(raw.get("vector"), dimension=dimension), whole(raw, "ef")
-    try:
-        plan = Plan(raw.get("plan", ""))
-    except (ValueError, TypeError) as error:
-        raise FrameError("a dense leaf names no known plan") from error
-    return DenseLeaf(vector=vector, filter=where, limit=limit, plan=plan, ef=ef)
-
-
-def pack_point(point: Point) -> list[Any]:
-    """Return a point as a list of its four fields."""
-    return [point.id, pack_vector(point.dense), point.text, point.payload]
-
-
-def unpack_point(raw: object, *, dimension: int) -> Point:
-    """Return the point in `raw`.
-
-    Raises:
-        FrameError: it is none, or its vector has another dimension.
-    """
-    match raw:
-        case [str(identity), vector, str(passage), dict(payload)]:
-            return Point(identity, unpack_vector(vector, dimension=dimension), passage, payload)
-        case _:
-            raise FrameError("a point is not an id, a vector, a text and a payload")
-
-
-def pack_candidates(candidates: Sequence[Candidate]) -> list[Any]:
-    """Return candidates as lists of id, score and payload."""
-    return [[one.id, one.score, one.payload] for one in candidates]
-
-
-def unpack_candidates(raw: object) -> list[Candidate]:
-    """Return the candidates in `raw`.
-
-    Raises:
-        FrameError: it is not a list of them.
-    """
-    if not isinstance(raw, list):
-        raise FrameError("the candidates are not a list")
-    return [_candidate(one) for one in raw]
-
-
-def pack_vector(vector: Vector) -> bytes:
-    """Return the vector's float32 bytes."""
+def _bytes(vector: Vector) -> bytes:
     return np.ascontiguousarray(vector, dtype="<f4").tobytes()
 
 
-def unpack_vector(raw: object, *, dimension: int) -> Vector:
-    """Return the vector in `raw`.
-
-    Raises:
-        FrameError: it has another dimension or an entry that is not finite.
-    """
-    if not isinstance(raw, bytes) or len(raw) != 4 * dimension:
+def _vector(raw: bytes, dimension: int) -> Vector:
+    if len(raw) != 4 * dimension:  # law 3
         raise FrameError(f"a vector is not {dimension} float32 numbers")
     vector: Vector = np.frombuffer(raw, dtype="<f4")
     if not np.isfinite(vector).all():
         raise FrameError("a vector holds an entry that is not finite")
     return vector
-
-
-def unpack_indexes(raw: object) -> dict[str, AttributeType]:
-    """Return the payload indexes in `raw`: key to type.
-
-    Raises:
-        FrameError: it is not a map of them.
-    """
-    if not isinstance(raw, dict):
-        raise FrameError("the payload indexes are not a map")
-    try:
-        return {str(key): AttributeType(kind) for key, kind in raw.items()}
-    except (ValueError, TypeError) as error:
-        raise FrameError("a payload index names no known type") from error
-
-
-def _condition(raw: object, depth: int) -> WireCondition:
-    if depth < 0:
-        raise FrameError(f"a filter is nested deeper than {MAX_DEPTH}")
-    try:
-        return _rebuilt(raw, depth)
-    except FrameError:
-        raise
-    except ValueError as error:
-        # The constructors' own sentences: an empty filter, a match on no value, no bound.
-        raise FrameError(str(error)) from error
-
-
-def _rebuilt(raw: object, depth: int) -> WireCondition:
-    match raw:
-        case ["any", str(key), [*values]]:
-            return MatchAny(key, tuple(map(_scalar, values)))
-        case ["except", str(key), [*values]]:
-            return MatchExcept(key, tuple(map(_text, values)))
-        case ["range", str(key), gte, lte]:
-            return Range(key, _bound(gte), _bound(lte))
-        case ["filter", [*must], [*should], [*must_not]]:
-            parts = (must, should, must_not)
-            return Filter(*(tuple(_condition(one, depth - 1) for one in part) for part in parts))
-        case _:
-            raise FrameError("a condition has no known shape")
-
-
-def _scalar(value: object) -> str | int:
-    if not isinstance(value, str | int):
-        raise FrameError("a match is on something else than texts or integers")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise FrameError("an exception is something else than a text")
-    return value
-
-
-def _bound(value: object) -> int | None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise FrameError("the bound of a range is not an integer")
-    return value
-
-
-def _candidate(raw: object) -> Candidate:
-    match raw:
-        case [str(identity), float(score), dict(payload)]:
-            return Candidate(identity, score, payload)
-        case _:
-            raise FrameError("a candidate is not an id, a score and a payload")

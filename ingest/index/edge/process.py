@@ -8,7 +8,7 @@ The laws of this file:
 1. One process per directory, held by a lock for as long as the shard may be open.
 2. The socket is for the directory's owner alone: mode 0600 in a directory of mode 0700.
 3. Requests are answered one after the other, whole; a bad frame costs its sender an answer, and
-   costs nobody else anything.
+   costs no other client anything.
 4. The process ends when the one that started it does: its standard input closes, or its parent
    changes. It flushes first. Other clients then start the next one.
 5. Writes are on disk before they are answered; segments are flushed in a pause, or when replaying
@@ -25,32 +25,13 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
-from ingest.index.edge.frames import (
-    PROTOCOL,
-    Fault,
-    FrameError,
-    Operation,
-    Reply,
-    Request,
-    items,
-    mapping,
-    number_of,
-    pack_reply,
-    read_frame,
-    text,
-    unpack_request,
-    whole,
-)
-from ingest.index.edge.messages import (
-    pack_candidates,
-    unpack_filter,
-    unpack_indexes,
-    unpack_leaf,
-    unpack_point,
-)
+from ingest.frames import FrameError, read_frame, unpack
+from ingest.index.edge import messages
+from ingest.index.edge.messages import Refused, number_of, pack_reply, unpack_leaf, unpack_point
 from ingest.index.edge.rendezvous import SOCKET, WORKER_LOCK, lock
 from ingest.index.edge.shard import Collection, Shard
 from ingest.index.engine import EngineError
@@ -79,21 +60,21 @@ class Worker:
         self.ended = asyncio.Event()
 
     async def flush_in_pauses(self) -> None:
-        """Flush whenever nobody has asked anything for a moment, until cancelled."""
+        """Flush after each moment without a question, until cancelled."""
         while True:
             asked = self._asked
             await asyncio.sleep(_PAUSE_SECONDS)
             if asked == self._asked and self._shard is not None and self._shard.unflushed:
                 self._shard.flush()
 
-    def answer(self, content: bytes) -> bytes:
-        """Return the frame that answers the frame's `content`, whatever it holds."""
+    def answer(self, content: bytes) -> bytearray:
+        """Return the frame that answers the frame's `content`, good or bad."""
         try:
-            request = unpack_request(content)
+            request = unpack(content, messages.Request)
         except FrameError as error:
-            return pack_reply(Reply(number_of(content), fault=Fault.FRAME, text=str(error)))
+            return pack_reply(number_of(content), Refused(str(error)))  # law 3
         self._asked += 1
-        return pack_reply(self._reply(request))
+        return pack_reply(request.number, self._outcome(request.operation))
 
     async def close(self) -> None:
         """Send the clients away, flush, and let go of the shard."""
@@ -108,59 +89,55 @@ class Worker:
         """Answer one client until it leaves."""
         self._clients[writer] = asyncio.current_task()
         try:
-            while (content := await read_frame(reader)) is not None:
-                writer.write(self.answer(content))
+            while True:
+                writer.write(self.answer(await read_frame(reader, limit=messages.MAX_FRAME)))
                 await writer.drain()
         except FrameError as error:
             # Nothing after an oversized frame can be told apart, so the connection ends.
-            writer.write(pack_reply(Reply(0, fault=Fault.FRAME, text=str(error))))
-        except ConnectionError:
-            _LOG.debug("a client left before its answer")
+            writer.write(pack_reply(0, Refused(str(error))))
+        except (EOFError, ConnectionError):
+            _LOG.debug("a client left")
         finally:
             del self._clients[writer]
             writer.close()
 
-    def _reply(self, request: Request) -> Reply:
+    def _outcome(self, operation: messages.Operation) -> messages.Outcome:
         try:
-            return Reply(request.number, self._perform(request))
-        except FrameError as error:
-            return Reply(request.number, fault=Fault.FRAME, text=str(error))
-        except EngineError as error:
-            return Reply(request.number, fault=Fault.ENGINE, text=str(error))
+            return self._perform(operation)
+        except (FrameError, EngineError) as error:
+            return Refused(str(error))
         except Exception as error:  # noqa: BLE001 - the engine raises bare Exceptions
-            _LOG.error("`%s` failed: %s", request.operation, str(error)[:_LOGGED_CHARACTERS])
-            sentence = f"the engine refused `{request.operation}`: {type(error).__name__}"
-            return Reply(request.number, fault=Fault.ENGINE, text=sentence)
+            name = operation.__struct_config__.tag
+            _LOG.error("`%s` failed: %s", name, str(error)[:_LOGGED_CHARACTERS])
+            return Refused(f"the engine refused `{name}`: {type(error).__name__}")
         except BaseException:  # noqa: BLE001 - law 6: a panic is not an Exception
             self._shard = None  # without a flush
             self.ended.set()
-            return Reply(request.number, fault=Fault.ENGINE, text="the engine gave up")
+            return Refused("the engine gave up")
 
-    def _perform(self, request: Request) -> Any:  # noqa: ANN401 - what a frame can carry
-        body = request.body
-        match request.operation:
-            case Operation.PING:
-                return None
-            case Operation.OPEN:
-                return self._open(body)
-            case Operation.UPSERT:
-                return self._upsert(body)
-            case Operation.SET_LABEL:
-                label = mapping(body, "label")
-                return self._opened.set_label(unpack_filter(body.get("where")), label)
-            case Operation.DELETE:
-                return self._opened.delete(unpack_filter(body.get("where")))
-            case Operation.QUERY:
-                return self._query(body)
-            case Operation.COUNT:
-                where, exact = unpack_filter(body.get("where")), body.get("exact") is True
-                return self._opened.count(where, exact=exact)
-            case Operation.SCROLL:
-                return self._scroll(body)
-            case Operation.OPTIMIZE:
-                return self._opened.optimize()
+    def _perform(self, operation: messages.Operation) -> messages.Outcome:
+        match operation:
+            case messages.Ping():
+                pass
+            case messages.Open():
+                self._open(operation)
+            case messages.Upsert(points):
+                self._upsert(points)
+            case messages.SetLabel(where, label):
+                self._opened.set_label(where.filter(), label)
+            case messages.Delete(where):
+                self._opened.delete(where.filter())
+            case messages.Query(leaves):
+                return self._query(leaves)
+            case messages.Count(where, exact):
+                return messages.Counted(self._opened.count(where.filter(), exact=exact))
+            case messages.Scroll(where, after, limit):
+                return messages.Page(*self._opened.scroll(where.filter(), after=after, limit=limit))
+            case messages.Optimize():
+                self._opened.optimize()
             case _:
-                assert_never(request.operation)
+                assert_never(operation)
+        return messages.Done()
 
     @property
     def _opened(self) -> Shard:
@@ -168,39 +145,31 @@ class Worker:
             raise EngineError("the collection is not open")
         return self._shard
 
-    def _open(self, body: Any) -> None:  # noqa: ANN401 - what a frame can carry
-        if body.get("protocol") != PROTOCOL:
+    def _open(self, wanted: messages.Open) -> None:
+        if wanted.protocol != messages.PROTOCOL:
             raise EngineError("the engine's process speaks another protocol; restart it")
-        wanted = Collection(
-            schema=text(body, "schema"),
-            dimension=whole(body, "dimension"),
-            indexes=unpack_indexes(body.get("indexes")),
-        )
         if self._shard is None:
-            self._shard = Shard.attach(self._directory, wanted)
+            collection = Collection(
+                schema=wanted.schema, dimension=wanted.dimension, indexes=wanted.indexes
+            )
+            self._shard = Shard.attach(self._directory, collection)
             return
         held = self._shard.collection
         if (held.schema, held.dimension) != (wanted.schema, wanted.dimension):
             raise EngineError("the shard was made for another schema or dimension")
         self._shard.index(wanted.indexes)
 
-    def _upsert(self, body: Any) -> None:  # noqa: ANN401 - what a frame can carry
+    def _upsert(self, points: Sequence[messages.PointMessage]) -> None:
         dimension = self._opened.collection.dimension
-        points = [unpack_point(one, dimension=dimension) for one in items(body, "points")]
-        self._opened.upsert(points)
-        if self._opened.unflushed > _MOST_UNFLUSHED:
+        self._opened.upsert([unpack_point(point, dimension=dimension) for point in points])
+        if self._opened.unflushed > _MOST_UNFLUSHED:  # law 5
             self._opened.flush()
 
-    def _query(self, body: Any) -> list[Any]:  # noqa: ANN401 - what a frame can carry
+    def _query(self, leaves: Sequence[messages.LeafMessage]) -> messages.Answers:
         dimension = self._opened.collection.dimension
-        leaves = [unpack_leaf(one, dimension=dimension) for one in items(body, "leaves")]
-        return [pack_candidates(found) for found in self._opened.query(leaves)]
-
-    def _scroll(self, body: Any) -> list[Any]:  # noqa: ANN401 - what a frame can carry
-        after = None if body.get("after") is None else text(body, "after")
-        where, limit = unpack_filter(body.get("where")), whole(body, "limit")
-        found, following = self._opened.scroll(where, after=after, limit=limit)
-        return [pack_candidates(found), following]
+        return messages.Answers(
+            self._opened.query([unpack_leaf(one, dimension=dimension) for one in leaves])
+        )
 
 
 async def serve(worker: Worker) -> None:
@@ -220,11 +189,11 @@ async def serve(worker: Worker) -> None:
 
 
 async def run(directory: Path) -> None:
-    """Serve `directory`, which is the current one, until whoever started this process ends."""
+    """Serve `directory`, which is the current one, until the starter of this process ends."""
     worker = Worker(directory)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, worker.ended.set)
-    _watch_input(loop, worker.ended)
+    _watch_input(loop, worker.ended)  # law 4
     watchers = [
         asyncio.create_task(_watch_parent(os.getppid(), worker.ended)),
         asyncio.create_task(worker.flush_in_pauses()),
@@ -238,13 +207,13 @@ async def run(directory: Path) -> None:
 
 def main(arguments: list[str], *, patience: float = _HANDOVER_SECONDS) -> int:
     """Run the process; the exit status is 0, or 1 when another one keeps the directory."""
-    os.umask(0o077)
+    os.umask(0o077)  # law 2
     directory = Path(arguments[0]).resolve()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
     os.chdir(directory)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    handle = lock(Path(WORKER_LOCK), patience=patience)
+    handle = lock(Path(WORKER_LOCK), patience=patience)  # law 1
     if handle is None:
         _LOG.error("another process keeps the directory")
         return 1

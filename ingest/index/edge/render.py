@@ -12,8 +12,7 @@ import qdrant_edge as edge
 
 from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
 from acl.labels import AttributeType
-from ingest.index.engine import DenseLeaf, Plan
-from ingest.index.steady import Terms
+from ingest.index.engine import DenseLeaf, Plan, Terms
 
 _TENANT: Final = "label.value.tenant"
 

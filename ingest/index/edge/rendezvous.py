@@ -53,7 +53,7 @@ async def meet(directory: Path, *, patience: float) -> Meeting:
     if streams := await _connect(directory):
         return Meeting(streams, None)
     deadline = time.monotonic() + patience
-    handle = await asyncio.to_thread(lock, directory / STARTER_LOCK, patience=patience)
+    handle = await asyncio.to_thread(lock, directory / STARTER_LOCK, patience=patience)  # law 2
     if handle is None:
         raise EngineUnavailableError("another client is still starting the engine")
     try:
@@ -121,7 +121,7 @@ def _start(directory: Path) -> subprocess.Popen[bytes]:
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        env=kept | {"PYTHONPATH": str(_PACKAGES)},
+        env=kept | {"PYTHONPATH": str(_PACKAGES)},  # law 3
         start_new_session=True,
     )
 

@@ -36,8 +36,10 @@ from ingest.index.engine import (
     Payload,
     Point,
     SparseLeaf,
+    Terms,
+    pairs,
+    resummed,
 )
-from ingest.index.steady import Terms, pairs, resummed
 
 FORMAT: Final = 1
 """Of the directory; another number is refused."""
@@ -112,7 +114,7 @@ class Shard:
 
     def set_label(self, where: Filter, label: Payload) -> None:
         """Replace the label of every point in `where`."""
-        payload = {"label": dict(label)}
+        payload = {"label": dict(label)}  # law 5
         self._write(edge.UpdateOperation.set_payload_by_filter(render(where), payload))
 
     def delete(self, where: Filter) -> None:
@@ -186,7 +188,7 @@ class Shard:
         self._shard.update(operation)
         self.unflushed += points
         if self._log is not None:
-            sync_all(self._log)
+            sync_all(self._log)  # law 4
 
     def _point(self, point: Point) -> edge.Point:
         vectors = {"dense": point.dense, "sparse": self._bm25.embed_document(point.text)}
@@ -219,10 +221,10 @@ def _make(directory: Path, collection: Collection) -> None:
     aside = directory / "shard.new"
     shutil.rmtree(aside, ignore_errors=True)
     shard = Shard(edge.EdgeShard.create(str(aside), _config(collection.dimension)), collection)
-    shard.index(collection.indexes)
+    shard.index(collection.indexes)  # law 1
     shard.close()
     _record(directory, collection)
-    aside.rename(directory / "shard")
+    aside.rename(directory / "shard")  # law 3
     _sync(directory)
 
 
@@ -258,7 +260,7 @@ def _recorded(directory: Path) -> dict[str, object]:
 
 def _check(facts: Mapping[str, object], collection: Collection) -> None:
     wanted = {"format": FORMAT, "schema": collection.schema, "dimension": collection.dimension}
-    for name, value in wanted.items():
+    for name, value in wanted.items():  # law 2
         if facts.get(name) != value:
             raise EngineError(f"the shard was made for another {name}: `{facts.get(name)}`")
 

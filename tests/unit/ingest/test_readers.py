@@ -6,11 +6,11 @@ import pytest
 
 from ingest.errors import FaultKind, ParseError
 from ingest.read import extract as extract_module
-from ingest.read.extract import extract, page_spans
+from ingest.read.extract import extract
 from ingest.read.formats import detect
 from ingest.read.html_text import html_text
 from ingest.read.mail_text import mail_text
-from ingest.read.parsed import Format, PageSpan
+from ingest.read.parsed import Format
 from ingest.read.plain_text import decode
 from tests.unit.ingest.documents import docx, pdf, zipped
 
@@ -246,34 +246,10 @@ class TestExtraction:
 
         assert (parsed.text.strip(), parsed.format) == ("Hello", Format.DOCX)
 
-    def test_pages_of_a_pdf_lie_in_the_text(self) -> None:
+    def test_every_page_of_a_pdf_is_read(self) -> None:
         parsed = extract("a.pdf", pdf("First page", "Second page"))
 
-        assert [page.number for page in parsed.pages] == [1, 2]
-        words = [parsed.text[page.start : page.end].strip() for page in parsed.pages]
-        assert words == ["First page", "Second page"]
-
-    @pytest.mark.parametrize(
-        "spans",
-        [
-            [(1, 0, 2), (2, 1, 3)],
-            [(1, 0, 99)],
-            [(1, 0, 1)],
-            [(2, 0, 2), (1, 2, 3)],
-            [(1, 3, 2)],
-        ],
-    )
-    def test_pages_that_do_not_fit_the_text_are_none(
-        self, spans: list[tuple[int, int, int]]
-    ) -> None:
-        names = ("page_number", "byte_start", "byte_end")
-
-        assert page_spans([dict(zip(names, span, strict=True)) for span in spans], "éab") == ()
-
-    def test_offsets_of_pages_are_characters(self) -> None:
-        page = {"page_number": 1, "byte_start": 3, "byte_end": 5}
-
-        assert page_spans([page], "é éa") == (PageSpan(1, 2, 3),)
+        assert parsed.text.split("\n\n") == ["First page", "Second page"]
 
     def test_a_locked_pdf_is_locked(self) -> None:
         lock = (

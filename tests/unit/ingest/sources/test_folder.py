@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import SourceError
-from ingest.read.files import read_regular
-from ingest.sources.folder import SourceFault, SourceFile, walk
+from ingest.sources.folder import SourceFault, SourceFile, read_regular, walk
 
 
 def put(root: Path, name: str, content: str = "text") -> Path:

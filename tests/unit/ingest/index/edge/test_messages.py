@@ -3,62 +3,90 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import msgpack
+import msgspec
 import numpy as np
 import pytest
 
 from acl.engine.payload import payload_indexes
 from acl.engine.wire import Filter, MatchAny
-from ingest.index.edge.frames import FrameError
+from ingest.frames import FrameError, pack, unpack
 from ingest.index.edge.messages import (
     MAX_DEPTH,
-    pack_candidates,
-    pack_filter,
+    MAX_FRAME,
+    PROTOCOL,
+    Answers,
+    Counted,
+    Open,
+    Page,
+    Query,
+    Refused,
+    Reply,
+    Request,
+    Upsert,
+    Where,
+    number_of,
     pack_leaf,
     pack_point,
-    pack_vector,
-    unpack_candidates,
-    unpack_filter,
-    unpack_indexes,
+    pack_reply,
     unpack_leaf,
     unpack_point,
-    unpack_vector,
 )
 from ingest.index.engine import Candidate, DenseLeaf, Plan, SparseLeaf
 from tests.conformance import corpus
 
 WHERE = Filter(must=(MatchAny("a", ("x",)),))
+PLAIN = ["filter", [["any", "a", ["x"]]], [], []]
+VECTOR = np.ones(4, dtype="<f4").tobytes()
 
 
-def travelled(value: object) -> Any:
-    return msgpack.unpackb(msgpack.packb(value))
+def travelled(operation: Any) -> Any:
+    """Return an operation as it arrives; lists stand in for what no class can hold."""
+    return unpack(msgspec.msgpack.encode([1, operation]), Request).operation
 
 
 def test_filters_come_back_as_they_went() -> None:
     rng = random.Random(1)
     for _ in range(300):
         where = corpus.wire(rng, depth=3)
-        assert unpack_filter(travelled(pack_filter(where))) == where
+        content = pack(Where.of(where), limit=MAX_FRAME)[4:]
+        assert unpack(bytes(content), Where).filter() == where
 
 
-def test_leaves_points_and_candidates_come_back_as_they_went() -> None:
+def test_leaves_and_points_come_back_as_they_went() -> None:
     rng = random.Random(2)
     vector = corpus.vector(rng)
     dense = DenseLeaf(vector=vector, filter=WHERE, limit=3, plan=Plan.ACORN, ef=70)
     sparse = SparseLeaf(text="words", filter=WHERE, corpus=WHERE, limit=3, steady=False)
     point = corpus.labelling(rng).point
-    candidates = [Candidate("i", float(np.float32(0.1)), {"document": {"id": "d"}})]
 
-    back = unpack_leaf(travelled(pack_leaf(dense)), dimension=corpus.DIMENSION)
+    first, second = travelled(Query([pack_leaf(dense), pack_leaf(sparse)])).leaves
+    back = unpack_leaf(first, dimension=corpus.DIMENSION)
     assert isinstance(back, DenseLeaf)
     assert (back.filter, back.limit, back.plan, back.ef) == (WHERE, 3, Plan.ACORN, 70)
     assert back.vector.tobytes() == vector.tobytes()
-    assert unpack_leaf(travelled(pack_leaf(sparse)), dimension=corpus.DIMENSION) == sparse
-    held = unpack_point(travelled(pack_point(point)), dimension=corpus.DIMENSION)
+    assert unpack_leaf(second, dimension=corpus.DIMENSION) == sparse
+    (sent,) = travelled(Upsert([pack_point(point)])).points
+    held = unpack_point(sent, dimension=corpus.DIMENSION)
+    assert held.dense.tobytes() == point.dense.tobytes()
     assert (held.id, held.text, held.payload) == (point.id, point.text, point.payload)
-    assert unpack_candidates(travelled(pack_candidates(candidates))) == candidates
-    indexes = payload_indexes(corpus.SCHEMA)
-    assert unpack_indexes({key: str(kind) for key, kind in indexes.items()}) == indexes
+
+
+def test_what_opens_a_collection_comes_back_as_it_went() -> None:
+    opening = Open(PROTOCOL, "s", 4, dict(payload_indexes(corpus.SCHEMA)))
+    assert travelled(opening) == opening
+
+
+def test_outcomes_come_back_as_they_went() -> None:
+    found = [Candidate("i", float(np.float32(0.1)), {"document": {"id": "d"}})]
+    for outcome in (Answers([found, []]), Page(found, "i"), Counted(3), Refused("it broke")):
+        assert unpack(bytes(pack_reply(7, outcome)[4:]), Reply) == Reply(7, outcome)
+
+
+def test_an_outcome_that_does_not_fit_into_a_frame_is_told() -> None:
+    frame = pack_reply(3, Refused("0" * MAX_FRAME))
+    assert unpack(bytes(frame[4:]), Reply) == Reply(
+        3, Refused(f"a frame is longer than {MAX_FRAME} bytes")
+    )
 
 
 def nested(depth: int) -> list[Any]:
@@ -68,70 +96,112 @@ def nested(depth: int) -> list[Any]:
     return where
 
 
+SHAPE = "no known message"
 FILTERS: dict[str, tuple[object, str]] = {
-    "nothing": (None, "no known shape"),
+    "nothing": (None, SHAPE),
     "empty": (["filter", [], [], []], "without a positive condition"),
     "negative alone": (["filter", [], [], [["any", "a", ["x"]]]], "without a positive condition"),
     "empty inside": (["filter", [["filter", [], [], []]], [], []], "without a positive condition"),
     "no value": (["filter", [["any", "a", []]], [], []], "no value"),
     "mixed": (["filter", [["any", "a", ["x", 1]]], [], []], "all texts or all integers"),
-    "boolean": (["filter", [["any", "a", [True]]], [], []], "all texts or all integers"),
-    "float": (["filter", [["any", "a", [1.5]]], [], []], "texts or integers"),
-    "except number": (["filter", [["except", "a", [1]]], [], []], "than a text"),
+    "boolean": (["filter", [["any", "a", [True]]], [], []], SHAPE),
+    "float": (["filter", [["any", "a", [1.5]]], [], []], SHAPE),
+    "except number": (["filter", [["except", "a", [1]]], [], []], SHAPE),
     "no bound": (["filter", [["range", "a", None, None]], [], []], "without a bound"),
-    "text bound": (["filter", [["range", "a", "1", None]], [], []], "not an integer"),
-    "boolean bound": (["filter", [["range", "a", True, None]], [], []], "not an integer"),
-    "unknown kind": (["filter", [["prefix", "a", "x"]], [], []], "no known shape"),
-    "not a filter": (["any", "a", ["x"]], "where a filter is expected"),
-    "too deep": (nested(MAX_DEPTH + 2), "nested deeper"),
+    "text bound": (["filter", [["range", "a", "1", None]], [], []], SHAPE),
+    "boolean bound": (["filter", [["range", "a", True, None]], [], []], SHAPE),
+    "unknown kind": (["filter", [["prefix", "a", "x"]], [], []], SHAPE),
+    "too much": (["filter", [["any", "a", ["x"]]], [], [], []], SHAPE),
+    "too little": (["filter", [["any", "a", ["x"]]]], SHAPE),
+    "not a filter": (["any", "a", ["x"]], SHAPE),
+    "too deep": (nested(MAX_DEPTH + 1), "nested deeper"),
+    "far too deep": (nested(300), "nested deeper"),
 }
 
 
 @pytest.mark.parametrize(("raw", "message"), FILTERS.values(), ids=FILTERS)
 def test_a_broken_filter_is_refused(raw: object, message: str) -> None:
     with pytest.raises(FrameError, match=message):
-        unpack_filter(raw)
+        travelled(["delete", raw]).where.filter()
 
 
 def test_the_deepest_allowed_filter_passes() -> None:
-    assert unpack_filter(nested(MAX_DEPTH))
+    assert travelled(["delete", nested(MAX_DEPTH)]).where.filter()
 
 
-DENSE = pack_leaf(DenseLeaf(vector=np.ones(4, dtype=np.float32), filter=WHERE, limit=1))
+def dense(**changes: object) -> list[object]:
+    fields = {"where": PLAIN, "limit": 1, "vector": VECTOR, "plan": "exact", "ef": 9} | changes
+    return ["dense", *fields.values()]
+
 
 LEAVES: dict[str, tuple[object, str]] = {
-    "no map": ([], "not a map"),
-    "no filter": ({"limit": 1}, "no known shape"),
-    "no limit": (DENSE | {"limit": 0}, "not positive"),
-    "another dimension": (DENSE | {"vector": b"0" * 8}, "not 4 float32"),
-    "no vector": (DENSE | {"vector": None}, "not 4 float32"),
+    "no list": ({}, SHAPE),
+    "no kind": (["other", PLAIN, 1], SHAPE),
+    "no filter": (dense(where=None), SHAPE),
+    "empty filter": (dense(where=["filter", [], [], []]), "without a positive condition"),
+    "no limit": (dense(limit=0), SHAPE),
+    "negative": (dense(ef=-1), SHAPE),
+    "another dimension": (dense(vector=b"0" * 8), "not 4 float32"),
+    "no vector": (dense(vector=None), SHAPE),
+    "a text as vector": (dense(vector="0" * 16), SHAPE),
     "not finite": (
-        DENSE | {"vector": pack_vector(np.array([1, np.nan, 0, 0], dtype=np.float32))},
+        dense(vector=np.array([1, np.nan, 0, 0], dtype="<f4").tobytes()),
         "not finite",
     ),
-    "plan": (DENSE | {"plan": "fast"}, "no known plan"),
-    "plan list": (DENSE | {"plan": []}, "no known plan"),
-    "no corpus": ({"text": "x", "filter": DENSE["filter"], "limit": 1}, "no known shape"),
-    "text": ({"text": 1, "filter": DENSE["filter"], "corpus": DENSE["filter"], "limit": 1}, "text"),
+    "plan": (dense(plan="fast"), SHAPE),
+    "plan list": (dense(plan=[]), SHAPE),
+    "no corpus": (["sparse", PLAIN, 1, "x"], SHAPE),
+    "empty corpus": (["sparse", PLAIN, 1, "x", ["filter", [], [], []], True], "positive"),
+    "text": (["sparse", PLAIN, 1, 1, PLAIN, True], SHAPE),
+    "steady": (["sparse", PLAIN, 1, "x", PLAIN, 1], SHAPE),
 }
 
 
 @pytest.mark.parametrize(("raw", "message"), LEAVES.values(), ids=LEAVES)
 def test_a_broken_leaf_is_refused(raw: object, message: str) -> None:
     with pytest.raises(FrameError, match=message):
-        unpack_leaf(raw, dimension=4)
+        unpack_leaf(travelled(["query", [raw]]).leaves[0], dimension=4)
 
 
-def test_other_broken_values_are_refused() -> None:
-    with pytest.raises(FrameError, match="an id, a vector, a text and a payload"):
-        unpack_point(["id", b"", "text", []], dimension=4)
-    with pytest.raises(FrameError, match="an id, a score and a payload"):
-        unpack_candidates([["id", 1, {}]])
-    with pytest.raises(FrameError, match="not a list"):
-        unpack_candidates(None)
-    with pytest.raises(FrameError, match="no known type"):
-        unpack_indexes({"a": "vector"})
-    with pytest.raises(FrameError, match="not a map"):
-        unpack_indexes([])
-    with pytest.raises(FrameError, match="not 4 float32"):
-        unpack_vector("text", dimension=4)
+OPERATIONS: list[object] = [
+    ["drop"],
+    [],
+    "ping",
+    ["ping", 1],
+    ["upsert", [["id", VECTOR, "text", []]]],
+    ["upsert", [["id", VECTOR, "text"]]],
+    ["count", PLAIN, 1],
+    ["scroll", PLAIN, 3, 1],
+    ["scroll", PLAIN, None, 0],
+    ["set_label", PLAIN, []],
+    ["open", 1, "s", 4, {"a": "vector"}],
+    ["open", 1, "s", "4", {}],
+    ["open", 1, "s", 4, []],
+]
+
+
+@pytest.mark.parametrize("raw", OPERATIONS)
+def test_a_broken_operation_is_refused(raw: object) -> None:
+    with pytest.raises(FrameError, match=SHAPE):
+        travelled(raw)
+
+
+def test_a_point_of_another_dimension_is_refused() -> None:
+    (sent,) = travelled(["upsert", [["id", VECTOR, "text", {}]]]).points
+    with pytest.raises(FrameError, match="not 5 float32"):
+        unpack_point(sent, dimension=5)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [["fire"], ["answers", None], ["answers", [[["i", "1", {}]]]], ["counted", -1], ["refused", 3]],
+)
+def test_a_broken_reply_is_refused(outcome: object) -> None:
+    with pytest.raises(FrameError, match=SHAPE):
+        unpack(msgspec.msgpack.encode([1, outcome]), Reply)
+
+
+def test_the_number_of_a_broken_request_is_told_where_it_can_be_read() -> None:
+    assert number_of(msgspec.msgpack.encode([12, "nonsense"])) == 12
+    for broken in (b"\xc1", msgspec.msgpack.encode([-1, ["ping"]]), msgspec.msgpack.encode([True])):
+        assert number_of(broken) == 0

@@ -26,30 +26,15 @@ def scanner(cache: Path) -> SecretScanner:
     return SecretScanner(cache)
 
 
-def test_a_secret_is_named_and_placed_in_characters(scanner: SecretScanner) -> None:
-    text = f"Größe 🙂: the token is {GITHUB} and\n\n{KEY}\n"
+def test_secrets_are_named_by_their_kinds_and_by_nothing_else(scanner: SecretScanner) -> None:
+    text = f"Größe 🙂: the token is {GITHUB} and\n\n{KEY}\n{GITHUB}\n"
 
-    found = scanner.scan(text)
-
-    assert [text[one.start : one.end] for one in found] == [GITHUB, KEY]
-    assert [one.rule for one in found] == ["betterleaks.github-pat", "betterleaks.private-key"]
-
-
-def test_a_finding_never_carries_the_secret(scanner: SecretScanner) -> None:
-    (found,) = scanner.scan(f"token {GITHUB}")
-
-    assert GITHUB not in repr(found)
+    assert scanner.scan(text) == ("betterleaks.github-pat", "betterleaks.private-key")
 
 
 @pytest.mark.parametrize("text", ["", "The quarterly report.", "half a character \ud800"])
 def test_ordinary_text_holds_no_secret(scanner: SecretScanner, text: str) -> None:
     assert scanner.scan(text) == ()
-
-
-def test_the_same_secret_twice_is_two_places(scanner: SecretScanner) -> None:
-    found = scanner.scan(f"{GITHUB}\n{GITHUB}\n")
-
-    assert [one.start for one in found] == [0, len(GITHUB) + 1]
 
 
 def test_text_is_never_written_to_the_cache(scanner: SecretScanner, cache: Path) -> None:

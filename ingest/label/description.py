@@ -25,7 +25,6 @@ from acl.labels import AttributeType, Label, LabelSchema
 from acl.records import DocumentRecord
 from ingest.errors import SourceError
 from ingest.label.folder_labels import RawLabel
-from ingest.parts import Finding
 from ingest.read.parsed import MAX_TITLE, Parsed
 
 SOURCE: Final = "_source"
@@ -96,7 +95,7 @@ class Labeller:
         self,
         raw: RawLabel,
         parsed: Parsed,
-        findings: Sequence[Finding],
+        secrets: Sequence[str],
         *,
         relative: PurePosixPath,
         modified: datetime,
@@ -109,8 +108,8 @@ class Labeller:
         try:
             label = self._schema.parse(raw.values)
         except LabelError as error:
-            raise SourceError(f"the label is not complete: {error}") from error
-        label, rules = self.raised(label, findings)
+            raise SourceError(f"the label is not complete: {error}") from error  # law 1
+        label, rules = self.raised(label, secrets)
         return Described(
             label=label,
             metadata=self._metadata(raw, parsed, modified),
@@ -118,13 +117,12 @@ class Labeller:
             rules=rules,
         )
 
-    def raised(self, label: Label, findings: Sequence[Finding]) -> tuple[Label, tuple[str, ...]]:
+    def raised(self, label: Label, secrets: Sequence[str]) -> tuple[Label, tuple[str, ...]]:
         """Return `label` as the secrets ask for, and their kinds if that raised it (law 2)."""
         now = label.values.get(CLASSIFICATION)
-        if not findings or self._floor is None or not isinstance(now, int) or now >= self._floor:
+        if not secrets or self._floor is None or not isinstance(now, int) or now >= self._floor:
             return label, ()
-        rules = tuple(sorted({finding.rule for finding in findings}))
-        return Label({**label.values, CLASSIFICATION: self._floor}), rules
+        return Label({**label.values, CLASSIFICATION: self._floor}), tuple(secrets)  # law 2
 
     def level(self, label: Label) -> str:
         """Return the name of the label's classification, or `""`."""

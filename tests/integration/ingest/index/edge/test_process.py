@@ -3,43 +3,72 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import struct
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import msgpack
+import msgspec
 import pytest
 
 from acl.engine.filter import labelled
 from acl.engine.payload import payload_indexes
 from acl.engine.wire import Filter
+from acl.labels import AttributeType
+from ingest.frames import LENGTH, pack, unpack
 from ingest.index.edge import process as edge_worker
 from ingest.index.edge.connection import Connection
-from ingest.index.edge.frames import MAX_FRAME, PROTOCOL, Fault, Operation, Reply, unpack_reply
-from ingest.index.edge.messages import pack_filter, pack_point
+from ingest.index.edge.messages import (
+    MAX_FRAME,
+    PROTOCOL,
+    Answers,
+    Count,
+    Counted,
+    Delete,
+    Done,
+    Open,
+    Operation,
+    Optimize,
+    Outcome,
+    Page,
+    Ping,
+    Query,
+    Refused,
+    Reply,
+    Request,
+    Scroll,
+    SetLabel,
+    Upsert,
+    Where,
+    pack_leaf,
+    pack_point,
+)
 from ingest.index.edge.process import Worker, main, serve
 from ingest.index.edge.rendezvous import WORKER_LOCK, lock, meet
 from ingest.index.edge.shard import Collection, Shard
-from ingest.index.engine import EngineError, EngineUnavailableError
+from ingest.index.engine import EngineError, EngineUnavailableError, SparseLeaf
 from tests.conformance import corpus
 
 EVERYTHING = Filter(must=labelled(corpus.SCHEMA))
 
 
-def greeting(**changes: object) -> dict[str, Any]:
-    indexes = {key: str(kind) for key, kind in payload_indexes(corpus.SCHEMA).items()}
-    return {
-        "protocol": PROTOCOL,
-        "schema": corpus.SCHEMA.digest,
-        "dimension": corpus.DIMENSION,
-        "indexes": indexes,
-    } | changes
+WHERE = Where.of(EVERYTHING)
+INDEXES: dict[str, AttributeType] = dict(payload_indexes(corpus.SCHEMA))
+GREETING = Open(PROTOCOL, corpus.SCHEMA.digest, corpus.DIMENSION, INDEXES)
 
 
-def asked(worker: Worker, operation: str, body: object) -> Reply:
-    frame = worker.answer(msgpack.packb({"n": 5, "op": operation, "body": body}))
-    return unpack_reply(frame[4:])
+def asked(worker: Worker, operation: Operation) -> Outcome:
+    return answered(worker, bytes(pack(Request(5, operation), limit=MAX_FRAME)[4:]))
+
+
+def answered(worker: Worker, content: bytes) -> Outcome:
+    reply = unpack(bytes(worker.answer(content)[4:]), Reply)
+    assert reply.number == 5 or isinstance(reply.outcome, Refused)
+    return reply.outcome
+
+
+def refusal(outcome: Outcome) -> str:
+    assert isinstance(outcome, Refused)
+    return outcome.text
 
 
 @pytest.fixture
@@ -50,48 +79,50 @@ async def worker(tmp_path: Path) -> AsyncIterator[Worker]:
 
 
 async def test_nothing_is_done_before_the_collection_is_open(worker: Worker) -> None:
-    for operation in set(Operation) - {Operation.OPEN, Operation.PING}:
-        body = {
-            "where": pack_filter(EVERYTHING),
-            "label": {},
-            "points": [],
-            "leaves": [],
-            "limit": 1,
-        }
-        assert asked(worker, operation, body).text == "the collection is not open"
-    assert asked(worker, "ping", {}) == Reply(5)
+    for operation in (
+        Upsert([]),
+        SetLabel(WHERE, {}),
+        Delete(WHERE),
+        Query([]),
+        Count(WHERE, exact=True),
+        Scroll(WHERE, None, 1),
+        Optimize(),
+    ):
+        assert refusal(asked(worker, operation)) == "the collection is not open"
+    assert asked(worker, Ping()) == Done()
 
 
 async def test_a_bad_frame_costs_an_answer_and_nothing_else(worker: Worker) -> None:
     rng = random.Random(3)
-    assert asked(worker, "open", greeting()).fault is None
-    good = msgpack.packb({"n": 5, "op": "query", "body": {"leaves": [{"limit": 1}]}})
+    assert asked(worker, GREETING) == Done()
+    good = msgspec.msgpack.encode([5, ["query", [["dense", [], 1]]]])
     for _ in range(2000):
         noise = bytearray(good) if rng.random() < 0.7 else bytearray(rng.randbytes(40))
         noise[rng.randrange(len(noise))] = rng.randrange(256)
-        assert unpack_reply(worker.answer(bytes(noise))[4:]).fault is not None
-    for operation in set(Operation) - {Operation.PING, Operation.OPTIMIZE}:
-        assert asked(worker, operation, {}).fault is not None
-    assert asked(worker, "count", {"where": pack_filter(EVERYTHING), "exact": True}) == Reply(5, 0)
+        assert refusal(answered(worker, bytes(noise)))
+    for name in ("upsert", "set_label", "delete", "query", "count", "scroll", "open", "ping"):
+        content = msgspec.msgpack.encode([5, [name, "more"]])
+        assert refusal(answered(worker, content)) == "a frame holds no known message"
+    assert asked(worker, Count(WHERE, exact=True)) == Counted(0)
 
 
 async def test_another_protocol_schema_or_dimension_is_refused(worker: Worker) -> None:
-    assert "another protocol" in asked(worker, "open", greeting(protocol=0)).text
-    assert asked(worker, "open", greeting()).fault is None
-    assert asked(worker, "open", greeting()).fault is None
-    assert "another schema" in asked(worker, "open", greeting(schema="x")).text
-    assert "another schema" in asked(worker, "open", greeting(dimension=9)).text
-    assert asked(worker, "open", greeting(dimension="9")).fault is Fault.FRAME
+    changed = partial(msgspec.structs.replace, GREETING)
+    assert "another protocol" in refusal(asked(worker, changed(protocol=0)))
+    assert asked(worker, GREETING) == Done()
+    assert asked(worker, GREETING) == Done()
+    assert "another schema" in refusal(asked(worker, changed(schema="x")))
+    assert "another schema" in refusal(asked(worker, changed(dimension=9)))
 
 
 async def test_the_engine_s_own_words_stay_here(
     worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked(worker, "open", greeting())
-    made = corpus.labelling(random.Random(1)).point
-    reply = asked(worker, "upsert", {"points": [["no uuid", *pack_point(made)[1:]]]})
+    asked(worker, GREETING)
+    made = pack_point(corpus.labelling(random.Random(1)).point)
+    outcome = asked(worker, Upsert([msgspec.structs.replace(made, id="no uuid")]))
 
-    assert reply == Reply(5, fault=Fault.ENGINE, text="the engine refused `upsert`: ValueError")
+    assert outcome == Refused("the engine refused `upsert`: ValueError")
     assert "no uuid" in caplog.text
 
 
@@ -103,13 +134,12 @@ async def test_a_panic_ends_the_process(worker: Worker, monkeypatch: pytest.Monk
     def panic(*_: object, **__: object) -> None:
         raise Panic
 
-    asked(worker, "open", greeting())
+    asked(worker, GREETING)
     shard = worker._shard
     assert shard is not None
     monkeypatch.setattr(shard, "count", panic)
-    reply = asked(worker, "count", {"where": pack_filter(EVERYTHING)})
 
-    assert reply.text == "the engine gave up"
+    assert refusal(asked(worker, Count(WHERE, exact=True))) == "the engine gave up"
     assert worker.ended.is_set()
     shard.close()
 
@@ -127,14 +157,16 @@ async def test_clients_are_served_until_the_end(
     lost: list[Connection] = []
     first = Connection((await meet(tmp_path, patience=1)).streams, lost=lost.append)
     second = Connection((await meet(tmp_path, patience=1)).streams, lost=lost.append)
-    await first.ask(Operation.OPEN, greeting(), patience=10)
+    await first.ask(GREETING, Done, patience=60)
     point = pack_point(corpus.labelling(random.Random(1)).point)
-    await first.ask(Operation.UPSERT, {"points": [point]}, patience=10)
+    await first.ask(Upsert([point]), Done, patience=60)
+    with pytest.raises(EngineError, match="answered another question"):
+        await first.ask(Ping(), Counted, patience=60)
     while worker._shard is None or worker._shard.unflushed:
         await asyncio.sleep(0.01)
-    with pytest.raises(EngineError, match="no known shape"):
-        await second.ask(Operation.DELETE, {}, patience=10)
-    second._writer.write(struct.pack(">I", MAX_FRAME + 1))
+    with pytest.raises(EngineError, match="without a positive condition"):
+        await second.ask(Delete(Where((), (), ())), Done, patience=60)
+    second._writer.write(LENGTH.pack(MAX_FRAME + 1))
     while not lost:
         await asyncio.sleep(0.01)
     assert lost == [second]
@@ -142,7 +174,7 @@ async def test_clients_are_served_until_the_end(
     worker.ended.set()
     await serving
     with pytest.raises(EngineUnavailableError):
-        await first.ask(Operation.PING, {}, patience=10)
+        await first.ask(Ping(), Done, patience=60)
     flushing.cancel()
     await asyncio.gather(first.close(), second.close())
     assert not Path("engine.sock").exists()
@@ -152,13 +184,13 @@ async def test_many_unflushed_points_are_flushed_at_once(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(edge_worker, "_MOST_UNFLUSHED", 3)
-    asked(worker, "open", greeting())
+    asked(worker, GREETING)
     rng = random.Random(2)
     points = [pack_point(corpus.labelling(rng).point) for _ in range(3)]
-    asked(worker, "upsert", {"points": points})
+    asked(worker, Upsert(points))
     assert worker._shard is not None
     assert worker._shard.unflushed == 3
-    asked(worker, "upsert", {"points": points})
+    asked(worker, Upsert(points))
     assert worker._shard.unflushed == 0
 
 
@@ -203,22 +235,22 @@ def test_a_metadata_index_is_made_late_and_changed(tmp_path: Path) -> None:
 
 
 async def test_every_operation_is_answered(worker: Worker) -> None:
-    asked(worker, "open", greeting())
+    asked(worker, GREETING)
     point = corpus.labelling(random.Random(4)).point
-    where = pack_filter(EVERYTHING)
-    asked(worker, "upsert", {"points": [pack_point(point)]})
-    leaf = {"filter": where, "limit": 1, "text": point.text, "corpus": where}
+    asked(worker, Upsert([pack_point(point)]))
+    leaf = SparseLeaf(text=point.text, filter=EVERYTHING, corpus=EVERYTHING, limit=1)
 
-    ((found,),) = asked(worker, "query", {"leaves": [leaf]}).result
-    assert found[0] == point.id
-    (walked,), following = asked(worker, "scroll", {"where": where, "limit": 5}).result
-    assert (walked[0], following) == (point.id, None)
-    assert asked(worker, "scroll", {"where": where, "limit": 5, "after": point.id}).fault is None
-    label = point.payload["label"]
-    assert asked(worker, "set_label", {"where": where, "label": label}) == Reply(5)
-    assert asked(worker, "optimize", {}) == Reply(5)
-    assert asked(worker, "delete", {"where": where}) == Reply(5)
-    assert asked(worker, "count", {"where": where, "exact": True}) == Reply(5, 0)
+    answers = asked(worker, Query([pack_leaf(leaf)]))
+    assert isinstance(answers, Answers)
+    assert [[one.id for one in leaf] for leaf in answers.leaves] == [[point.id]]
+    page = asked(worker, Scroll(WHERE, None, 5))
+    assert isinstance(page, Page)
+    assert ([one.id for one in page.points], page.following) == ([point.id], None)
+    assert isinstance(asked(worker, Scroll(WHERE, point.id, 5)), Page)
+    assert asked(worker, SetLabel(WHERE, point.payload["label"])) == Done()
+    assert asked(worker, Optimize()) == Done()
+    assert asked(worker, Delete(WHERE)) == Done()
+    assert asked(worker, Count(WHERE, exact=True)) == Counted(0)
 
 
 async def test_the_process_goes_when_its_parent_changes(monkeypatch: pytest.MonkeyPatch) -> None:

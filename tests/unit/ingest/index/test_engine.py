@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from ingest.index.engine import Candidate
-from ingest.index.steady import Terms, pairs, resummed
+from ingest.index.engine import Candidate, Terms, pairs, resummed
 
 
 def test_terms_are_paired_in_the_order_of_their_indices() -> None:

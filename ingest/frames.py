@@ -1,0 +1,74 @@
+"""The frames in which this program speaks with its own child processes.
+
+The laws of this file:
+
+1. A frame is four bytes of length, big-endian, and one msgpack message. Nothing is unpickled.
+2. A frame that announces more than its bound is refused before its content is read.
+3. Each message has a declared shape. A value of another type, a field too many or too few, and an
+   unknown kind of message are refused.
+4. Every fault of a frame raises `FrameError`, whose text repeats nothing of the frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import Final, TypeVar
+
+import msgspec
+
+LENGTH: Final = struct.Struct(">I")
+
+_T = TypeVar("_T")
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+class FrameError(ValueError):
+    """A frame is not what the two sides agreed on."""
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Base of what travels: a list of its fields, which begins with its tag where it has one."""
+
+
+def pack(message: Message, *, limit: int) -> bytearray:
+    """Return the frame of `message`.
+
+    Raises:
+        FrameError: it holds what msgpack cannot carry, or is longer than `limit` bytes.
+    """
+    frame = bytearray(LENGTH.size)
+    try:
+        _ENCODER.encode_into(message, frame, LENGTH.size)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise FrameError("a message holds what a frame cannot carry") from error
+    length = len(frame) - LENGTH.size
+    if length > limit:
+        raise FrameError(f"a frame is longer than {limit} bytes")
+    LENGTH.pack_into(frame, 0, length)
+    return frame
+
+
+def unpack(content: bytes, shape: type[_T]) -> _T:
+    """Return the message in the content of a frame.
+
+    Raises:
+        FrameError: it is not of this shape.
+    """
+    try:
+        return msgspec.msgpack.decode(content, type=shape)
+    except (ValueError, RecursionError) as error:
+        raise FrameError("a frame holds no known message") from error  # law 4
+
+
+async def read_frame(reader: asyncio.StreamReader, *, limit: int) -> bytes:
+    """Return the content of the next frame.
+
+    Raises:
+        FrameError: it announces more than `limit` bytes; nothing after it can be told apart.
+        EOFError: the stream has ended.
+    """
+    (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+    if length > limit:  # law 2
+        raise FrameError(f"a frame is longer than {limit} bytes")
+    return await reader.readexactly(length)
