@@ -18,7 +18,7 @@ from pathlib import Path
 from acl.identity import INGESTION
 from acl.labels import Label
 from acl.records import AuditKind, UnknownDocumentError
-from acl.records.documents.inventory import Inventory
+from acl.records.documents.catalog import Inventory
 from ingest.context import Context, PipelineSettings, Task
 from ingest.label.folder_labels import LabelResolver
 from ingest.label.label_files import Statement

@@ -33,7 +33,7 @@ from acl.engine.payload import (
 )
 from acl.engine.wire import Filter, MatchExcept, Range
 from acl.records import DocumentRecord, DocumentVersion, Passage
-from acl.records.documents.inventory import Inventory
+from acl.records.documents.catalog import Inventory
 from ingest.index.engine import Candidate, Point
 from ingest.parts import Encoding, Stores
 from ingest.project import Projector, declared, points_of_version

@@ -54,8 +54,8 @@ from acl.records.policies.types import (
 )
 from acl.records.system import Records
 from acl.records.tables.heads import Heads
-from acl.records.tables.shares import READERS, Share
 from acl.records.tables.types import (
+    READERS,
     CollectionState,
     DistinctLabel,
     DocumentRecord,
@@ -65,6 +65,7 @@ from acl.records.tables.types import (
     NewVersion,
     Passage,
     Quarantined,
+    Share,
 )
 
 __all__ = [

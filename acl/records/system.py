@@ -8,22 +8,19 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from acl.records.audit.chain import Chain
-from acl.records.audit.log import AuditLog
-from acl.records.audit.readers import AuditReaders
+from acl.records.audit.log import AuditLog, AuditReaders
 from acl.records.database.database import Database
 from acl.records.database.errors import RecordsError
 from acl.records.database.postgresql import PostgresDatabase
 from acl.records.database.sqlite import SqliteDatabase
 from acl.records.directory.directory import Directory
 from acl.records.documents.catalog import Catalog
-from acl.records.documents.collection import Collection
 from acl.records.documents.documents import Documents
-from acl.records.documents.projection import Projection
+from acl.records.documents.projection import Collection, Projection
 from acl.records.documents.quarantine import Quarantine
 from acl.records.labels.folders import Folders
 from acl.records.labels.jobs import Jobs
-from acl.records.labels.labels import Labels
-from acl.records.labels.pages import LabelPages
+from acl.records.labels.labels import LabelPages, Labels
 from acl.records.labels.requests import Requests
 from acl.records.migrate import migrate
 from acl.records.policies.proofs import Proofs

@@ -21,7 +21,7 @@ from acl.errors import LabelError
 from acl.labels import Label
 from acl.records import DocumentRecord, LabelState
 from acl.records.labels.types import folders_version
-from acl.records.tables.shares import without
+from acl.records.tables.types import without
 from ingest.context import Context
 from ingest.errors import SourceError
 from ingest.label.inherit import CLASSIFICATION, Origins, renewed, shared

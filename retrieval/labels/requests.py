@@ -24,7 +24,7 @@ from acl.labels import Attribute, AttributeType, Label, LabelSchema, LabelValue
 from acl.records import READERS, ChangeKind, FolderLabel, LabelState, Share
 from acl.records.database.errors import UnstorableError
 from acl.records.database.storable import checked_time, from_microseconds, to_microseconds
-from acl.records.tables.shares import ended, without
+from acl.records.tables.types import ended, without
 from acl.subject import is_identity
 from ingest.label.inherit import (
     CLASSIFICATION,

@@ -7,6 +7,13 @@ A release says under which rights it was decided. It is recorded only if they st
 transaction that records it, asked while it holds the end of the chain. So nothing leaves under a
 policy that was replaced while the request ran: what it read is older than this check, and so is no
 policy that it should have obeyed.
+
+Who got passages of a document is counted where the events are:
+
+1. Somebody got a passage by an event that released it. A refusal is counted nowhere, whatever it
+   names, and takes no room.
+2. A subject that acted through others is told apart from the subject alone.
+3. A list is read page by page as it stood when it began: what is released meanwhile moves no line.
 """
 
 from __future__ import annotations
@@ -17,7 +24,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, Connection, Select, cast, insert, select, type_coerce, update
+from sqlalchemy import JSON, Connection, Select, cast, func, insert, select, type_coerce, update
 
 from acl.records.audit.chain import GENESIS, AuditVerifier, Chain, Link, SealedHead
 from acl.records.audit.events import (
@@ -29,12 +36,10 @@ from acl.records.audit.events import (
     AuditReport,
     Outcome,
 )
-from acl.records.database.database import Database
+from acl.records.database.database import Database, upsert
 from acl.records.database.errors import AuditUnavailableError, MovedOnError, RecordsError
 from acl.records.database.storable import from_json, to_json, to_microseconds
-from acl.records.database.upsert import upsert
-from acl.records.tables.audit import audit_resources
-from acl.records.tables.core import audit_events, audit_head
+from acl.records.tables.core import audit_events, audit_head, audit_resources
 from acl.records.tables.heads import Heads, which_stand
 
 MAX_BATCH: Final = 256
@@ -316,3 +321,66 @@ def _tell(batch: Sequence[_Waiting], error: BaseException) -> None:
             failure = AuditUnavailableError("the event could not be recorded")
             failure.__cause__ = error
             one.future.set_exception(failure)
+
+
+_SEQ: Final = audit_resources.c.seq
+_READER: Final = audit_resources.c.reader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """What one reader got of a document: how often, and the last event."""
+
+    times: int
+    last: AuditRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadersFrom:
+    """Where a list of readers goes on.
+
+    Attributes:
+        upto: number of the last event that the list regards.
+        below: the next reader's last event comes before this one.
+    """
+
+    upto: int
+    below: int
+
+
+class AuditReaders:
+    """The readers of each document."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(
+        self, resource: str, *, after: ReadersFrom | None = None, limit: int = 100
+    ) -> tuple[Readings, ...]:
+        """Return who got passages of `resource`, the last one first."""
+        return await self._database.read(_readers, resource, after, limit)
+
+
+def _readers(
+    connection: Connection, resource: str, after: ReadersFrom | None, limit: int
+) -> tuple[Readings, ...]:
+    last = func.max(_SEQ)
+    grouped = (
+        select(func.count().label("times"), last.label("last"))
+        .where(audit_resources.c.resource == resource, _READER > "")
+        .group_by(_READER)
+        .order_by(last.desc())
+        .limit(limit)
+    )
+    if after is not None:
+        grouped = grouped.where(audit_resources.c.seq <= after.upto).having(last < after.below)
+    found = grouped.subquery()
+    statement = (
+        COLUMNS.add_columns(found.c.times)
+        .join(found, found.c.last == audit_events.c.seq)
+        .order_by(audit_events.c.seq.desc())
+    )
+    return tuple(
+        Readings(times=times, last=record_of(link))
+        for *link, times in connection.execute(statement)
+    )

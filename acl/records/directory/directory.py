@@ -25,7 +25,7 @@ from sqlalchemy import Connection, Table, delete, insert, update
 
 from acl.records.audit.events import AuditEvent
 from acl.records.audit.log import AuditLog
-from acl.records.database.database import Database
+from acl.records.database.database import Database, batches
 from acl.records.database.errors import (
     StaleEntryError,
     TakenIdentityError,
@@ -44,7 +44,6 @@ from acl.records.directory.types import (
 )
 from acl.records.tables.directory import directory_groups, directory_users
 from acl.records.tables.heads import Heads, bump_directory, lock_directory, require_rights
-from acl.records.tables.rows import batches
 
 ALL = Wanted()
 FIRST = Slice()

@@ -1,8 +1,11 @@
-"""Reading: live documents, their labels of record, and their passages.
+"""Reading documents: what readers may be shown, and the whole stock.
 
-INVARIANT: nothing here returns a row of a version that is not live, nor a document of which no
-version is live. A passage comes with its document and label from one statement, so that no write
-can come between them.
+The laws of this file:
+
+1. `Catalog` returns no row of a version that is not live, and no document of which no version is.
+2. A passage comes with its document and label from one statement, so that no write comes between.
+3. `Inventory` is for those who compare the records with a source or with the engine. It names what
+   is not visible, so nothing of it is for a reader of documents.
 """
 
 from __future__ import annotations
@@ -13,11 +16,19 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, func, or_, select
 
-from acl.records.database.database import Database
+from acl.records.database.database import Database, batches
 from acl.records.database.storable import from_json
-from acl.records.tables.core import chunks, documents
-from acl.records.tables.rows import DOCUMENT_COLUMNS, batches, document_of
-from acl.records.tables.types import DistinctLabel, DocumentRecord, Passage
+from acl.records.labels.types import STATE_COLUMNS, LabelState, state_of
+from acl.records.tables.core import chunks, documents, pending_versions
+from acl.records.tables.transitions import describe, was_live
+from acl.records.tables.types import (
+    DOCUMENT_COLUMNS,
+    DistinctLabel,
+    DocumentRecord,
+    DocumentVersion,
+    Passage,
+    document_of,
+)
 
 _LIVE: Final = documents.c.live_version > 0
 
@@ -187,3 +198,39 @@ def joined(passages: Iterable[Passage]) -> str:
         parts.append(passage.text[max(0, reached - passage.start) :])
         reached = max(reached, passage.end)
     return "".join(parts)
+
+
+class Inventory:
+    """The whole stock, whatever the tenant."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def documents(self, *, after: str = "", limit: int = 500) -> tuple[DocumentRecord, ...]:
+        """Return live documents in the order of their id, beginning behind `after`."""
+        here = _documents().where(documents.c.id > after).order_by(documents.c.id)
+        return await self._database.read(_all, here.limit(limit))
+
+    async def pending(self) -> frozenset[DocumentVersion]:
+        """Return the versions that have begun and are not live."""
+        return await self._database.read(_pending)
+
+    async def describe(self, document_id: str, metadata: Mapping[str, object]) -> None:
+        """Replace the metadata of a document; neither its label nor any version changes."""
+        await self._database.write(describe, document_id, metadata)
+
+    async def known(self, document_id: str) -> LabelState | None:
+        """Return a document that is live or was withdrawn, with the origins of its label."""
+        return await self._database.read(_known, document_id)
+
+
+def _pending(connection: Connection) -> frozenset[DocumentVersion]:
+    columns = pending_versions.c.document_id, pending_versions.c.version
+    return frozenset(DocumentVersion(*row) for row in connection.execute(select(*columns)))
+
+
+def _known(connection: Connection, document_id: str) -> LabelState | None:
+    statement = select(*STATE_COLUMNS).where(documents.c.id == document_id)
+    row = connection.execute(statement).one_or_none()
+    state = None if row is None else state_of(row)
+    return state if state is not None and was_live(state.document) else None

@@ -1,19 +1,31 @@
-"""The engine as a projection: which labels it does not carry yet, and which points must go.
+"""The engine as a projection: what it was made with, and what it must still be told.
 
-Both lists survive a crash. Work on them is safe to repeat: an entry leaves its list only when
-the engine has acknowledged.
+The laws of this file:
+
+1. Which labels the engine does not carry yet, and which points must go, survives a crash. Work on
+   both lists is safe to repeat: an entry leaves only when the engine has acknowledged.
+2. The schema and the model of the collection are stated once; start-up refuses any other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
 
-from acl.records.database.database import Database
-from acl.records.tables.core import documents, point_deletions
-from acl.records.tables.rows import DOCUMENT_COLUMNS, document_of
-from acl.records.tables.types import DocumentRecord, DocumentVersion
+from acl.records.database.database import Database, upsert
+from acl.records.database.errors import RecordsMismatchError
+from acl.records.database.storable import checked_time
+from acl.records.tables.core import collection_state, documents, point_deletions
+from acl.records.tables.types import (
+    DOCUMENT_COLUMNS,
+    CollectionState,
+    DocumentRecord,
+    DocumentVersion,
+    document_of,
+)
 
 
 class Projection:
@@ -83,3 +95,33 @@ def _mark_deleted(connection: Connection, versions: list[DocumentVersion]) -> No
         mine = point_deletions.c.document_id == version.document_id
         this = point_deletions.c.version == version.version
         connection.execute(delete(point_deletions).where(mine, this))
+
+
+class Collection:
+    """What the collection was made with, stated once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def require(self, state: CollectionState, *, now: datetime) -> None:
+        """State what the collection is made with, or check that it is what was stated first.
+
+        Raises:
+            RecordsMismatchError: it was made with something else; the text names what differs.
+        """
+        stored = await self._database.write(_state, state, checked_time("now", now))
+        differing = [
+            f"`{field.name}` is `{getattr(stored, field.name)}`, not `{getattr(state, field.name)}`"
+            for field in fields(state)
+            if getattr(stored, field.name) != getattr(state, field.name)
+        ]
+        if differing:
+            raise RecordsMismatchError("the collection was made otherwise: " + "; ".join(differing))
+
+
+def _state(connection: Connection, state: CollectionState, now: datetime) -> CollectionState:
+    """Store `state` unless one is stored; return the one that is."""
+    row = {"id": 1, "created_at": now, **asdict(state)}
+    connection.execute(upsert(connection, collection_state).values(row).on_conflict_do_nothing())
+    columns = [collection_state.c[field.name] for field in fields(state)]
+    return CollectionState(**dict(connection.execute(select(*columns)).mappings().one()))

@@ -12,9 +12,8 @@ from sqlalchemy import Connection, select
 
 from acl.records.audit.events import AuditEvent
 from acl.records.audit.log import AuditLog
-from acl.records.database.database import Database
+from acl.records.database.database import Database, upsert
 from acl.records.database.storable import escaped_text
-from acl.records.database.upsert import upsert
 from acl.records.tables.core import quarantine
 from acl.records.tables.types import MAX_KEY_BYTES, Quarantined
 

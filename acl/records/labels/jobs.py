@@ -18,11 +18,10 @@ from sqlalchemy import Connection, RowMapping, Select, func, insert, select, upd
 
 from acl.records.audit.events import AuditEvent
 from acl.records.audit.log import AuditLog
-from acl.records.database.database import Database
+from acl.records.database.database import BATCH, Database
 from acl.records.database.storable import checked_text, from_json, to_json
 from acl.records.labels.types import ItemState, Job, JobItem, NewJob
 from acl.records.tables.labels import label_job_items, label_jobs
-from acl.records.tables.rows import BATCH
 
 _ITEMS: Final = select(
     label_job_items.c.document_id,

@@ -8,31 +8,35 @@ The laws of this file:
    it used up are one transaction.
 3. A share that ended is taken out of the label by a change like any other, whose author is this
    program. That it has ended takes effect without.
+4. Nothing here returns a document of which no version is live.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
     Select,
+    cast,
     delete,
     func,
     insert,
     select,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from acl.labels import Label, LabelValue
 from acl.records.audit.events import AuditEvent
 from acl.records.audit.log import AuditLog
-from acl.records.database.database import Database
+from acl.records.database.database import Database, batches
 from acl.records.database.errors import RecordsConflictError, UnknownDocumentError
 from acl.records.database.storable import (
     checked_time,
@@ -43,19 +47,22 @@ from acl.records.database.storable import (
 )
 from acl.records.labels import steps as label_steps
 from acl.records.labels.types import (
+    STATE_COLUMNS,
     ChangeKind,
     ItemState,
     LabelChange,
     LabelEdit,
     LabelState,
     Proposal,
+    state_of,
 )
 from acl.records.tables import transitions as step
 from acl.records.tables.core import documents
 from acl.records.tables.heads import Heads, require_rights
 from acl.records.tables.labels import label_changes, label_job_items, label_proposals
-from acl.records.tables.rows import DOCUMENT_COLUMNS, batches, document_of
-from acl.records.tables.shares import ended, without
+from acl.records.tables.types import ended, without
+
+_LIVE: Final = documents.c.live_version > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +136,7 @@ class Labels:
         at = checked_time("at", at)
         statement = (
             select(documents.c.id)
-            .where(documents.c.shares_next <= at, documents.c.live_version > 0)
+            .where(documents.c.shares_next <= at, _LIVE)
             .order_by(documents.c.shares_next)
             .limit(limit)
         )
@@ -256,12 +263,9 @@ def _use_up(connection: Connection, proposal: str, edit: LabelEdit) -> None:
 def _states(connection: Connection, ids: list[str]) -> dict[str, LabelState]:
     found: dict[str, LabelState] = {}
     for batch in batches(ids):
-        statement = select(documents.c.origins, *DOCUMENT_COLUMNS).where(
-            documents.c.id.in_(batch), documents.c.live_version > 0
-        )
-        for row in connection.execute(statement):
-            document = document_of(row[1:])
-            found[document.id] = LabelState(document=document, origins=from_json(row[0]))
+        statement = select(*STATE_COLUMNS).where(_LIVE, documents.c.id.in_(batch))
+        states = map(state_of, connection.execute(statement))
+        found |= {state.document.id: state for state in states}
     return found
 
 
@@ -302,7 +306,7 @@ def _names(connection: Connection, statement: Select[Any]) -> tuple[str, ...]:
 
 
 def _next_expiry(connection: Connection) -> datetime | None:
-    known = documents.c.shares_next.is_not(None) & (documents.c.live_version > 0)
+    known = documents.c.shares_next.is_not(None) & _LIVE
     statement = select(func.min(documents.c.shares_next)).where(known)
     first: datetime | None = connection.scalar(statement)
     return first
@@ -324,3 +328,47 @@ def _proposals(connection: Connection, where: ColumnElement[bool]) -> tuple[Prop
         )
         for row in connection.execute(statement).mappings()
     )
+
+
+class LabelPages:
+    """Labels of many documents, a page at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def below(
+        self, tenant: str, folder: str, *, after: str = "", limit: int = 100
+    ) -> tuple[LabelState, ...]:
+        """Return live documents whose `path` begins so, by uri, beginning behind `after`."""
+        return await self._database.read(_below, tenant, folder, after, limit)
+
+    async def named(self, tenant: str, attribute: str) -> frozenset[str]:
+        """Return every element that live documents of a tenant have in a set of their labels."""
+        return await self._database.read(_named, tenant, attribute)
+
+
+def _below(
+    connection: Connection, tenant: str, folder: str, after: str, limit: int
+) -> tuple[LabelState, ...]:
+    lies = func.substr(_value(connection, "path"), 1, len(folder)) == folder
+    statement = (
+        select(*STATE_COLUMNS)
+        .where(_LIVE, documents.c.tenant == tenant, documents.c.uri > after, lies)
+        .order_by(documents.c.uri)
+        .limit(limit)
+    )
+    return tuple(map(state_of, connection.execute(statement)))
+
+
+def _named(connection: Connection, tenant: str, attribute: str) -> frozenset[str]:
+    value = _value(connection, attribute)
+    statement = select(value).where(_LIVE, documents.c.tenant == tenant, value.is_not(None))
+    found = connection.execute(statement.distinct()).scalars()
+    return frozenset(one for text in found for one in json.loads(text))
+
+
+def _value(connection: Connection, attribute: str) -> ColumnElement[str]:
+    """Return a value of the label: a text as it is, anything else as JSON."""
+    if connection.dialect.name == "postgresql":
+        return cast(documents.c.label, JSONB).op("->>")(attribute)
+    return func.json_extract(documents.c.label, f'$."{attribute}"')

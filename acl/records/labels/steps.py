@@ -25,9 +25,8 @@ from acl.records.labels.types import ChangeKind, LabelEdit
 from acl.records.tables.core import documents
 from acl.records.tables.heads import Head, bump
 from acl.records.tables.labels import label_changes, label_proposals
-from acl.records.tables.shares import READERS, Share, share_columns, standing
 from acl.records.tables.transitions import was_live
-from acl.records.tables.types import DocumentRecord
+from acl.records.tables.types import READERS, DocumentRecord, Share, share_columns, standing
 
 
 def origins_of(connection: Connection, document_id: str) -> dict[str, Any]:

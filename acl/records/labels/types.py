@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from acl.labels import Label
-from acl.records.database.storable import checked_text
-from acl.records.tables.shares import Share
-from acl.records.tables.types import DocumentRecord
+from acl.records.database.storable import checked_text, from_json
+from acl.records.tables.core import documents
+from acl.records.tables.types import DOCUMENT_COLUMNS, DocumentRecord, Share, document_of
 
 
 class ChangeKind(StrEnum):
@@ -41,6 +41,15 @@ class LabelState:
 
     document: DocumentRecord
     origins: Mapping[str, Any]
+
+
+STATE_COLUMNS: Final = (documents.c.origins, *DOCUMENT_COLUMNS)
+"""The columns of a label's state, in the order in which `state_of` takes them."""
+
+
+def state_of(row: Sequence[Any]) -> LabelState:
+    """Return the state of a row that was selected by `STATE_COLUMNS`."""
+    return LabelState(document=document_of(row[1:]), origins=from_json(row[0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The tables, typed and constrained, so that a state the code must not see cannot be stored.
+"""The tables of documents, counters and the audit: a state the code must not see cannot be stored.
 
 A migration makes them; `tests/integration/records` compares what it made with what stands here.
 Text that is sorted on sorts by code point in both databases. JSON is kept as its canonical text.
@@ -258,5 +258,17 @@ audit_head: Final = Table(
     CheckConstraint("id = 1", name="single"),
     CheckConstraint("seq >= 0", name="seq"),
     CheckConstraint("length(hash) = 64 AND length(mac) = 64", name="hashes"),
+    sqlite_strict=True,
+)
+
+# Finds events again by document, and by who got it: `reader` names the subject that got passages by
+# the event and those it acted through; it is empty where no one did. The chain is the truth.
+audit_resources: Final = Table(
+    "audit_resources",
+    metadata,
+    Column("resource", Text, primary_key=True),
+    Column("seq", Whole, primary_key=True, autoincrement=False),
+    Column("reader", Text, nullable=False, server_default=""),
+    Index("ix_audit_resources_reader", "resource", "reader", "seq"),
     sqlite_strict=True,
 )

@@ -25,12 +25,10 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, func, select, update
 
-from acl.records.database.database import Database
+from acl.records.database.database import Database, batches, upsert
 from acl.records.database.errors import MovedOnError
-from acl.records.database.upsert import upsert
 from acl.records.tables.core import audit_head, documents, heads
 from acl.records.tables.directory import directory_heads
-from acl.records.tables.rows import batches
 
 
 class Head(StrEnum):

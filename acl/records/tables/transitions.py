@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
+from acl.records.database.database import upsert
 from acl.records.database.errors import (
     RecordsConflictError,
     StaleLabelError,
@@ -19,7 +20,6 @@ from acl.records.database.errors import (
     UnknownDocumentError,
 )
 from acl.records.database.storable import from_json, to_json
-from acl.records.database.upsert import upsert
 from acl.records.tables.core import (
     chunks,
     documents,
@@ -29,9 +29,16 @@ from acl.records.tables.core import (
     version_counters,
 )
 from acl.records.tables.heads import Head, bump
-from acl.records.tables.rows import DOCUMENT_COLUMNS, document_of
-from acl.records.tables.shares import READERS, share_columns, standing
-from acl.records.tables.types import DocumentRecord, DocumentVersion, NewVersion
+from acl.records.tables.types import (
+    DOCUMENT_COLUMNS,
+    READERS,
+    DocumentRecord,
+    DocumentVersion,
+    NewVersion,
+    document_of,
+    share_columns,
+    standing,
+)
 
 _DESCRIPTION: Final = (
     "title",

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Query, Response, status
 from pydantic import Field
 
-from acl.records.audit.readers import ReadersFrom
+from acl.records.audit.log import ReadersFrom
 from acl.records.labels.requests import AccessRequest, Place, RequestState
 from retrieval.access.history import Reader
 from retrieval.labels.access_requests import MAX_PAGE, Waiting

@@ -23,8 +23,8 @@ from acl.records import (
     RecordsError,
     RecordsMismatchError,
     RecordsUnavailableError,
-    audit,
 )
+from acl.records.audit import log as audit
 from acl.records.audit.chain import Chain
 from acl.records.audit.log import MAX_BATCH, AuditLog
 from acl.records.database.database import Database

@@ -18,7 +18,7 @@ from acl.records import (
     UnknownDocumentError,
     UnstorableError,
 )
-from acl.records.documents.inventory import Inventory
+from acl.records.documents.catalog import Inventory
 from tests.integration.records.samples import (
     NOW,
     SCHEMA,
