@@ -30,9 +30,11 @@ from acl.records.database.errors import (
     UnstorableError,
 )
 from acl.records.labels.types import (
+    Approval,
+    ApprovalKind,
+    ApprovalState,
     ChangeKind,
     FolderLabel,
-    FolderProposal,
     ItemState,
     Job,
     JobItem,
@@ -40,7 +42,7 @@ from acl.records.labels.types import (
     LabelEdit,
     LabelState,
     NewJob,
-    Proposal,
+    Provided,
 )
 from acl.records.policies.proofs import ComparedLabel
 from acl.records.policies.types import (
@@ -71,6 +73,9 @@ from acl.records.tables.types import (
 __all__ = [
     "READERS",
     "AlteredRevisionError",
+    "Approval",
+    "ApprovalKind",
+    "ApprovalState",
     "AuditEntry",
     "AuditEvent",
     "AuditFault",
@@ -86,7 +91,6 @@ __all__ = [
     "DocumentRecord",
     "DocumentVersion",
     "FolderLabel",
-    "FolderProposal",
     "FoldersMovedOnError",
     "FromSource",
     "Heads",
@@ -107,7 +111,7 @@ __all__ = [
     "PolicyRevision",
     "Proof",
     "ProofState",
-    "Proposal",
+    "Provided",
     "Quarantined",
     "Records",
     "RecordsConflictError",

@@ -18,10 +18,10 @@ from acl.records.documents.catalog import Catalog
 from acl.records.documents.documents import Documents
 from acl.records.documents.projection import Collection, Projection
 from acl.records.documents.quarantine import Quarantine
+from acl.records.labels.approvals import Approvals
 from acl.records.labels.folders import Folders
 from acl.records.labels.jobs import Jobs
 from acl.records.labels.labels import LabelPages, Labels
-from acl.records.labels.requests import Requests
 from acl.records.migrate import migrate
 from acl.records.policies.proofs import Proofs
 from acl.records.policies.revisions import Policies
@@ -44,7 +44,7 @@ class Records:
         collection: what the collection was made with.
         directory: users and groups from an identity provider.
         standing: how far each kind of change has come.
-        requests: who asked for access to what.
+        approvals: what waits for approval: labels, folders, requests for access.
         labels: changing labels, with their history.
         pages: reading the labels of many documents.
         folders: labels of folders.
@@ -62,7 +62,7 @@ class Records:
     collection: Collection
     directory: Directory
     standing: Standing
-    requests: Requests
+    approvals: Approvals
     labels: Labels
     pages: LabelPages
     folders: Folders
@@ -101,7 +101,7 @@ class Records:
             collection=Collection(database),
             directory=Directory(database, audit),
             standing=Standing(database),
-            requests=Requests(database, audit),
+            approvals=Approvals(database, audit),
             labels=Labels(database, audit),
             pages=LabelPages(database),
             folders=Folders(database, audit),

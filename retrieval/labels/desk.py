@@ -19,20 +19,21 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 
 from acl.actions import Action
 from acl.errors import LabelFault
 from acl.records import (
+    Approval,
+    ApprovalKind,
     AuditKind,
     ChangeKind,
     DocumentRecord,
     LabelChange,
     LabelState,
-    Proposal,
+    Provided,
     StaleLabelError,
 )
-from acl.records.labels.labels import Provided
 from ingest.label.inherit import Origins
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.outcomes import Outcomes, change_detail, edit_of
@@ -42,8 +43,9 @@ from retrieval.labels.views import (
     LabelParts,
     LabelView,
     OtherOutcomeError,
-    OwnProposalError,
     Target,
+    decision_of,
+    require_other,
 )
 from retrieval.rights.authority import (
     Asker,
@@ -51,9 +53,9 @@ from retrieval.rights.authority import (
     ForbiddenError,
     authority_of,
     parties_of,
-    share_nobody,
 )
 from retrieval.rights.display import label_of
+from retrieval.rights.standing import settled
 
 
 class LabelDesk:
@@ -79,18 +81,40 @@ class LabelDesk:
         """Return the rights of `asker` as they stand now."""
         return await authority_of(self.parts.standing, self.parts.decisions, asker, now)
 
+    @settled
     async def show(self, asker: Asker, document_id: str, *, now: datetime) -> LabelView:
         """Return a document's label, and where each value comes from."""
-        return await self.parts.standing.settled(partial(self._show, asker, document_id, now))
+        authority = await self.authority(asker, now)
+        state = await self._known(authority, document_id)
+        await self._managing(authority, state.document, Action.ACCESS_REVIEW)
+        document, stored = state.document, state.origins
+        schema, origins = authority.snapshot.schema, Origins.of(stored)
+        label = document.legible(schema, now)
+        view = LabelView(
+            document=document,
+            label=label_of(label, schema),
+            origins={name: origins.of_attribute(name) for name in label.values},
+            shares=tuple(one for one in document.shares if not one.over(now)),
+            proposals=await self._waiting(document, now),
+        )
+        await self._released(authority, document)
+        return view
 
+    @settled
     async def history(
         self, asker: Asker, document_id: str, *, now: datetime, below: int | None = None
     ) -> tuple[LabelChange, ...]:
         """Return the changes of a document's label, the last one first."""
-        attempt = partial(self._history, asker, document_id, now, below)
-        return await self.parts.standing.settled(attempt)
+        authority = await self.authority(asker, now)
+        identity = _identity(document_id)
+        found, changes = await self._records.labels.remembered(identity, below=below)
+        state = await self._known_state(authority, identity, found)
+        await self._managing(authority, state.document, Action.ACCESS_REVIEW)
+        await self._released(authority, state.document)
+        return changes
 
-    async def change(
+    @settled
+    async def change(  # noqa: PLR0913 - a change has as many sides
         self,
         asker: Asker,
         target: Target,
@@ -98,10 +122,32 @@ class LabelDesk:
         *,
         now: datetime,
         dry_run: bool = False,
+        granted: Approval | None = None,
     ) -> Changed:
-        """Do what `request` says, or say what it would do."""
-        attempt = partial(self._change, asker, target, request, now, dry_run=dry_run)
-        return await self.parts.standing.settled(attempt)
+        """Do what `request` says, or say what it would do.
+
+        Args:
+            asker: who asks.
+            target: the document, and the label that they saw.
+            request: what is to be done.
+            now: the time.
+            dry_run: whether to say it only.
+            granted: the request for access that is granted by it, in one transaction.
+        """
+        authority = await self.authority(asker, now)
+        state = await self._changeable(authority, target)
+        outcome = await self.outcomes.of(authority, state, request)
+        await self._permitted(authority, state.document, outcome)
+        done = self._changed(authority, state.document, outcome)
+        if dry_run:
+            await self._released(authority, state.document)
+            return replace(done, dry=True)
+        if granted is None and not outcome.changes:
+            return done
+        if self.parts.settings.four_eyes and Action.DOCUMENT_DECLASSIFY in outcome.actions:
+            proposal = await self._propose(authority, state.document, request, outcome)
+            return replace(done, proposal=proposal)
+        return await self._store(authority, done, request, outcome, approval=granted)
 
     async def undo(
         self,
@@ -124,6 +170,7 @@ class LabelDesk:
         request = LabelRequest(kind=ChangeKind.UNDO, restore=last.before, reason=reason)
         return await self.change(asker, target, request, now=now, dry_run=dry_run)
 
+    @settled
     async def approve(
         self, asker: Asker, document_id: str, proposal_id: str, *, now: datetime
     ) -> Changed:
@@ -133,36 +180,21 @@ class LabelDesk:
             OwnProposalError: the asker, or who acts for them, stands behind it.
             OtherOutcomeError: another label would come of it than the one that was proposed.
         """
-        attempt = partial(self._approve, asker, document_id, proposal_id, now)
-        return await self.parts.standing.settled(attempt)
-
-    async def _show(self, asker: Asker, document_id: str, now: datetime) -> LabelView:
         authority = await self.authority(asker, now)
         state = await self._known(authority, document_id)
-        await self._managing(authority, state.document, Action.ACCESS_REVIEW)
-        document, stored = state.document, state.origins
-        schema, origins = authority.snapshot.schema, Origins.of(stored)
-        label = document.legible(schema, now)
-        view = LabelView(
-            document=document,
-            label=label_of(label, schema),
-            origins={name: origins.of_attribute(name) for name in label.values},
-            shares=tuple(one for one in document.shares if not one.over(now)),
-            proposals=await self._waiting(document),
-        )
-        await self._released(authority, document)
-        return view
-
-    async def _history(
-        self, asker: Asker, document_id: str, now: datetime, below: int | None
-    ) -> tuple[LabelChange, ...]:
-        authority = await self.authority(asker, now)
-        identity = _identity(document_id)
-        found, changes = await self._records.labels.remembered(identity, below=below)
-        state = await self._known_state(authority, identity, found)
-        await self._managing(authority, state.document, Action.ACCESS_REVIEW)
-        await self._released(authority, state.document)
-        return changes
+        await self._managing(authority, state.document, Action.DOCUMENT_TAG)
+        proposal = await self._records.approvals.one(ApprovalKind.LABEL, proposal_id, now=now)
+        if proposal is None or proposal.about != state.document.id:
+            raise DocumentNotFoundError
+        require_other(proposal, authority)
+        _require_version(state.document, proposal.version)
+        request = LabelRequest.from_json(proposal.changes)
+        outcome = await self.outcomes.of(authority, state, request)
+        await self._permitted(authority, state.document, outcome)
+        if outcome.after.as_json() != proposal.wanted:
+            raise OtherOutcomeError
+        done = self._changed(authority, state.document, outcome)
+        return await self._store(authority, done, request, outcome, approval=proposal)
 
     async def _last_change(self, document: DocumentRecord) -> LabelChange | None:
         """Return the last change that somebody made."""
@@ -174,10 +206,12 @@ class LabelDesk:
             below = found[-1].label_version
         return None
 
-    async def _waiting(self, document: DocumentRecord) -> tuple[Proposal, ...]:
-        """Return what waits for approval of this very label."""
-        found = await self._records.labels.proposals(document.id)
-        return tuple(one for one in found if one.expected_version == document.label_version)
+    async def _waiting(self, document: DocumentRecord, now: datetime) -> tuple[Approval, ...]:
+        """Return what waits for approval of this very label, the oldest first."""
+        found = await self._records.approvals.waiting(
+            ApprovalKind.LABEL, document.tenant, now=now, about=document.id
+        )
+        return tuple(one for one in reversed(found) if one.version == document.label_version)
 
     async def _changeable(self, authority: Authority, target: Target) -> LabelState:
         """Return a document that the asker may do more with than read (law 2)."""
@@ -193,51 +227,6 @@ class LabelDesk:
             await self._refused(authority, document, lacking)
             raise ForbiddenError(lacking)
 
-    async def _change(
-        self,
-        asker: Asker,
-        target: Target,
-        request: LabelRequest,
-        now: datetime,
-        *,
-        dry_run: bool,
-    ) -> Changed:
-        authority = await self.authority(asker, now)
-        state = await self._changeable(authority, target)
-        outcome = await self.outcomes.of(authority, state, request)
-        await self._permitted(authority, state.document, outcome)
-        done = self._changed(authority, state.document, outcome)
-        if dry_run:
-            await self._released(authority, state.document)
-            return replace(done, dry=True)
-        if not outcome.changes:
-            return done
-        if self.parts.settings.four_eyes and Action.DOCUMENT_DECLASSIFY in outcome.actions:
-            proposal = await self._propose(authority, state.document, request, outcome)
-            return replace(done, proposal=proposal)
-        return await self._store(authority, done, request, outcome)
-
-    async def _approve(
-        self, asker: Asker, document_id: str, proposal_id: str, now: datetime
-    ) -> Changed:
-        authority = await self.authority(asker, now)
-        state = await self._known(authority, document_id)
-        await self._managing(authority, state.document, Action.DOCUMENT_TAG)
-        waiting = await self._records.labels.proposals(state.document.id)
-        proposal = next((one for one in waiting if one.id == proposal_id), None)
-        if proposal is None:
-            raise DocumentNotFoundError
-        if not share_nobody(proposal.parties, authority):
-            raise OwnProposalError
-        _require_version(state.document, proposal.expected_version)
-        request = LabelRequest.from_json(proposal.changes)
-        outcome = await self.outcomes.of(authority, state, request)
-        await self._permitted(authority, state.document, outcome)
-        if outcome.after.as_json() != proposal.wanted:
-            raise OtherOutcomeError
-        done = self._changed(authority, state.document, outcome)
-        return await self._store(authority, done, request, outcome, proposal=proposal)
-
     def _changed(self, authority: Authority, document: DocumentRecord, outcome: Wanted) -> Changed:
         schema = authority.snapshot.schema
         return Changed(
@@ -246,7 +235,7 @@ class LabelDesk:
             before=label_of(outcome.before, schema),
             after=label_of(outcome.after, schema),
             actions=outcome.actions,
-            effect=self.outcomes.effect(authority, document.tenant, outcome),
+            told=cache(partial(self.outcomes.effect, authority, document.tenant, outcome)),
         )
 
     async def _store(
@@ -256,9 +245,10 @@ class LabelDesk:
         request: LabelRequest,
         outcome: Wanted,
         *,
-        proposal: Proposal | None = None,
+        approval: Approval | None,
     ) -> Changed:
         document = done.document
+        proposed = approval is not None and approval.kind is ApprovalKind.LABEL
         version = await self._records.labels.change(
             edit_of(document, request, outcome, str(uuid.uuid4())),
             authority.event(
@@ -266,11 +256,9 @@ class LabelDesk:
                 max(outcome.actions),
                 tenant=document.tenant,
                 resources=(document.id,),
-                detail=change_detail(document, request, outcome, proposal),
+                detail=change_detail(document, request, outcome, approval if proposed else None),
             ),
-            provided=Provided(
-                under=authority.heads, proposal="" if proposal is None else proposal.id
-            ),
+            provided=_provided(authority, approval),
         )
         projected = await self.parts.projector.follow(document.id, at=authority.now)
         return replace(done, version=version, projected=projected)
@@ -282,10 +270,11 @@ class LabelDesk:
         request: LabelRequest,
         outcome: Wanted,
     ) -> str:
-        proposal = Proposal(
-            id=str(uuid.uuid4()),
-            document_id=document.id,
-            expected_version=document.label_version,
+        proposal = Approval(
+            kind=ApprovalKind.LABEL,
+            tenant=document.tenant,
+            about=document.id,
+            version=document.label_version,
             changes=request.as_json(),
             wanted=outcome.after.as_json(),
             by=authority.by,
@@ -300,7 +289,7 @@ class LabelDesk:
             resources=(document.id,),
             detail={"proposal": proposal.id} | change_detail(document, request, outcome, None),
         )
-        await self._records.labels.propose(proposal, event, under=authority.heads)
+        await self._records.approvals.ask(proposal, event, under=authority.heads)
         return proposal.id
 
     async def _known(self, authority: Authority, document_id: str) -> LabelState:
@@ -356,6 +345,17 @@ class LabelDesk:
             detail={"what": "label"},
         )
         await self.parts.standing.record(self._records.audit, event, authority.pinned)
+
+
+def _provided(authority: Authority, approval: Approval | None) -> Provided:
+    if approval is None:
+        return Provided(under=authority.heads)
+    asked = approval.kind is ApprovalKind.ACCESS
+    return Provided(
+        under=authority.heads,
+        approval=approval.id,
+        decided=decision_of(authority, approval, granted=True) if asked else None,
+    )
 
 
 def _require_version(document: DocumentRecord, expected: int) -> None:

@@ -39,13 +39,13 @@ from acl.records import (
     LabelState,
     MovedOnError,
     NewJob,
+    Provided,
     Records,
     RecordsConflictError,
     RecordsUnavailableError,
     StaleLabelError,
     UnknownDocumentError,
 )
-from acl.records.labels.labels import Provided
 from ingest.index.engine import EngineError
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.desk import LabelDesk

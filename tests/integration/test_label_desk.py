@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from acl.actions import Action
-from acl.records import AuditKind, LabelState, StaleLabelError
+from acl.records import ApprovalKind, AuditKind, LabelState, StaleLabelError
 from acl.subject import Subject
 from ingest.expiry import Sweeper
 from ingest.project import Projector
@@ -181,7 +181,8 @@ async def test_what_is_proposed_is_kept_under_rights_that_stand(office: Office) 
     folders = FolderDesk(MovingDesk(office.desk.parts), clock=lambda: NOW)
     asked = FolderRequest(folder="/acme/hr/", values=request)
     assert (await folders.set_folder(STEWARD, asked)).proposal
-    assert len(await office.world.records.folders.proposals("acme")) == 1
+    waiting = await office.world.records.approvals.waiting(ApprovalKind.FOLDER, "acme", now=NOW)
+    assert len(waiting) == 1
 
 
 async def test_raising_needs_the_right_to_share_where_that_lets_somebody_read(

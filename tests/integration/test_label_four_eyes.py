@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from acl.records import AuditKind, ItemState, RecordsConflictError, StaleFolderError
+from acl.records import (
+    Approval,
+    ApprovalKind,
+    AuditKind,
+    ItemState,
+    RecordsConflictError,
+    StaleFolderError,
+)
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.folders import FolderRequest
 from retrieval.labels.requests import LabelRequest
@@ -31,6 +38,10 @@ RAISED = FolderRequest(folder=FINANCE, values={"classification": "restricted"})
 LOWERED = FolderRequest(folder=FINANCE, values={"classification": "public"}, reason="open it")
 
 
+async def waiting_for_folders(office: Office) -> tuple[Approval, ...]:
+    return await office.world.records.approvals.waiting(ApprovalKind.FOLDER, "acme", now=NOW)
+
+
 async def level(office: Office, uri: str) -> object:
     return (await office.world.document(uri)).label_json["classification"]
 
@@ -47,7 +58,7 @@ async def test_a_folder_that_lowers_waits_for_somebody_else(office: Office, tmp_
 
     view = await office.folders.view(SECOND, "")
     assert view.folders == ()
-    assert [(one.id, one.attributes) for one in view.proposals] == [
+    assert [(one.id, one.wanted) for one in view.proposals] == [
         (asked.proposal, {"classification": 0})
     ]
     assert (await office.folders.view(HR, "")).proposals == ()
@@ -79,12 +90,11 @@ async def test_what_was_proposed_for_a_folder_falls_when_that_is_set(office: Off
     with pytest.raises(DocumentNotFoundError):
         await office.folders.approve(SECOND, asked.proposal)
     proposal = await office.folders.set_folder(STEWARD, LOWERED)
-    (kept,) = await office.world.records.folders.proposals("acme")
-    assert (kept.id, kept.expected_version) == (proposal.proposal, 1)
+    (kept,) = await waiting_for_folders(office)
+    assert (kept.id, kept.version) == (proposal.proposal, 1)
     events = [one.event for one in await office.world.records.audit.events(limit=1000)]
-    folders = office.world.records.folders
     with pytest.raises(StaleFolderError):
-        await folders.propose(replace(kept, id=ABSENT, expected_version=0), events[-1])
+        await office.world.records.approvals.ask(replace(kept, id=ABSENT, version=0), events[-1])
 
 
 async def test_a_job_that_waits_lowers_nothing_that_nobody_approved(office: Office) -> None:
@@ -129,7 +139,7 @@ async def test_what_a_folder_says_no_longer_falls_to_the_folder_above(office: Of
 async def test_of_two_who_approve_one_is_told(office: Office) -> None:
     office = office_of(office.world, four_eyes=True)
     asked = await office.folders.set_folder(STEWARD, LOWERED)
-    (proposal,) = await office.world.records.folders.proposals("acme")
+    (proposal,) = await waiting_for_folders(office)
     await office.folders.approve(SECOND, asked.proposal)
     with pytest.raises((RecordsConflictError, StaleFolderError)):
         await office.folders._put(

@@ -1,4 +1,4 @@
-"""Labels of folders: what somebody set for every document below, and what waits for approval.
+"""Labels of folders: what was set for every document below.
 
 The laws of this file:
 
@@ -14,14 +14,10 @@ The laws of this file:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    RowMapping,
-    Select,
-    delete,
     func,
     insert,
     select,
@@ -31,14 +27,15 @@ from sqlalchemy import (
 from acl.records.audit.events import AuditEvent
 from acl.records.audit.log import AuditLog
 from acl.records.database.database import Database
-from acl.records.database.errors import FoldersMovedOnError, RecordsConflictError, StaleFolderError
+from acl.records.database.errors import FoldersMovedOnError
 from acl.records.database.storable import checked_text, from_json, to_json
+from acl.records.labels.approvals import use_up
 from acl.records.labels.jobs import create_job
-from acl.records.labels.labels import Provided
-from acl.records.labels.types import FolderLabel, FolderProposal, NewJob
+from acl.records.labels.steps import drop_waiting, require_folder_version
+from acl.records.labels.types import ApprovalKind, FolderLabel, NewJob, Provided
 from acl.records.tables.core import documents
 from acl.records.tables.heads import lock_heads, require_rights
-from acl.records.tables.labels import folder_labels, folder_proposals
+from acl.records.tables.labels import approvals, folder_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +63,6 @@ class Folders:
     async def of_tenant(self, tenant: str) -> tuple[FolderLabel, ...]:
         """Return what is set for the folders of a tenant, in the order of their paths."""
         return await self._database.read(_of_tenant, tenant)
-
-    async def proposals(self, tenant: str) -> tuple[FolderProposal, ...]:
-        """Return what waits for approval in a tenant, the oldest first."""
-        mine = select(folder_proposals).where(folder_proposals.c.tenant == tenant)
-        return await self._database.read(_proposals, mine.order_by(folder_proposals.c.at))
-
-    async def proposal(self, proposal_id: str) -> FolderProposal | None:
-        """Return what waits under this id, or `None`."""
-        mine = select(folder_proposals).where(folder_proposals.c.id == proposal_id)
-        return next(iter(await self._database.read(_proposals, mine)), None)
 
     async def put(  # noqa: PLR0913 - what is stored together
         self,
@@ -108,17 +95,6 @@ class Folders:
             self._put, folder, expected_version, arriving, event, provided or Provided()
         )
 
-    async def propose(
-        self, proposal: FolderProposal, event: AuditEvent, *, provided: Provided | None = None
-    ) -> None:
-        """Keep what waits for approval.
-
-        Raises:
-            StaleFolderError: the folder's label was set meanwhile.
-            MovedOnError: the rights of `provided` do not stand any more.
-        """
-        await self._database.write(self._propose, proposal, event, provided or Provided())
-
     def _put(  # noqa: PLR0913, PLR0917 - what is stored together
         self,
         connection: Connection,
@@ -128,7 +104,7 @@ class Folders:
         event: AuditEvent,
         provided: Provided,
     ) -> int:
-        known = _require_version(connection, folder.tenant, folder.path, expected)
+        known = require_folder_version(connection, folder.tenant, folder.path, expected)
         new = {
             "attributes": to_json("attributes", folder.attributes),
             "by": checked_text("by", folder.by),
@@ -141,61 +117,19 @@ class Folders:
             if known
             else insert(folder_labels).values(tenant=folder.tenant, path=folder.path, **new)
         )
-        if provided.proposal:
-            _use_up(connection, provided.proposal)
-        connection.execute(
-            delete(folder_proposals).where(
-                folder_proposals.c.tenant == folder.tenant, folder_proposals.c.path == folder.path
-            )
-        )
+        if provided.approval:
+            use_up(connection, provided.approval, folder.path, event)
+        waiting = (approvals.c.tenant == folder.tenant) & (approvals.c.about == folder.path)
+        drop_waiting(connection, ApprovalKind.FOLDER, waiting)  # law 1
         lock_heads(connection)
         create_job(connection, job.with_arrived(connection, folder), event.time)
         require_rights(connection, provided.under)
         self._audit.append_within(connection, event)
         return expected + 1
 
-    def _propose(
-        self,
-        connection: Connection,
-        proposal: FolderProposal,
-        event: AuditEvent,
-        provided: Provided,
-    ) -> None:
-        _require_version(connection, proposal.tenant, proposal.path, proposal.expected_version)
-        connection.execute(
-            insert(folder_proposals).values(
-                id=proposal.id,
-                tenant=proposal.tenant,
-                path=proposal.path,
-                expected_version=proposal.expected_version,
-                attributes=to_json("attributes", proposal.attributes),
-                by=proposal.by,
-                asker=to_json("asker", proposal.asker),
-                at=proposal.at,
-                reason=proposal.reason,
-            )
-        )
-        require_rights(connection, provided.under)
-        self._audit.append_within(connection, event)
-
 
 def _this(tenant: str, path: str) -> ColumnElement[bool]:
     return (folder_labels.c.tenant == tenant) & (folder_labels.c.path == path)
-
-
-def _require_version(connection: Connection, tenant: str, path: str, expected: int) -> bool:
-    """Lock a folder's label and say whether there is one."""
-    held = select(folder_labels.c.version).where(_this(tenant, path)).with_for_update()
-    actual = connection.scalar(held) or 0
-    if actual != expected:
-        raise StaleFolderError(path, expected=expected, actual=actual)
-    return actual > 0
-
-
-def _use_up(connection: Connection, proposal: str) -> None:
-    this = folder_proposals.c.id == proposal
-    if connection.execute(delete(folder_proposals).where(this)).rowcount != 1:
-        raise RecordsConflictError("the proposal was decided upon by another")
 
 
 def require_folders(connection: Connection, tenant: str, version: int | None) -> None:
@@ -235,12 +169,3 @@ def _of_tenant(connection: Connection, tenant: str) -> tuple[FolderLabel, ...]:
         FolderLabel(**{**row, "attributes": from_json(row["attributes"])})
         for row in connection.execute(statement).mappings()
     )
-
-
-def _proposals(connection: Connection, statement: Select[Any]) -> tuple[FolderProposal, ...]:
-    return tuple(_proposal(row) for row in connection.execute(statement).mappings())
-
-
-def _proposal(row: RowMapping) -> FolderProposal:
-    parsed = {"attributes": from_json(row["attributes"]), "asker": from_json(row["asker"])}
-    return FolderProposal(**{**row, **parsed})

@@ -1,4 +1,4 @@
-"""Labels of record as people change them: with history, shares that end, and approvals.
+"""Labels of record as people change them: with history and shares that end.
 
 The laws of this file:
 
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -25,9 +24,7 @@ from sqlalchemy import (
     RowMapping,
     Select,
     cast,
-    delete,
     func,
-    insert,
     select,
     update,
 )
@@ -41,11 +38,9 @@ from acl.records.database.errors import RecordsConflictError, UnknownDocumentErr
 from acl.records.database.storable import (
     checked_time,
     from_json,
-    names_from_json,
-    names_to_json,
-    to_json,
 )
 from acl.records.labels import steps as label_steps
+from acl.records.labels.approvals import use_up
 from acl.records.labels.types import (
     STATE_COLUMNS,
     ChangeKind,
@@ -53,35 +48,20 @@ from acl.records.labels.types import (
     LabelChange,
     LabelEdit,
     LabelState,
-    Proposal,
+    Provided,
     state_of,
 )
 from acl.records.tables import transitions as step
 from acl.records.tables.core import documents
-from acl.records.tables.heads import Heads, require_rights
-from acl.records.tables.labels import label_changes, label_job_items, label_proposals
+from acl.records.tables.heads import require_rights
+from acl.records.tables.labels import label_changes, label_job_items
 from acl.records.tables.types import ended, without
 
 _LIVE: Final = documents.c.live_version > 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provided:
-    """What must still be so when a change is stored.
-
-    Attributes:
-        under: the rights under which it was decided.
-        proposal: the approval that it uses up.
-        job: the job whose document it is; there it must be pending.
-    """
-
-    under: Heads | None = None
-    proposal: str = ""
-    job: str = ""
-
-
 class Labels:
-    """Labels, their history and their approvals."""
+    """Labels and their history."""
 
     def __init__(self, database: Database, audit: AuditLog) -> None:
         self._database = database
@@ -153,23 +133,6 @@ class Labels:
         """
         return await self._database.write(self._expire, document_id, event)
 
-    async def propose(
-        self, proposal: Proposal, event: AuditEvent, *, under: Heads | None = None
-    ) -> None:
-        """Keep a label that waits for approval.
-
-        Raises:
-            UnknownDocumentError: no such live document.
-            StaleLabelError: the label was changed meanwhile.
-            MovedOnError: the rights do not stand any more.
-        """
-        await self._database.write(self._propose, proposal, event, under)
-
-    async def proposals(self, document_id: str) -> tuple[Proposal, ...]:
-        """Return what waits for approval, the oldest first."""
-        mine = label_proposals.c.document_id == document_id
-        return await self._database.read(_proposals, mine)
-
     def _change(
         self,
         connection: Connection,
@@ -182,12 +145,13 @@ class Labels:
             _finish_item(connection, provided.job, edit.document_id)
         old = step.live_document(connection, edit.document_id)
         step.require_label_version(old, edit.expected_version)
-        if provided.proposal:
-            _use_up(connection, provided.proposal, edit)
+        if provided.approval:
+            use_up(connection, provided.approval, edit.document_id, event)
         label_steps.require_storable(edit.label)
         version = label_steps.relabel(connection, old, edit, by=event.subject, at=event.time)
         require_rights(connection, provided.under)
-        self._audit.append_within(connection, event)
+        decided = () if provided.decided is None else (provided.decided,)
+        self._audit.append_within(connection, event, *decided)
         return version
 
     def _expire(self, connection: Connection, document_id: str, event: AuditEvent) -> int | None:
@@ -213,28 +177,6 @@ class Labels:
         self._audit.append_within(connection, event)
         return version
 
-    def _propose(
-        self, connection: Connection, proposal: Proposal, event: AuditEvent, under: Heads | None
-    ) -> None:
-        step.lock(connection, proposal.document_id)
-        old = step.live_document(connection, proposal.document_id)
-        step.require_label_version(old, proposal.expected_version)
-        connection.execute(
-            insert(label_proposals).values(
-                id=proposal.id,
-                document_id=proposal.document_id,
-                expected_version=proposal.expected_version,
-                changes=to_json("changes", proposal.changes),
-                wanted=to_json("wanted", proposal.wanted),
-                by=proposal.by,
-                at=proposal.at,
-                reason=proposal.reason,
-                parties=names_to_json("parties", proposal.parties),
-            )
-        )
-        require_rights(connection, under)
-        self._audit.append_within(connection, event)
-
 
 def _stored(label: Mapping[str, Any]) -> Label:
     """Return the label of a stored form, for which no schema is at hand."""
@@ -251,13 +193,6 @@ def _finish_item(connection: Connection, job: str, document_id: str) -> None:
     done = update(label_job_items).where(this, waiting).values(state=ItemState.DONE.value)
     if connection.execute(done).rowcount != 1:
         raise RecordsConflictError("this document of the job was done by another")
-
-
-def _use_up(connection: Connection, proposal: str, edit: LabelEdit) -> None:
-    this = label_proposals.c.id == proposal
-    mine = label_proposals.c.document_id == edit.document_id
-    if connection.execute(delete(label_proposals).where(this, mine)).rowcount != 1:
-        raise RecordsConflictError("the proposal was decided upon by another")
 
 
 def _states(connection: Connection, ids: list[str]) -> dict[str, LabelState]:
@@ -310,24 +245,6 @@ def _next_expiry(connection: Connection) -> datetime | None:
     statement = select(func.min(documents.c.shares_next)).where(known)
     first: datetime | None = connection.scalar(statement)
     return first
-
-
-def _proposals(connection: Connection, where: ColumnElement[bool]) -> tuple[Proposal, ...]:
-    statement = select(label_proposals).where(where).order_by(label_proposals.c.at)
-    return tuple(
-        Proposal(
-            id=row["id"],
-            document_id=row["document_id"],
-            expected_version=row["expected_version"],
-            changes=from_json(row["changes"]),
-            wanted=from_json(row["wanted"]),
-            by=row["by"],
-            at=row["at"],
-            reason=row["reason"],
-            parties=names_from_json(row["parties"]),
-        )
-        for row in connection.execute(statement).mappings()
-    )
 
 
 class LabelPages:

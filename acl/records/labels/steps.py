@@ -15,16 +15,16 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from acl.errors import LabelError
 from acl.labels import Label, require_bounded
-from acl.records.database.errors import UnstorableError
+from acl.records.database.errors import StaleFolderError, UnstorableError
 from acl.records.database.storable import from_json, to_json
-from acl.records.labels.types import ChangeKind, LabelEdit
+from acl.records.labels.types import ApprovalKind, ApprovalState, ChangeKind, LabelEdit
 from acl.records.tables.core import documents
 from acl.records.tables.heads import Head, bump
-from acl.records.tables.labels import label_changes, label_proposals
+from acl.records.tables.labels import approvals, folder_labels, label_changes
 from acl.records.tables.transitions import was_live
 from acl.records.tables.types import READERS, DocumentRecord, Share, share_columns, standing
 
@@ -133,10 +133,27 @@ def remember(  # noqa: PLR0913 - a change has as many sides
             change_id=change_id,
         )
     )
-    waiting = label_proposals.c.document_id == document_id
-    connection.execute(
-        delete(label_proposals).where(waiting, label_proposals.c.expected_version < version)
-    )
+    waiting = (approvals.c.about == document_id) & (approvals.c.version < version)
+    drop_waiting(connection, ApprovalKind.LABEL, waiting)  # law 3
+
+
+def drop_waiting(connection: Connection, kind: ApprovalKind, these: ColumnElement[bool]) -> None:
+    """Drop what waits for approval and was decided on what stands no more."""
+    mine = (approvals.c.kind == kind.value) & (approvals.c.state == ApprovalState.OPEN.value)
+    connection.execute(delete(approvals).where(mine, these))
+
+
+def require_folder_version(connection: Connection, tenant: str, path: str, expected: int) -> bool:
+    """Lock a folder's label and say whether there is one.
+
+    Raises:
+        StaleFolderError: it is another version than expected.
+    """
+    this = (folder_labels.c.tenant == tenant) & (folder_labels.c.path == path)
+    actual = connection.scalar(select(folder_labels.c.version).where(this).with_for_update()) or 0
+    if actual != expected:
+        raise StaleFolderError(path, expected=expected, actual=actual)
+    return actual > 0
 
 
 def remember_ingest(

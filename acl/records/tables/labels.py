@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, text
 
 from acl.records.tables.core import Moment, Sorted, Whole, metadata
 
@@ -31,23 +31,6 @@ label_changes: Final = Table(
     sqlite_strict=True,
 )
 
-label_proposals: Final = Table(
-    "label_proposals",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _of_document(),
-    Column("expected_version", Whole, nullable=False),
-    Column("changes", Text, nullable=False),
-    Column("wanted", Text, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("at", Moment, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("parties", Text, nullable=False, server_default="[]"),
-    CheckConstraint("length(id) = 36 AND length(by) > 0", name="filled"),
-    Index("ix_label_proposals_document_id", "document_id"),
-    sqlite_strict=True,
-)
-
 folder_labels: Final = Table(
     "folder_labels",
     metadata,
@@ -62,20 +45,38 @@ folder_labels: Final = Table(
     sqlite_strict=True,
 )
 
-folder_proposals: Final = Table(
-    "folder_proposals",
+# It can be about a document that does not exist, on purpose: a request for access tells nothing.
+approvals: Final = Table(
+    "approvals",
     metadata,
     Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
     Column("tenant", Text, nullable=False),
-    Column("path", Sorted, nullable=False),
-    Column("expected_version", Whole, nullable=False),
-    Column("attributes", Text, nullable=False),
+    Column("about", Sorted, nullable=False),
+    Column("version", Whole, nullable=False),
+    Column("changes", Text, nullable=False),
+    Column("wanted", Text, nullable=False),
     Column("by", Text, nullable=False),
-    Column("asker", Text, nullable=False),
+    Column("parties", Text, nullable=False),
     Column("at", Moment, nullable=False),
     Column("reason", Text, nullable=False),
-    CheckConstraint("length(id) = 36 AND length(by) > 0", name="filled"),
-    Index("ix_folder_proposals_path", "tenant", "path"),
+    Column("state", Text, nullable=False),
+    Column("decided_at", Moment, nullable=True),
+    Column("decided_by", Text, nullable=False),
+    CheckConstraint("length(id) = 36 AND length(about) > 0 AND length(by) > 0", name="filled"),
+    CheckConstraint("kind IN ('label', 'folder', 'access')", name="kind"),
+    CheckConstraint("state IN ('open', 'granted', 'refused')", name="state"),
+    Index("ix_approvals_about", "tenant", "kind", "about"),
+    Index("ix_approvals_at", "tenant", "at"),
+    Index(
+        "ix_approvals_access",
+        "tenant",
+        "by",
+        "about",
+        unique=True,
+        sqlite_where=text("kind = 'access'"),
+        postgresql_where=text("kind = 'access'"),
+    ),
     sqlite_strict=True,
 )
 

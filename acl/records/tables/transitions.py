@@ -29,6 +29,7 @@ from acl.records.tables.core import (
     version_counters,
 )
 from acl.records.tables.heads import Head, bump
+from acl.records.tables.labels import approvals
 from acl.records.tables.types import (
     DOCUMENT_COLUMNS,
     READERS,
@@ -248,6 +249,8 @@ def forget(connection: Connection, known: DocumentRecord) -> None:
     """Delete a document's row, but for the number that its label had reached."""
     counter = update(version_counters).where(version_counters.c.document_id == known.id)
     connection.execute(counter.values(label_version=known.label_version))
+    waited = (approvals.c.kind == "label") & (approvals.c.about == known.id)
+    connection.execute(delete(approvals).where(waited))
     connection.execute(delete(documents).where(documents.c.id == known.id))
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from acl.labels import LabelSchema
-from acl.records import FolderLabel, FolderProposal
+from acl.records import Approval, FolderLabel
 from retrieval.labels.folders import FolderRequest, FolderSet, FolderView
 from retrieval.labels.selection import Planned, checked_folder
 from retrieval.rights.display import stored_of
@@ -132,11 +132,11 @@ def _folder(one: FolderLabel, schema: LabelSchema) -> ShownFolder:
     return ShownFolder(folder=one.path, label=label, by=one.by, at=one.at, version=one.version)
 
 
-def _proposal(one: FolderProposal, schema: LabelSchema) -> ShownFolderProposal:
+def _proposal(one: Approval, schema: LabelSchema) -> ShownFolderProposal:
     return ShownFolderProposal(
         id=one.id,
-        folder=one.path,
-        label=stored_of(one.attributes, schema),
+        folder=one.about,
+        label=stored_of(one.wanted, schema),
         by=one.by,
         at=one.at,
         reason=one.reason,

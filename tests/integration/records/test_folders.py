@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from acl.labels import Label
 from acl.records import (
+    Approval,
+    ApprovalKind,
     AuditKind,
     FolderLabel,
-    FolderProposal,
     MovedOnError,
     NewJob,
+    Provided,
     Records,
     RecordsConflictError,
     RecordsError,
     StaleFolderError,
 )
-from acl.records.labels.labels import Provided
+from acl.records.labels.approvals import KEPT
 from tests.integration.records.samples import KEY, NOW, event, in_effect, label, put, version
 
 
@@ -37,19 +40,22 @@ def job(**more: Any) -> NewJob:
     return NewJob(**{**values, **more})
 
 
-def proposal(**more: Any) -> FolderProposal:
+def proposal(**more: Any) -> Approval:
     values: dict[str, Any] = {
-        "id": str(uuid.uuid4()),
+        "kind": ApprovalKind.FOLDER,
         "tenant": "acme",
-        "path": "/acme/hr/",
-        "expected_version": 0,
-        "attributes": {"classification": 0},
+        "about": "/acme/hr/",
+        "wanted": {"classification": 0},
         "by": "user:ada",
-        "asker": {"operator": True},
+        "parties": ("acme/user:ada",),
         "at": NOW,
         "reason": "open it",
     }
-    return FolderProposal(**{**values, **more})
+    return Approval(**{**values, **more})
+
+
+async def waiting(records: Records, tenant: str = "acme") -> tuple[Approval, ...]:
+    return await records.approvals.waiting(ApprovalKind.FOLDER, tenant, now=NOW)
 
 
 def folder(**more: Any) -> FolderLabel:
@@ -106,36 +112,68 @@ async def test_two_who_set_a_folder_first_do_not_both_succeed(records: Records, 
 
 
 async def test_what_waits_falls_with_the_version_that_it_was_made_for(records: Records) -> None:
-    folders, one, other = records.folders, proposal(), proposal(path="/acme/legal/")
+    approvals, one = records.approvals, proposal()
+    other = proposal(about="/acme/legal/", at=NOW - timedelta(seconds=1))
     for each in (one, other):
-        await folders.propose(each, event(AuditKind.RELABEL_PROPOSED))
+        await approvals.ask(each, event(AuditKind.RELABEL_PROPOSED))
     with pytest.raises(StaleFolderError):
-        await folders.propose(proposal(expected_version=3), event())
-    assert await folders.proposals("acme") == (one, other)
-    assert await folders.proposals("globex") == ()
-    assert await folders.proposal(one.id) == one
-    used = Provided(proposal=one.id)
-    await folders.put(folder(), expected_version=0, job=job(), event=event(), provided=used)
-    assert await folders.proposals("acme") == (other,)
-    assert await folders.proposal(one.id) is None
+        await approvals.ask(proposal(version=3), event())
+    assert await waiting(records) == (one, other)
+    assert await waiting(records, "globex") == ()
+    assert await approvals.one(ApprovalKind.FOLDER, one.id, now=NOW) == one
+    used = Provided(approval=one.id)
+    for path, wrong in (("/acme/legal/", used), ("/acme/hr/", Provided(approval="none"))):
+        with pytest.raises(RecordsConflictError, match="decided upon by another"):
+            await records.folders.put(
+                folder(path=path), expected_version=0, job=job(), event=event(), provided=wrong
+            )
+    await records.folders.put(folder(), expected_version=0, job=job(), event=event(), provided=used)
+    assert await waiting(records) == (other,)
+    assert await approvals.one(ApprovalKind.FOLDER, one.id, now=NOW) is None
     with pytest.raises(RecordsConflictError, match="decided upon by another"):
-        await folders.put(folder(), expected_version=1, job=job(), event=event(), provided=used)
-    (kept,) = await folders.of_tenant("acme")
+        await records.folders.put(
+            folder(), expected_version=1, job=job(), event=event(), provided=used
+        )
+    (kept,) = await records.folders.of_tenant("acme")
     assert kept.version == 1
 
 
+async def test_what_waited_too_long_can_be_approved_no_more(records: Records) -> None:
+    one, late = proposal(), int(KEPT.total_seconds())
+    await records.approvals.ask(one, event(AuditKind.RELABEL_PROPOSED))
+    with pytest.raises(RecordsConflictError, match="decided upon by another"):
+        await records.folders.put(
+            folder(),
+            expected_version=0,
+            job=job(),
+            event=event(later=late),
+            provided=Provided(approval=one.id),
+        )
+    last = NOW + KEPT - timedelta(microseconds=1)
+    for moment, found in ((last, one), (NOW + KEPT, None)):
+        assert await records.approvals.one(ApprovalKind.FOLDER, one.id, now=moment) == found
+        listed = await records.approvals.waiting(ApprovalKind.FOLDER, "acme", now=moment)
+        assert listed == (() if found is None else (found,))
+    assert await records.folders.of_tenant("acme") == ()
+
+
+async def test_an_id_that_cannot_be_stored_names_nothing(records: Records) -> None:
+    assert await records.approvals.one(ApprovalKind.FOLDER, "a\0b", now=NOW) is None
+
+
 async def test_nothing_is_set_or_proposed_under_rights_that_moved_on(records: Records) -> None:
-    under = Provided(under=await records.standing.read())
-    await records.folders.propose(proposal(), event(), provided=under)
+    heads = await records.standing.read()
+    under = Provided(under=heads)
+    await records.approvals.ask(proposal(), event(), under=heads)
     await in_effect(records, "a")
     with pytest.raises(MovedOnError):
-        await records.folders.propose(proposal(), event(), provided=under)
+        await records.approvals.ask(proposal(), event(), under=heads)
     with pytest.raises(MovedOnError):
         await records.folders.put(
             folder(), expected_version=0, job=job(), event=event(), provided=under
         )
     assert await records.folders.of_tenant("acme") == ()
-    assert len(await records.folders.proposals("acme")) == 1
+    assert len(await waiting(records)) == 1
     assert await records.jobs.recent() == ()
 
 

@@ -12,6 +12,9 @@ import pytest
 
 from acl.labels import MAX_SET, Label
 from acl.records import (
+    Approval,
+    ApprovalKind,
+    ApprovalState,
     AuditKind,
     ChangeKind,
     DocumentRecord,
@@ -19,7 +22,7 @@ from acl.records import (
     LabelEdit,
     MovedOnError,
     NewJob,
-    Proposal,
+    Provided,
     Records,
     RecordsConflictError,
     Share,
@@ -27,7 +30,6 @@ from acl.records import (
     UnknownDocumentError,
     UnstorableError,
 )
-from acl.records.labels.labels import Provided
 from tests.integration.records.samples import (
     KEY,
     NOW,
@@ -226,36 +228,73 @@ async def test_a_change_is_refused_when_the_rights_moved_on(records: Records) ->
     )
 
 
-def proposal(**more: Any) -> Proposal:
+def proposal(**more: Any) -> Approval:
     values: dict[str, Any] = {
-        "id": str(uuid.uuid4()),
-        "document_id": DOCUMENT,
-        "expected_version": 1,
+        "kind": ApprovalKind.LABEL,
+        "tenant": "acme",
+        "about": DOCUMENT,
+        "version": 1,
         "changes": {"set": {}},
         "wanted": label("public").as_json(),
         "by": "user:ada",
+        "parties": ("acme/user:ada",),
         "at": NOW,
         "reason": "out",
     }
-    return Proposal(**{**values, **more})
+    return Approval(**{**values, **more})
+
+
+async def waiting(records: Records, about: str = DOCUMENT) -> tuple[Approval, ...]:
+    return await records.approvals.waiting(ApprovalKind.LABEL, "acme", now=LATER, about=about)
 
 
 async def test_a_proposal_is_used_up_once_and_only_on_its_label(records: Records) -> None:
     await put(records, version())
+    await put(records, version("file:other.txt"))
     one, two = proposal(), proposal(at=LATER)
     for each in (one, two):
-        await records.labels.propose(each, event(AuditKind.RELABEL_PROPOSED))
-    assert await records.labels.proposals(DOCUMENT) == (one, two)
+        await records.approvals.ask(each, event(AuditKind.RELABEL_PROPOSED))
+    assert await waiting(records) == (two, one)
+    assert await waiting(records, document_id("file:other.txt")) == ()
     with pytest.raises(StaleLabelError):
-        await records.labels.propose(proposal(expected_version=9), event())
+        await records.approvals.ask(proposal(version=9), event())
     with pytest.raises(UnknownDocumentError):
-        await records.labels.propose(proposal(document_id=document_id("file:none")), event())
-    foreign = Provided(proposal=str(uuid.uuid4()))
+        await records.approvals.ask(proposal(about=document_id("file:none")), event())
+    foreign = Provided(approval=str(uuid.uuid4()))
     with pytest.raises(RecordsConflictError, match="decided upon by another"):
         await records.labels.change(edit(label("public")), event(), provided=foreign)
-    await records.labels.change(edit(label("public")), event(), provided=Provided(proposal=one.id))
+    elsewhere = replace(edit(label("public")), document_id=document_id("file:other.txt"))
+    with pytest.raises(RecordsConflictError, match="decided upon by another"):
+        await records.labels.change(elsewhere, event(), provided=Provided(approval=one.id))
+    await records.labels.change(edit(label("public")), event(), provided=Provided(approval=one.id))
     # What waited for the label before is gone with it.
-    assert await records.labels.proposals(DOCUMENT) == ()
+    assert await waiting(records) == ()
+
+
+async def test_a_deleted_document_leaves_no_proposal(records: Records) -> None:
+    await put(records, version())
+    await records.approvals.ask(proposal(), event(AuditKind.RELABEL_PROPOSED))
+    await records.documents.delete_document(DOCUMENT, event(AuditKind.DELETE))
+    assert await waiting(records) == ()
+
+
+async def test_what_was_decided_of_a_request_is_in_the_transaction_of_the_share(
+    records: Records,
+) -> None:
+    await put(records, version())
+    request = proposal(kind=ApprovalKind.ACCESS, by="user:eve", version=0)
+    await records.approvals.ask(request, event(AuditKind.ACCESS_REQUESTED))
+    decided = event(AuditKind.ACCESS_DECIDED)
+    provided = Provided(approval=request.id, decided=decided)
+    with pytest.raises(StaleLabelError):
+        await records.labels.change(edit(label("public"), expected=2), event(), provided=provided)
+    (found,) = await records.approvals.of_asker("acme", "user:eve", now=LATER)
+    assert (found.state, found.decided_by) == (ApprovalState.OPEN, "")
+    await records.labels.change(edit(label("public")), event(AuditKind.RELABEL), provided=provided)
+    (found,) = await records.approvals.of_asker("acme", "user:eve", now=LATER)
+    assert (found.state, found.decided_by) == (ApprovalState.GRANTED, "user:ada")
+    kinds = [one.event.kind for one in await records.audit.events(after=2)]
+    assert kinds == [AuditKind.RELABEL, AuditKind.ACCESS_DECIDED]
 
 
 def job(**more: Any) -> NewJob:
@@ -326,6 +365,6 @@ async def test_a_proposal_is_refused_when_the_rights_moved_on(records: Records) 
     under = await records.standing.read()
     await in_effect(records, "a")
     with pytest.raises(MovedOnError):
-        await records.labels.propose(proposal(), event(), under=under)
-    assert await records.labels.proposals(DOCUMENT) == ()
-    await records.labels.propose(proposal(), event(), under=await records.standing.read())
+        await records.approvals.ask(proposal(), event(), under=under)
+    assert await waiting(records) == ()
+    await records.approvals.ask(proposal(), event(), under=await records.standing.read())

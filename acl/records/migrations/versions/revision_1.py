@@ -46,9 +46,8 @@ def upgrade() -> None:
     _audit()
     _directory()
     _labels()
-    _proposals()
+    _approvals()
     _jobs()
-    _access_requests()
     _policy_revisions()
     _policy_proofs()
     _proof_labels()
@@ -296,31 +295,36 @@ def _labels() -> None:
     )
 
 
-def _proposals() -> None:
+def _approvals() -> None:
+    name = "approvals"
     _table(
-        "label_proposals",
+        name,
         _key("id"),
-        sa.Column("document_id", TEXT, _document(), nullable=False),
-        *_wholes("expected_version"),
-        *_texts("changes", "wanted", "by"),
+        *_texts("kind", "tenant"),
+        sa.Column("about", SORTED, nullable=False),
+        *_wholes("version"),
+        *_texts("changes", "wanted", "by", "parties"),
         *_wholes("at"),
-        *_texts("reason"),
-        _text_with("parties", "[]"),
-        sa.CheckConstraint("length(id) = 36 AND length(by) > 0", name="filled"),
+        *_texts("reason", "state"),
+        sa.Column("decided_at", WHOLE, nullable=True),
+        *_texts("decided_by"),
+        sa.CheckConstraint(
+            "length(id) = 36 AND length(about) > 0 AND length(by) > 0", name="filled"
+        ),
+        sa.CheckConstraint("kind IN ('label', 'folder', 'access')", name="kind"),
+        sa.CheckConstraint("state IN ('open', 'granted', 'refused')", name="state"),
     )
-    op.create_index("ix_label_proposals_document_id", "label_proposals", ["document_id"])
-    _table(
-        "folder_proposals",
-        _key("id"),
-        *_texts("tenant"),
-        sa.Column("path", SORTED, nullable=False),
-        *_wholes("expected_version"),
-        *_texts("attributes", "by", "asker"),
-        *_wholes("at"),
-        *_texts("reason"),
-        sa.CheckConstraint("length(id) = 36 AND length(by) > 0", name="filled"),
+    op.create_index(f"ix_{name}_about", name, ["tenant", "kind", "about"])
+    op.create_index(f"ix_{name}_at", name, ["tenant", "at"])
+    one_each = sa.text("kind = 'access'")
+    op.create_index(
+        f"ix_{name}_access",
+        name,
+        ["tenant", "by", "about"],
+        unique=True,
+        sqlite_where=one_each,
+        postgresql_where=one_each,
     )
-    op.create_index("ix_folder_proposals_path", "folder_proposals", ["tenant", "path"])
 
 
 def _jobs() -> None:
@@ -339,23 +343,6 @@ def _jobs() -> None:
         *_texts("state", "detail"),
         sa.CheckConstraint("state IN ('pending', 'done', 'conflict', 'failed')", name="state"),
     )
-
-
-def _access_requests() -> None:
-    name = "access_requests"
-    _table(
-        name,
-        _key("id"),
-        *_texts("tenant", "document_id", "asker", "reason", "state"),
-        *_wholes("created_at"),
-        sa.Column("decided_at", WHOLE, nullable=True),
-        *_texts("decided_by"),
-        sa.CheckConstraint("length(id) = 36 AND length(document_id) = 36", name="ids"),
-        sa.CheckConstraint("state IN ('open', 'granted', 'refused')", name="state"),
-        sa.UniqueConstraint("tenant", "document_id", "asker"),
-    )
-    op.create_index(f"ix_{name}_asker", name, ["tenant", "asker"])
-    op.create_index(f"ix_{name}_created_at", name, ["tenant", "created_at"])
 
 
 def _policy_revisions() -> None:
