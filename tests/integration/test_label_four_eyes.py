@@ -20,6 +20,7 @@ from retrieval.labels.folders import FolderRequest
 from retrieval.labels.requests import LabelRequest
 from retrieval.labels.views import OtherOutcomeError, OwnProposalError
 from retrieval.rights.authority import ForbiddenError
+from tests.builders import events_about
 from tests.integration.folders import write
 from tests.integration.label_office import (
     ABSENT,
@@ -74,10 +75,9 @@ async def test_a_folder_that_lowers_waits_for_somebody_else(office: Office, tmp_
     assert done.job is not None
     assert (await office.bulk.run(done.job.id)).counts == {ItemState.DONE: 3}
     assert await level(office, CASH) == 0
-    (last, *_) = await office.world.records.audit.concerning(
-        await office.id_of(CASH), kinds=[AuditKind.RELABEL], limit=1
-    )
-    assert (last.event.subject, last.event.detail["proposed_by"]) == ("user:second", "user:stew")
+    last, *_ = await events_about(office.world.records, await office.id_of(CASH))
+    assert (last.kind, last.subject) == (AuditKind.RELABEL, "user:second")
+    assert last.detail["proposed_by"] == "user:stew"
     with pytest.raises(DocumentNotFoundError):
         await office.folders.approve(SECOND, asked.proposal)
 

@@ -145,21 +145,6 @@ class AuditLog:
             statement = statement.where(audit_events.c.kind == kind.value)
         return await self._database.read(_records, statement)
 
-    async def concerning(
-        self, resource: str, *, kinds: Collection[AuditKind], limit: int = 1000
-    ) -> tuple[AuditRecord, ...]:
-        """Return the last events of these kinds that name `resource`, the latest first."""
-        statement = (
-            COLUMNS.join_from(
-                audit_resources, audit_events, audit_resources.c.seq == audit_events.c.seq
-            )
-            .where(audit_resources.c.resource == resource)
-            .where(audit_events.c.kind.in_([one.value for one in kinds]))
-            .order_by(audit_events.c.seq.desc())
-            .limit(limit)
-        )
-        return await self._database.read(_records, statement)
-
     async def since(
         self,
         moment: datetime,

@@ -70,14 +70,6 @@ class Catalog:
         statement = _PASSAGES.where(documents.c.id == document_id).order_by(chunks.c.ordinal)
         return tuple((await self._database.read(_passages, statement)).values())
 
-    async def document_text(self, document_id: str) -> str | None:
-        """Return the text of a live document, or `None`.
-
-        Offsets are kept: what no chunk covers, which is white space alone, becomes line ends.
-        """
-        passages = await self.document_passages(document_id)
-        return joined(passages) if passages else None
-
     async def list_documents(
         self,
         tenant: str,

@@ -43,12 +43,8 @@ class Projection:
         """
         return await self._database.read(_unprojected, after, limit)
 
-    async def mark_projected(self, document_id: str, label_version: int) -> None:
-        """Note that the engine carries this label version; an older note changes nothing."""
-        await self.mark_all_projected({document_id: label_version})
-
     async def mark_all_projected(self, versions: Mapping[str, int]) -> None:
-        """Note that the engine carries these label versions of these documents."""
+        """Note that the engine carries these label versions; an older note changes nothing."""
         await self._database.write(_mark_projected, versions)
 
     async def point_deletions(self, *, limit: int = 1000) -> tuple[DocumentVersion, ...]:

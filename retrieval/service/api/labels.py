@@ -215,9 +215,7 @@ class ShownExtent(Answered):
             documents_left_off=max(0, len(planned.items) - MAX_IDS),
             total=len(planned.items),
             refused=[LeftAlone.model_validate(one) for one in planned.refused],
-            effect=None
-            if planned.effect is None
-            else ShownEffect.model_validate(planned.effect),
+            effect=None if planned.effect is None else ShownEffect.model_validate(planned.effect),
             changes_left_off=planned.not_compared,
             dry_run=True,
         )

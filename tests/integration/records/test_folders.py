@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +13,7 @@ from acl.records import (
     Approval,
     ApprovalKind,
     AuditKind,
-    FolderLabel,
     MovedOnError,
-    NewJob,
     Provided,
     Records,
     RecordsConflictError,
@@ -24,49 +21,15 @@ from acl.records import (
     StaleFolderError,
 )
 from acl.records.labels.approvals import KEPT
-from tests.integration.records.samples import KEY, NOW, event, in_effect, label, put, version
+from tests.builders import KEY, NOW, approval, event, folder, in_effect, job, label, put, version
 
 
-def job(**more: Any) -> NewJob:
-    values: dict[str, Any] = {
-        "id": str(uuid.uuid4()),
-        "tenant": "acme",
-        "by": "user:ada",
-        "asker": {"operator": True},
-        "request": {"kind": "folder"},
-        "reason": "many",
-        "items": {},
-    }
-    return NewJob(**{**values, **more})
-
-
-def proposal(**more: Any) -> Approval:
-    values: dict[str, Any] = {
-        "kind": ApprovalKind.FOLDER,
-        "tenant": "acme",
-        "about": "/acme/hr/",
-        "wanted": {"classification": 0},
-        "by": "user:ada",
-        "parties": ("acme/user:ada",),
-        "at": NOW,
-        "reason": "open it",
-    }
-    return Approval(**{**values, **more})
+def proposal(about: str = "/acme/hr/", **more: Any) -> Approval:
+    return approval(ApprovalKind.FOLDER, about, wanted={"classification": 0}, **more)
 
 
 async def waiting(records: Records, tenant: str = "acme") -> tuple[Approval, ...]:
     return await records.approvals.waiting(ApprovalKind.FOLDER, tenant, now=NOW)
-
-
-def folder(**more: Any) -> FolderLabel:
-    values: dict[str, Any] = {
-        "tenant": "acme",
-        "path": "/acme/hr/",
-        "attributes": {"classification": 2},
-        "by": "user:ada",
-        "at": NOW,
-    }
-    return FolderLabel(**{**values, **more})
 
 
 async def test_of_two_who_set_a_folder_one_is_told(records: Records, url: str) -> None:

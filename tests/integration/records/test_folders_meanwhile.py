@@ -9,8 +9,7 @@ import pytest
 from acl.labels import Label
 from acl.records import DocumentRecord, FoldersMovedOnError, FromSource, ItemState, Records
 from acl.records.labels.types import folders_version
-from tests.integration.records.samples import NOW, document_id, event, label, put, version
-from tests.integration.records.test_folders import folder, job
+from tests.builders import NOW, document_id, event, folder, job, label, put, version
 
 DOCUMENT = document_id("file:a.txt")
 

@@ -21,7 +21,6 @@ from acl.records import (
     ItemState,
     LabelEdit,
     MovedOnError,
-    NewJob,
     Provided,
     Records,
     RecordsConflictError,
@@ -30,26 +29,26 @@ from acl.records import (
     UnknownDocumentError,
     UnstorableError,
 )
-from tests.integration.records.samples import (
+from tests.builders import (
     KEY,
+    LATER,
     NOW,
     SCHEMA,
+    approval,
     chunks,
     document_id,
     event,
     in_effect,
+    job,
     label,
     put,
+    share,
     version,
 )
 
 DOCUMENT = document_id("file:a.txt")
-LATER = NOW + timedelta(hours=1)
+ITEMS = {DOCUMENT: 1, document_id("file:b.txt"): 1, document_id("file:c.txt"): 1}
 TICK = timedelta(microseconds=1)
-
-
-def share(principal: str = "user:bob", until: Any = LATER) -> Share:
-    return Share(principal=principal, until=until, by="user:ada", since=NOW)
 
 
 def edit(
@@ -228,20 +227,9 @@ async def test_a_change_is_refused_when_the_rights_moved_on(records: Records) ->
     )
 
 
-def proposal(**more: Any) -> Approval:
-    values: dict[str, Any] = {
-        "kind": ApprovalKind.LABEL,
-        "tenant": "acme",
-        "about": DOCUMENT,
-        "version": 1,
-        "changes": {"set": {}},
-        "wanted": label("public").as_json(),
-        "by": "user:ada",
-        "parties": ("acme/user:ada",),
-        "at": NOW,
-        "reason": "out",
-    }
-    return Approval(**{**values, **more})
+def proposal(about: str = DOCUMENT, **more: Any) -> Approval:
+    kind, wanted = more.pop("kind", ApprovalKind.LABEL), label("public").as_json()
+    return approval(kind, about, **{"version": 1, "wanted": wanted, **more})
 
 
 async def waiting(records: Records, about: str = DOCUMENT) -> tuple[Approval, ...]:
@@ -297,22 +285,9 @@ async def test_what_was_decided_of_a_request_is_in_the_transaction_of_the_share(
     assert kinds == [AuditKind.RELABEL, AuditKind.ACCESS_DECIDED]
 
 
-def job(**more: Any) -> NewJob:
-    values: dict[str, Any] = {
-        "id": str(uuid.uuid4()),
-        "tenant": "acme",
-        "by": "user:ada",
-        "asker": {"operator": True},
-        "request": {"kind": "relabel"},
-        "reason": "many",
-        "items": {DOCUMENT: 1, document_id("file:b.txt"): 1, document_id("file:c.txt"): 1},
-    }
-    return NewJob(**{**values, **more})
-
-
 async def test_a_job_knows_what_became_of_each_document(records: Records) -> None:
     await put(records, version())
-    made = job()
+    made = job(items=ITEMS)
     await records.jobs.create(made, event(AuditKind.RELABEL_JOB))
     (waiting,) = await records.jobs.unfinished()
     assert (waiting.id, waiting.total, waiting.pending) == (made.id, 3, 3)
@@ -338,7 +313,7 @@ async def test_a_job_knows_what_became_of_each_document(records: Records) -> Non
 
 async def test_a_document_of_a_job_stays_pending_if_its_change_fails(records: Records) -> None:
     await put(records, version())
-    made = job()
+    made = job(items=ITEMS)
     await records.jobs.create(made, event(AuditKind.RELABEL_JOB))
     with pytest.raises(StaleLabelError):
         await records.labels.change(

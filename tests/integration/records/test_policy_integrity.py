@@ -20,8 +20,8 @@ from acl.records import (
 )
 from acl.records.policies.types import digest_of
 from retrieval.policy.seeding import seeded
+from tests.builders import KEY, NOW, event, in_effect, revision
 from tests.integration.records import tampering
-from tests.integration.records.samples import KEY, NOW, event, in_effect, revision
 
 PROPOSED = event(AuditKind.POLICY_PROPOSED)
 ACTIVATED = event(AuditKind.POLICY_ACTIVATED)

@@ -15,7 +15,7 @@ from acl.records import (
     RecordsConflictError,
     UnprovedLabelsError,
 )
-from tests.integration.records.samples import (
+from tests.builders import (
     NOW,
     event,
     in_effect,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from acl.records import AuditKind, MovedOnError, Records
-from tests.integration.records.samples import (
+from tests.builders import (
     NOW,
     document_id,
     event,
@@ -40,7 +40,7 @@ async def test_a_label_that_the_engine_lacks_is_not_counted(records: Records) ->
     await put(records, version("file:b.txt"))
 
     assert (await records.standing.read()).label == 1
-    await records.projection.mark_projected(document_id("file:a.txt"), 2)
+    await records.projection.mark_all_projected({document_id("file:a.txt"): 2})
     assert (await records.standing.read()).label == 3
 
 
@@ -71,18 +71,6 @@ async def test_of_releases_that_share_a_commit_each_is_judged_alone(records: Rec
 
     assert [isinstance(one, MovedOnError) for one in outcomes] == [True, False, False] * 3
     assert (await records.audit.verify()).fault is None
-
-
-async def test_events_are_found_by_document_and_by_time(records: Records) -> None:
-    kinds = {AuditKind.SEARCH}
-    for resources in (("a", "b"), ("b",), ("c", "c")):
-        await records.audit.append(event(AuditKind.SEARCH, resources=resources))
-    await records.audit.append(event(AuditKind.DELETE, resources=("b",)))
-
-    found = await records.audit.concerning("b", kinds=kinds)
-    assert [one.seq for one in found] == [2, 1]
-    assert [one.seq for one in await records.audit.concerning("c", kinds=kinds)] == [3]
-    assert await records.audit.concerning("d", kinds=kinds) == ()
 
 
 async def test_the_last_events_of_some_tenants_come_latest_first(records: Records) -> None:

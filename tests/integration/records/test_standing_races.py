@@ -27,7 +27,7 @@ from acl.records import (
 from acl.records.directory.directory import Edit
 from acl.records.directory.types import GroupState, UserState
 from acl.records.tables.heads import Heads
-from tests.integration.records.samples import (
+from tests.builders import (
     KEY,
     NOW,
     document_id,

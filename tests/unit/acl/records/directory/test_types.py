@@ -15,7 +15,7 @@ from acl.records.directory.types import (
     Member,
     UserState,
 )
-from tests.integration.records.samples import NOW
+from tests.builders import NOW
 
 
 def test_states_are_checked() -> None:
