@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import pytest
 
 from acl.actions import Action
+from acl.labels import Label
 from acl.records import ApprovalKind, AuditKind, LabelState, StaleLabelError
 from acl.subject import Subject
 from ingest.expiry import Sweeper
 from ingest.project import Projector
+from retrieval.access.audience import Member, roles
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.desk import LabelDesk
 from retrieval.labels.folders import FolderDesk, FolderRequest
@@ -20,6 +23,7 @@ from retrieval.labels.requests import LabelRequest, LabelRequestError, ShareRequ
 from retrieval.labels.selection import Selection
 from retrieval.labels.views import OwnProposalError, Target
 from retrieval.rights.authority import OPERATOR, Authority, ForbiddenError
+from retrieval.rights.snapshot import PolicySnapshot
 from tests.builders import events_about
 from tests.integration.label_office import (
     ABSENT,
@@ -220,6 +224,24 @@ async def test_a_dry_run_says_who_gains_and_loses_and_does_nothing(office: Offic
     raised = await office.change(STEWARD, TRAVEL, classification="internal", dry_run=True)
     assert raised.effect is not None
     assert "group:everyone" in raised.effect.loses
+
+
+async def test_a_change_asks_who_gains_only_when_somebody_reads_it(office: Office) -> None:
+    asked = list[str]()
+
+    def counted(snapshot: PolicySnapshot, tenant: str, labels: Sequence[Label]) -> Iterable[Member]:
+        asked.append(tenant)
+        return roles(snapshot, tenant, labels)
+
+    desk = LabelDesk(replace(office.desk.parts, audience=counted))
+    target = Target(await office.id_of(TRAVEL), 1)
+    request = LabelRequest(values={"readers": ["user:sam"]})
+    done = await desk.change(HR, target, request, now=NOW)
+    assert asked == []
+    for _ in range(2):
+        assert done.effect is not None
+        assert "group:everyone" in done.effect.loses
+        assert asked == ["acme"]
 
 
 async def test_a_label_that_moved_is_refused(office: Office) -> None:
