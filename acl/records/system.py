@@ -21,7 +21,7 @@ from acl.records.documents.quarantine import Quarantine
 from acl.records.labels.approvals import Approvals
 from acl.records.labels.folders import Folders
 from acl.records.labels.jobs import Jobs
-from acl.records.labels.labels import LabelPages, Labels
+from acl.records.labels.labels import Labels
 from acl.records.migrate import migrate
 from acl.records.policies.proofs import Proofs
 from acl.records.policies.revisions import Policies
@@ -46,7 +46,6 @@ class Records:
         standing: how far each kind of change has come.
         approvals: what waits for approval: labels, folders, requests for access.
         labels: changing labels, with their history.
-        pages: reading the labels of many documents.
         folders: labels of folders.
         jobs: changes of many documents.
     """
@@ -64,7 +63,6 @@ class Records:
     standing: Standing
     approvals: Approvals
     labels: Labels
-    pages: LabelPages
     folders: Folders
     jobs: Jobs
     database: Database
@@ -103,7 +101,6 @@ class Records:
             standing=Standing(database),
             approvals=Approvals(database, audit),
             labels=Labels(database, audit),
-            pages=LabelPages(database),
             folders=Folders(database, audit),
             jobs=Jobs(database, audit),
             database=database,

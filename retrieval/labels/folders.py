@@ -67,7 +67,7 @@ async def compartments_in_use(records: Records, schema: LabelSchema, tenant: str
     of_folders = (
         one.attributes.get(COMPARTMENTS, ()) for one in await records.folders.of_tenant(tenant)
     )
-    return (await records.pages.named(tenant, COMPARTMENTS)).union(*of_folders)
+    return (await records.labels.named(tenant, COMPARTMENTS)).union(*of_folders)
 
 
 def rights_for(attributes: Iterable[str]) -> frozenset[Action]:

@@ -242,8 +242,8 @@ class Planner:
     ) -> AsyncIterator[LabelState]:
         folder, after = checked_folder(selection.folder), ""
         tenant = authority.tenant or selection.tenant
-        pages = self._records.pages
-        while page := await pages.below(tenant, folder, after=after, limit=_PAGE):
+        labels = self._records.labels
+        while page := await labels.below(tenant, folder, after=after, limit=_PAGE):
             for state in page:
                 yield state
             after = page[-1].document.uri

@@ -15,9 +15,10 @@ What SQLAlchemy spells once for each database, and how much one statement takes,
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Concatenate, Final, ParamSpec, TypeAlias, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -68,6 +69,44 @@ class Database(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Finish what is under way and let every connection go."""
+
+
+class Part:
+    """A part of the records, whose methods each run in one transaction.
+
+    Attributes:
+        database: where they run.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+
+S = TypeVar("S", bound=Part)
+
+
+def snapshot(
+    work: Callable[Concatenate[S, Connection, P], T],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Run the method over one snapshot (law 3); it is awaited, and called without connection."""
+
+    @wraps(work)
+    async def read(part: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await part.database.read(lambda connection: work(part, connection, *args, **kwargs))
+
+    return read
+
+
+def transaction(
+    work: Callable[Concatenate[S, Connection, P], T],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Run the method in one transaction; it is awaited, and called without connection."""
+
+    @wraps(work)
+    async def write(part: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await part.database.write(lambda connection: work(part, connection, *args, **kwargs))
+
+    return write
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
 
-from acl.records.database.database import Database, upsert
+from acl.records.database.database import Part, snapshot, transaction, upsert
 from acl.records.database.errors import RecordsMismatchError
 from acl.records.database.storable import checked_time
 from acl.records.tables.core import collection_state, documents, point_deletions
@@ -28,76 +28,60 @@ from acl.records.tables.types import (
 )
 
 
-class Projection:
+class Projection(Part):
     """What is still to be done in the engine."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def unprojected(
-        self, *, after: str = "", limit: int = 1000
+    @snapshot
+    def unprojected(
+        self, connection: Connection, *, after: str = "", limit: int = 1000
     ) -> tuple[DocumentRecord, ...]:
         """Return live documents whose label of record the engine is not known to carry.
 
         They come in the order of their ids, beginning behind `after`.
         """
-        return await self._database.read(_unprojected, after, limit)
+        lags = documents.c.projected_label_version < documents.c.label_version
+        statement = (
+            select(*DOCUMENT_COLUMNS)
+            .where(lags, documents.c.live_version > 0, documents.c.id > after)
+            .order_by(documents.c.id)
+            .limit(limit)
+        )
+        return tuple(map(document_of, connection.execute(statement)))
 
-    async def mark_all_projected(self, versions: Mapping[str, int]) -> None:
+    @transaction
+    def mark_all_projected(self, connection: Connection, versions: Mapping[str, int]) -> None:
         """Note that the engine carries these label versions; an older note changes nothing."""
-        await self._database.write(_mark_projected, versions)
+        mark = documents.c.projected_label_version
+        # In one order, so that two who mark the same documents do not wait for each other.
+        for document_id, label_version in sorted(versions.items()):
+            behind = (mark < label_version) & (documents.c.label_version >= label_version)
+            statement = update(documents).where(documents.c.id == document_id, behind)
+            connection.execute(statement.values(projected_label_version=label_version))
 
-    async def point_deletions(self, *, limit: int = 1000) -> tuple[DocumentVersion, ...]:
+    @snapshot
+    def point_deletions(
+        self, connection: Connection, *, limit: int = 1000
+    ) -> tuple[DocumentVersion, ...]:
         """Return versions whose points must go from the engine, the oldest order first."""
-        return await self._database.read(_point_deletions, limit)
+        order = point_deletions.c
+        statement = (
+            select(order.document_id, order.version)
+            .order_by(order.requested_at, order.document_id, order.version)
+            .limit(limit)
+        )
+        return tuple(DocumentVersion(*row) for row in connection.execute(statement))
 
-    async def mark_deleted(self, versions: Iterable[DocumentVersion]) -> None:
+    @transaction
+    def mark_deleted(self, connection: Connection, versions: Iterable[DocumentVersion]) -> None:
         """Note that the engine holds no point of these versions any more."""
-        await self._database.write(_mark_deleted, list(versions))
+        for version in sorted(versions):
+            mine = point_deletions.c.document_id == version.document_id
+            this = point_deletions.c.version == version.version
+            connection.execute(delete(point_deletions).where(mine, this))
 
 
-def _unprojected(connection: Connection, after: str, limit: int) -> tuple[DocumentRecord, ...]:
-    lags = documents.c.projected_label_version < documents.c.label_version
-    statement = (
-        select(*DOCUMENT_COLUMNS)
-        .where(lags, documents.c.live_version > 0, documents.c.id > after)
-        .order_by(documents.c.id)
-        .limit(limit)
-    )
-    return tuple(document_of(row) for row in connection.execute(statement))
-
-
-def _mark_projected(connection: Connection, versions: Mapping[str, int]) -> None:
-    mark = documents.c.projected_label_version
-    # In one order, so that two who mark the same documents do not wait for each other.
-    for document_id, label_version in sorted(versions.items()):
-        behind = (mark < label_version) & (documents.c.label_version >= label_version)
-        statement = update(documents).where(documents.c.id == document_id, behind)
-        connection.execute(statement.values(projected_label_version=label_version))
-
-
-def _point_deletions(connection: Connection, limit: int) -> tuple[DocumentVersion, ...]:
-    order = point_deletions.c
-    statement = (
-        select(order.document_id, order.version)
-        .order_by(order.requested_at, order.document_id, order.version)
-        .limit(limit)
-    )
-    return tuple(DocumentVersion(*row) for row in connection.execute(statement))
-
-
-def _mark_deleted(connection: Connection, versions: list[DocumentVersion]) -> None:
-    for version in sorted(versions):
-        mine = point_deletions.c.document_id == version.document_id
-        this = point_deletions.c.version == version.version
-        connection.execute(delete(point_deletions).where(mine, this))
-
-
-class Collection:
+class Collection(Part):
     """What the collection was made with, stated once."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def require(self, state: CollectionState, *, now: datetime) -> None:
         """State what the collection is made with, or check that it is what was stated first.
@@ -105,7 +89,7 @@ class Collection:
         Raises:
             RecordsMismatchError: it was made with something else; the text names what differs.
         """
-        stored = await self._database.write(_state, state, checked_time("now", now))
+        stored = await self._stated(state, checked_time("now", now))
         differing = [
             f"`{field.name}` is `{getattr(stored, field.name)}`, not `{getattr(state, field.name)}`"
             for field in fields(state)
@@ -114,10 +98,13 @@ class Collection:
         if differing:
             raise RecordsMismatchError("the collection was made otherwise: " + "; ".join(differing))
 
-
-def _state(connection: Connection, state: CollectionState, now: datetime) -> CollectionState:
-    """Store `state` unless one is stored; return the one that is."""
-    row = {"id": 1, "created_at": now, **asdict(state)}
-    connection.execute(upsert(connection, collection_state).values(row).on_conflict_do_nothing())
-    columns = [collection_state.c[field.name] for field in fields(state)]
-    return CollectionState(**dict(connection.execute(select(*columns)).mappings().one()))
+    @transaction
+    def _stated(
+        self, connection: Connection, state: CollectionState, now: datetime
+    ) -> CollectionState:
+        """Store `state` unless one is stored; return the one that is."""
+        row = {"id": 1, "created_at": now, **asdict(state)}
+        first = upsert(connection, collection_state).values(row)
+        connection.execute(first.on_conflict_do_nothing())
+        columns = [collection_state.c[field.name] for field in fields(state)]
+        return CollectionState(**connection.execute(select(*columns)).mappings().one())

@@ -36,8 +36,8 @@ from sqlalchemy import (
 )
 
 from acl.records.audit.events import AuditEvent
-from acl.records.audit.log import AuditLog
-from acl.records.database.database import Database
+from acl.records.audit.log import AuditedPart
+from acl.records.database.database import snapshot, transaction
 from acl.records.database.errors import RecordsConflictError, RecordsError
 from acl.records.database.storable import (
     from_json,
@@ -74,14 +74,18 @@ class Place:
     id: str
 
 
-class Approvals:
+class Approvals(AuditedPart):
     """What waits for approval in one database, and what was decided lately."""
 
-    def __init__(self, database: Database, audit: AuditLog) -> None:
-        self._database = database
-        self._audit = audit
-
-    async def ask(self, new: Approval, event: AuditEvent, *, under: Heads | None = None) -> None:
+    @transaction
+    def ask(
+        self,
+        connection: Connection,
+        new: Approval,
+        event: AuditEvent,
+        *,
+        under: Heads | None = None,
+    ) -> None:
         """Store what is asked for.
 
         Raises:
@@ -90,10 +94,21 @@ class Approvals:
             TooManyRequestsError: the asker has too many requests for access (law 4).
             MovedOnError: the rights `under` which it was decided do not stand any more.
         """
-        await self._database.write(self._ask, new, event, under)
+        _require_version(connection, new)  # law 1
+        # Two of one asker are counted one after the other.
+        lock_heads(connection)
+        gone = (_TABLE.tenant == new.tenant) & ~_kept(event.time)
+        connection.execute(delete(approvals).where(gone))
+        if new.kind is ApprovalKind.ACCESS:
+            _make_room(connection, new)
+        connection.execute(insert(approvals).values(_row(new)))
+        require_rights(connection, under)
+        self.audit.append_within(connection, event)
 
-    async def waiting(  # noqa: PLR0913 - a list has as many sides
+    @snapshot
+    def waiting(  # noqa: PLR0913 - a list has as many sides
         self,
+        connection: Connection,
         kind: ApprovalKind,
         tenant: str,
         *,
@@ -105,6 +120,7 @@ class Approvals:
         """Return what waits in a tenant, the latest first.
 
         Args:
+            connection: of the snapshot.
             kind: for what.
             tenant: whose documents and folders.
             now: what is too old by then is gone (law 3).
@@ -117,42 +133,32 @@ class Approvals:
             wanted &= _TABLE.about == about
         if kind is ApprovalKind.ACCESS:
             wanted &= _of_live_document(tenant)  # law 5
-        return await self._database.read(_select, wanted & _behind(after), limit)
+        return _select(connection, wanted & _behind(after), limit)
 
-    async def of_asker(self, tenant: str, by: str, *, now: datetime) -> tuple[Approval, ...]:
+    @snapshot
+    def of_asker(
+        self, connection: Connection, tenant: str, by: str, *, now: datetime
+    ) -> tuple[Approval, ...]:
         """Return one asker's requests for access, open or decided, the latest first."""
         mine = _requests_of(tenant, by) & _kept(now)
-        return await self._database.read(_select, mine, MAX_OPEN)
+        return _select(connection, mine, MAX_OPEN)
 
-    async def one(self, kind: ApprovalKind, approval_id: str, *, now: datetime) -> Approval | None:
+    @snapshot
+    def one(
+        self, connection: Connection, kind: ApprovalKind, approval_id: str, *, now: datetime
+    ) -> Approval | None:
         """Return what waits under this id, or `None`."""
         if not is_storable(approval_id):
             return None
         wanted = _open(now) & (_TABLE.kind == kind.value) & (_TABLE.id == approval_id)
-        return next(iter(await self._database.read(_select, wanted, 1)), None)
+        return next(iter(_select(connection, wanted, 1)), None)
 
-    async def refuse(self, approval_id: str, event: AuditEvent) -> bool:
+    @transaction
+    def refuse(self, connection: Connection, approval_id: str, event: AuditEvent) -> bool:
         """Note that the event's subject refused; return whether it was open."""
-        return await self._database.write(self._refuse, approval_id, event)
-
-    def _ask(
-        self, connection: Connection, new: Approval, event: AuditEvent, under: Heads | None
-    ) -> None:
-        _require_version(connection, new)  # law 1
-        # Two of one asker are counted one after the other.
-        lock_heads(connection)
-        gone = (_TABLE.tenant == new.tenant) & ~_kept(event.time)
-        connection.execute(delete(approvals).where(gone))
-        if new.kind is ApprovalKind.ACCESS:
-            _make_room(connection, new)
-        connection.execute(insert(approvals).values(_row(new)))
-        require_rights(connection, under)
-        self._audit.append_within(connection, event)
-
-    def _refuse(self, connection: Connection, approval_id: str, event: AuditEvent) -> bool:
         refused = _decide(connection, _TABLE.id == approval_id, ApprovalState.REFUSED, event)
         if refused:
-            self._audit.append_within(connection, event)
+            self.audit.append_within(connection, event)
         return refused
 
 

@@ -22,7 +22,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
-    Select,
     cast,
     func,
     select,
@@ -32,8 +31,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from acl.labels import Label, LabelValue
 from acl.records.audit.events import AuditEvent
-from acl.records.audit.log import AuditLog
-from acl.records.database.database import Database, batches
+from acl.records.audit.log import AuditedPart
+from acl.records.database.database import batches, snapshot, transaction
 from acl.records.database.errors import RecordsConflictError, UnknownDocumentError
 from acl.records.database.storable import (
     checked_time,
@@ -42,6 +41,7 @@ from acl.records.database.storable import (
 from acl.records.labels import steps as label_steps
 from acl.records.labels.approvals import use_up
 from acl.records.labels.types import (
+    NOTHING,
     STATE_COLUMNS,
     ChangeKind,
     ItemState,
@@ -60,31 +60,61 @@ from acl.records.tables.types import ended, without
 _LIVE: Final = documents.c.live_version > 0
 
 
-class Labels:
+class Labels(AuditedPart):
     """Labels and their history."""
-
-    def __init__(self, database: Database, audit: AuditLog) -> None:
-        self._database = database
-        self._audit = audit
 
     async def state(self, document_id: str) -> LabelState | None:
         """Return a live document with the origins of its label, or `None`."""
         return (await self.states([document_id])).get(document_id)
 
-    async def states(self, document_ids: Iterable[str]) -> Mapping[str, LabelState]:
+    @snapshot
+    def states(
+        self, connection: Connection, document_ids: Iterable[str]
+    ) -> Mapping[str, LabelState]:
         """Return the live documents among these, with the origins of their labels."""
-        return await self._database.read(_states, list(document_ids))
+        return _states(connection, document_ids)
 
-    async def change(
+    @snapshot
+    def below(
         self,
+        connection: Connection,
+        tenant: str,
+        folder: str,
+        *,
+        after: str = "",
+        limit: int = 100,
+    ) -> tuple[LabelState, ...]:
+        """Return live documents whose `path` begins so, by uri, beginning behind `after`."""
+        lies = func.substr(_value(connection, "path"), 1, len(folder)) == folder
+        statement = (
+            select(*STATE_COLUMNS)
+            .where(_LIVE, documents.c.tenant == tenant, documents.c.uri > after, lies)
+            .order_by(documents.c.uri)
+            .limit(limit)
+        )
+        return tuple(map(state_of, connection.execute(statement)))
+
+    @snapshot
+    def named(self, connection: Connection, tenant: str, attribute: str) -> frozenset[str]:
+        """Return every element that live documents of a tenant have in a set of their labels."""
+        value = _value(connection, attribute)
+        statement = select(value).where(_LIVE, documents.c.tenant == tenant, value.is_not(None))
+        found = connection.execute(statement.distinct()).scalars()
+        return frozenset(name for text in found for name in json.loads(text))
+
+    @transaction
+    def change(
+        self,
+        connection: Connection,
         edit: LabelEdit,
         event: AuditEvent,
         *,
-        provided: Provided | None = None,
+        provided: Provided = NOTHING,
     ) -> int:
         """Change a label of record; return its new version, which the engine must follow.
 
         Args:
+            connection: of the transaction.
             edit: the new label, and what it was decided upon.
             event: by whom and when.
             provided: what must still be so.
@@ -96,50 +126,6 @@ class Labels:
             MovedOnError: the rights do not stand any more.
             RecordsConflictError: the approval or the job's document is no longer waiting.
         """
-        return await self._database.write(self._change, edit, event, provided or Provided())
-
-    async def history(
-        self, document_id: str, *, below: int | None = None, limit: int = 100
-    ) -> tuple[LabelChange, ...]:
-        """Return the changes of a document's label, the last one first."""
-        return await self._database.read(_history, _changes(document_id, below, limit))
-
-    async def remembered(
-        self, document_id: str, *, below: int | None = None, limit: int = 100
-    ) -> tuple[LabelState | None, tuple[LabelChange, ...]]:
-        """Return a live document with the changes of its label, from one snapshot."""
-        statement = _changes(document_id, below, limit)
-        return await self._database.read(_remembered, document_id, statement)
-
-    async def due(self, at: datetime, *, limit: int = 100) -> tuple[str, ...]:
-        """Return documents of which a share has ended and still stands in the label."""
-        at = checked_time("at", at)
-        statement = (
-            select(documents.c.id)
-            .where(documents.c.shares_next <= at, _LIVE)
-            .order_by(documents.c.shares_next)
-            .limit(limit)
-        )
-        return await self._database.read(_names, statement)
-
-    async def next_expiry(self) -> datetime | None:
-        """Return when the next share ends."""
-        return await self._database.read(_next_expiry)
-
-    async def expire(self, document_id: str, event: AuditEvent) -> int | None:
-        """Take out of the label what ended by the event's time; return the version (law 3).
-
-        `None` means that there was nothing to take out.
-        """
-        return await self._database.write(self._expire, document_id, event)
-
-    def _change(
-        self,
-        connection: Connection,
-        edit: LabelEdit,
-        event: AuditEvent,
-        provided: Provided,
-    ) -> int:
         step.lock(connection, edit.document_id)
         if provided.job:
             _finish_item(connection, provided.job, edit.document_id)
@@ -151,10 +137,60 @@ class Labels:
         version = label_steps.relabel(connection, old, edit, by=event.subject, at=event.time)
         require_rights(connection, provided.under)
         decided = () if provided.decided is None else (provided.decided,)
-        self._audit.append_within(connection, event, *decided)
+        self.audit.append_within(connection, event, *decided)
         return version
 
-    def _expire(self, connection: Connection, document_id: str, event: AuditEvent) -> int | None:
+    @snapshot
+    def history(
+        self,
+        connection: Connection,
+        document_id: str,
+        *,
+        below: int | None = None,
+        limit: int = 100,
+    ) -> tuple[LabelChange, ...]:
+        """Return the changes of a document's label, the last one first."""
+        return _history(connection, document_id, below, limit)
+
+    @snapshot
+    def remembered(
+        self,
+        connection: Connection,
+        document_id: str,
+        *,
+        below: int | None = None,
+        limit: int = 100,
+    ) -> tuple[LabelState | None, tuple[LabelChange, ...]]:
+        """Return a live document with the changes of its label, from one snapshot."""
+        state = _states(connection, [document_id]).get(document_id)
+        return state, _history(connection, document_id, below, limit)
+
+    @snapshot
+    def due(self, connection: Connection, at: datetime, *, limit: int = 100) -> tuple[str, ...]:
+        """Return documents of which a share has ended and still stands in the label."""
+        statement = (
+            select(documents.c.id)
+            .where(documents.c.shares_next <= checked_time("at", at), _LIVE)
+            .order_by(documents.c.shares_next)
+            .limit(limit)
+        )
+        return tuple(connection.execute(statement).scalars())
+
+    @snapshot
+    def next_expiry(self, connection: Connection) -> datetime | None:
+        """Return when the next share ends."""
+        known = documents.c.shares_next.is_not(None) & _LIVE
+        first: datetime | None = connection.scalar(
+            select(func.min(documents.c.shares_next)).where(known)
+        )
+        return first
+
+    @transaction
+    def expire(self, connection: Connection, document_id: str, event: AuditEvent) -> int | None:
+        """Take out of the label what ended by the event's time; return the version (law 3).
+
+        `None` means that there was nothing to take out.
+        """
         step.lock(connection, document_id)
         try:
             old = step.live_document(connection, document_id)
@@ -174,7 +210,7 @@ class Labels:
             change_id="",
         )
         version = label_steps.relabel(connection, old, edit, by=event.subject, at=event.time)
-        self._audit.append_within(connection, event)
+        self.audit.append_within(connection, event)
         return version
 
 
@@ -195,7 +231,7 @@ def _finish_item(connection: Connection, job: str, document_id: str) -> None:
         raise RecordsConflictError("this document of the job was done by another")
 
 
-def _states(connection: Connection, ids: list[str]) -> dict[str, LabelState]:
+def _states(connection: Connection, ids: Iterable[str]) -> dict[str, LabelState]:
     found: dict[str, LabelState] = {}
     for batch in batches(ids):
         statement = select(*STATE_COLUMNS).where(_LIVE, documents.c.id.in_(batch))
@@ -204,84 +240,24 @@ def _states(connection: Connection, ids: list[str]) -> dict[str, LabelState]:
     return found
 
 
-def _changes(document_id: str, below: int | None, limit: int) -> Select[Any]:
+def _history(
+    connection: Connection, document_id: str, below: int | None, limit: int
+) -> tuple[LabelChange, ...]:
     statement = select(label_changes).where(label_changes.c.document_id == document_id)
     if below is not None:
         statement = statement.where(label_changes.c.label_version < below)
-    return statement.order_by(label_changes.c.label_version.desc()).limit(limit)
-
-
-def _remembered(
-    connection: Connection, document_id: str, statement: Select[Any]
-) -> tuple[LabelState | None, tuple[LabelChange, ...]]:
-    return _states(connection, [document_id]).get(document_id), _history(connection, statement)
-
-
-def _history(connection: Connection, statement: Select[Any]) -> tuple[LabelChange, ...]:
-    return tuple(_label_change(row) for row in connection.execute(statement).mappings())
+    latest = statement.order_by(label_changes.c.label_version.desc()).limit(limit)
+    return tuple(map(_label_change, connection.execute(latest).mappings()))
 
 
 def _label_change(row: RowMapping) -> LabelChange:
     before = row["before"]
-    return LabelChange(
-        document_id=row["document_id"],
-        label_version=row["label_version"],
-        kind=ChangeKind(row["kind"]),
-        before=None if before is None else from_json(before),
-        after=from_json(row["after"]),
-        by=row["by"],
-        at=row["at"],
-        reason=row["reason"],
-        change_id=row["change_id"],
-    )
-
-
-def _names(connection: Connection, statement: Select[Any]) -> tuple[str, ...]:
-    return tuple(connection.execute(statement).scalars())
-
-
-def _next_expiry(connection: Connection) -> datetime | None:
-    known = documents.c.shares_next.is_not(None) & _LIVE
-    statement = select(func.min(documents.c.shares_next)).where(known)
-    first: datetime | None = connection.scalar(statement)
-    return first
-
-
-class LabelPages:
-    """Labels of many documents, a page at a time."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def below(
-        self, tenant: str, folder: str, *, after: str = "", limit: int = 100
-    ) -> tuple[LabelState, ...]:
-        """Return live documents whose `path` begins so, by uri, beginning behind `after`."""
-        return await self._database.read(_below, tenant, folder, after, limit)
-
-    async def named(self, tenant: str, attribute: str) -> frozenset[str]:
-        """Return every element that live documents of a tenant have in a set of their labels."""
-        return await self._database.read(_named, tenant, attribute)
-
-
-def _below(
-    connection: Connection, tenant: str, folder: str, after: str, limit: int
-) -> tuple[LabelState, ...]:
-    lies = func.substr(_value(connection, "path"), 1, len(folder)) == folder
-    statement = (
-        select(*STATE_COLUMNS)
-        .where(_LIVE, documents.c.tenant == tenant, documents.c.uri > after, lies)
-        .order_by(documents.c.uri)
-        .limit(limit)
-    )
-    return tuple(map(state_of, connection.execute(statement)))
-
-
-def _named(connection: Connection, tenant: str, attribute: str) -> frozenset[str]:
-    value = _value(connection, attribute)
-    statement = select(value).where(_LIVE, documents.c.tenant == tenant, value.is_not(None))
-    found = connection.execute(statement.distinct()).scalars()
-    return frozenset(one for text in found for one in json.loads(text))
+    parsed = {
+        "kind": ChangeKind(row["kind"]),
+        "before": None if before is None else from_json(before),
+        "after": from_json(row["after"]),
+    }
+    return LabelChange(**{**row, **parsed})
 
 
 def _value(connection: Connection, attribute: str) -> ColumnElement[str]:

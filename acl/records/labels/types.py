@@ -114,6 +114,9 @@ class Provided:
     job: str = ""
 
 
+NOTHING: Final = Provided()
+
+
 class ApprovalKind(StrEnum):
     """What an approval lets happen."""
 

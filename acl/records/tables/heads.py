@@ -25,7 +25,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, func, select, update
 
-from acl.records.database.database import Database, batches, upsert
+from acl.records.database.database import Part, batches, snapshot, upsert
 from acl.records.database.errors import MovedOnError
 from acl.records.tables.core import audit_head, documents, heads
 from acl.records.tables.directory import directory_heads
@@ -71,19 +71,31 @@ class Heads:
         return self.same_policy(other) and self.directory in {None, other.directory}
 
 
-class Standing:
+class Standing(Part):
     """Reads the counters."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def read(self, tenant: str | None = None) -> Heads:
+    @snapshot
+    def read(self, connection: Connection, tenant: str | None = None) -> Heads:
         """Return one reading, with the directory of `tenant` if one is named.
 
         Raises:
             RecordsUnavailableError: the records cannot be asked, so nothing is known to be current.
         """
-        return await self._database.read(_read, tenant)
+        behind = (documents.c.projected_label_version < documents.c.label_version) & (
+            documents.c.live_version > 0
+        )
+        first = select(func.min(documents.c.label_revision)).where(behind).scalar_subquery()
+        columns = heads.c.policy, heads.c.suspension, heads.c.label
+        policy, suspension, label, missing = connection.execute(select(*columns, first)).one()
+        directory = None
+        if tenant is not None:
+            directory = DirectoryHead(tenant, _changes(connection, [tenant]).get(tenant, 0))
+        return Heads(
+            policy=policy,
+            suspension=suspension,
+            directory=directory,
+            label=label if missing is None else min(label, missing - 1),
+        )
 
 
 def require_rights(connection: Connection, under: Heads | None) -> None:
@@ -119,24 +131,6 @@ def which_stand(connection: Connection, readings: Sequence[Heads | None]) -> lis
         )
 
     return [one is None or stands(one) for one in readings]
-
-
-def _read(connection: Connection, tenant: str | None) -> Heads:
-    behind = (documents.c.projected_label_version < documents.c.label_version) & (
-        documents.c.live_version > 0
-    )
-    first = select(func.min(documents.c.label_revision)).where(behind).scalar_subquery()
-    columns = heads.c.policy, heads.c.suspension, heads.c.label
-    policy, suspension, label, missing = connection.execute(select(*columns, first)).one()
-    directory = None
-    if tenant is not None:
-        directory = DirectoryHead(tenant, _changes(connection, [tenant]).get(tenant, 0))
-    return Heads(
-        policy=policy,
-        suspension=suspension,
-        directory=directory,
-        label=label if missing is None else min(label, missing - 1),
-    )
 
 
 def _changes(connection: Connection, tenants: Iterable[str]) -> dict[str, int]:

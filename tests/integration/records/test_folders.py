@@ -155,7 +155,7 @@ async def test_what_lies_below_a_folder_is_read_by_its_path(records: Records) ->
         made = Label({**label().values, "path": path, "compartments": needed})
         await put(records, version(f"file:{number}.txt", label=made))
     await put(records, version("file:z.txt", label=label()))
-    pages = records.pages
+    pages = records.labels
     first = await pages.below("acme", "/acme/hr/", limit=1)
     assert [one.document.uri for one in first] == ["file:0.txt"]
     rest = await pages.below("acme", "/acme/hr/", after="file:0.txt")
