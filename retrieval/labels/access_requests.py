@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Final
 
 from acl.actions import Action
-from acl.errors import AclError, LabelError, RequestError
+from acl.errors import AclError, RequestError
 from acl.identity import PrincipalKind
 from acl.records import (
     Approval,
@@ -234,8 +234,5 @@ class RequestDesk:
 def _may(action: Action, authority: Authority, document: DocumentRecord | None) -> bool:
     if document is None:
         return False
-    try:
-        label = document.label(authority.snapshot.schema, authority.now)
-    except LabelError:
-        return False
-    return authority.may(action, label)
+    label = document.label_or_none(authority.snapshot.schema, authority.now)
+    return label is not None and authority.may(action, label)

@@ -12,6 +12,7 @@ The laws of this file:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ from acl.errors import LabelError
 from acl.labels import Label, require_bounded
 from acl.records.database.errors import StaleFolderError, UnstorableError
 from acl.records.database.storable import from_json, to_json
-from acl.records.labels.types import ApprovalKind, ApprovalState, ChangeKind, LabelEdit
+from acl.records.labels.types import ApprovalKind, ApprovalState, ChangeKind, LabelChange, LabelEdit
 from acl.records.tables.core import documents
 from acl.records.tables.heads import Head, bump
 from acl.records.tables.labels import approvals, folder_labels, label_changes
@@ -83,10 +84,9 @@ def relabel(
             **share_columns(shares),
         )
     )
-    remember(
-        connection,
-        old.id,
-        version,
+    change = LabelChange(
+        document_id=old.id,
+        label_version=version,
         kind=edit.kind,
         before=before,
         after=state_json(label_json, shares, edit.origins),
@@ -95,6 +95,7 @@ def relabel(
         reason=edit.reason,
         change_id=edit.change_id,
     )
+    remember(connection, change)
     return version
 
 
@@ -106,35 +107,17 @@ def state_json(
     return {"label": dict(label), "shares": shared, "origins": dict(origins)}
 
 
-def remember(  # noqa: PLR0913 - a change has as many sides
-    connection: Connection,
-    document_id: str,
-    version: int,
-    *,
-    kind: ChangeKind,
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any],
-    by: str,
-    at: datetime,
-    reason: str = "",
-    change_id: str = "",
-) -> None:
+def remember(connection: Connection, change: LabelChange) -> None:
     """Keep a change, and drop what waited for the label before it (law 3)."""
-    connection.execute(
-        insert(label_changes).values(
-            document_id=document_id,
-            label_version=version,
-            kind=kind.value,
-            before=None if before is None else to_json("before", before),
-            after=to_json("after", after),
-            by=by,
-            at=at,
-            reason=reason,
-            change_id=change_id,
-        )
-    )
-    waiting = (approvals.c.about == document_id) & (approvals.c.version < version)
-    drop_waiting(connection, ApprovalKind.LABEL, waiting)  # law 3
+    stored = {
+        "kind": change.kind.value,
+        "before": None if change.before is None else to_json("before", change.before),
+        "after": to_json("after", change.after),
+    }
+    connection.execute(insert(label_changes).values({**asdict(change), **stored}))
+    older = approvals.c.version < change.label_version
+    waiting = (approvals.c.about == change.document_id) & older
+    drop_waiting(connection, ApprovalKind.LABEL, waiting)
 
 
 def drop_waiting(connection: Connection, kind: ApprovalKind, these: ColumnElement[bool]) -> None:
@@ -171,13 +154,13 @@ def remember_ingest(
     """
     before = state_json(old.label_json, old.shares, origins) if was_live(old) else None
     after = state_json(new.label_json, new.shares, origins_of(connection, new.id))
-    remember(
-        connection,
-        new.id,
-        new.label_version,
+    change = LabelChange(
+        document_id=new.id,
+        label_version=new.label_version,
         kind=ChangeKind.INGEST,
         before=before,
         after=after,
         by=by,
         at=new.updated_at,
     )
+    remember(connection, change)

@@ -93,8 +93,8 @@ class LabelChange:
     after: Mapping[str, Any]
     by: str
     at: datetime
-    reason: str
-    change_id: str
+    reason: str = ""
+    change_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
