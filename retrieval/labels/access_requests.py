@@ -2,10 +2,10 @@
 
 The laws of this file:
 
-1. Whoever asks is answered alike whether the document exists, is hidden, or is another tenant's,
-   and whatever was decided: the same answer, the same writes, the same line in the list of their
+1. An asker is answered alike whether the document exists, is hidden, or is another tenant's, and
+   however it was decided: the same answer, the same writes, the same line in the list of their
    own requests. Only a grant shows, and only while the document is theirs to read.
-2. Who may share a document decides. Of requests for other documents nobody is told.
+2. Who may share a document decides. Of requests for other documents no one is told.
 3. A grant is a share, made with the rights of those who grant; nothing else gives access. The share
    and the decision are one transaction.
 """
@@ -168,7 +168,7 @@ class RequestDesk:
     async def grant(
         self, asker: Asker, tenant: str, request_id: str, *, until: datetime | None, now: datetime
     ) -> Changed:
-        """Share the document with whoever asked.
+        """Share the document with the user who asked.
 
         Raises:
             UnknownRequestError: there is none that `asker` may decide about.
@@ -185,7 +185,7 @@ class RequestDesk:
         return await self._labels.change(asker, target, request, now=now, granted=waiting.request)
 
     async def refuse(self, asker: Asker, tenant: str, request_id: str, *, now: datetime) -> None:
-        """Leave the document as it is; whoever asked is not told.
+        """Leave the document as it is; the user who asked is not told.
 
         Raises:
             UnknownRequestError: there is none that `asker` may decide about.

@@ -7,10 +7,10 @@ The laws of this file:
    upon, when it is stored.
 2. Who may know nothing of a document gets the answer of one that does not exist. Who may read it
    and do nothing more is told so, before anything is worked out; so nothing tells them of its
-   readers, shares and owner. Anybody else who lacks a right is told which. All is on record.
+   readers, shares and owner. Others who lack a right are told which. All is on record.
 3. A request is stored as a whole or not at all, the record first and the engine after it. So what
    tightens binds at once, and what widens shows when all of it is stored.
-4. Where two pairs of eyes are asked for, what lowers a label waits for somebody else who may.
+4. Where two pairs of eyes are asked for, what lowers a label waits for another party who may.
    They approve the label that was proposed: if another would come of it by now, it is refused.
 """
 
@@ -65,7 +65,7 @@ class LabelDesk:
         DocumentNotFoundError: there is none, or the asker may not know of it.
         ForbiddenError: the asker may know of it and lacks a right.
         StaleLabelError: the label is not the version that the asker saw.
-        LabelRequestError: what was asked cannot be done, whoever asks.
+        LabelRequestError: what was asked cannot be done by any asker.
         UnsettledError: policy or memberships changed again and again meanwhile.
         RecordsError: it could not be recorded, so nothing has changed.
     """
@@ -160,7 +160,7 @@ class LabelDesk:
     ) -> Changed:
         """Let the label stand again that was there before the last change, as a new change.
 
-        That shares ended since is no change of anybody's, and stays.
+        That a share ended since is no change that can be taken back; it stays.
         """
         authority = await self.authority(asker, now)
         state = await self._changeable(authority, target)
@@ -197,7 +197,7 @@ class LabelDesk:
         return await self._store(authority, done, request, outcome, approval=proposal)
 
     async def _last_change(self, document: DocumentRecord) -> LabelChange | None:
-        """Return the last change that somebody made."""
+        """Return the last change that was no expiry."""
         below = document.label_version + 1
         while found := await self._records.labels.history(document.id, below=below):
             for one in found:

@@ -2,7 +2,7 @@
 
 The laws of this file:
 
-1. What a folder says holds for documents that arrive later, whatever they are. So setting it needs
+1. What a folder says holds for all documents that arrive later. So setting it needs
    the right to lower, and to share where it says who reads, on every label that a document below
    can have: of any owner, readers and level, in any folder below, and with any of the compartments
    that are in use in the tenant. One that the asker lacks is enough to refuse; so is a question
@@ -194,9 +194,9 @@ class FolderRequest:
     """What is to be set for a folder.
 
     Attributes:
-        tenant: whose folder; a subject's own is taken whatever stands here.
+        tenant: whose folder; for a subject it is always their own.
         unset: attributes that the folder says no longer.
-        expected_version: of the folder's label; `None` for whatever it is.
+        expected_version: of the folder's label; `None` for any.
     """
 
     folder: str

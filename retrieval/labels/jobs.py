@@ -6,7 +6,7 @@ The laws of this file:
    What became of it stands in the same transaction, so that an interrupted job goes on where it
    stopped and does nothing twice.
 2. A document whose label is not the one that a person's selection was made for is a conflict, and
-   stays. What a folder says is brought to the label of the moment, whoever touched it meanwhile.
+   stays. What a folder says is brought to the label of the moment, even if that moved meanwhile.
 3. Where two pairs of eyes are asked for, a job lowers nothing that a second person did not approve.
 4. A job whose author is gone is settled as failed. One that stopped for a reason that passes goes
    on later. Neither holds up another.

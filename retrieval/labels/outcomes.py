@@ -5,12 +5,12 @@ The laws of this file:
 1. Raising needs the right to tag alone because it lets no one new read. Where the policy in effect
    lets a subject read a document because its label is high, raising needs the right to share, too.
 2. Who gains and who loses is told to those who may review access to the document.
-3. A policy *closes* if whatever it permits on a label it permits on that label with a lower
+3. A policy *closes* if all that it permits on a label it permits on that label with a lower
    classification, fewer compartments and more readers. It does so where every condition that
    allows asks for at most some level, for compartments within some set and for some reader, and
    every condition that denies asks for the opposite. Under most policies that is so.
-4. A policy that is not seen to close is asked about both labels, for everyone whom policy or
-   labels name.
+4. A policy that is not seen to close is asked about both labels, for every name in policy or
+   labels.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _signs(effect: str) -> tuple[bool, ...]:
 def _conjuncts(policy: Policy) -> tuple[list[Term], list[Term]]:
     """Return the parts of the matcher that are the same for every row, and the others.
 
-    A part that every row shares is asked for whatever the row allows or denies, so that it is
+    A part that every row shares is asked for by rows that allow and rows that deny, so that it is
     never turned round.
     """
     shared, own = list[Term](), list[Term]()
@@ -173,7 +173,7 @@ class Outcomes:
         return self._effect(authority, tenant, outcome)
 
     def _lets_in(self, authority: Authority, tenant: str, outcome: Wanted) -> bool:
-        """Say whether what only raises lets somebody new read (law 1)."""
+        """Say whether what only raises lets someone new read (law 1)."""
         if outcome.actions & _LETTING_IN or outcome.before == outcome.after:
             return False
         return not self._closes(authority) and bool(self._effect(authority, tenant, outcome).gains)

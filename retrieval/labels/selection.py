@@ -40,7 +40,7 @@ class Selection:
 
     Attributes:
         folder: begins and ends with a slash; `""` where ids are given.
-        tenant: whose folder; a subject's own is taken whatever stands here.
+        tenant: whose folder; for a subject it is always their own.
     """
 
     ids: tuple[str, ...] = ()

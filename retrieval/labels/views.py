@@ -23,7 +23,7 @@ from retrieval.rights.standing import Standing
 
 
 class OwnProposalError(AclError):
-    """Whoever proposed a lower label cannot approve it as well."""
+    """Those who proposed a lower label cannot approve it as well."""
 
     def __init__(self) -> None:
         super().__init__("a proposal is approved by somebody else than its author")
@@ -80,7 +80,7 @@ class LabelDeskSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelView:
-    """A label as somebody sees it who may know of the document.
+    """A label as it is shown to those who may know of the document.
 
     Attributes:
         label: attribute to value, as a person would write it.

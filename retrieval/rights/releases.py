@@ -1,4 +1,4 @@
-"""The audit event of something that leaves, or is refused: the same fields, whatever it is."""
+"""The audit event of something that leaves, or is refused: the same fields for all of them."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ policy that it should have obeyed.
 
 Who got passages of a document is counted where the events are:
 
-1. Somebody got a passage by an event that released it. A refusal is counted nowhere, whatever it
-   names, and takes no room.
+1. A reader got a passage by an event that released it. A refusal is counted nowhere and takes no
+   room.
 2. A subject that acted through others is told apart from the subject alone.
 3. A list is read page by page as it stood when it began: what is released meanwhile moves no line.
 """
@@ -210,7 +210,7 @@ class AuditLog(Part):
             except RecordsError as error:
                 _tell(batch, error)
             except BaseException as error:
-                # Cancelled, or a fault of this program: nobody may be left waiting.
+                # Cancelled, or a fault of this program: no caller may be left waiting.
                 _tell([*batch, *self._waiting], error)
                 self._waiting = []
                 raise
@@ -289,7 +289,7 @@ def record_of(row: Sequence[Any]) -> AuditRecord:
     """Return the event of a row that was selected by `COLUMNS`.
 
     Raises:
-        RecordsError: it is not one; somebody changed it.
+        RecordsError: it is not one; it was changed.
     """
     link = Link(*row)
     try:

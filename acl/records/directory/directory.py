@@ -2,10 +2,10 @@
 
 The laws of this file:
 
-1. A change, its audit event and the count of changes are one transaction: whoever reads the count
+1. A change, its audit event and the count of changes are one transaction: who reads the count
    again and finds it unmoved has read what still holds.
 2. The writers of a tenant take turns on its counter, before they read what their change rests on.
-   Those of other tenants, and whoever searches, do not wait for them. A change that was decided
+   Those of other tenants, and searches, do not wait for them. A change that was decided
    under rights which no longer stand is not made.
 3. Everything is of one tenant; nothing here is reached from another.
 4. An entry's version moves with all that is shown of it, so that a group whose member is deleted
@@ -67,7 +67,7 @@ class Place:
     """Which entry a change is made on.
 
     Attributes:
-        version: the version that the change was made on; `None` for whichever stands.
+        version: the version that the change was made on; `None` for the one that stands.
     """
 
     tenant: str

@@ -185,7 +185,7 @@ def joined(passages: Iterable[Passage]) -> str:
 
 
 class Inventory(Part):
-    """The whole stock, whatever the tenant (law 3)."""
+    """The whole stock, of every tenant (law 3)."""
 
     @snapshot
     def documents(

@@ -9,7 +9,7 @@ The laws of this file:
 3. A label that was changed after a version was begun wins: the version may not go live, because
    it would bring back a label older than the last acknowledged one.
 4. Of several versions begun for one document the last one counts; the others cannot go live.
-5. Whatever leaves the records goes into the outbox of point deletions in the same transaction.
+5. What leaves the records goes into the outbox of point deletions in the same transaction.
    A version number is never used again, so that a late deletion cannot hit a newer point. Nor is
    the number of a label, so that no decision on an old one meets another that looks the same.
 6. A document that is withdrawn loses its text and keeps its label, where the values come from, its

@@ -1,7 +1,7 @@
 """Quarantine: what could not be parsed, scanned or labelled, with the latest reason.
 
 One entry for a source; it goes when a version of that source goes live (`documents`). Names and
-reasons are recorded whatever they hold, because a strange name is a reason to be here.
+reasons are recorded as they are, because a strange name is a reason to be here.
 """
 
 from __future__ import annotations

@@ -4,12 +4,12 @@ The laws of this file:
 
 1. What is asked for a label or a folder names the version that it was decided upon. It is stored
    only while that version stands, and falls with it.
-2. It is used up in the transaction of the change that it allows, once. What nobody approved stays
+2. It is used up in the transaction of the change that it allows, once. What no one approved stays
    open; what was decided is kept with who decided.
-3. It is as good as gone once it is `KEPT` old, whatever it names and whatever was decided.
+3. It is as good as gone once it is `KEPT` old, open or decided.
 4. A request for access is stored whether or not the document exists, so that nothing that its
    asker sees, counts or waits for depends on it. One asker has one for each document, and at most
-   `MAX_OPEN`. Asking again takes the place of the request before, whatever was decided meanwhile;
+   `MAX_OPEN`. Asking again takes the place of the request before, open or decided;
    so what an asker sees of a request, they have said themselves.
 5. Those who decide about access are shown requests for documents that exist, so that no number of
    others hides one.

@@ -75,7 +75,7 @@ class Folders(AuditedPart):
             provided: the rights, and the approval that it uses up.
 
         Raises:
-            StaleFolderError: it was set by somebody else meanwhile.
+            StaleFolderError: it was set by another meanwhile.
             MovedOnError: the rights of `provided` do not stand any more.
             RecordsConflictError: its approval is no longer waiting.
         """

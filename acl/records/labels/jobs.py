@@ -50,7 +50,7 @@ class Jobs(AuditedPart):
     def recent(
         self, connection: Connection, *, tenant: str | None = None, by: str = "", limit: int = 50
     ) -> tuple[Job, ...]:
-        """Return the last jobs, the latest first: all, or those that somebody of a tenant began."""
+        """Return the last jobs, the latest first: all, or those of one author."""
         statement = select(label_jobs).order_by(label_jobs.c.created_at.desc(), label_jobs.c.id)
         if tenant is not None:
             statement = statement.where(label_jobs.c.tenant == tenant, label_jobs.c.by == by)

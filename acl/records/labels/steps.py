@@ -2,11 +2,11 @@
 
 The laws of this file:
 
-1. What is stored can be read again: a value that no schema would read is refused here, whoever
-   made it. One that is there all the same lets nobody read, and stops nobody else.
+1. What is stored can be read again: a value that no schema would read is refused here. A
+   label that cannot be read all the same is readable by no one, and stops no other document.
 2. The label, its version, its shares, where its values come from and what is remembered of the
    change move together, and `bump` counts it.
-3. Whatever waits for approval was decided on the label before; it is dropped.
+3. What waits for approval was decided on the label before; it is dropped.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def origins_of(connection: Connection, document_id: str) -> dict[str, Any]:
 def set_on_document(
     old: DocumentRecord, label: Label, origins: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the origins after somebody gave the document a whole new label."""
+    """Return the origins after the document was given a whole new label."""
     new = label.as_json()
     moved = {
         name

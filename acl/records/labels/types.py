@@ -171,7 +171,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderLabel:
-    """What somebody set for a folder.
+    """What was set for a folder.
 
     Attributes:
         path: begins and ends with a slash.

@@ -163,7 +163,7 @@ chunks: Final = Table(
 
 # Which version numbers were handed out, and the label version that a deleted document had. A row
 # outlives its document, so that no number comes back while points of the old one may linger or
-# somebody holds a decision on its label; and it is the lock that orders a document's writers.
+# a decision on its label is still held; and it is the lock that orders a document's writers.
 version_counters: Final = Table(
     "version_counters",
     metadata,

@@ -159,7 +159,7 @@ def lock_heads(connection: Connection) -> int:
 
 
 def lock_directory(connection: Connection, tenant: str) -> None:
-    """Let nobody else change the users and groups of a tenant until this transaction ends."""
+    """Let no other writer change the users and groups of a tenant until this transaction ends."""
     row = upsert(connection, directory_heads).values(tenant=tenant, changes=0)
     connection.execute(row.on_conflict_do_nothing())
     mine = directory_heads.c.tenant == tenant

@@ -201,14 +201,14 @@ def go_live(
 ) -> bool:
     """Swap description, label and chunks; say whether the label is another, or the first.
 
-    Shares of those whom the new label does not name as readers end here.
+    A share ends here if the new label does not name its principal as a reader.
 
     Args:
         connection: of a transaction that locked the document.
         pending: the version.
         old: the document before it.
         now: the time.
-        counts: whether it counts as a change of who may read, whatever became of the label.
+        counts: whether it counts as a change of who may read, even if the label stays.
     """
     changed = was_live(old) and pending.label_digest != old.label_digest
     label_version = old.label_version + changed

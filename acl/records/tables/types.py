@@ -4,7 +4,8 @@ The laws of this file:
 
 1. A principal with which a document is shared is one of the label's `readers`; a share remembers
    who gave it, and when it ends. A share whose principal is no reader any more is no share.
-2. A share that ends at a moment is over at that moment, whatever the stored label still says.
+2. A share that ends at a moment is over at that moment, even while the stored label names the
+   principal.
 3. No row, session or SQL type leaves the records: what leaves is one of these values.
 """
 
@@ -244,7 +245,7 @@ class DocumentRecord:
     shares: tuple[Share, ...] = ()
 
     def label(self, schema: LabelSchema, at: datetime) -> Label:
-        """Return the typed label of record at `at`: a share that ended by then lets nobody read.
+        """Return the typed label of record at `at`: a share that ended by then lets no one read.
 
         Raises:
             LabelError: it was stored under another schema.
@@ -252,7 +253,7 @@ class DocumentRecord:
         return schema.parse(without(self.label_json, ended(self.shares, at)))
 
     def legible(self, schema: LabelSchema, at: datetime) -> Label:
-        """Return what of the label of record can be read, for whoever repairs it."""
+        """Return what of the label of record can be read, for those who repair it."""
         return schema.legible(without(self.label_json, ended(self.shares, at)))
 
     def label_or_none(self, schema: LabelSchema, at: datetime) -> Label | None:
