@@ -19,9 +19,9 @@ from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.folders import FolderRequest
 from retrieval.labels.requests import LabelRequest
 from retrieval.labels.views import OtherOutcomeError, OwnProposalError
-from retrieval.rights.authority import ForbiddenError
+from retrieval.rights.authority import OPERATOR, Asker, ForbiddenError
 from tests.builders import events_about
-from tests.integration.folders import write
+from tests.integration.folders import write, write_company
 from tests.integration.label_office import (
     ABSENT,
     CASH,
@@ -32,7 +32,8 @@ from tests.integration.label_office import (
     Office,
     office_of,
 )
-from tests.integration.world import GUS, NOW
+from tests.integration.world import GUS, NOW, world
+from tests.plain import plain_tools
 
 FINANCE = "/acme/finance/"
 RAISED = FolderRequest(folder=FINANCE, values={"classification": "restricted"})
@@ -151,3 +152,32 @@ async def test_of_two_who_approve_one_is_told(office: Office) -> None:
         )
     with pytest.raises(ForbiddenError):
         await office.folders.set_folder(HR, LOWERED)
+
+
+AGENT = replace(STEWARD, id="agent:helper")
+
+
+@pytest.mark.parametrize(
+    ("author", "same", "other"),
+    [
+        (STEWARD, replace(SECOND, actors=(STEWARD,)), SECOND),
+        (replace(SECOND, actors=(STEWARD,)), STEWARD, AGENT),
+        (replace(STEWARD, actors=(AGENT,)), replace(SECOND, actors=(AGENT,)), SECOND),
+        (OPERATOR, OPERATOR, STEWARD),
+    ],
+)
+async def test_a_proposal_is_approved_by_nobody_who_stands_behind_it(
+    tmp_path: Path, author: Asker, same: Asker, other: Asker
+) -> None:
+    async with world(tmp_path / "data", plain_tools()) as made:
+        await made.ingest(write_company(tmp_path / "source"))
+        office = office_of(made, four_eyes=True)
+        await office.change(HR, TRAVEL, classification="internal")
+        asked = await office.change(author, TRAVEL, classification="public")
+        identity = await office.id_of(TRAVEL)
+
+        with pytest.raises(OwnProposalError):
+            await office.desk.approve(same, identity, asked.proposal, now=NOW)
+        done = await office.desk.approve(other, identity, asked.proposal, now=NOW)
+
+        assert (done.version, done.after["classification"]) == (3, "public")

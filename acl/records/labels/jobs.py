@@ -101,10 +101,17 @@ class Jobs(AuditedPart):
         self, connection: Connection, job_id: str, document_id: str, state: ItemState, detail: str
     ) -> None:
         """Note what became of a pending document that was not changed."""
-        this = (label_job_items.c.job_id == job_id) & (label_job_items.c.document_id == document_id)
-        waiting = label_job_items.c.state == ItemState.PENDING.value
-        statement = update(label_job_items).where(this, waiting)
-        connection.execute(statement.values(state=state.value, detail=detail))
+        settle_item(connection, job_id, document_id, state, detail)
+
+
+def settle_item(
+    connection: Connection, job_id: str, document_id: str, state: ItemState, detail: str = ""
+) -> bool:
+    """Note what became of a document (law 2); return whether it was pending."""
+    this = (label_job_items.c.job_id == job_id) & (label_job_items.c.document_id == document_id)
+    waiting = label_job_items.c.state == ItemState.PENDING.value
+    settled = update(label_job_items).where(this, waiting)
+    return bool(connection.execute(settled.values(state=state.value, detail=detail)).rowcount)
 
 
 def create_job(connection: Connection, job: NewJob, now: datetime) -> None:
@@ -154,13 +161,5 @@ def _counts(connection: Connection, job_id: str) -> dict[ItemState, int]:
 
 
 def _job(row: RowMapping, counts: Mapping[ItemState, int]) -> Job:
-    return Job(
-        id=row["id"],
-        tenant=row["tenant"],
-        by=row["by"],
-        asker=from_json(row["asker"]),
-        request=from_json(row["request"]),
-        reason=row["reason"],
-        created_at=row["created_at"],
-        counts=counts,
-    )
+    parsed = {"asker": from_json(row["asker"]), "request": from_json(row["request"])}
+    return Job(**{**row, **parsed}, counts=counts)

@@ -25,7 +25,6 @@ from sqlalchemy import (
     cast,
     func,
     select,
-    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -40,6 +39,7 @@ from acl.records.database.storable import (
 )
 from acl.records.labels import steps as label_steps
 from acl.records.labels.approvals import use_up
+from acl.records.labels.jobs import settle_item
 from acl.records.labels.types import (
     NOTHING,
     STATE_COLUMNS,
@@ -54,7 +54,7 @@ from acl.records.labels.types import (
 from acl.records.tables import transitions as step
 from acl.records.tables.core import documents
 from acl.records.tables.heads import require_rights
-from acl.records.tables.labels import label_changes, label_job_items
+from acl.records.tables.labels import label_changes
 from acl.records.tables.types import ended, without
 
 _LIVE: Final = documents.c.live_version > 0
@@ -127,8 +127,10 @@ class Labels(AuditedPart):
             RecordsConflictError: the approval or the job's document is no longer waiting.
         """
         step.lock(connection, edit.document_id)
-        if provided.job:
-            _finish_item(connection, provided.job, edit.document_id)
+        if provided.job and not settle_item(
+            connection, provided.job, edit.document_id, ItemState.DONE
+        ):
+            raise RecordsConflictError("this document of the job was done by another")
         old = step.live_document(connection, edit.document_id)
         step.require_label_version(old, edit.expected_version)
         if provided.approval:
@@ -221,14 +223,6 @@ def _stored(label: Mapping[str, Any]) -> Label:
         for name, value in label.items()
     }
     return Label(values)
-
-
-def _finish_item(connection: Connection, job: str, document_id: str) -> None:
-    this = (label_job_items.c.job_id == job) & (label_job_items.c.document_id == document_id)
-    waiting = label_job_items.c.state == ItemState.PENDING.value
-    done = update(label_job_items).where(this, waiting).values(state=ItemState.DONE.value)
-    if connection.execute(done).rowcount != 1:
-        raise RecordsConflictError("this document of the job was done by another")
 
 
 def _states(connection: Connection, ids: Iterable[str]) -> dict[str, LabelState]:

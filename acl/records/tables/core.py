@@ -94,6 +94,8 @@ def _description() -> tuple[Column[Any], ...]:
     )
 
 
+DESCRIPTION: Final = tuple(column.name for column in _description())
+
 documents: Final = Table(
     "documents",
     metadata,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
@@ -21,6 +21,7 @@ from acl.records.database.errors import (
 )
 from acl.records.database.storable import from_json, to_json
 from acl.records.tables.core import (
+    DESCRIPTION,
     chunks,
     documents,
     pending_versions,
@@ -39,17 +40,6 @@ from acl.records.tables.types import (
     document_of,
     share_columns,
     standing,
-)
-
-_DESCRIPTION: Final = (
-    "title",
-    "media_type",
-    "metadata",
-    "label",
-    "label_digest",
-    "content_digest",
-    "chunk_count",
-    "origins",
 )
 
 
@@ -223,7 +213,7 @@ def go_live(
             label_revision=bump(connection, Head.LABEL) if moved else old.label_revision,
             updated_at=now,
             **_shares(pending, old),
-            **{name: pending._mapping[name] for name in _DESCRIPTION},  # noqa: SLF001 - public API
+            **{name: pending._mapping[name] for name in DESCRIPTION},  # noqa: SLF001 - public API
         )
     )
     mine = pending_versions.c.document_id == old.id

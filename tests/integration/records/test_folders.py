@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,10 @@ from acl.records import (
     Approval,
     ApprovalKind,
     AuditKind,
+    DocumentRecord,
+    FoldersMovedOnError,
+    FromSource,
+    ItemState,
     MovedOnError,
     Provided,
     Records,
@@ -21,7 +26,20 @@ from acl.records import (
     StaleFolderError,
 )
 from acl.records.labels.approvals import KEPT
-from tests.builders import KEY, NOW, approval, event, folder, in_effect, job, label, put, version
+from acl.records.labels.types import folders_version
+from tests.builders import (
+    KEY,
+    NOW,
+    approval,
+    document_id,
+    event,
+    folder,
+    in_effect,
+    job,
+    label,
+    put,
+    version,
+)
 
 
 def proposal(about: str = "/acme/hr/", **more: Any) -> Approval:
@@ -164,3 +182,55 @@ async def test_what_lies_below_a_folder_is_read_by_its_path(records: Records) ->
     assert rest[0] == await records.labels.state(rest[0].document.id)
     assert await pages.named("acme", "compartments") == {"x"}
     assert await pages.named("globex", "compartments") == frozenset()
+
+
+DOCUMENT = document_id("file:a.txt")
+
+
+async def found(records: Records) -> DocumentRecord:
+    document = await records.catalog.document(DOCUMENT)
+    assert document is not None
+    return document
+
+
+async def test_what_rests_on_folders_takes_effect_while_they_say_so(records: Records) -> None:
+    await put(records, version(folders=0))
+    waiting = await records.documents.begin_version(version("file:b.txt"), now=NOW)
+    since = (await records.standing.read()).label
+    none = job(items={})
+    await records.folders.put(folder(), expected_version=0, job=none, event=event())
+    with pytest.raises(FoldersMovedOnError, match="of `acme` changed meanwhile"):
+        await records.documents.commit_version(waiting, event(), folders=0)
+    said = FromSource(origins={"source": {}}, metadata={"a": 1}, folders=0)
+    with pytest.raises(FoldersMovedOnError):
+        await records.documents.relabel(
+            DOCUMENT, label("public"), expected_label_version=1, event=event(), said=said
+        )
+    assert (await found(records)).metadata == {}
+    known = folders_version(await records.folders.of_tenant("acme"))
+    await records.documents.relabel(
+        DOCUMENT,
+        label("public"),
+        expected_label_version=1,
+        event=event(),
+        said=replace(said, folders=known),
+    )
+    assert (await found(records)).metadata == {"a": 1}
+    live = await records.documents.commit_version(waiting, event(), folders=known)
+    assert live.label_revision > since
+
+
+async def test_a_folders_job_takes_in_what_changed_below_it_since_it_was_planned(
+    records: Records,
+) -> None:
+    def lying(path: str) -> Label:
+        return Label({**label().values, "path": path})
+
+    await put(records, version("file:a.txt", label=lying("/acme/hr/a")))
+    since = (await records.standing.read()).label
+    await put(records, version("file:b.txt", label=lying("/acme/hr/b")))
+    await put(records, version("file:c.txt", label=lying("/acme/other/c")))
+    made = job(items={})
+    await records.folders.put(folder(), expected_version=0, job=made, event=event(), since=since)
+    (taken,) = await records.jobs.items(made.id, state=ItemState.PENDING)
+    assert (taken.document_id, taken.expected_version) == (document_id("file:b.txt"), 1)
