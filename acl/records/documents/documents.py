@@ -196,8 +196,8 @@ class Documents(AuditedPart):
         live = (known.live,) if known.is_live else ()
         for version in live:
             step.delete_points(connection, version, event.time)
-        step.forget(connection, known)
         bump(connection, Head.LABEL)
+        step.forget(connection, known)
         self.audit.append_within(connection, event)
         return (*live, *pending)
 

@@ -168,6 +168,8 @@ def use_up(connection: Connection, approval_id: str, about: str, event: AuditEve
     Raises:
         RecordsConflictError: it does not wait any more.
     """
+    # Those who ask hold the counters before any of these rows.
+    lock_heads(connection)
     this = (_TABLE.id == approval_id) & (_TABLE.about == about)
     if not _decide(connection, this, ApprovalState.GRANTED, event):
         raise RecordsConflictError("the proposal was decided upon by another")

@@ -92,11 +92,11 @@ class Folders(AuditedPart):
             if known
             else insert(folder_labels).values(tenant=folder.tenant, path=folder.path, **new)
         )
+        lock_heads(connection)
         if provided.approval:
             use_up(connection, provided.approval, folder.path, event)
         waiting = (approvals.c.tenant == folder.tenant) & (approvals.c.about == folder.path)
         drop_waiting(connection, ApprovalKind.FOLDER, waiting)  # law 1
-        lock_heads(connection)
         arriving = job if since is None else _with_arrived(connection, job, folder, since)
         create_job(connection, arriving, event.time)
         require_rights(connection, provided.under)

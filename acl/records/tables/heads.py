@@ -12,9 +12,9 @@ The laws of this file:
 4. Every change that moves a counter of rights holds the end of the audit chain before it commits.
    Whether a reading stands is asked while holding it too. So what stands then stands until what
    rests on it is on record, and comes before the next change in the order of the chain.
-5. Locks are taken in one order, so that no two wait for each other: rows of documents, counters,
-   the end of the chain. The counter of a directory is locked first by its own writers, who need
-   no other.
+5. Locks are taken in one order, so that no two wait for each other: rows of documents and folders,
+   counters, what waits for approval, the end of the chain. The counter of a directory is locked
+   first by its own writers, who need no other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The steps of a document's life in SQL, each within a transaction that `documents` owns.
 
-Every writer of a document first locks its row in `version_counters`, then the document, then the
-audit head: one order, no deadlock.
+Every writer of a document first locks its row in `version_counters`, then the document, then as
+`heads` says: one order, no deadlock.
 """
 
 from __future__ import annotations

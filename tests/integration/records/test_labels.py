@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -257,6 +258,34 @@ async def test_a_proposal_is_used_up_once_and_only_on_its_label(records: Records
     await records.labels.change(edit(label("public")), event(), provided=Provided(approval=one.id))
     # What waited for the label before is gone with it.
     assert await waiting(records) == ()
+
+
+async def test_who_asks_again_and_who_grants_do_not_lock_each_other_out(records: Records) -> None:
+    names = [f"file:{number}.txt" for number in range(6)]
+    asked = [
+        proposal(document_id(name), kind=ApprovalKind.ACCESS, by="user:eve", version=0)
+        for name in names
+    ]
+    for name, request in zip(names, asked, strict=True):
+        await put(records, version(name))
+        await records.approvals.ask(request, event(AuditKind.ACCESS_REQUESTED))
+
+    def granting(request: Approval) -> Awaitable[int]:
+        shared = replace(edit(label("public")), document_id=request.about)
+        return records.labels.change(shared, event(), provided=Provided(approval=request.id))
+
+    answers = await asyncio.gather(
+        *(granting(request) for request in asked),
+        *(
+            records.approvals.ask(replace(request, id=str(uuid.uuid4())), event(subject="user:eve"))
+            for request in asked
+        ),
+        return_exceptions=True,
+    )
+
+    failed = [one for one in answers if isinstance(one, BaseException)]
+    assert all(isinstance(one, RecordsConflictError) for one in failed)
+    assert len(await records.approvals.of_asker("acme", "user:eve", now=LATER)) == len(names)
 
 
 async def test_a_deleted_document_leaves_no_proposal(records: Records) -> None:
