@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Depends, Path, Query, Response, status
 from pydantic import AliasPath, Field
 
 from acl.labels import LabelSchema
-from acl.records import ChangeKind, Job, LabelChange, UnstorableError
+from acl.records import ChangeKind, LabelChange, UnstorableError
 from acl.records.database.storable import checked_time
 from retrieval.labels.requests import MAX_REASON, LabelRequest, ShareRequest
 from retrieval.labels.selection import Planned, Refused, Selection
@@ -207,23 +207,25 @@ class ShownExtent(Answered):
     )
     dry_run: bool
 
-    @staticmethod
-    def planned(planned: Planned) -> ShownExtent:
+    @classmethod
+    def planned(cls, planned: Planned, **more: Any) -> Self:  # noqa: ANN401 - its own fields
         """Return what a change would do."""
-        return ShownExtent(
+        effect = planned.effect
+        return cls(
             documents=sorted(planned.items)[:MAX_IDS],
             documents_left_off=max(0, len(planned.items) - MAX_IDS),
             total=len(planned.items),
-            refused=[LeftAlone.model_validate(one) for one in planned.refused],
-            effect=None if planned.effect is None else ShownEffect.model_validate(planned.effect),
+            refused=[LeftAlone.model_validate(refused) for refused in planned.refused],
+            effect=None if effect is None else ShownEffect.model_validate(effect),
             changes_left_off=planned.not_compared,
             dry_run=True,
+            **more,
         )
 
-    @staticmethod
-    def begun(total: int, refused: Iterable[Refused]) -> ShownExtent:
+    @classmethod
+    def begun(cls, total: int, refused: Iterable[Refused], **more: Any) -> Self:  # noqa: ANN401
         """Return what was begun."""
-        return ShownExtent(
+        return cls(
             documents=[],
             documents_left_off=0,
             total=total,
@@ -231,6 +233,7 @@ class ShownExtent(Answered):
             effect=None,
             changes_left_off=0,
             dry_run=False,
+            **more,
         )
 
 
@@ -238,16 +241,6 @@ class RelabelAnswer(ShownExtent):
     """A job that was begun, or what it would do."""
 
     job: str = Field(description='The job\'s id; `""` for a dry run.')
-
-    @classmethod
-    def of_plan(cls, planned: Planned) -> RelabelAnswer:
-        """Return what a job would do."""
-        return cls(job="", **dict(ShownExtent.planned(planned)))
-
-    @classmethod
-    def of_job(cls, job: Job, refused: tuple[Refused, ...]) -> RelabelAnswer:
-        """Return what a job does."""
-        return cls(job=job.id, **dict(ShownExtent.begun(job.total, refused)))
 
 
 _CHANGE: Final = ANSWERS["body"] | ANSWERS["policy"] | ANSWERS["change"]
@@ -408,10 +401,11 @@ async def relabel(asked: Relabelling, subject: Asker, parts: Open) -> RelabelAns
         fault = FieldFault("/document_ids", "give either ids or a folder")
         raise ProblemError(ProblemType.INVALID, [fault])
     if asked.dry_run:
-        return RelabelAnswer.of_plan(await parts.bulk.plan(subject, selection, asked.request()))
+        planned = await parts.bulk.plan(subject, selection, asked.request())
+        return RelabelAnswer.planned(planned, job="")
     begun = await parts.bulk.begin(subject, selection, asked.request())
     await carry_out(parts, begun.job)
-    return RelabelAnswer.of_job(begun.job, begun.refused)
+    return RelabelAnswer.begun(begun.job.total, begun.refused, job=begun.job.id)
 
 
 def _answer(changed: Changed, response: Response) -> ChangedLabel:
