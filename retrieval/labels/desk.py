@@ -186,7 +186,7 @@ class LabelDesk:
         proposal = await self._records.approvals.one(ApprovalKind.LABEL, proposal_id, now=now)
         if proposal is None or proposal.about != state.document.id:
             raise DocumentNotFoundError
-        require_other(proposal, authority)
+        require_other(proposal, authority)  # law 4
         _require_version(state.document, proposal.version)
         request = LabelRequest.from_json(proposal.changes)
         outcome = await self.outcomes.of(authority, state, request)

@@ -30,7 +30,7 @@ from acl.records.tables.types import (
     document_of,
 )
 
-_LIVE: Final = documents.c.live_version > 0
+_LIVE: Final = documents.c.live_version > 0  # law 1
 
 _PASSAGES: Final = select(
     chunks.c.id,

@@ -74,9 +74,9 @@ class Documents(AuditedPart):
         pending = step.pending_version(connection, version)
         old = step.document_of_record(connection, version.document_id)
         origins = label_steps.origins_of(connection, version.document_id)
-        step.require_label_version(old, pending.based_on_label_version)
+        step.require_label_version(old, pending.based_on_label_version)  # law 3
         another = step.go_live(connection, pending, old, event.time, counts=folders is not None)
-        require_folders(connection, old.tenant, folders)
+        require_folders(connection, old.tenant, folders)  # law 7
         step.release(connection, old)
         new = step.document_of_record(connection, version.document_id)
         if another:
@@ -98,7 +98,7 @@ class Documents(AuditedPart):
         if live == version.version:
             raise StaleVersionError(version.document_id, version.version)
         step.drop_pending(connection, version.document_id, now, only=version)
-        step.delete_points(connection, version, now)
+        step.delete_points(connection, version, now)  # law 5
         waiting = select(pending_versions).where(pending_versions.c.document_id == documents.c.id)
         first = (documents.c.live_version == 0) & (documents.c.projected_label_version == 0)
         connection.execute(delete(documents).where(mine, first, ~waiting.exists()))
@@ -223,7 +223,7 @@ def begin(connection: Connection, new: NewVersion, now: datetime) -> DocumentVer
     """Store a version and its chunks within the caller's transaction (laws 1 and 4)."""
     label_steps.require_storable(new.label)
     version = step.next_version(connection, new.document_id)
-    step.drop_pending(connection, new.document_id, now)
+    step.drop_pending(connection, new.document_id, now)  # law 4
     described = step.description(new)
     based_on = step.settle(connection, new, described, now)
     connection.execute(

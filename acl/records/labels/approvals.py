@@ -9,8 +9,8 @@ The laws of this file:
 3. It is as good as gone once it is `KEPT` old, open or decided.
 4. A request for access is stored whether or not the document exists, so that nothing that its
    asker sees, counts or waits for depends on it. One asker has one for each document, and at most
-   `MAX_OPEN`. Asking again takes the place of the request before, open or decided;
-   so what an asker sees of a request, they have said themselves.
+   `MAX_OPEN`. Asking again takes the place of the request before, open or decided; so what an asker
+   sees of a request, they have said themselves.
 5. Those who decide about access are shown requests for documents that exist, so that no number of
    others hides one.
 """
@@ -98,9 +98,9 @@ class Approvals(AuditedPart):
         # Two of one asker are counted one after the other.
         lock_heads(connection)
         gone = (_TABLE.tenant == new.tenant) & ~_kept(event.time)
-        connection.execute(delete(approvals).where(gone))
+        connection.execute(delete(approvals).where(gone))  # law 3
         if new.kind is ApprovalKind.ACCESS:
-            _make_room(connection, new)
+            _make_room(connection, new)  # law 4
         connection.execute(insert(approvals).values(_row(new)))
         require_rights(connection, under)
         self.audit.append_within(connection, event)

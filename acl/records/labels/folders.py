@@ -97,9 +97,10 @@ class Folders(AuditedPart):
             use_up(connection, provided.approval, folder.path, event)
         waiting = (approvals.c.tenant == folder.tenant) & (approvals.c.about == folder.path)
         drop_waiting(connection, ApprovalKind.FOLDER, waiting)  # law 1
+        # Law 3: what went live after the job was planned is part of it.
         arriving = job if since is None else _with_arrived(connection, job, folder, since)
         create_job(connection, arriving, event.time)
-        require_rights(connection, provided.under)
+        require_rights(connection, provided.under)  # law 2
         self.audit.append_within(connection, event)
         return expected_version + 1
 

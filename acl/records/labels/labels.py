@@ -132,14 +132,14 @@ class Labels(AuditedPart):
         ):
             raise RecordsConflictError("this document of the job was done by another")
         old = step.live_document(connection, edit.document_id)
-        step.require_label_version(old, edit.expected_version)
+        step.require_label_version(old, edit.expected_version)  # law 1
         if provided.approval:
             use_up(connection, provided.approval, edit.document_id, event)
         label_steps.require_storable(edit.label)
         version = label_steps.relabel(connection, old, edit, by=event.subject, at=event.time)
         require_rights(connection, provided.under)
         decided = () if provided.decided is None else (provided.decided,)
-        self.audit.append_within(connection, event, *decided)
+        self.audit.append_within(connection, event, *decided)  # law 2
         return version
 
     @snapshot

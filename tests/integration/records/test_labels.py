@@ -332,6 +332,7 @@ async def test_a_job_knows_what_became_of_each_document(records: Records) -> Non
     found = await records.jobs.job(made.id)
     assert found is not None
     assert found.counts == {ItemState.DONE: 1, ItemState.FAILED: 1, ItemState.PENDING: 1}
+    assert (found.done, found.failed, found.conflict, found.pending) == (1, 1, 0, 1)
     assert (found.request, found.asker, found.reason) == (made.request, made.asker, "many")
     await records.jobs.settle(made.id, document_id("file:c.txt"), ItemState.CONFLICT, "gone")
     assert await records.jobs.unfinished() == ()
