@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from acl.records import AuditKind, UnknownDocumentError
-from acl.records.documents.inventory import Inventory
+from acl.records.documents.catalog import Inventory
 from acl.subject import INGESTION
 from ingest.context import Context, PipelineSettings, Task
 from ingest.label.description import Labeller, making_digest

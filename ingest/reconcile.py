@@ -40,8 +40,10 @@ from acl.engine.payload import (
     point_payload,
 )
 from acl.engine.wire import Filter, MatchExcept, Range
-from acl.records import AuditEvent, AuditKind, DocumentRecord, DocumentVersion, Passage, Records
-from acl.records.documents.inventory import Inventory
+from acl.records import DocumentRecord, DocumentVersion, Passage
+from acl.records.audit.events import AuditEvent, AuditKind
+from acl.records.documents.catalog import Inventory
+from acl.records.system import Records
 from acl.subject import PROGRAM
 from ingest.index.engine import Candidate, Point
 from ingest.parts import Encoding, Stores

@@ -42,7 +42,7 @@ from acl.records import (
     StaleLabelError,
     UnstorableError,
 )
-from acl.records.documents.inventory import Inventory
+from acl.records.documents.catalog import Inventory
 from ingest.batch import ATTEMPTS, Batch, Prepared
 from ingest.context import Context, document_id
 from ingest.errors import IngestError, ParserUnavailableError, SourceError

@@ -30,9 +30,11 @@ from acl.records.database.errors import (
     UnstorableError,
 )
 from acl.records.labels.types import (
+    Approval,
+    ApprovalKind,
+    ApprovalState,
     ChangeKind,
     FolderLabel,
-    FolderProposal,
     ItemState,
     Job,
     JobItem,
@@ -40,7 +42,7 @@ from acl.records.labels.types import (
     LabelEdit,
     LabelState,
     NewJob,
-    Proposal,
+    Provided,
 )
 from acl.records.policies.proofs import ComparedLabel
 from acl.records.policies.types import (
@@ -54,8 +56,8 @@ from acl.records.policies.types import (
 )
 from acl.records.system import Records
 from acl.records.tables.heads import Heads
-from acl.records.tables.shares import READERS, Share
 from acl.records.tables.types import (
+    READERS,
     CollectionState,
     DistinctLabel,
     DocumentRecord,
@@ -65,11 +67,15 @@ from acl.records.tables.types import (
     NewVersion,
     Passage,
     Quarantined,
+    Share,
 )
 
 __all__ = [
     "READERS",
     "AlteredRevisionError",
+    "Approval",
+    "ApprovalKind",
+    "ApprovalState",
     "AuditEntry",
     "AuditEvent",
     "AuditFault",
@@ -85,7 +91,6 @@ __all__ = [
     "DocumentRecord",
     "DocumentVersion",
     "FolderLabel",
-    "FolderProposal",
     "FoldersMovedOnError",
     "FromSource",
     "Heads",
@@ -106,7 +111,7 @@ __all__ = [
     "PolicyRevision",
     "Proof",
     "ProofState",
-    "Proposal",
+    "Provided",
     "Quarantined",
     "Records",
     "RecordsConflictError",

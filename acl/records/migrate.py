@@ -1,7 +1,10 @@
 """Bringing the tables to the version that this program knows, when the records are opened.
 
-One transaction, under a lock: of several processes that start at once, one migrates and the
-others find it done. A database made by a newer program is refused, never guessed at.
+The laws of this file:
+
+1. One transaction, under a lock: of several processes that start at once, one migrates and the
+   others find it done.
+2. A database of a version that this program does not know is refused, never guessed at.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ async def migrate(database: Database, chain: Chain) -> None:
 
 
 def _migrate(connection: Connection, database: Database, chain: Chain) -> None:
-    database.lock_migration(connection)
+    database.lock_migration(connection)  # law 1
     if _upgrade(connection) is None:
         begin_chain(connection, chain)
 
@@ -44,7 +47,10 @@ def _upgrade(connection: Connection) -> str | None:
     try:
         command.upgrade(alembic_config(connection), "head")
     except CommandError as error:
-        raise RecordsMismatchError(f"the records are of unknown version `{before}`") from error
+        raise RecordsMismatchError(  # law 2
+            f"the records are of version `{before}`, which this program does not know: open them "
+            "with the program that made them, or begin with an empty database and ingest again"
+        ) from error
     return before
 
 

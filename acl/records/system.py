@@ -8,23 +8,20 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from acl.records.audit.chain import Chain
-from acl.records.audit.log import AuditLog
-from acl.records.audit.readers import AuditReaders
+from acl.records.audit.log import AuditLog, AuditReaders
 from acl.records.database.database import Database
 from acl.records.database.errors import RecordsError
 from acl.records.database.postgresql import PostgresDatabase
 from acl.records.database.sqlite import SqliteDatabase
 from acl.records.directory.directory import Directory
 from acl.records.documents.catalog import Catalog
-from acl.records.documents.collection import Collection
 from acl.records.documents.documents import Documents
-from acl.records.documents.projection import Projection
+from acl.records.documents.projection import Collection, Projection
 from acl.records.documents.quarantine import Quarantine
+from acl.records.labels.approvals import Approvals
 from acl.records.labels.folders import Folders
 from acl.records.labels.jobs import Jobs
 from acl.records.labels.labels import Labels
-from acl.records.labels.pages import LabelPages
-from acl.records.labels.requests import Requests
 from acl.records.migrate import migrate
 from acl.records.policies.proofs import Proofs
 from acl.records.policies.revisions import Policies
@@ -47,9 +44,8 @@ class Records:
         collection: what the collection was made with.
         directory: users and groups from an identity provider.
         standing: how far each kind of change has come.
-        requests: who asked for access to what.
+        approvals: what waits for approval: labels, folders, requests for access.
         labels: changing labels, with their history.
-        pages: reading the labels of many documents.
         folders: labels of folders.
         jobs: changes of many documents.
     """
@@ -65,9 +61,8 @@ class Records:
     collection: Collection
     directory: Directory
     standing: Standing
-    requests: Requests
+    approvals: Approvals
     labels: Labels
-    pages: LabelPages
     folders: Folders
     jobs: Jobs
     database: Database
@@ -104,9 +99,8 @@ class Records:
             collection=Collection(database),
             directory=Directory(database, audit),
             standing=Standing(database),
-            requests=Requests(database, audit),
+            approvals=Approvals(database, audit),
             labels=Labels(database, audit),
-            pages=LabelPages(database),
             folders=Folders(database, audit),
             jobs=Jobs(database, audit),
             database=database,

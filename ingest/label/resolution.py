@@ -23,7 +23,7 @@ from acl.errors import LabelError
 from acl.labels import Label, LabelSchema
 from acl.records import DocumentRecord, LabelState, Records
 from acl.records.labels.types import folders_version
-from acl.records.tables.shares import without
+from acl.records.tables.types import without
 from ingest.errors import SourceError
 from ingest.label.description import Described, Labeller, SourceState
 from ingest.label.inherit import CLASSIFICATION, Origins, renewed, shared

@@ -21,7 +21,7 @@ from acl.errors import LabelError, RequestError
 from acl.labels import Label
 from acl.predicate import holds
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Records
-from acl.records.audit.readers import ReadersFrom, Readings
+from acl.records.audit.log import ReadersFrom, Readings
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.rights.authority import Asker, Authority, authority_of
 from retrieval.rights.decisions import Decisions

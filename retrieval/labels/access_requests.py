@@ -2,11 +2,12 @@
 
 The laws of this file:
 
-1. Whoever asks is answered alike whether the document exists, is hidden, or is another tenant's,
-   and whatever was decided: the same answer, the same writes, the same line in the list of their
+1. An asker is answered alike whether the document exists, is hidden, or is another tenant's, and
+   however it was decided: the same answer, the same writes, the same line in the list of their
    own requests. Only a grant shows, and only while the document is theirs to read.
-2. Who may share a document decides. Of requests for other documents nobody is told.
-3. A grant is a share, made with the rights of whoever grants; nothing else gives access.
+2. Who may share a document decides. Of requests for other documents no one is told.
+3. A grant is a share, made with the rights of those who grant; nothing else gives access. The share
+   and the decision are one transaction.
 """
 
 from __future__ import annotations
@@ -17,14 +18,22 @@ from datetime import datetime
 from typing import Final
 
 from acl.actions import Action
-from acl.errors import AclError, LabelError, RequestError
-from acl.records import AuditKind, ChangeKind, DocumentRecord, Records
-from acl.records.labels.requests import AccessRequest, Place, RequestState
+from acl.errors import AclError, RequestError
+from acl.records import (
+    Approval,
+    ApprovalKind,
+    ApprovalState,
+    AuditKind,
+    ChangeKind,
+    DocumentRecord,
+    Records,
+)
+from acl.records.labels.approvals import Place
 from acl.subject import PrincipalKind, Subject
 from retrieval.labels.desk import LabelDesk
 from retrieval.labels.requests import MAX_REASON, LabelRequest, ShareRequest
-from retrieval.labels.views import Changed, Target
-from retrieval.rights.authority import Asker, Authority, authority_of
+from retrieval.labels.views import Changed, Target, decision_of
+from retrieval.rights.authority import Asker, Authority, authority_of, parties_of
 from retrieval.rights.standing import ANY, AtLeast
 
 MAX_PAGE: Final = 200
@@ -43,7 +52,7 @@ class UnknownRequestError(AclError):
 class Waiting:
     """A request that waits for a decision, with the document it is about."""
 
-    request: AccessRequest
+    request: Approval
     document: DocumentRecord
 
 
@@ -61,7 +70,7 @@ class WaitingPage:
 class OwnRequests:
     """The requests of one asker, the latest first."""
 
-    requests: tuple[AccessRequest, ...]
+    requests: tuple[Approval, ...]
     policy_revision: int
     label_revision: int
 
@@ -85,27 +94,36 @@ class RequestDesk:
         if not subject.id.startswith(_USER):
             raise RequestError("access is asked for by users")
         authority = await self._labels.authority(subject, now)
+        request = Approval(
+            kind=ApprovalKind.ACCESS,
+            tenant=subject.tenant,
+            about=document_id,
+            by=subject.id,
+            parties=parties_of(authority),
+            at=now,
+            reason=reason[:MAX_REASON],
+        )
         event = authority.event(
             AuditKind.ACCESS_REQUESTED,
             Action.DOCUMENT_READ,
             tenant=subject.tenant,
             resources=(document_id,),
         )
-        await self._records.requests.ask(subject.tenant, document_id, reason, event)
+        await self._records.approvals.ask(request, event)
 
     async def mine(
         self, subject: Subject, now: datetime, *, at_least: AtLeast = ANY
     ) -> OwnRequests:
         """Return the subject's own requests; each that is not to be read now looks open (law 1)."""
         authority = await self._authority(subject, now, at_least)
-        found = await self._records.requests.of_asker(subject.tenant, subject.id, now=now)
-        known = await self._records.catalog.labels_of(one.document_id for one in found)
+        found = await self._records.approvals.of_asker(subject.tenant, subject.id, now=now)
+        known = await self._records.catalog.labels_of(request.about for request in found)
         shown = tuple(
-            one
-            if one.state is RequestState.GRANTED
-            and _may(Action.DOCUMENT_READ, authority, known.get(one.document_id))
-            else replace(one, state=RequestState.OPEN, decided_at=None, decided_by="")
-            for one in found
+            request
+            if request.state is ApprovalState.GRANTED
+            and _may(Action.DOCUMENT_READ, authority, known.get(request.about))
+            else replace(request, state=ApprovalState.OPEN, decided_at=None, decided_by="")
+            for request in found
         )
         return OwnRequests(
             requests=shown,
@@ -136,7 +154,7 @@ class RequestDesk:
         async for one in self._decidable(authority, tenant, after):
             if len(found) == limit:
                 last = found[-1].request
-                place = Place(created_at=last.created_at, id=last.id)
+                place = Place(at=last.at, id=last.id)
                 break
             found.append(one)
         return WaitingPage(
@@ -149,32 +167,32 @@ class RequestDesk:
     async def grant(
         self, asker: Asker, tenant: str, request_id: str, *, until: datetime | None, now: datetime
     ) -> Changed:
-        """Share the document with whoever asked.
+        """Share the document with the user who asked.
 
         Raises:
             UnknownRequestError: there is none that `asker` may decide about.
             ForbiddenError, LabelRequestError, StaleLabelError: the share cannot be made.
         """
         waiting = await self._one(asker, tenant, request_id, now)
-        share = ShareRequest(principal=waiting.request.asker, until=until)
+        share = ShareRequest(principal=waiting.request.by, until=until)
         request = LabelRequest(
             kind=ChangeKind.SHARE,
             share=(share,),
             reason=f"asked for: {waiting.request.reason}"[:MAX_REASON],
         )
         target = Target(waiting.document.id, waiting.document.label_version)
-        changed = await self._labels.change(asker, target, request, now=now)
-        await self._decided(asker, waiting, RequestState.GRANTED, now)
-        return changed
+        return await self._labels.change(asker, target, request, now=now, granted=waiting.request)
 
     async def refuse(self, asker: Asker, tenant: str, request_id: str, *, now: datetime) -> None:
-        """Leave the document as it is; whoever asked is not told.
+        """Leave the document as it is; the user who asked is not told.
 
         Raises:
             UnknownRequestError: there is none that `asker` may decide about.
         """
         waiting = await self._one(asker, tenant, request_id, now)
-        await self._decided(asker, waiting, RequestState.REFUSED, now)
+        authority = await self._labels.authority(asker, now)
+        event = decision_of(authority, waiting.request, granted=False)
+        await self._records.approvals.refuse(waiting.request.id, event)
 
     async def _authority(self, asker: Asker, now: datetime, at_least: AtLeast) -> Authority:
         parts = self._labels.parts
@@ -183,52 +201,37 @@ class RequestDesk:
     async def _decidable(
         self, authority: Authority, tenant: str, after: Place | None
     ) -> AsyncIterator[Waiting]:
-        requests, more = self._records.requests, authority.tenant in {None, tenant}
+        more = authority.tenant in {None, tenant}
         while more:
-            found = await requests.waiting(tenant, now=authority.now, after=after, limit=_SCANNED)
-            known = await self._records.catalog.labels_of(one.document_id for one in found)
-            for one in found:
-                document = known.get(one.document_id)
+            found = await self._records.approvals.waiting(
+                ApprovalKind.ACCESS, tenant, now=authority.now, after=after, limit=_SCANNED
+            )
+            known = await self._records.catalog.labels_of(request.about for request in found)
+            for request in found:
+                document = known.get(request.about)
                 if document is not None and _may(Action.DOCUMENT_SHARE, authority, document):
-                    yield Waiting(request=one, document=document)
-                after = Place(created_at=one.created_at, id=one.id)
+                    yield Waiting(request=request, document=document)
+                after = Place(at=request.at, id=request.id)
             more = len(found) == _SCANNED
 
     async def _one(self, asker: Asker, tenant: str, request_id: str, now: datetime) -> Waiting:
         authority = await self._labels.authority(asker, now)
-        request = await self._records.requests.request(tenant, request_id, now=now)
-        name = request.document_id if request else ""
+        request = await self._records.approvals.one(ApprovalKind.ACCESS, request_id, now=now)
+        name = request.about if request else ""
         document = await self._records.catalog.document(name)
         if (
             request is None
             or document is None
-            or document.tenant != tenant
+            or {request.tenant, document.tenant} != {tenant}
             or authority.tenant not in {None, tenant}
             or not _may(Action.DOCUMENT_SHARE, authority, document)
         ):
             raise UnknownRequestError
         return Waiting(request=request, document=document)
 
-    async def _decided(
-        self, asker: Asker, waiting: Waiting, state: RequestState, now: datetime
-    ) -> None:
-        authority = await self._labels.authority(asker, now)
-        event = authority.event(
-            AuditKind.ACCESS_DECIDED,
-            Action.DOCUMENT_SHARE,
-            tenant=waiting.request.tenant,
-            resources=(waiting.document.id,),
-            permitted=state is RequestState.GRANTED,
-            detail={"for": waiting.request.asker, "request": waiting.request.id},
-        )
-        await self._records.requests.decide(waiting.request.id, state, event)
-
 
 def _may(action: Action, authority: Authority, document: DocumentRecord | None) -> bool:
     if document is None:
         return False
-    try:
-        label = document.label(authority.snapshot.schema, authority.now)
-    except LabelError:
-        return False
-    return authority.may(action, label)
+    label = document.label_or_none(authority.snapshot.schema, authority.now)
+    return label is not None and authority.may(action, label)

@@ -7,10 +7,10 @@ The laws of this file:
    upon, when it is stored.
 2. Who may know nothing of a document gets the answer of one that does not exist. Who may read it
    and do nothing more is told so, before anything is worked out; so nothing tells them of its
-   readers, shares and owner. Anybody else who lacks a right is told which. All is on record.
+   readers, shares and owner. Others who lack a right are told which. All is on record.
 3. A request is stored as a whole or not at all, the record first and the engine after it. So what
    tightens binds at once, and what widens shows when all of it is stored.
-4. Where two pairs of eyes are asked for, what lowers a label waits for somebody else who may.
+4. Where two pairs of eyes are asked for, what lowers a label waits for another party who may.
    They approve the label that was proposed: if another would come of it by now, it is refused.
 """
 
@@ -19,20 +19,21 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 
 from acl.actions import Action
 from acl.errors import LabelFault
 from acl.records import (
+    Approval,
+    ApprovalKind,
     AuditKind,
     ChangeKind,
     DocumentRecord,
     LabelChange,
     LabelState,
-    Proposal,
+    Provided,
     StaleLabelError,
 )
-from acl.records.labels.labels import Provided
 from acl.records.tables.types import canonical_id
 from ingest.label.inherit import Origins
 from retrieval.access.documents import DocumentNotFoundError
@@ -43,8 +44,9 @@ from retrieval.labels.views import (
     LabelParts,
     LabelView,
     OtherOutcomeError,
-    OwnProposalError,
     Target,
+    decision_of,
+    require_other,
 )
 from retrieval.rights.authority import (
     Asker,
@@ -52,9 +54,9 @@ from retrieval.rights.authority import (
     ForbiddenError,
     authority_of,
     parties_of,
-    share_nobody,
 )
 from retrieval.rights.display import label_of
+from retrieval.rights.standing import settled
 
 
 class LabelDesk:
@@ -64,7 +66,7 @@ class LabelDesk:
         DocumentNotFoundError: there is none, or the asker may not know of it.
         ForbiddenError: the asker may know of it and lacks a right.
         StaleLabelError: the label is not the version that the asker saw.
-        LabelRequestError: what was asked cannot be done, whoever asks.
+        LabelRequestError: what was asked cannot be done by any asker.
         UnsettledError: policy or memberships changed again and again meanwhile.
         RecordsError: it could not be recorded, so nothing has changed.
     """
@@ -80,18 +82,40 @@ class LabelDesk:
         """Return the rights of `asker` as they stand now."""
         return await authority_of(self.parts.standing, self.parts.decisions, asker, now)
 
+    @settled
     async def show(self, asker: Asker, document_id: str, *, now: datetime) -> LabelView:
         """Return a document's label, and where each value comes from."""
-        return await self.parts.standing.settled(partial(self._show, asker, document_id, now))
+        authority = await self.authority(asker, now)
+        state = await self._known(authority, document_id)
+        await self._managing(authority, state.document, Action.ACCESS_REVIEW)
+        document, stored = state.document, state.origins
+        schema, origins = authority.snapshot.schema, Origins.of(stored)
+        label = document.legible(schema, now)
+        view = LabelView(
+            document=document,
+            label=label_of(label, schema),
+            origins={name: origins.of_attribute(name) for name in label.values},
+            shares=tuple(one for one in document.shares if not one.over(now)),
+            proposals=await self._waiting(document, now),
+        )
+        await self._released(authority, document)
+        return view
 
+    @settled
     async def history(
         self, asker: Asker, document_id: str, *, now: datetime, below: int | None = None
     ) -> tuple[LabelChange, ...]:
         """Return the changes of a document's label, the last one first."""
-        attempt = partial(self._history, asker, document_id, now, below)
-        return await self.parts.standing.settled(attempt)
+        authority = await self.authority(asker, now)
+        identity = canonical_id(document_id)
+        found, changes = await self._records.labels.remembered(identity, below=below)
+        state = await self._known_state(authority, identity, found)
+        await self._managing(authority, state.document, Action.ACCESS_REVIEW)
+        await self._released(authority, state.document)
+        return changes
 
-    async def change(
+    @settled
+    async def change(  # noqa: PLR0913 - a change has as many sides
         self,
         asker: Asker,
         target: Target,
@@ -99,10 +123,32 @@ class LabelDesk:
         *,
         now: datetime,
         dry_run: bool = False,
+        granted: Approval | None = None,
     ) -> Changed:
-        """Do what `request` says, or say what it would do."""
-        attempt = partial(self._change, asker, target, request, now, dry_run=dry_run)
-        return await self.parts.standing.settled(attempt)
+        """Do what `request` says, or say what it would do.
+
+        Args:
+            asker: who asks.
+            target: the document, and the label that they saw.
+            request: what is to be done.
+            now: the time.
+            dry_run: whether to say it only.
+            granted: the request for access that is granted by it, in one transaction.
+        """
+        authority = await self.authority(asker, now)
+        state = await self._changeable(authority, target)
+        outcome = await self.outcomes.of(authority, state, request)
+        await self._permitted(authority, state.document, outcome)
+        done = self._changed(authority, state.document, outcome)
+        if dry_run:
+            await self._released(authority, state.document)
+            return replace(done, dry=True)
+        if granted is None and not outcome.changes:
+            return done
+        if self.parts.settings.four_eyes and Action.DOCUMENT_DECLASSIFY in outcome.actions:
+            proposal = await self._propose(authority, state.document, request, outcome)
+            return replace(done, proposal=proposal)
+        return await self._store(authority, done, request, outcome, approval=granted)
 
     async def undo(
         self,
@@ -115,7 +161,7 @@ class LabelDesk:
     ) -> Changed:
         """Let the label stand again that was there before the last change, as a new change.
 
-        That shares ended since is no change of anybody's, and stays.
+        That a share ended since is no change that can be taken back; it stays.
         """
         authority = await self.authority(asker, now)
         state = await self._changeable(authority, target)
@@ -125,6 +171,7 @@ class LabelDesk:
         request = LabelRequest(kind=ChangeKind.UNDO, restore=last.before, reason=reason)
         return await self.change(asker, target, request, now=now, dry_run=dry_run)
 
+    @settled
     async def approve(
         self, asker: Asker, document_id: str, proposal_id: str, *, now: datetime
     ) -> Changed:
@@ -134,39 +181,24 @@ class LabelDesk:
             OwnProposalError: the asker, or who acts for them, stands behind it.
             OtherOutcomeError: another label would come of it than the one that was proposed.
         """
-        attempt = partial(self._approve, asker, document_id, proposal_id, now)
-        return await self.parts.standing.settled(attempt)
-
-    async def _show(self, asker: Asker, document_id: str, now: datetime) -> LabelView:
         authority = await self.authority(asker, now)
         state = await self._known(authority, document_id)
-        await self._managing(authority, state.document, Action.ACCESS_REVIEW)
-        document, stored = state.document, state.origins
-        schema, origins = authority.snapshot.schema, Origins.of(stored)
-        label = document.legible(schema, now)
-        view = LabelView(
-            document=document,
-            label=label_of(label, schema),
-            origins={name: origins.of_attribute(name) for name in label.values},
-            shares=tuple(one for one in document.shares if not one.over(now)),
-            proposals=await self._waiting(document),
-        )
-        await self._released(authority, document)
-        return view
-
-    async def _history(
-        self, asker: Asker, document_id: str, now: datetime, below: int | None
-    ) -> tuple[LabelChange, ...]:
-        authority = await self.authority(asker, now)
-        identity = canonical_id(document_id)
-        found, changes = await self._records.labels.remembered(identity, below=below)
-        state = await self._known_state(authority, identity, found)
-        await self._managing(authority, state.document, Action.ACCESS_REVIEW)
-        await self._released(authority, state.document)
-        return changes
+        await self._managing(authority, state.document, Action.DOCUMENT_TAG)
+        proposal = await self._records.approvals.one(ApprovalKind.LABEL, proposal_id, now=now)
+        if proposal is None or proposal.about != state.document.id:
+            raise DocumentNotFoundError
+        require_other(proposal, authority)  # law 4
+        _require_version(state.document, proposal.version)
+        request = LabelRequest.from_json(proposal.changes)
+        outcome = await self.outcomes.of(authority, state, request)
+        await self._permitted(authority, state.document, outcome)
+        if outcome.after.as_json() != proposal.wanted:
+            raise OtherOutcomeError
+        done = self._changed(authority, state.document, outcome)
+        return await self._store(authority, done, request, outcome, approval=proposal)
 
     async def _last_change(self, document: DocumentRecord) -> LabelChange | None:
-        """Return the last change that somebody made."""
+        """Return the last change that was no expiry."""
         below = document.label_version + 1
         while found := await self._records.labels.history(document.id, below=below):
             for one in found:
@@ -175,10 +207,12 @@ class LabelDesk:
             below = found[-1].label_version
         return None
 
-    async def _waiting(self, document: DocumentRecord) -> tuple[Proposal, ...]:
-        """Return what waits for approval of this very label."""
-        found = await self._records.labels.proposals(document.id)
-        return tuple(one for one in found if one.expected_version == document.label_version)
+    async def _waiting(self, document: DocumentRecord, now: datetime) -> tuple[Approval, ...]:
+        """Return what waits for approval of this very label, the oldest first."""
+        found = await self._records.approvals.waiting(
+            ApprovalKind.LABEL, document.tenant, now=now, about=document.id
+        )
+        return tuple(one for one in reversed(found) if one.version == document.label_version)
 
     async def _changeable(self, authority: Authority, target: Target) -> LabelState:
         """Return a document that the asker may do more with than read (law 2)."""
@@ -194,51 +228,6 @@ class LabelDesk:
             await self._refused(authority, document, lacking)
             raise ForbiddenError(lacking)
 
-    async def _change(
-        self,
-        asker: Asker,
-        target: Target,
-        request: LabelRequest,
-        now: datetime,
-        *,
-        dry_run: bool,
-    ) -> Changed:
-        authority = await self.authority(asker, now)
-        state = await self._changeable(authority, target)
-        outcome = await self.outcomes.of(authority, state, request)
-        await self._permitted(authority, state.document, outcome)
-        done = self._changed(authority, state.document, outcome)
-        if dry_run:
-            await self._released(authority, state.document)
-            return replace(done, dry=True)
-        if not outcome.changes:
-            return done
-        if self.parts.settings.four_eyes and Action.DOCUMENT_DECLASSIFY in outcome.actions:
-            proposal = await self._propose(authority, state.document, request, outcome)
-            return replace(done, proposal=proposal)
-        return await self._store(authority, done, request, outcome)
-
-    async def _approve(
-        self, asker: Asker, document_id: str, proposal_id: str, now: datetime
-    ) -> Changed:
-        authority = await self.authority(asker, now)
-        state = await self._known(authority, document_id)
-        await self._managing(authority, state.document, Action.DOCUMENT_TAG)
-        waiting = await self._records.labels.proposals(state.document.id)
-        proposal = next((one for one in waiting if one.id == proposal_id), None)
-        if proposal is None:
-            raise DocumentNotFoundError
-        if not share_nobody(proposal.parties, authority):
-            raise OwnProposalError
-        _require_version(state.document, proposal.expected_version)
-        request = LabelRequest.from_json(proposal.changes)
-        outcome = await self.outcomes.of(authority, state, request)
-        await self._permitted(authority, state.document, outcome)
-        if outcome.after.as_json() != proposal.wanted:
-            raise OtherOutcomeError
-        done = self._changed(authority, state.document, outcome)
-        return await self._store(authority, done, request, outcome, proposal=proposal)
-
     def _changed(self, authority: Authority, document: DocumentRecord, outcome: Wanted) -> Changed:
         schema = authority.snapshot.schema
         return Changed(
@@ -247,7 +236,7 @@ class LabelDesk:
             before=label_of(outcome.before, schema),
             after=label_of(outcome.after, schema),
             actions=outcome.actions,
-            effect=self.outcomes.effect(authority, document.tenant, outcome),
+            told=cache(partial(self.outcomes.effect, authority, document.tenant, outcome)),
         )
 
     async def _store(
@@ -257,9 +246,10 @@ class LabelDesk:
         request: LabelRequest,
         outcome: Wanted,
         *,
-        proposal: Proposal | None = None,
+        approval: Approval | None,
     ) -> Changed:
         document = done.document
+        proposed = approval is not None and approval.kind is ApprovalKind.LABEL
         version = await self._records.labels.change(
             edit_of(document, request, outcome, str(uuid.uuid4())),
             authority.event(
@@ -267,11 +257,9 @@ class LabelDesk:
                 max(outcome.actions),
                 tenant=document.tenant,
                 resources=(document.id,),
-                detail=change_detail(document, request, outcome, proposal),
+                detail=change_detail(document, request, outcome, approval if proposed else None),
             ),
-            provided=Provided(
-                under=authority.heads, proposal="" if proposal is None else proposal.id
-            ),
+            provided=_provided(authority, approval),
         )
         projected = await self.parts.projector.follow(document.id, at=authority.now)
         return replace(done, version=version, projected=projected)
@@ -283,10 +271,11 @@ class LabelDesk:
         request: LabelRequest,
         outcome: Wanted,
     ) -> str:
-        proposal = Proposal(
-            id=str(uuid.uuid4()),
-            document_id=document.id,
-            expected_version=document.label_version,
+        proposal = Approval(
+            kind=ApprovalKind.LABEL,
+            tenant=document.tenant,
+            about=document.id,
+            version=document.label_version,
             changes=request.as_json(),
             wanted=outcome.after.as_json(),
             by=authority.by,
@@ -301,7 +290,7 @@ class LabelDesk:
             resources=(document.id,),
             detail={"proposal": proposal.id} | change_detail(document, request, outcome, None),
         )
-        await self._records.labels.propose(proposal, event, under=authority.heads)
+        await self._records.approvals.ask(proposal, event, under=authority.heads)
         return proposal.id
 
     async def _known(self, authority: Authority, document_id: str) -> LabelState:
@@ -357,6 +346,17 @@ class LabelDesk:
             detail={"what": "label"},
         )
         await self.parts.standing.record(self._records.audit, event, authority.pinned)
+
+
+def _provided(authority: Authority, approval: Approval | None) -> Provided:
+    if approval is None:
+        return Provided(under=authority.heads)
+    asked = approval.kind is ApprovalKind.ACCESS
+    return Provided(
+        under=authority.heads,
+        approval=approval.id,
+        decided=decision_of(authority, approval, granted=True) if asked else None,
+    )
 
 
 def _require_version(document: DocumentRecord, expected: int) -> None:

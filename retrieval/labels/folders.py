@@ -2,54 +2,190 @@
 
 The laws of this file:
 
-1. What a folder says is set by those who hold the rights of `retrieval.labels.folder_rights`, which
-   must still stand when it is stored.
+1. What a folder says holds for all documents that arrive later. So setting it needs
+   the right to lower, and to share where it says who reads, on every label that a document below
+   can have: of any owner, readers and level, in any folder below, and with any of the compartments
+   that are in use in the tenant. One that the asker lacks is enough to refuse; so is a question
+   that cannot be decided. The rights must still stand when it is stored.
 2. Folder and job are stored together: what is set reaches every document, or is not set.
-3. Where two pairs of eyes are asked for, what can lower a document waits for somebody else who may
+3. Where two pairs of eyes are asked for, what can lower a document waits for another party who may
    set it. They approve what was proposed, on the version of the folder that it was proposed for.
+4. A folder lowers if some document could come out lower than under what was set before.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from typing import Any, Final
 
 from acl.actions import Action
+from acl.algebra.conditions import all_of
+from acl.containment.budget import UndecidedError
+from acl.containment.search import escapee
+from acl.decision import Permitted, guard
 from acl.errors import LabelError
+from acl.labels import AttributeType, LabelSchema
+from acl.predicate import NEVER, Condition, SubsetOf, Under
 from acl.records import (
+    READERS,
+    Approval,
+    ApprovalKind,
     AuditKind,
     ChangeKind,
     FolderLabel,
-    FolderProposal,
     Job,
+    Provided,
+    Records,
     StaleFolderError,
 )
-from acl.records.labels.labels import Provided
-from ingest.label.inherit import COMPARTMENTS, typed_values
+from ingest.label.inherit import CLASSIFICATION, COMPARTMENTS, PATH, above, typed_values
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.desk import LabelDesk
-from retrieval.labels.folder_rights import (
-    compartments_in_use,
-    lacking,
-    lowers,
-    require_below,
-    rights_for,
-)
 from retrieval.labels.jobs import begun, new_job, utc_now
 from retrieval.labels.requests import LabelRequest, LabelRequestError
 from retrieval.labels.selection import Planned, Planner, Refused, Selection, checked_folder
-from retrieval.labels.views import OwnProposalError
-from retrieval.rights.authority import (
-    OPERATOR_NAME,
-    Asker,
-    Authority,
-    Operator,
-    asker_json,
-    asker_of,
+from retrieval.labels.views import require_other
+from retrieval.rights.authority import Asker, Authority, ForbiddenError, parties_of
+from retrieval.rights.standing import settled
+
+# About half a second of one comparison.
+_STEPS: Final = 500_000
+_EVERYWHERE: Final = (
+    "on every label that a document in this folder can have, of any level and with any compartment "
+    "that is in use"
 )
+
+
+async def compartments_in_use(records: Records, schema: LabelSchema, tenant: str) -> frozenset[str]:
+    """Return the compartments that documents and folders of a tenant have."""
+    if not _is(schema, COMPARTMENTS, AttributeType.KEYWORD_SET):
+        return frozenset()
+    of_folders = (
+        one.attributes.get(COMPARTMENTS, ()) for one in await records.folders.of_tenant(tenant)
+    )
+    return (await records.labels.named(tenant, COMPARTMENTS)).union(*of_folders)
+
+
+def rights_for(attributes: Iterable[str]) -> frozenset[Action]:
+    """Return the rights that it takes to let a folder say, or no longer say, these attributes."""
+    share = {Action.DOCUMENT_SHARE} if READERS in attributes else set[Action]()
+    return frozenset({Action.DOCUMENT_DECLASSIFY, *share})
+
+
+async def lacking(
+    authority: Authority,
+    actions: frozenset[Action],
+    tenant: str,
+    folder: str,
+    compartments: frozenset[str],
+) -> Action | None:
+    """Return the first of the rights that the asker lacks on some label below (law 1)."""
+    if authority.pinned is None:
+        return None
+    schema = authority.snapshot.schema
+    below = _below(schema, tenant, folder, compartments)
+    for action in sorted(actions):
+        held = _held(authority, action)
+        if not await asyncio.to_thread(_contains, below, held, schema):
+            return action
+    return None
+
+
+async def require_below(
+    authority: Authority,
+    actions: frozenset[Action],
+    tenant: str,
+    folder: str,
+    compartments: frozenset[str],
+) -> None:
+    """Check the rights of law 1.
+
+    Raises:
+        ForbiddenError: naming the first that is lacking.
+    """
+    action = await lacking(authority, actions, tenant, folder, compartments)
+    if action is not None:
+        raise ForbiddenError(action, _EVERYWHERE)
+
+
+def lowers(new: FolderLabel, folders: Sequence[FolderLabel], schema: LabelSchema) -> bool:
+    """Say whether a folder as it is to be can lower a document (law 4)."""
+    old = next((one.attributes for one in folders if one.path == new.path), {})
+    names = {
+        name
+        for name in old.keys() | new.attributes.keys()
+        if old.get(name) != new.attributes.get(name)
+    }
+    return any(_lowers(name, old, new, folders, schema) for name in names)
+
+
+def _lowers(
+    name: str,
+    old: Mapping[str, Any],
+    new: FolderLabel,
+    folders: Sequence[FolderLabel],
+    schema: LabelSchema,
+) -> bool:
+    # Who reads is shared, which needs its own right and no second person.
+    if name == READERS and _is(schema, name, AttributeType.KEYWORD_SET):
+        return False
+    if name == COMPARTMENTS and _is(schema, name, AttributeType.KEYWORD_SET):
+        return not set(old.get(name, ())) <= set(new.attributes.get(name, ()))
+    if name == CLASSIFICATION and _is(schema, name, AttributeType.INTEGER):
+        return _lowers_level(old, new, folders, len(schema.attributes[name].levels) - 1)
+    return True
+
+
+def _lowers_level(
+    old: Mapping[str, Any], new: FolderLabel, folders: Sequence[FolderLabel], top: int
+) -> bool:
+    """Compare what holds below before and after; where no folder says it, any level can."""
+    over = sorted(above(folders, new.path), key=lambda one: len(one.path))
+    said = [
+        one.attributes[CLASSIFICATION]
+        for one in over
+        if one.path != new.path and CLASSIFICATION in one.attributes
+    ]
+    inherited = said[-1] if said else None
+    before, after = (one.get(CLASSIFICATION, inherited) for one in (old, new.attributes))
+    if after is not None and after == top:
+        return False
+    return before is None or after is None or after < before
+
+
+def _below(
+    schema: LabelSchema, tenant: str, folder: str, compartments: frozenset[str]
+) -> Condition:
+    parts = [guard(schema, tenant)]
+    if _is(schema, PATH, AttributeType.PATH):
+        parts.append(Under(PATH, frozenset({folder})))
+    if _is(schema, COMPARTMENTS, AttributeType.KEYWORD_SET):
+        parts.append(SubsetOf(COMPARTMENTS, compartments))
+    return all_of(*parts)
+
+
+def _held(authority: Authority, action: Action) -> Condition:
+    assert authority.pinned is not None
+    decided = authority.decisions.decide(
+        authority.snapshot, authority.pinned.subject, action, authority.now
+    )
+    decision = decided.decision
+    return decision.predicate if isinstance(decision, Permitted) else NEVER
+
+
+def _contains(inner: Condition, outer: Condition, schema: LabelSchema) -> bool:
+    try:
+        return escapee(inner, outer, schema, budget=_STEPS) is None
+    except UndecidedError:
+        return False
+
+
+def _is(schema: LabelSchema, name: str, kind: AttributeType) -> bool:
+    attribute = schema.attributes.get(name)
+    return attribute is not None and attribute.type is kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +193,9 @@ class FolderRequest:
     """What is to be set for a folder.
 
     Attributes:
-        tenant: whose folder; a subject's own is taken whatever stands here.
+        tenant: whose folder; for a subject it is always their own.
         unset: attributes that the folder says no longer.
-        expected_version: of the folder's label; `None` for whatever it is.
+        expected_version: of the folder's label; `None` for any.
     """
 
     folder: str
@@ -93,7 +229,7 @@ class FolderView:
     """What is set for folders, and what waits for approval."""
 
     folders: tuple[FolderLabel, ...]
-    proposals: tuple[FolderProposal, ...]
+    proposals: tuple[Approval, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,17 +262,24 @@ class FolderDesk:
         authority = await self._desk.authority(asker, self._clock())
         mine = authority.tenant or tenant
         found = await self._records.folders.of_tenant(mine)
-        waiting = await self._records.folders.proposals(mine)
-        paths = {one.path for one in found} | {one.path for one in waiting}
+        waiting = await self._records.approvals.waiting(
+            ApprovalKind.FOLDER, mine, now=authority.now
+        )
+        paths = {folder.path for folder in found} | {proposal.about for proposal in waiting}
         theirs = await self._settable(authority, mine, paths)
         return FolderView(
-            folders=tuple(one for one in found if one.path in theirs),
-            proposals=tuple(one for one in waiting if one.path in theirs),
+            folders=tuple(folder for folder in found if folder.path in theirs),
+            proposals=tuple(one for one in reversed(waiting) if one.about in theirs),
         )
 
+    @settled
     async def set_folder(self, asker: Asker, asked: FolderRequest) -> FolderSet:
         """Set a folder's label, with the job that brings it to the documents; or propose it."""
-        return await self._parts.standing.settled(partial(self._set, asker, asked))
+        authority = await self._desk.authority(asker, self._clock())
+        wanted = await self._asked(authority, asked)
+        if self._parts.settings.four_eyes and wanted.lowers:
+            return await self._propose(authority, wanted.folder, asked.reason)
+        return await self._put(authority, asker, wanted.folder, asked.reason)
 
     async def plan(self, asker: Asker, asked: FolderRequest) -> Planned:
         """Return what setting a folder's label would do; raises as that does."""
@@ -146,6 +289,7 @@ class FolderDesk:
         planned = await self._planned(authority, wanted.folder, asked.reason, approved=waits)
         return replace(planned, waits=waits)
 
+    @settled
     async def approve(self, asker: Asker, proposal_id: str) -> FolderSet:
         """Let what was proposed for a folder take effect.
 
@@ -153,35 +297,26 @@ class FolderDesk:
             DocumentNotFoundError: nothing waits under this id of which the asker may know.
             OwnProposalError: the asker proposed it, or had a part in it.
         """
-        return await self._parts.standing.settled(partial(self._approve, asker, proposal_id))
-
-    async def _set(self, asker: Asker, asked: FolderRequest) -> FolderSet:
         authority = await self._desk.authority(asker, self._clock())
-        wanted = await self._asked(authority, asked)
-        if self._parts.settings.four_eyes and wanted.lowers:
-            return await self._propose(authority, asker, wanted.folder, asked.reason)
-        return await self._put(authority, asker, wanted.folder, asked.reason)
-
-    async def _approve(self, asker: Asker, proposal_id: str) -> FolderSet:
-        authority = await self._desk.authority(asker, self._clock())
-        proposal = await self._records.folders.proposal(proposal_id)
+        proposal = await self._records.approvals.one(
+            ApprovalKind.FOLDER, proposal_id, now=authority.now
+        )
         if proposal is None or authority.tenant not in {None, proposal.tenant}:
             raise DocumentNotFoundError
-        if not await self._settable(authority, proposal.tenant, {proposal.path}):
+        if not await self._settable(authority, proposal.tenant, {proposal.about}):
             raise DocumentNotFoundError
-        if _names(asker) & _names(asker_of(proposal.asker)):
-            raise OwnProposalError
+        require_other(proposal, authority)  # law 3
         folder = FolderLabel(
             tenant=proposal.tenant,
-            path=proposal.path,
-            attributes=proposal.attributes,
+            path=proposal.about,
+            attributes=proposal.wanted,
             by=authority.by,
             at=authority.now,
-            version=proposal.expected_version,
+            version=proposal.version,
         )
         folders = await self._records.folders.of_tenant(proposal.tenant)
-        known = self._known(folders, proposal.tenant, proposal.path)
-        moved = known.attributes.keys() | proposal.attributes.keys()
+        known = self._known(folders, proposal.tenant, proposal.about)
+        moved = known.attributes.keys() | proposal.wanted.keys()
         await self._require(authority, folder, rights_for(moved))
         return await self._put(authority, asker, folder, proposal.reason, proposal=proposal)
 
@@ -227,7 +362,7 @@ class FolderDesk:
         new: FolderLabel,
         reason: str,
         *,
-        proposal: FolderProposal | None = None,
+        proposal: Approval | None = None,
     ) -> FolderSet:
         since = (await self._records.standing.read()).label
         planned = await self._planned(
@@ -242,29 +377,27 @@ class FolderDesk:
             tenant=new.tenant,
             detail=_detail(new, reason) | {"job": job.id, "proposed_by": by},
         )
-        provided = Provided(under=authority.heads, proposal="" if proposal is None else proposal.id)
+        used = "" if proposal is None else proposal.id
         version = await self._records.folders.put(
             new,
             expected_version=new.version,
             job=job,
             event=event,
             since=since,
-            provided=provided,
+            provided=Provided(under=authority.heads, approval=used),
         )
         stored = await begun(self._records, job.id, planned)
         return FolderSet(folder=new.path, version=version, job=stored.job, refused=planned.refused)
 
-    async def _propose(
-        self, authority: Authority, asker: Asker, new: FolderLabel, reason: str
-    ) -> FolderSet:
-        proposal = FolderProposal(
-            id=str(uuid.uuid4()),
+    async def _propose(self, authority: Authority, new: FolderLabel, reason: str) -> FolderSet:
+        proposal = Approval(
+            kind=ApprovalKind.FOLDER,
             tenant=new.tenant,
-            path=new.path,
-            expected_version=new.version,
-            attributes=new.attributes,
+            about=new.path,
+            version=new.version,
+            wanted=new.attributes,
             by=authority.by,
-            asker=asker_json(asker),
+            parties=parties_of(authority),
             at=authority.now,
             reason=reason,
         )
@@ -274,8 +407,7 @@ class FolderDesk:
             tenant=new.tenant,
             detail=_detail(new, reason) | {"proposal": proposal.id},
         )
-        provided = Provided(under=authority.heads)
-        await self._records.folders.propose(proposal, event, provided=provided)
+        await self._records.approvals.ask(proposal, event, under=authority.heads)
         return FolderSet(folder=new.path, version=new.version, job=None, proposal=proposal.id)
 
     async def _planned(
@@ -303,10 +435,3 @@ def _request(reason: str) -> LabelRequest:
 
 def _detail(new: FolderLabel, reason: str) -> dict[str, object]:
     return {"folder": new.path, "label": dict(new.attributes), "reason": reason}
-
-
-def _names(asker: Asker) -> frozenset[str]:
-    """Return everybody who has a part in a request: the subject, and each actor."""
-    if isinstance(asker, Operator):
-        return frozenset({OPERATOR_NAME})
-    return frozenset({asker.id, *(one.id for one in asker.actors)})

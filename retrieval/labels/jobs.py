@@ -6,7 +6,7 @@ The laws of this file:
    What became of it stands in the same transaction, so that an interrupted job goes on where it
    stopped and does nothing twice.
 2. A document whose label is not the one that a person's selection was made for is a conflict, and
-   stays. What a folder says is brought to the label of the moment, whoever touched it meanwhile.
+   stays. What a folder says is brought to the label of the moment, even if that moved meanwhile.
 3. Where two pairs of eyes are asked for, a job lowers nothing that a second person did not approve.
 4. A job whose author is gone is settled as failed. One that stopped for a reason that passes goes
    on later. Neither holds up another.
@@ -21,7 +21,6 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Final
 
 import structlog
@@ -39,13 +38,13 @@ from acl.records import (
     LabelState,
     MovedOnError,
     NewJob,
+    Provided,
     Records,
     RecordsConflictError,
     RecordsUnavailableError,
     StaleLabelError,
     UnknownDocumentError,
 )
-from acl.records.labels.labels import Provided
 from ingest.index.engine import EngineError
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.desk import LabelDesk
@@ -55,7 +54,7 @@ from retrieval.labels.selection import Planned, Planner, Refused, Selection
 from retrieval.labels.views import SecondPersonError
 from retrieval.rights.authority import Asker, Authority, ForbiddenError, asker_json, asker_of
 from retrieval.rights.directory import UnknownSubjectError
-from retrieval.rights.standing import UnsettledError
+from retrieval.rights.standing import UnsettledError, settled
 
 # So often is a folder's rule brought to a label that keeps changing, before the job goes on.
 _TRIES: Final = 10
@@ -242,8 +241,7 @@ class BulkDesk:
             try:
                 return await self._attempt(ground, item)
             except MovedOnError:
-                anew = partial(self._anew, ground.job, item)
-                return await self._parts.standing.settled(anew)
+                return await self._anew(ground.job, item)
             except StaleLabelError:
                 if not ground.follows:
                     raise
@@ -262,6 +260,7 @@ class BulkDesk:
             folders={one: await self._records.folders.of_tenant(one) for one in tenants},
         )
 
+    @settled
     async def _anew(self, job: Job, item: JobItem) -> bool:
         return await self._attempt(await self._ground(job, [item]), item)
 

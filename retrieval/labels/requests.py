@@ -6,9 +6,9 @@ The laws of this file:
    folder or a new text does not move that.
 2. Raising (a higher classification, more compartments, fewer readers) needs `document:tag`, and so
    does saying where a value comes from that stays as it is. A new reader needs `document:share`,
-   and so does taking a share back. Everything else may let somebody read who could not, and needs
+   and so does taking a share back. Everything else may let someone read who could not, and needs
    `document:declassify`: also of attributes that have these names and another type.
-3. A share ends after it began, and is for somebody who is no reader without it.
+3. A share ends after it began, and is for a principal that is no reader without it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from acl.labels import Attribute, AttributeType, Label, LabelSchema, LabelValue
 from acl.records import READERS, ChangeKind, FolderLabel, LabelState, Share
 from acl.records.database.errors import UnstorableError
 from acl.records.database.storable import checked_time, from_microseconds, to_microseconds
-from acl.records.tables.shares import ended, without
+from acl.records.tables.types import ended, without
 from acl.subject import is_identity
 from ingest.label.inherit import (
     CLASSIFICATION,
@@ -42,7 +42,7 @@ MAX_REASON: Final = 1000
 
 
 class LabelRequestError(RequestError):
-    """What was asked cannot be done to a label, whoever asks.
+    """What was asked cannot be done to a label by any asker.
 
     Attributes:
         faults: attribute or field, and what is wrong with it.
@@ -55,7 +55,7 @@ class LabelRequestError(RequestError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShareRequest:
-    """Somebody who is to read; `until` is `None` for good."""
+    """A principal that is to read; `until` is `None` for good."""
 
     principal: str
     until: datetime | None = None
@@ -296,8 +296,8 @@ def _restored(
     """
     schema = ground.schema
     shares = tuple(Share.from_json(one) for one in remembered["shares"])
-    everybody = frozenset(one.principal for one in shares)
-    label = schema.parse(without(remembered["label"], everybody))
+    sharers = frozenset(share.principal for share in shares)
+    label = schema.parse(without(remembered["label"], sharers))
     then = Origins.of(remembered["origins"])
     values = label.as_json()
     own = then.own

@@ -40,7 +40,7 @@ class Selection:
 
     Attributes:
         folder: begins and ends with a slash; `""` where ids are given.
-        tenant: whose folder; a subject's own is taken whatever stands here.
+        tenant: whose folder; for a subject it is always their own.
     """
 
     ids: tuple[str, ...] = ()
@@ -242,8 +242,8 @@ class Planner:
     ) -> AsyncIterator[LabelState]:
         folder, after = checked_folder(selection.folder), ""
         tenant = authority.tenant or selection.tenant
-        pages = self._records.pages
-        while page := await pages.below(tenant, folder, after=after, limit=_PAGE):
+        labels = self._records.labels
+        while page := await labels.below(tenant, folder, after=after, limit=_PAGE):
             for state in page:
                 yield state
             after = page[-1].document.uri

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from acl.actions import Action
 from acl.errors import AclError
-from acl.records import DocumentRecord, Proposal, Records, Share
+from acl.records import (
+    Approval,
+    AuditEvent,
+    AuditKind,
+    DocumentRecord,
+    Records,
+    Share,
+)
 from ingest.project import Projector
 from retrieval.access.audience import Audience, Effect, roles
+from retrieval.rights.authority import Authority, share_nobody
 from retrieval.rights.decisions import Decisions
 from retrieval.rights.standing import Standing
 
 
 class OwnProposalError(AclError):
-    """Whoever proposed a lower label cannot approve it as well."""
+    """Those who proposed a lower label cannot approve it as well."""
 
     def __init__(self) -> None:
         super().__init__("a proposal is approved by somebody else than its author")
@@ -37,6 +45,28 @@ class SecondPersonError(AclError):
         super().__init__("lowering needs a second person: change it by itself")
 
 
+def require_other(proposal: Approval, authority: Authority) -> None:
+    """Check that none of those who asked for an approval gives it.
+
+    Raises:
+        OwnProposalError: one does.
+    """
+    if not share_nobody(proposal.parties, authority):
+        raise OwnProposalError
+
+
+def decision_of(authority: Authority, request: Approval, *, granted: bool) -> AuditEvent:
+    """Return the audit event of a decision about a request for access."""
+    return authority.event(
+        AuditKind.ACCESS_DECIDED,
+        Action.DOCUMENT_SHARE,
+        tenant=request.tenant,
+        resources=(request.about,),
+        permitted=granted,
+        detail={"for": request.by, "request": request.id},
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelDeskSettings:
     """How the desk works.
@@ -50,7 +80,7 @@ class LabelDeskSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelView:
-    """A label as somebody sees it who may know of the document.
+    """A label as it is shown to those who may know of the document.
 
     Attributes:
         label: attribute to value, as a person would write it.
@@ -62,7 +92,7 @@ class LabelView:
     label: Mapping[str, object]
     origins: Mapping[str, str]
     shares: tuple[Share, ...]
-    proposals: tuple[Proposal, ...]
+    proposals: tuple[Approval, ...]
 
     @property
     def version(self) -> int:
@@ -78,7 +108,7 @@ class Changed:
         version: the label's version now.
         before: attribute to value, as a person would write it.
         actions: the rights that it needed.
-        effect: who gains and loses; `None` where the asker may not review access.
+        told: works out `effect`.
         proposal: the id under which it waits for approval; `""` where it does not wait.
         dry: whether nothing was done.
         projected: whether the engine carries the label already.
@@ -89,10 +119,18 @@ class Changed:
     before: Mapping[str, object]
     after: Mapping[str, object]
     actions: frozenset[Action]
-    effect: Effect | None
+    told: Callable[[], Effect | None] = field(repr=False)
     proposal: str = ""
     dry: bool = False
     projected: bool = True
+
+    @property
+    def effect(self) -> Effect | None:
+        """Who gains and loses; `None` where the asker may not review access.
+
+        Worked out when it is first asked for: it costs more than the change.
+        """
+        return self.told()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""On whose rights a label is changed: those of a subject, or those of whoever runs the machine.
+"""On whose rights a label is changed: those of a subject, or those of the operator of the machine.
 
 The laws of this file:
 
@@ -38,10 +38,10 @@ KNOWING: Final = (
     Action.DOCUMENT_DELETE,
     Action.ACCESS_REVIEW,
 )
-"""Whoever may do one of these may know that the document is there."""
+"""A right to one of these is a right to know that the document is there."""
 
 MANAGING: Final = tuple(one for one in KNOWING if one is not Action.DOCUMENT_READ)
-"""Whoever may do one of these may see the whole label, and so who else may read."""
+"""A right to one of these is a right to see the whole label, and so who else may read."""
 
 
 class ForbiddenError(AclError):
@@ -61,7 +61,7 @@ class ForbiddenError(AclError):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Whoever runs the machine."""
+    """The operator of the machine."""
 
 
 OPERATOR: Final = Operator()
@@ -131,7 +131,7 @@ class Authority:
         return any(self.may(action, label) for action in KNOWING)
 
     def reads(self, document: DocumentRecord) -> bool:
-        """Say whether the document's label can be read at all, whoever asks."""
+        """Say whether the document's label can be read at all, by any asker."""
         return document.label_or_none(self.snapshot.schema, self.now) is not None
 
     def knows_of(self, document: DocumentRecord) -> bool:
@@ -165,7 +165,7 @@ class Authority:
     def require_change(self, actions: frozenset[Action], before: Label, after: Label) -> None:
         """Check that a label may be replaced by another.
 
-        Tagging lets nobody new read, so it needs its right on the label before alone: an owner
+        Tagging lets no one new read, so it needs its right on the label before alone: an owner
         can raise a document beyond their own clearance. Everything else needs it on both.
 
         Raises:
@@ -257,12 +257,12 @@ _SEPARATOR: Final = "/"
 
 
 def parties_of(authority: Authority) -> tuple[str, ...]:
-    """Return everybody who stands behind a request, the subject first."""
+    """Return all who stand behind a request, the subject first."""
     if authority.pinned is None:
         return (_SEPARATOR + OPERATOR_NAME,)
     subject = authority.pinned.subject
-    everybody = (subject, *subject.actors)
-    return tuple(dict.fromkeys(one.tenant + _SEPARATOR + one.id for one in everybody))
+    parties = (subject, *subject.actors)
+    return tuple(dict.fromkeys(one.tenant + _SEPARATOR + one.id for one in parties))
 
 
 def share_nobody(asked: Iterable[str], authority: Authority) -> bool:

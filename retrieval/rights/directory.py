@@ -2,7 +2,7 @@
 
 The laws of this file:
 
-1. A user that the directory does not have, or has as inactive, is nobody, whatever its token says.
+1. A user that the directory does not have, or has as inactive, is no one, even with a valid token.
    This is asked of the records for each request; nothing is remembered.
 2. A user's groups are exactly those of the directory, directly or through other groups. Groups of
    the token are ignored, so that a membership that was taken away is gone before the token is.
@@ -25,7 +25,7 @@ _USER: Final = f"{PrincipalKind.USER.value}:"
 
 
 class UnknownSubjectError(AclError):
-    """A verified token names a user whom the directory does not have, or has as inactive."""
+    """A verified token names a user that the directory does not have, or has as inactive."""
 
     def __init__(self, identity: str) -> None:
         super().__init__(f"`{identity}` is not an active user of this tenant's directory")

@@ -1,4 +1,4 @@
-"""How a label is shown to somebody who may read the document."""
+"""How a label is shown to a subject who may read the document."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The audit event of something that leaves, or is refused: the same fields, whatever it is."""
+"""The audit event of something that leaves, or is refused: the same fields for all of them."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -85,11 +85,4 @@ def subject_of(event: AuditEvent) -> Subject | None:
         )
         for name, one in zip((event.subject, *event.actors), kept, strict=True)
     )
-    return Subject(
-        id=first.id,
-        tenant=first.tenant,
-        clearance=first.clearance,
-        compartments=first.compartments,
-        groups=first.groups,
-        actors=tuple(others),
-    )
+    return replace(first, actors=tuple(others))

@@ -17,7 +17,7 @@ from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import principals, request_of
 from acl.policy.policy import Policy
 from acl.records import Share
-from acl.records.tables.shares import ended, without
+from acl.records.tables.types import ended, without
 from acl.subject import Subject
 from retrieval.access.documents import DocumentReader
 from retrieval.rights.directory import SubjectResolver, UnknownSubjectError

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from acl.records import ChangeKind, FolderLabel, LabelState, Share
-from acl.records.tables.shares import without
+from acl.records.tables.types import without
 from ingest.label.inherit import typed_values
 from ingest.project import Projector
 from ingest.reconcile import Sweeper

@@ -3,6 +3,9 @@
 Everything is imported once; a writer is there a few milliseconds after it was asked for. For each
 line on standard input one writer is forked, which is given the line. A writer says on standard
 output what it is about to do and what was acknowledged, until somebody kills it.
+
+`STRONGROOM_KILLS` says how many writers each of the long tests kills; `make nightly` asks for
+1,000.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+KILLS = int(os.environ.get("STRONGROOM_KILLS", "20"))
 ROOT = Path(__file__).parents[2]
 
 _LONGEST_LINE = 2**22

@@ -1,16 +1,15 @@
 """Whatever is being changed when its writer is killed: done or not done, and never anything else.
 
-`STRONGROOM_KILLS` says how many writers are killed; `make nightly` asks for 1,000. Three of four
-die in the middle of the kind of change that was hit least so far, most of them about when it is
-committed, and the others at any moment. In every fifth round the engine's process is killed
-together with the writer, and the installation opened anew; in the others people ask all the time.
+Three of four writers die in the middle of the kind of change that was hit least so far, most of
+them about when it is committed, and the others at any moment. In every fifth round the engine's
+process is killed together with the writer, and the installation opened anew; in the others people
+ask all the time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import time
 from collections.abc import AsyncIterator
@@ -39,7 +38,7 @@ from tests.crash.change_state import (
 )
 from tests.crash.change_steps import Clerk
 from tests.crash.change_writer import KINDS
-from tests.crash.killing import Writers, forking, kill
+from tests.crash.killing import KILLS, Writers, forking, kill
 from tests.integration.engine_state import (
     assert_engine_equals_records,
     assert_points_are_whole,
@@ -50,7 +49,6 @@ from tests.integration.world import NOW, World, world
 from tests.plain import plain_tools
 
 ROUNDS = 5
-KILLS = int(os.environ.get("STRONGROOM_KILLS", "100"))
 # From so many kills on, every kind of change has to have been hit.
 EVERY_KIND = 500
 

@@ -1,13 +1,11 @@
 """Writers are killed at random points; what they acknowledged stands, and nothing half-done shows.
 
-`STRONGROOM_KILLS` says how many writers are killed; `make nightly` asks for 1,000. In every tenth
-round the engine's process is killed together with the writer.
+In every tenth round the engine's process is killed together with the writer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import re
 import time
@@ -21,13 +19,12 @@ import pytest
 from acl.records import DocumentRecord
 from acl.subject import Subject
 from tests.crash.ingest_writer import DOCUMENTS, name_of, prepare
-from tests.crash.killing import Writers, forking, kill
+from tests.crash.killing import KILLS, Writers, forking, kill
 from tests.integration.engine_state import assert_engine_equals_records, assert_points_are_whole
 from tests.integration.world import NOW, World, world
 from tests.plain import plain_tools
 
 ROUNDS = 10
-KILLS = int(os.environ.get("STRONGROOM_KILLS", "100"))
 
 
 @dataclass(frozen=True)

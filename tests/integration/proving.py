@@ -25,7 +25,7 @@ from retrieval.rights.decisions import Decisions
 from retrieval.rights.policy_source import read_labels
 from retrieval.rights.snapshot import SnapshotHolder
 from retrieval.rights.standing import Standing
-from tests.integration.records.samples import put, version
+from tests.builders import put, version
 from tests.integration.world import AUDIT_KEY, NOW, POLICY
 
 READ = "document:read"

@@ -26,7 +26,7 @@ from retrieval.access.review import AccessReview
 from retrieval.policy.seeding import seeded
 from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import Standing
-from tests.integration.records.samples import KEY, document_id, last_event
+from tests.builders import KEY, document_id, last_event
 
 NOW: Final = datetime(2026, 2, 1, 12, 0, tzinfo=UTC)
 POLICY: Final = Path(__file__).parents[2] / "policy"

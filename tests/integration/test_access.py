@@ -10,22 +10,16 @@ import pytest
 from sqlalchemy import Connection, insert
 
 from acl.errors import RequestError
-from acl.records import AuditEvent, AuditKind, Outcome
-from acl.records.labels.requests import (
-    KEPT,
-    MAX_OPEN,
-    MAX_REASON,
-    AccessRequest,
-    RequestState,
-    TooManyRequestsError,
-)
-from acl.records.tables.requests import access_requests
+from acl.records import Approval, ApprovalKind, ApprovalState, AuditEvent, AuditKind, Outcome
+from acl.records.labels.approvals import KEPT, MAX_OPEN, TooManyRequestsError
+from acl.records.tables.labels import approvals
 from acl.subject import Subject
 from ingest.project import Projector
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.access.history import AccessHistory
 from retrieval.labels.access_requests import MAX_PAGE, RequestDesk, UnknownRequestError, Waiting
 from retrieval.labels.desk import LabelDesk
+from retrieval.labels.requests import MAX_REASON
 from retrieval.labels.views import LabelParts
 from retrieval.rights.authority import OPERATOR, Asker
 from retrieval.rights.decisions import Decisions
@@ -53,9 +47,9 @@ async def waiting_for(desk: RequestDesk, asker: Asker, tenant: str = "acme") -> 
     return (await desk.waiting(asker, tenant, NOW)).requests
 
 
-async def seen_by(desk: RequestDesk, asker: Subject, document_id: str) -> AccessRequest:
-    found = {one.document_id: one for one in (await desk.mine(asker, NOW)).requests}
-    return replace(found[document_id], id="", document_id="")
+async def seen_by(desk: RequestDesk, asker: Subject, document_id: str) -> Approval:
+    found = {one.about: one for one in (await desk.mine(asker, NOW)).requests}
+    return replace(found[document_id], id="", about="")
 
 
 def history_of(world: World) -> AccessHistory:
@@ -69,7 +63,7 @@ async def test_an_owner_grants_what_was_asked_for(light: World) -> None:
     await desk.ask(READER, document.id, "for the minutes", NOW)
 
     (waiting,) = await waiting_for(desk, LEO)
-    assert (waiting.request.asker, waiting.request.reason) == ("user:bob", "for the minutes")
+    assert (waiting.request.by, waiting.request.reason) == ("user:bob", "for the minutes")
     until = NOW + timedelta(hours=1)
     await desk.grant(LEO, "acme", waiting.request.id, until=until, now=NOW)
 
@@ -77,13 +71,12 @@ async def test_an_owner_grants_what_was_asked_for(light: World) -> None:
     with pytest.raises(DocumentNotFoundError):
         await light.reader.document(READER, document.id, now=until)
     (mine,) = (await desk.mine(READER, NOW)).requests
-    assert mine.state is RequestState.GRANTED
+    assert mine.state is ApprovalState.GRANTED
     assert await waiting_for(desk, LEO) == ()
     with pytest.raises(UnknownRequestError):
         await desk.grant(LEO, "acme", waiting.request.id, until=None, now=NOW)
     late = AuditEvent(kind=AuditKind.ACCESS_DECIDED, time=NOW, subject="user:leo")
-    refused = RequestState.REFUSED
-    assert not await light.records.requests.decide(waiting.request.id, refused, late)
+    assert not await light.records.approvals.refuse(waiting.request.id, late)
     kinds = [one.event.kind for one in await light.records.audit.events(limit=1000)]
     assert AuditKind.ACCESS_REQUESTED in kinds
     assert AuditKind.ACCESS_DECIDED in kinds
@@ -102,8 +95,8 @@ async def test_whoever_asks_sees_no_difference(light: World) -> None:
     await desk.refuse(LEO, "acme", waiting.request.id, now=NOW)
 
     mine = (await desk.mine(EVE, NOW)).requests
-    assert {one.document_id for one in mine} == {hidden, absent, foreign}
-    assert all(one.state is not RequestState.GRANTED for one in mine)
+    assert {one.about for one in mine} == {hidden, absent, foreign}
+    assert all(one.state is not ApprovalState.GRANTED for one in mine)
     await desk.ask(EVE, hidden, "again", NOW)
     assert [one.request.reason for one in await waiting_for(desk, LEO)] == ["again"]
 
@@ -123,9 +116,10 @@ async def test_nobody_else_decides_or_is_told(light: World) -> None:
         with pytest.raises(UnknownRequestError):
             await desk.refuse(GUS, tenant, waiting.request.id, now=NOW)
     assert await waiting_for(desk, GUS) == ()
-    assert await light.records.requests.request("globex", waiting.request.id, now=NOW) is None
-    found = await light.records.requests.request("acme", waiting.request.id, now=NOW)
+    found = await light.records.approvals.one(ApprovalKind.ACCESS, waiting.request.id, now=NOW)
     assert found == waiting.request
+    for kind in (ApprovalKind.LABEL, ApprovalKind.FOLDER):
+        assert await light.records.approvals.one(kind, waiting.request.id, now=NOW) is None
 
 
 async def test_one_asker_cannot_fill_the_list(light: World) -> None:
@@ -154,7 +148,7 @@ async def test_what_was_decided_does_not_show(light: World) -> None:
         await desk.ask(EVE, document, "again", later)
     real = await seen_by(desk, EVE, hidden)
     assert real == await seen_by(desk, EVE, absent)
-    assert (real.reason, real.created_at) == ("again", later)
+    assert (real.reason, real.at) == ("again", later)
 
 
 async def test_a_grant_that_does_not_let_read_does_not_show(light: World) -> None:
@@ -176,11 +170,11 @@ async def test_a_grant_that_was_taken_back_does_not_show(light: World) -> None:
     await desk.ask(READER, document.id, "", NOW)
     (waiting,) = await waiting_for(desk, LEO)
     await desk.grant(LEO, "acme", waiting.request.id, until=None, now=NOW)
-    assert (await seen_by(desk, READER, document.id)).state is RequestState.GRANTED
+    assert (await seen_by(desk, READER, document.id)).state is ApprovalState.GRANTED
     await light.relabel(MINUTES, readers=[])
 
     mine = await seen_by(desk, READER, document.id)
-    assert (mine.state, mine.decided_at, mine.decided_by) == (RequestState.OPEN, None, "")
+    assert (mine.state, mine.decided_at, mine.decided_by) == (ApprovalState.OPEN, None, "")
 
 
 def _flood(connection: Connection, at: datetime) -> None:
@@ -188,16 +182,21 @@ def _flood(connection: Connection, at: datetime) -> None:
         {
             "id": str(uuid.uuid4()),
             "tenant": "acme",
-            "document_id": str(uuid.uuid4()),
-            "asker": f"user:m{number // MAX_OPEN}",
+            "kind": "access",
+            "about": str(uuid.uuid4()),
+            "version": 0,
+            "changes": "{}",
+            "wanted": "{}",
+            "by": f"user:m{number // MAX_OPEN}",
+            "parties": "[]",
             "reason": "",
             "state": "open",
-            "created_at": at,
+            "at": at,
             "decided_by": "",
         }
         for number in range(1001)
     ]
-    connection.execute(insert(access_requests), rows)
+    connection.execute(insert(approvals), rows)
 
 
 async def test_requests_for_nothing_hide_none(light: World) -> None:
@@ -207,7 +206,7 @@ async def test_requests_for_nothing_hide_none(light: World) -> None:
     await light.records.database.write(_flood, NOW + timedelta(seconds=1))
 
     (waiting,) = await waiting_for(desk, LEO)
-    assert waiting.request.asker == "user:bob"
+    assert waiting.request.by == "user:bob"
     await desk.refuse(LEO, "acme", waiting.request.id, now=NOW)
     assert await waiting_for(desk, LEO) == ()
 
@@ -222,7 +221,7 @@ async def test_whoever_decides_reads_page_by_page(light: World) -> None:
     page = await desk.waiting(LEO, "acme", NOW, limit=2)
     sizes = [len(page.requests)]
     while True:
-        found += [one.request.asker for one in page.requests]
+        found += [one.request.by for one in page.requests]
         if page.cursor is None:
             break
         page = await desk.waiting(LEO, "acme", NOW, after=page.cursor, limit=2)

@@ -28,7 +28,7 @@ from retrieval.access.review_types import People
 from retrieval.rights.authority import OPERATOR
 from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import AtLeast, NotReachedError, Standing
-from tests.integration.records.samples import document_id
+from tests.builders import document_id
 from tests.integration.reviewed import ADA, BOB, EVE, GUS, NOW, PEOPLE, SAM, World, under_review
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -39,7 +39,7 @@ from retrieval.access.types import (
 from retrieval.policy.seeding import seeded
 from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import Standing
-from tests.integration.records.samples import KEY, document_id
+from tests.builders import KEY, document_id
 
 NOW = datetime(2026, 2, 1, 12, 0, tzinfo=UTC)
 POLICY = Path(__file__).parents[2] / "policy"

@@ -21,7 +21,7 @@ from acl.subject import MAX_GROUPS, Subject
 from retrieval.access import known_subjects
 from retrieval.access.known_subjects import DirectorySubjects
 from retrieval.rights.directory import SubjectResolver, UnknownSubjectError
-from tests.integration.records.samples import KEY, NOW
+from tests.builders import KEY, NOW
 
 EDIT = Edit(AuditEvent(kind=AuditKind.DIRECTORY, time=NOW, subject="service:idp"))
 TOKEN = Subject(

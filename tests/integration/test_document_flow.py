@@ -13,7 +13,7 @@ from acl.records import (
     Outcome,
 )
 from retrieval.access.documents import DocumentNotFoundError
-from tests.integration.records.samples import last_event
+from tests.builders import last_event
 from tests.integration.world import (
     BOB,
     LEO,

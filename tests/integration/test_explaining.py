@@ -21,7 +21,7 @@ from retrieval.access.explaining import Explainer
 from retrieval.rights.decisions import Decisions
 from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import AtLeast, NotReachedError, Standing
-from tests.integration.records.samples import document_id, last_event
+from tests.builders import document_id, last_event
 from tests.integration.reviewed import ADA, BOB, NOW, SAM, paper, put, under_rules
 
 PAPER = document_id("file:0000", "acme")

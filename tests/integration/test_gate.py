@@ -18,6 +18,7 @@ from retrieval.policy.edits import ELSEWHERE, Edit, RefutedError
 from retrieval.policy.gate import Gate, LabelsKeepChangingError, Passage
 from retrieval.policy.prover import OnProgress
 from retrieval.rights.authority import OPERATOR
+from tests.builders import last_event
 from tests.integration.proving import (
     ANOTHER,
     MORE,
@@ -28,7 +29,6 @@ from tests.integration.proving import (
     to_new,
     without_guard,
 )
-from tests.integration.records.samples import last_event
 from tests.integration.world import NOW
 
 T = TypeVar("T")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import pytest
 
 from acl.actions import Action
-from acl.records import AuditKind, LabelState, StaleLabelError
+from acl.labels import Label
+from acl.records import ApprovalKind, AuditKind, LabelState, StaleLabelError
 from acl.subject import Subject
 from ingest.project import Projector
 from ingest.reconcile import Sweeper
+from retrieval.access.audience import Member, roles
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.desk import LabelDesk
 from retrieval.labels.folders import FolderDesk, FolderRequest
@@ -20,6 +23,8 @@ from retrieval.labels.requests import LabelRequest, LabelRequestError, ShareRequ
 from retrieval.labels.selection import Selection
 from retrieval.labels.views import OwnProposalError, Target
 from retrieval.rights.authority import OPERATOR, Authority, ForbiddenError
+from retrieval.rights.snapshot import PolicySnapshot
+from tests.builders import events_about
 from tests.integration.label_office import (
     ABSENT,
     CASH,
@@ -181,7 +186,8 @@ async def test_what_is_proposed_is_kept_under_rights_that_stand(office: Office) 
     folders = FolderDesk(MovingDesk(office.desk.parts), clock=lambda: NOW)
     asked = FolderRequest(folder="/acme/hr/", values=request)
     assert (await folders.set_folder(STEWARD, asked)).proposal
-    assert len(await office.world.records.folders.proposals("acme")) == 1
+    waiting = await office.world.records.approvals.waiting(ApprovalKind.FOLDER, "acme", now=NOW)
+    assert len(waiting) == 1
 
 
 async def test_raising_needs_the_right_to_share_where_that_lets_somebody_read(
@@ -218,6 +224,24 @@ async def test_a_dry_run_says_who_gains_and_loses_and_does_nothing(office: Offic
     raised = await office.change(STEWARD, TRAVEL, classification="internal", dry_run=True)
     assert raised.effect is not None
     assert "group:everyone" in raised.effect.loses
+
+
+async def test_a_change_asks_who_gains_only_when_somebody_reads_it(office: Office) -> None:
+    asked = list[str]()
+
+    def counted(snapshot: PolicySnapshot, tenant: str, labels: Sequence[Label]) -> Iterable[Member]:
+        asked.append(tenant)
+        return roles(snapshot, tenant, labels)
+
+    desk = LabelDesk(replace(office.desk.parts, audience=counted))
+    target = Target(await office.id_of(TRAVEL), 1)
+    request = LabelRequest(values={"readers": ["user:sam"]})
+    done = await desk.change(HR, target, request, now=NOW)
+    assert asked == []
+    for _ in range(2):
+        assert done.effect is not None
+        assert "group:everyone" in done.effect.loses
+        assert asked == ["acme"]
 
 
 async def test_a_label_that_moved_is_refused(office: Office) -> None:
@@ -272,10 +296,9 @@ async def test_two_pairs_of_eyes(office: Office) -> None:
     assert (done.version, done.after["classification"]) == (3, "public")
     with pytest.raises(DocumentNotFoundError):
         await office.desk.approve(SECOND, identity, asked.proposal, now=NOW)
-    (last, *_) = await office.world.records.audit.concerning(
-        identity, kinds=[AuditKind.RELABEL], limit=1
-    )
-    assert last.event.detail["proposed_by"] == "user:stew"
+    events = await events_about(office.world.records, identity)
+    last, *_ = (one for one in events if one.kind is AuditKind.RELABEL)
+    assert last.detail["proposed_by"] == "user:stew"
 
 
 async def test_a_proposal_falls_with_the_label_that_it_was_made_for(office: Office) -> None:

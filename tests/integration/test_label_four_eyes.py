@@ -7,13 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from acl.records import AuditKind, ItemState, RecordsConflictError, StaleFolderError
+from acl.records import (
+    Approval,
+    ApprovalKind,
+    AuditKind,
+    ItemState,
+    RecordsConflictError,
+    StaleFolderError,
+)
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.folders import FolderRequest
 from retrieval.labels.requests import LabelRequest
 from retrieval.labels.views import OtherOutcomeError, OwnProposalError
-from retrieval.rights.authority import ForbiddenError
-from tests.integration.folders import write
+from retrieval.rights.authority import OPERATOR, Asker, ForbiddenError
+from tests.builders import events_about
+from tests.integration.folders import write, write_company
 from tests.integration.label_office import (
     ABSENT,
     CASH,
@@ -24,11 +32,16 @@ from tests.integration.label_office import (
     Office,
     office_of,
 )
-from tests.integration.world import GUS, NOW
+from tests.integration.world import GUS, NOW, world
+from tests.plain import plain_tools
 
 FINANCE = "/acme/finance/"
 RAISED = FolderRequest(folder=FINANCE, values={"classification": "restricted"})
 LOWERED = FolderRequest(folder=FINANCE, values={"classification": "public"}, reason="open it")
+
+
+async def waiting_for_folders(office: Office) -> tuple[Approval, ...]:
+    return await office.world.records.approvals.waiting(ApprovalKind.FOLDER, "acme", now=NOW)
 
 
 async def level(office: Office, uri: str) -> object:
@@ -47,7 +60,7 @@ async def test_a_folder_that_lowers_waits_for_somebody_else(office: Office, tmp_
 
     view = await office.folders.view(SECOND, "")
     assert view.folders == ()
-    assert [(one.id, one.attributes) for one in view.proposals] == [
+    assert [(one.id, one.wanted) for one in view.proposals] == [
         (asked.proposal, {"classification": 0})
     ]
     assert (await office.folders.view(HR, "")).proposals == ()
@@ -63,10 +76,9 @@ async def test_a_folder_that_lowers_waits_for_somebody_else(office: Office, tmp_
     assert done.job is not None
     assert (await office.bulk.run(done.job.id)).counts == {ItemState.DONE: 3}
     assert await level(office, CASH) == 0
-    (last, *_) = await office.world.records.audit.concerning(
-        await office.id_of(CASH), kinds=[AuditKind.RELABEL], limit=1
-    )
-    assert (last.event.subject, last.event.detail["proposed_by"]) == ("user:second", "user:stew")
+    last, *_ = await events_about(office.world.records, await office.id_of(CASH))
+    assert (last.kind, last.subject) == (AuditKind.RELABEL, "user:second")
+    assert last.detail["proposed_by"] == "user:stew"
     with pytest.raises(DocumentNotFoundError):
         await office.folders.approve(SECOND, asked.proposal)
 
@@ -79,12 +91,11 @@ async def test_what_was_proposed_for_a_folder_falls_when_that_is_set(office: Off
     with pytest.raises(DocumentNotFoundError):
         await office.folders.approve(SECOND, asked.proposal)
     proposal = await office.folders.set_folder(STEWARD, LOWERED)
-    (kept,) = await office.world.records.folders.proposals("acme")
-    assert (kept.id, kept.expected_version) == (proposal.proposal, 1)
+    (kept,) = await waiting_for_folders(office)
+    assert (kept.id, kept.version) == (proposal.proposal, 1)
     events = [one.event for one in await office.world.records.audit.events(limit=1000)]
-    folders = office.world.records.folders
     with pytest.raises(StaleFolderError):
-        await folders.propose(replace(kept, id=ABSENT, expected_version=0), events[-1])
+        await office.world.records.approvals.ask(replace(kept, id=ABSENT, version=0), events[-1])
 
 
 async def test_a_job_that_waits_lowers_nothing_that_nobody_approved(office: Office) -> None:
@@ -129,7 +140,7 @@ async def test_what_a_folder_says_no_longer_falls_to_the_folder_above(office: Of
 async def test_of_two_who_approve_one_is_told(office: Office) -> None:
     office = office_of(office.world, four_eyes=True)
     asked = await office.folders.set_folder(STEWARD, LOWERED)
-    (proposal,) = await office.world.records.folders.proposals("acme")
+    (proposal,) = await waiting_for_folders(office)
     await office.folders.approve(SECOND, asked.proposal)
     with pytest.raises((RecordsConflictError, StaleFolderError)):
         await office.folders._put(
@@ -141,3 +152,32 @@ async def test_of_two_who_approve_one_is_told(office: Office) -> None:
         )
     with pytest.raises(ForbiddenError):
         await office.folders.set_folder(HR, LOWERED)
+
+
+AGENT = replace(STEWARD, id="agent:helper")
+
+
+@pytest.mark.parametrize(
+    ("author", "same", "other"),
+    [
+        (STEWARD, replace(SECOND, actors=(STEWARD,)), SECOND),
+        (replace(SECOND, actors=(STEWARD,)), STEWARD, AGENT),
+        (replace(STEWARD, actors=(AGENT,)), replace(SECOND, actors=(AGENT,)), SECOND),
+        (OPERATOR, OPERATOR, STEWARD),
+    ],
+)
+async def test_a_proposal_is_approved_by_nobody_who_stands_behind_it(
+    tmp_path: Path, author: Asker, same: Asker, other: Asker
+) -> None:
+    async with world(tmp_path / "data", plain_tools()) as made:
+        await made.ingest(write_company(tmp_path / "source"))
+        office = office_of(made, four_eyes=True)
+        await office.change(HR, TRAVEL, classification="internal")
+        asked = await office.change(author, TRAVEL, classification="public")
+        identity = await office.id_of(TRAVEL)
+
+        with pytest.raises(OwnProposalError):
+            await office.desk.approve(same, identity, asked.proposal, now=NOW)
+        done = await office.desk.approve(other, identity, asked.proposal, now=NOW)
+
+        assert (done.version, done.after["classification"]) == (3, "public")

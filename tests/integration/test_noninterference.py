@@ -202,7 +202,7 @@ def _go_live(connection: Connection, part: list[NewVersion]) -> list[DocumentVer
     """Do for many documents in one transaction what the pipeline does for one."""
     versions = []
     for new in part:
-        version = recorded._begin(connection, new, NOW)
+        version = recorded.begin(connection, new, NOW)
         old = step.document_of_record(connection, version.document_id)
         step.go_live(connection, step.pending_version(connection, version), old, NOW, counts=True)
         versions.append(version)

@@ -17,8 +17,8 @@ from retrieval.policy.outlook import LookBack, outlook
 from retrieval.policy.rule_changes import UnchangedError
 from retrieval.rights.authority import OPERATOR, ForbiddenError
 from retrieval.rights.policy_source import read_labels, source_of
+from tests.builders import last_event
 from tests.integration.policies import changed, put_in_effect
-from tests.integration.records.samples import last_event
 from tests.integration.world import ADA, BOB, EVE, NOW, POLICY, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

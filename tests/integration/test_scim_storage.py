@@ -24,7 +24,7 @@ from retrieval.service.scim import storage as scim_storage
 from retrieval.service.scim.models import Group, scim_models
 from retrieval.service.scim.routes import _wait
 from retrieval.service.scim.storage import DirectoryStorage
-from tests.integration.records.samples import KEY, NOW
+from tests.builders import KEY, NOW
 
 MODELS = scim_models(None)
 USERS, GROUPS = MODELS.provider.resource_types

@@ -27,9 +27,9 @@ from retrieval.rights.snapshot import PolicySnapshot
 from retrieval.search.narrow import Narrowing, NarrowingError, Operator
 from retrieval.search.search import Searcher, SearchRequest
 from retrieval.search.store import Mode, Store
+from tests.builders import last_event
 from tests.integration.engine_state import points_of
 from tests.integration.policies import put_in_effect
-from tests.integration.records.samples import last_event
 from tests.integration.troubles import broken
 from tests.integration.world import (
     ADA,

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from acl.records import AuditKind, ItemState, StaleLabelError, UnknownDocumentError
+from acl.records.documents.catalog import Inventory
 from acl.records.documents.documents import Documents
-from acl.records.documents.inventory import Inventory
 from ingest.errors import SourceError
 from ingest.pipeline import Pipeline
 from ingest.read.parsed import Format, Parsed

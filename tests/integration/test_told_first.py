@@ -21,7 +21,7 @@ from retrieval.access.types import DOCUMENT, Claimed, PageAsked, Party, Question
 from retrieval.rights.decisions import Decided, Decisions
 from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import Standing
-from tests.integration.records.samples import document_id
+from tests.builders import document_id
 from tests.integration.reviewed import ADA, BOB, NOW, paper, put, under_rules
 from tests.integration.test_directory_subjects import _many, user
 

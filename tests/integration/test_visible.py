@@ -16,7 +16,7 @@ from acl.records.tables.core import documents
 from retrieval.access.listing import SCANNED, Listing
 from retrieval.policy.seeding import seeded
 from retrieval.rights.snapshot import PolicySnapshot
-from tests.integration.records.samples import KEY, document_id
+from tests.builders import KEY, document_id
 from tests.integration.reviewed import NOW, POLICY, put
 
 MANY = SCANNED + 40

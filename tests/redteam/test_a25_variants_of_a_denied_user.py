@@ -14,7 +14,7 @@ from acl.records.directory.directory import Edit
 from acl.records.directory.types import UserState
 from acl.subject import PrincipalKind, Subject, identity_of
 from retrieval.rights.directory import SubjectResolver, UnknownSubjectError
-from tests.integration.records.samples import KEY, NOW
+from tests.builders import KEY, NOW
 
 DENIED = "mallory"
 VARIANTS = [

@@ -8,7 +8,7 @@ The laws of this file:
    of its own, so that cutting the tail shows.
 3. What cannot show: someone who restores an *older state as a whole* - entries and the head of
    that time - restores a chain that was once true. Only a head kept elsewhere tells; compare
-   with `AuditVerifier.finish(anchor=...)`. Whoever holds the key can write any history.
+   with `AuditVerifier.finish(anchor=...)`. A holder of the key can write any history.
 """
 
 from __future__ import annotations

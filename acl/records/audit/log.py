@@ -7,6 +7,13 @@ A release says under which rights it was decided. It is recorded only if they st
 transaction that records it, asked while it holds the end of the chain. So nothing leaves under a
 policy that was replaced while the request ran: what it read is older than this check, and so is no
 policy that it should have obeyed.
+
+Who got passages of a document is counted where the events are:
+
+1. A reader got a passage by an event that released it. A refusal is counted nowhere and takes no
+   room.
+2. A subject that acted through others is told apart from the subject alone.
+3. A list is read page by page as it stood when it began: what is released meanwhile moves no line.
 """
 
 from __future__ import annotations
@@ -17,7 +24,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, Connection, Select, cast, insert, select, type_coerce, update
+from sqlalchemy import JSON, Connection, Select, cast, func, insert, select, type_coerce, update
 
 from acl.records.audit.chain import GENESIS, AuditVerifier, Chain, Link, SealedHead
 from acl.records.audit.events import (
@@ -29,12 +36,10 @@ from acl.records.audit.events import (
     AuditReport,
     Outcome,
 )
-from acl.records.database.database import Database
+from acl.records.database.database import Database, Part, snapshot, upsert
 from acl.records.database.errors import AuditUnavailableError, MovedOnError, RecordsError
 from acl.records.database.storable import from_json, to_json, to_microseconds
-from acl.records.database.upsert import upsert
-from acl.records.tables.audit import audit_resources
-from acl.records.tables.core import audit_events, audit_head
+from acl.records.tables.core import audit_events, audit_head, audit_resources
 from acl.records.tables.heads import Heads, which_stand
 
 MAX_BATCH: Final = 256
@@ -62,11 +67,11 @@ COLUMNS: Final = select(
 _LINKS: Final = COLUMNS.order_by(audit_events.c.seq)
 
 
-class AuditLog:
+class AuditLog(Part):
     """The chain of events of one database under one key."""
 
     def __init__(self, database: Database, chain: Chain) -> None:
-        self._database = database
+        super().__init__(database)
         self._chain = chain
         self._waiting: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
@@ -129,34 +134,27 @@ class AuditLog:
         Raises:
             AuditUnavailableError: the head is missing, changed or sealed with another key.
         """
-        return self._checked(await self._database.read(_sealed_head))
+        return self._checked(await self.database.read(_sealed_head))
 
-    async def events(
-        self, *, after: int = 0, limit: int = 100, kind: AuditKind | None = None
+    @snapshot
+    def events(
+        self,
+        connection: Connection,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        kind: AuditKind | None = None,
     ) -> tuple[AuditRecord, ...]:
         """Return events in the order of the chain, beginning behind number `after`."""
         statement = _LINKS.where(audit_events.c.seq > after).limit(limit)
         if kind is not None:
             statement = statement.where(audit_events.c.kind == kind.value)
-        return await self._database.read(_records, statement)
+        return _records(connection, statement)
 
-    async def concerning(
-        self, resource: str, *, kinds: Collection[AuditKind], limit: int = 1000
-    ) -> tuple[AuditRecord, ...]:
-        """Return the last events of these kinds that name `resource`, the latest first."""
-        statement = (
-            COLUMNS.join_from(
-                audit_resources, audit_events, audit_resources.c.seq == audit_events.c.seq
-            )
-            .where(audit_resources.c.resource == resource)
-            .where(audit_events.c.kind.in_([one.value for one in kinds]))
-            .order_by(audit_events.c.seq.desc())
-            .limit(limit)
-        )
-        return await self._database.read(_records, statement)
-
-    async def since(
+    @snapshot
+    def since(  # noqa: PLR0913 - a list has as many sides
         self,
+        connection: Connection,
         moment: datetime,
         *,
         kinds: Collection[AuditKind],
@@ -167,6 +165,7 @@ class AuditLog:
         """Return the last events of these kinds and tenants from `moment` on, the latest first.
 
         Args:
+            connection: of the snapshot.
             moment: the earliest time.
             kinds: which kinds.
             tenants: whose events.
@@ -181,7 +180,10 @@ class AuditLog:
         )
         if before is not None:
             statement = statement.where(audit_events.c.seq < before)
-        return await self._database.read(_records_of, statement, list(tenants))
+        body = audit_events.c.body
+        read = cast(body, JSON) if _is_postgresql(connection) else type_coerce(body, JSON)
+        mine = read["tenant"].as_string().in_(list(tenants))
+        return _records(connection, statement.where(mine))
 
     async def verify(self, expected_head: AuditHead | None = None) -> AuditReport:
         """Walk the whole chain and report the first number that cannot be vouched for.
@@ -191,7 +193,7 @@ class AuditLog:
                 back as a whole to an earlier state passes, because that state was once true.
         """
         verifier = AuditVerifier(self._chain, anchor=expected_head)
-        await self._database.read(_walk, verifier)
+        await self.database.read(_walk, verifier)
         return AuditReport(verifier.head.seq, verifier.head, verifier.fault)
 
     async def close(self) -> None:
@@ -204,11 +206,11 @@ class AuditLog:
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             try:
-                entries = await self._database.write(self._append_standing, batch)
+                entries = await self.database.write(self._append_standing, batch)
             except RecordsError as error:
                 _tell(batch, error)
             except BaseException as error:
-                # Cancelled, or a fault of this program: nobody may be left waiting.
+                # Cancelled, or a fault of this program: no caller may be left waiting.
                 _tell([*batch, *self._waiting], error)
                 self._waiting = []
                 raise
@@ -230,6 +232,14 @@ class AuditLog:
         if sealed is None or not self._chain.sealed_by_us(sealed):
             raise AuditUnavailableError("the audit head is missing, changed or under another key")
         return sealed.head
+
+
+class AuditedPart(Part):
+    """A part of the records that puts on record what it changes."""
+
+    def __init__(self, database: Database, audit: AuditLog) -> None:
+        super().__init__(database)
+        self.audit = audit
 
 
 def begin_chain(connection: Connection, chain: Chain) -> None:
@@ -271,19 +281,15 @@ def _records(connection: Connection, statement: Select[Any]) -> tuple[AuditRecor
     return tuple(map(record_of, connection.execute(statement)))
 
 
-def _records_of(
-    connection: Connection, statement: Select[Any], tenants: list[str]
-) -> tuple[AuditRecord, ...]:
-    body = audit_events.c.body
-    read = cast(body, JSON) if connection.dialect.name == "postgresql" else type_coerce(body, JSON)
-    return _records(connection, statement.where(read["tenant"].as_string().in_(tenants)))
+def _is_postgresql(connection: Connection) -> bool:
+    return connection.dialect.name == "postgresql"
 
 
 def record_of(row: Sequence[Any]) -> AuditRecord:
     """Return the event of a row that was selected by `COLUMNS`.
 
     Raises:
-        RecordsError: it is not one; somebody changed it.
+        RecordsError: it is not one; it was changed.
     """
     link = Link(*row)
     try:
@@ -316,3 +322,63 @@ def _tell(batch: Sequence[_Waiting], error: BaseException) -> None:
             failure = AuditUnavailableError("the event could not be recorded")
             failure.__cause__ = error
             one.future.set_exception(failure)
+
+
+_SEQ: Final = audit_resources.c.seq
+_READER: Final = audit_resources.c.reader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """What one reader got of a document: how often, and the last event."""
+
+    times: int
+    last: AuditRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadersFrom:
+    """Where a list of readers goes on.
+
+    Attributes:
+        upto: number of the last event that the list regards.
+        below: the next reader's last event comes before this one.
+    """
+
+    upto: int
+    below: int
+
+
+class AuditReaders(Part):
+    """The readers of each document."""
+
+    @snapshot
+    def of(
+        self,
+        connection: Connection,
+        resource: str,
+        *,
+        after: ReadersFrom | None = None,
+        limit: int = 100,
+    ) -> tuple[Readings, ...]:
+        """Return who got passages of `resource`, the last one first."""
+        last = func.max(_SEQ)
+        grouped = (
+            select(func.count().label("times"), last.label("last"))
+            .where(audit_resources.c.resource == resource, _READER > "")
+            .group_by(_READER)
+            .order_by(last.desc())
+            .limit(limit)
+        )
+        if after is not None:
+            grouped = grouped.where(audit_resources.c.seq <= after.upto).having(last < after.below)
+        found = grouped.subquery()
+        statement = (
+            COLUMNS.add_columns(found.c.times)
+            .join(found, found.c.last == audit_events.c.seq)
+            .order_by(audit_events.c.seq.desc())
+        )
+        return tuple(
+            Readings(times=times, last=record_of(link))
+            for *link, times in connection.execute(statement)
+        )

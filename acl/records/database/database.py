@@ -9,16 +9,19 @@ The laws of this file and its two kinds, `sqlite` and `postgresql`:
 
 A transaction is a plain function over a connection, run as a whole: in SQLite on a thread of its
 own, so that it costs one hop and never stops the event loop; in PostgreSQL on the loop itself.
+What SQLAlchemy spells once for each database, and how much one statement takes, stands here too.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Concatenate, ParamSpec, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from acl.records.database.errors import RecordsConflictError, RecordsUnavailableError
@@ -68,6 +71,44 @@ class Database(ABC):
         """Finish what is under way and let every connection go."""
 
 
+class Part:
+    """A part of the records, whose methods each run in one transaction.
+
+    Attributes:
+        database: where they run.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+
+S = TypeVar("S", bound=Part)
+
+
+def snapshot(
+    work: Callable[Concatenate[S, Connection, P], T],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Run the method over one snapshot (law 3); it is awaited, and called without connection."""
+
+    @wraps(work)
+    async def read(part: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await part.database.read(lambda connection: work(part, connection, *args, **kwargs))
+
+    return read
+
+
+def transaction(
+    work: Callable[Concatenate[S, Connection, P], T],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Run the method in one transaction; it is awaited, and called without connection."""
+
+    @wraps(work)
+    async def write(part: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await part.database.write(lambda connection: work(part, connection, *args, **kwargs))
+
+    return write
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn every exception of the driver into one of the records (law 4)."""
@@ -80,3 +121,23 @@ def translated() -> Iterator[None]:
         raise RecordsUnavailableError(f"the records failed to answer ({kind})") from error
     except (SQLAlchemyError, OSError) as error:
         raise RecordsUnavailableError("the records cannot be reached") from error
+
+
+# Well below what either driver takes as parameters of one statement.
+BATCH: Final = 500
+
+Upsert: TypeAlias = postgresql.Insert | sqlite.Insert
+
+
+def upsert(connection: Connection, table: Table) -> Upsert:
+    """Return an insert that can be told what to do on conflict."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+def batches(values: Iterable[T]) -> Iterator[list[T]]:
+    """Yield the distinct values, `BATCH` at a time."""
+    distinct = list(dict.fromkeys(values))
+    for start in range(0, len(distinct), BATCH):
+        yield distinct[start : start + BATCH]

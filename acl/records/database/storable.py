@@ -44,7 +44,7 @@ def is_storable(text: str) -> bool:
 def escaped_text(text: str) -> str:
     r"""Return `text` with what cannot be stored spelt out, such as `\x00` or `\udc80`.
 
-    For names of files and reasons alone, which must be recorded whatever they hold.
+    For names of files and reasons alone, which must be recorded as they are.
     """
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 

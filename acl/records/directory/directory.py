@@ -2,10 +2,10 @@
 
 The laws of this file:
 
-1. A change, its audit event and the count of changes are one transaction: whoever reads the count
+1. A change, its audit event and the count of changes are one transaction: who reads the count
    again and finds it unmoved has read what still holds.
 2. The writers of a tenant take turns on its counter, before they read what their change rests on.
-   Those of other tenants, and whoever searches, do not wait for them. A change that was decided
+   Those of other tenants, and searches, do not wait for them. A change that was decided
    under rights which no longer stand is not made.
 3. Everything is of one tenant; nothing here is reached from another.
 4. An entry's version moves with all that is shown of it, so that a group whose member is deleted
@@ -24,8 +24,8 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, insert, update
 
 from acl.records.audit.events import AuditEvent
-from acl.records.audit.log import AuditLog
-from acl.records.database.database import Database
+from acl.records.audit.log import AuditedPart
+from acl.records.database.database import batches, snapshot, transaction
 from acl.records.database.errors import (
     StaleEntryError,
     TakenIdentityError,
@@ -44,7 +44,6 @@ from acl.records.directory.types import (
 )
 from acl.records.tables.directory import directory_groups, directory_users
 from acl.records.tables.heads import Heads, bump_directory, lock_directory, require_rights
-from acl.records.tables.rows import batches
 
 ALL = Wanted()
 FIRST = Slice()
@@ -68,7 +67,7 @@ class Place:
     """Which entry a change is made on.
 
     Attributes:
-        version: the version that the change was made on; `None` for whichever stands.
+        version: the version that the change was made on; `None` for the one that stands.
     """
 
     tenant: str
@@ -76,104 +75,73 @@ class Place:
     version: int | None = None
 
 
-class Directory:
+class Directory(AuditedPart):
     """The users and groups of every tenant."""
 
-    def __init__(self, database: Database, audit: AuditLog) -> None:
-        self._database = database
-        self._audit = audit
-
-    async def resolve(self, tenant: str, identity: str) -> DirectoryEntry | None:
+    @snapshot
+    def resolve(self, connection: Connection, tenant: str, identity: str) -> DirectoryEntry | None:
         """Return the user called `identity` with all groups that it is in, in one reading."""
-        return await self._database.read(_resolve, tenant, identity)
+        user = rows.select_user(connection, tenant, Wanted(identity=identity))
+        if user is None:
+            return None
+        return DirectoryEntry(user=user, groups=groups_of(connection, user.id))
 
-    async def user(self, tenant: str, wanted: Wanted) -> DirectoryUser | None:
+    @snapshot
+    def user(self, connection: Connection, tenant: str, wanted: Wanted) -> DirectoryUser | None:
         """Return the user of this id or identity."""
-        return await self._database.read(rows.select_user, tenant, wanted)
+        return rows.select_user(connection, tenant, wanted)
 
-    async def group(
-        self, tenant: str, wanted: Wanted, *, members: bool = True
+    @snapshot
+    def group(
+        self, connection: Connection, tenant: str, wanted: Wanted, *, members: bool = True
     ) -> DirectoryGroup | None:
         """Return the group of this id or identity."""
-        return await self._database.read(rows.select_group, tenant, wanted, members=members)
+        return rows.select_group(connection, tenant, wanted, members=members)
 
-    async def users(
-        self, tenant: str, wanted: Wanted = ALL, part: Slice = FIRST
+    @snapshot
+    def users(
+        self, connection: Connection, tenant: str, wanted: Wanted = ALL, part: Slice = FIRST
     ) -> tuple[DirectoryUser, ...]:
         """Return users in the order of their identities."""
-        return await self._database.read(rows.list_users, tenant, wanted, part)
+        return rows.list_users(connection, tenant, wanted, part)
 
-    async def groups(
-        self, tenant: str, wanted: Wanted = ALL, part: Slice = FIRST, *, members: bool = False
+    @snapshot
+    def groups(
+        self,
+        connection: Connection,
+        tenant: str,
+        wanted: Wanted = ALL,
+        part: Slice = FIRST,
+        *,
+        members: bool = False,
     ) -> tuple[DirectoryGroup, ...]:
         """Return groups in the order of their identities."""
-        return await self._database.read(rows.list_groups, tenant, wanted, part, members=members)
+        return rows.list_groups(connection, tenant, wanted, part, members=members)
 
-    async def groups_directly(self, member_id: str) -> tuple[DirectoryGroup, ...]:
+    @snapshot
+    def groups_directly(self, connection: Connection, member_id: str) -> tuple[DirectoryGroup, ...]:
         """Return the groups that an entry is directly in."""
-        return await self._database.read(rows.groups_directly, member_id)
+        return rows.groups_directly(connection, member_id)
 
-    async def count_users(self, tenant: str, wanted: Wanted = ALL) -> int:
+    @snapshot
+    def count_users(self, connection: Connection, tenant: str, wanted: Wanted = ALL) -> int:
         """Count users."""
-        return await self._database.read(rows.count, directory_users, tenant, wanted)
+        return rows.count(connection, directory_users, tenant, wanted)
 
-    async def count_groups(self, tenant: str, wanted: Wanted = ALL) -> int:
+    @snapshot
+    def count_groups(self, connection: Connection, tenant: str, wanted: Wanted = ALL) -> int:
         """Count groups."""
-        return await self._database.read(rows.count, directory_groups, tenant, wanted)
+        return rows.count(connection, directory_groups, tenant, wanted)
 
-    async def create_user(self, tenant: str, state: UserState, edit: Edit) -> DirectoryUser:
+    @transaction
+    def create_user(
+        self, connection: Connection, tenant: str, state: UserState, edit: Edit
+    ) -> DirectoryUser:
         """Add a user.
 
         Raises:
             TakenIdentityError: the tenant has one of this name.
         """
-        return await self._database.write(self._create_user, tenant, state, edit)
-
-    async def replace_user(self, place: Place, state: UserState, edit: Edit) -> DirectoryUser:
-        """Set everything that may be set of a user.
-
-        Raises:
-            UnknownEntryError, StaleEntryError, TakenIdentityError: nothing was changed.
-        """
-        return await self._database.write(self._replace_user, place, state, edit)
-
-    async def delete_user(self, place: Place, edit: Edit) -> None:
-        """Remove a user and its memberships.
-
-        Raises:
-            UnknownEntryError, StaleEntryError: nothing was changed.
-        """
-        await self._database.write(self._delete, directory_users, place, edit)
-
-    async def create_group(self, tenant: str, state: GroupState, edit: Edit) -> DirectoryGroup:
-        """Add a group.
-
-        Raises:
-            TakenIdentityError: the tenant has one of this name.
-            DirectoryFaultError: a member is none of this tenant, or too deeply nested.
-        """
-        return await self._database.write(self._create_group, tenant, state, edit)
-
-    async def replace_group(self, place: Place, state: GroupState, edit: Edit) -> DirectoryGroup:
-        """Set everything that may be set of a group, its members included.
-
-        Raises:
-            UnknownEntryError, StaleEntryError, TakenIdentityError: nothing was changed.
-            DirectoryFaultError: a member is none of this tenant, or would close a circle.
-        """
-        return await self._database.write(self._replace_group, place, state, edit)
-
-    async def delete_group(self, place: Place, edit: Edit) -> None:
-        """Remove a group and its memberships, on either side.
-
-        Raises:
-            UnknownEntryError, StaleEntryError: nothing was changed.
-        """
-        await self._database.write(self._delete, directory_groups, place, edit)
-
-    def _create_user(
-        self, connection: Connection, tenant: str, state: UserState, edit: Edit
-    ) -> DirectoryUser:
         lock_directory(connection, tenant)
         event = edit.event
         _require_free(connection, directory_users, tenant, state.identity)
@@ -181,9 +149,15 @@ class Directory:
         self._conclude(connection, edit, _Change("created", tenant, user_id, _user_detail(state)))
         return _user(connection, tenant, user_id)
 
-    def _replace_user(
+    @transaction
+    def replace_user(
         self, connection: Connection, place: Place, state: UserState, edit: Edit
     ) -> DirectoryUser:
+        """Set everything that may be set of a user.
+
+        Raises:
+            UnknownEntryError, StaleEntryError, TakenIdentityError: nothing was changed.
+        """
         lock_directory(connection, place.tenant)
         event = edit.event
         old = _user(connection, place.tenant, place.id)
@@ -197,9 +171,25 @@ class Directory:
         self._conclude(connection, edit, _Change("replaced", place.tenant, old.id, detail))
         return _user(connection, place.tenant, place.id)
 
-    def _create_group(
+    @transaction
+    def delete_user(self, connection: Connection, place: Place, edit: Edit) -> None:
+        """Remove a user and its memberships.
+
+        Raises:
+            UnknownEntryError, StaleEntryError: nothing was changed.
+        """
+        self._delete(connection, directory_users, place, edit)
+
+    @transaction
+    def create_group(
         self, connection: Connection, tenant: str, state: GroupState, edit: Edit
     ) -> DirectoryGroup:
+        """Add a group.
+
+        Raises:
+            TakenIdentityError: the tenant has one of this name.
+            DirectoryFaultError: a member is none of this tenant, or too deeply nested.
+        """
         lock_directory(connection, tenant)
         event = edit.event
         _require_free(connection, directory_groups, tenant, state.identity)
@@ -210,9 +200,16 @@ class Directory:
         self._conclude(connection, edit, _Change("created", tenant, group_id, detail))
         return _group(connection, tenant, group_id)
 
-    def _replace_group(
+    @transaction
+    def replace_group(
         self, connection: Connection, place: Place, state: GroupState, edit: Edit
     ) -> DirectoryGroup:
+        """Set everything that may be set of a group, its members included.
+
+        Raises:
+            UnknownEntryError, StaleEntryError, TakenIdentityError: nothing was changed.
+            DirectoryFaultError: a member is none of this tenant, or would close a circle.
+        """
         lock_directory(connection, place.tenant)
         event = edit.event
         old = _group(connection, place.tenant, place.id)
@@ -234,6 +231,15 @@ class Directory:
         self._conclude(connection, edit, _Change("replaced", place.tenant, old.id, detail))
         return _group(connection, place.tenant, place.id)
 
+    @transaction
+    def delete_group(self, connection: Connection, place: Place, edit: Edit) -> None:
+        """Remove a group and its memberships, on either side.
+
+        Raises:
+            UnknownEntryError, StaleEntryError: nothing was changed.
+        """
+        self._delete(connection, directory_groups, place, edit)
+
     def _delete(self, connection: Connection, table: Table, place: Place, edit: Edit) -> None:
         lock_directory(connection, place.tenant)
         event = edit.event
@@ -254,7 +260,7 @@ class Directory:
         head = bump_directory(connection, change.tenant)
         detail = {**event.detail, **change.detail, "change": change.name, "directory": head}
         known = replace(event, tenant=change.tenant, resources=(change.entry_id,), detail=detail)
-        self._audit.append_within(connection, known)
+        self.audit.append_within(connection, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,13 +269,6 @@ class _Change:
     tenant: str
     entry_id: str
     detail: Mapping[str, Any]
-
-
-def _resolve(connection: Connection, tenant: str, identity: str) -> DirectoryEntry | None:
-    user = rows.select_user(connection, tenant, Wanted(identity=identity))
-    return (
-        None if user is None else DirectoryEntry(user=user, groups=groups_of(connection, user.id))
-    )
 
 
 def _user(connection: Connection, tenant: str, user_id: str) -> DirectoryUser:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, select, union
 
+from acl.records.database.database import batches
 from acl.records.database.errors import DirectoryFaultError
 from acl.records.database.storable import is_storable
 from acl.records.directory.types import Member
@@ -26,7 +27,6 @@ from acl.records.tables.directory import (
     group_memberships,
     user_memberships,
 )
-from acl.records.tables.rows import batches
 from acl.subject import PrincipalKind
 
 MAX_NESTING: Final = 16

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Connection, Select, Table, false, func, or_, select
+from sqlalchemy import Connection, RowMapping, Select, Table, false, func, or_, select
 
 from acl.records.database.storable import from_json, is_storable, to_json
 from acl.records.directory.memberships import groups_holding, members_of
@@ -23,29 +23,6 @@ from acl.records.tables.directory import (
     user_memberships,
 )
 
-_USER: Final = (
-    directory_users.c.id,
-    directory_users.c.tenant,
-    directory_users.c.identity,
-    directory_users.c.external_id,
-    directory_users.c.display_name,
-    directory_users.c.active,
-    directory_users.c.clearance,
-    directory_users.c.compartments,
-    directory_users.c.version,
-    directory_users.c.created_at,
-    directory_users.c.updated_at,
-)
-_GROUP: Final = (
-    directory_groups.c.id,
-    directory_groups.c.tenant,
-    directory_groups.c.identity,
-    directory_groups.c.external_id,
-    directory_groups.c.version,
-    directory_groups.c.created_at,
-    directory_groups.c.updated_at,
-)
-
 
 def user_columns(state: UserState) -> dict[str, Any]:
     """Return the columns that hold what may be set of a user."""
@@ -60,30 +37,31 @@ def user_columns(state: UserState) -> dict[str, Any]:
     }
 
 
-def user_of(row: Sequence[Any]) -> DirectoryUser:
-    """Return the user of a row that was selected by the columns of a user."""
-    entry_id, tenant, identity, external_id, display_name, active = row[:6]
-    clearance, compartments, version, created_at, updated_at = row[6:]
+def user_of(row: RowMapping) -> DirectoryUser:
+    """Return the user of a row."""
+    said = row["compartments"]
+    state = UserState(
+        identity=row["identity"],
+        external_id=row["external_id"],
+        display_name=row["display_name"],
+        active=bool(row["active"]),
+        clearance=row["clearance"],
+        compartments=None if said is None else frozenset(from_json(said)["in"]),
+    )
     return DirectoryUser(
-        id=entry_id,
-        tenant=tenant,
-        state=UserState(
-            identity=identity,
-            external_id=external_id,
-            display_name=display_name,
-            active=bool(active),
-            clearance=clearance,
-            compartments=None if compartments is None else frozenset(from_json(compartments)["in"]),
-        ),
-        version=version,
-        created_at=created_at,
-        updated_at=updated_at,
+        id=row["id"],
+        tenant=row["tenant"],
+        state=state,
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
     )
 
 
 def select_user(connection: Connection, tenant: str, wanted: Wanted) -> DirectoryUser | None:
     """Return the one user that equals what is wanted."""
-    row = connection.execute(_where(_USER, directory_users, tenant, wanted)).one_or_none()
+    statement = _where([directory_users], directory_users, tenant, wanted)
+    row = connection.execute(statement).mappings().one_or_none()
     return None if row is None else user_of(row)
 
 
@@ -91,7 +69,8 @@ def select_group(
     connection: Connection, tenant: str, wanted: Wanted, *, members: bool = True
 ) -> DirectoryGroup | None:
     """Return the one group that equals what is wanted."""
-    row = connection.execute(_where(_GROUP, directory_groups, tenant, wanted)).one_or_none()
+    statement = _where([directory_groups], directory_groups, tenant, wanted)
+    row = connection.execute(statement).mappings().one_or_none()
     return None if row is None else _groups(connection, [row], members=members)[0]
 
 
@@ -108,24 +87,25 @@ def list_users(
     connection: Connection, tenant: str, wanted: Wanted, part: Slice
 ) -> tuple[DirectoryUser, ...]:
     """Return users in the order of their identities."""
-    statement = _part(_where(_USER, directory_users, tenant, wanted), directory_users, part)
-    return tuple(user_of(row) for row in connection.execute(statement))
+    found = _where([directory_users], directory_users, tenant, wanted)
+    statement = _part(found, directory_users, part)
+    return tuple(map(user_of, connection.execute(statement).mappings()))
 
 
 def list_groups(
     connection: Connection, tenant: str, wanted: Wanted, part: Slice, *, members: bool
 ) -> tuple[DirectoryGroup, ...]:
     """Return groups in the order of their identities, with their members if asked for."""
-    statement = _part(_where(_GROUP, directory_groups, tenant, wanted), directory_groups, part)
-    rows = connection.execute(statement).all()
+    found = _where([directory_groups], directory_groups, tenant, wanted)
+    rows = connection.execute(_part(found, directory_groups, part)).mappings().all()
     return tuple(_groups(connection, rows, members=members))
 
 
 def groups_directly(connection: Connection, member_id: str) -> tuple[DirectoryGroup, ...]:
     """Return the groups that an entry is directly in, without their members."""
     ids = groups_holding(connection, member_id)
-    statement = select(*_GROUP).where(directory_groups.c.id.in_(ids))
-    rows = connection.execute(statement.order_by(directory_groups.c.identity)).all()
+    statement = select(directory_groups).where(directory_groups.c.id.in_(ids))
+    rows = connection.execute(statement.order_by(directory_groups.c.identity)).mappings().all()
     return tuple(_groups(connection, rows, members=False))
 
 
@@ -136,22 +116,10 @@ def count(connection: Connection, table: Table, tenant: str, wanted: Wanted) -> 
 
 
 def _groups(
-    connection: Connection, rows: Sequence[Sequence[Any]], *, members: bool
+    connection: Connection, rows: Sequence[RowMapping], *, members: bool
 ) -> list[DirectoryGroup]:
-    held = members_of(connection, [row[0] for row in rows]) if members else {}
-    return [
-        DirectoryGroup(
-            id=row[0],
-            tenant=row[1],
-            identity=row[2],
-            external_id=row[3],
-            members=held.get(row[0], ()),
-            version=row[4],
-            created_at=row[5],
-            updated_at=row[6],
-        )
-        for row in rows
-    ]
+    held = members_of(connection, [row["id"] for row in rows]) if members else {}
+    return [DirectoryGroup(**row, members=held.get(row["id"], ())) for row in rows]
 
 
 def _part(statement: Select[Any], table: Table, part: Slice) -> Select[Any]:

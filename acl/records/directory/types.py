@@ -154,7 +154,7 @@ class Slice:
     Attributes:
         start: how many are passed over. Entries that come and go meanwhile shift the rest, so this
             is for single parts alone.
-        after: the identity behind which the part begins; whoever reads all goes by this.
+        after: the identity behind which the part begins; those who read all go by this.
     """
 
     start: int = 0

@@ -1,8 +1,11 @@
-"""Reading: live documents, their labels of record, and their passages.
+"""Reading documents: what readers may be shown, and the whole stock.
 
-INVARIANT: nothing here returns a row of a version that is not live, nor a document of which no
-version is live. A passage comes with its document and label from one statement, so that no write
-can come between them.
+The laws of this file:
+
+1. `Catalog` returns no row of a version that is not live, and no document of which no version is.
+2. A passage comes with its document and label from one statement, so that no write comes between.
+3. `Inventory` is for those who compare the records with a source or with the engine. It names what
+   is not visible, so nothing of it is for a reader of documents.
 """
 
 from __future__ import annotations
@@ -13,13 +16,21 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, func, or_, select
 
-from acl.records.database.database import Database
+from acl.records.database.database import Part, batches, snapshot, transaction
 from acl.records.database.storable import from_json
-from acl.records.tables.core import chunks, documents
-from acl.records.tables.rows import DOCUMENT_COLUMNS, batches, document_of
-from acl.records.tables.types import DistinctLabel, DocumentRecord, Passage
+from acl.records.labels.types import STATE_COLUMNS, LabelState, state_of
+from acl.records.tables.core import chunks, documents, pending_versions
+from acl.records.tables.transitions import describe, was_live
+from acl.records.tables.types import (
+    DOCUMENT_COLUMNS,
+    DistinctLabel,
+    DocumentRecord,
+    DocumentVersion,
+    Passage,
+    document_of,
+)
 
-_LIVE: Final = documents.c.live_version > 0
+_LIVE: Final = documents.c.live_version > 0  # law 1
 
 _PASSAGES: Final = select(
     chunks.c.id,
@@ -36,39 +47,42 @@ _PASSAGES: Final = select(
 _OWN: Final = 5
 
 
-class Catalog:
+class Catalog(Part):
     """What is live, read in one snapshot each time."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def document(self, document_id: str) -> DocumentRecord | None:
         """Return the live document, or `None`."""
         return (await self.labels_of([document_id])).get(document_id)
 
-    async def labels_of(self, document_ids: Iterable[str]) -> Mapping[str, DocumentRecord]:
+    @snapshot
+    def labels_of(
+        self, connection: Connection, document_ids: Iterable[str]
+    ) -> Mapping[str, DocumentRecord]:
         """Return the live documents among these ids, with their labels of record."""
-        return await self._database.read(_labels_of, list(document_ids))
+        found: dict[str, DocumentRecord] = {}
+        for batch in batches(document_ids):
+            statement = _documents().where(documents.c.id.in_(batch))
+            found |= {document.id: document for document in _all(connection, statement)}
+        return found
 
-    async def passages(self, chunk_ids: Iterable[str]) -> Mapping[str, Passage]:
+    @snapshot
+    def passages(self, connection: Connection, chunk_ids: Iterable[str]) -> Mapping[str, Passage]:
         """Return the chunks of live versions among these ids, each with its document."""
-        return await self._database.read(_passages_of, list(chunk_ids))
+        found: dict[str, Passage] = {}
+        for batch in batches(chunk_ids):
+            found |= _passages(connection, _PASSAGES.where(chunks.c.id.in_(batch)))
+        return found
 
-    async def document_passages(self, document_id: str) -> tuple[Passage, ...]:
+    @snapshot
+    def document_passages(self, connection: Connection, document_id: str) -> tuple[Passage, ...]:
         """Return every passage of a live document in the order of its text."""
         statement = _PASSAGES.where(documents.c.id == document_id).order_by(chunks.c.ordinal)
-        return tuple((await self._database.read(_passages, statement)).values())
+        return tuple(_passages(connection, statement).values())
 
-    async def document_text(self, document_id: str) -> str | None:
-        """Return the text of a live document, or `None`.
-
-        Offsets are kept: what no chunk covers, which is white space alone, becomes line ends.
-        """
-        passages = await self.document_passages(document_id)
-        return joined(passages) if passages else None
-
-    async def list_documents(
+    @snapshot
+    def list_documents(  # noqa: PLR0913 - a list has as many sides
         self,
+        connection: Connection,
         tenant: str,
         *,
         after: str = "",
@@ -79,6 +93,7 @@ class Catalog:
         """Return live documents in the order of their uri, beginning behind `after`.
 
         Args:
+            connection: of the snapshot.
             tenant: whose.
             after: the uri behind which the list begins.
             limit: as many at most.
@@ -90,14 +105,18 @@ class Catalog:
             carried = documents.c.label_digest.in_(sorted(labels))
             mine &= or_(carried, documents.c.shares_next <= at)
         statement = _documents().where(mine).order_by(documents.c.uri).limit(limit)
-        return await self._database.read(_all, statement)
+        return _all(connection, statement)
 
-    async def count_documents(self, tenant: str | None = None) -> int:
+    @snapshot
+    def count_documents(self, connection: Connection, tenant: str | None = None) -> int:
         """Count the live documents of a tenant, or of all."""
         statement = select(func.count()).select_from(documents).where(_LIVE)
-        return await self._database.read(_count, _of(statement, tenant))
+        return int(connection.execute(_of(statement, tenant)).scalar_one())
 
-    async def distinct_labels(self, tenant: str | None = None) -> tuple[DistinctLabel, ...]:
+    @snapshot
+    def distinct_labels(
+        self, connection: Connection, tenant: str | None = None
+    ) -> tuple[DistinctLabel, ...]:
         """Return each label that live documents of a tenant, or of all, carry."""
         statement = (
             select(documents.c.label_digest, func.min(documents.c.label), func.count())
@@ -105,11 +124,21 @@ class Catalog:
             .group_by(documents.c.label_digest)
             .order_by(documents.c.label_digest)
         )
-        return await self._database.read(_distinct, _of(statement, tenant))
+        return tuple(
+            DistinctLabel(digest, from_json(text), count)
+            for digest, text, count in connection.execute(_of(statement, tenant))
+        )
 
-    async def carrying(self, digests: Iterable[str], *, limit: int = 100) -> tuple[str, ...]:
+    @snapshot
+    def carrying(
+        self, connection: Connection, digests: Iterable[str], *, limit: int = 100
+    ) -> tuple[str, ...]:
         """Return the ids of live documents whose label has one of these digests."""
-        return await self._database.read(_carrying, list(digests), limit)
+        found: list[str] = []
+        for batch in batches(digests):
+            mine = select(documents.c.id).where(_LIVE, documents.c.label_digest.in_(batch))
+            found += connection.scalars(mine.order_by(documents.c.id).limit(limit - len(found)))
+        return tuple(found)
 
 
 def _documents() -> Select[Any]:
@@ -121,41 +150,7 @@ def _of(statement: Select[Any], tenant: str | None) -> Select[Any]:
 
 
 def _all(connection: Connection, statement: Select[Any]) -> tuple[DocumentRecord, ...]:
-    return tuple(document_of(row) for row in connection.execute(statement))
-
-
-def _count(connection: Connection, statement: Select[Any]) -> int:
-    return int(connection.execute(statement).scalar_one())
-
-
-def _distinct(connection: Connection, statement: Select[Any]) -> tuple[DistinctLabel, ...]:
-    return tuple(
-        DistinctLabel(digest, from_json(text), count)
-        for digest, text, count in connection.execute(statement)
-    )
-
-
-def _carrying(connection: Connection, digests: list[str], limit: int) -> tuple[str, ...]:
-    found: list[str] = []
-    for batch in batches(digests):
-        mine = select(documents.c.id).where(_LIVE, documents.c.label_digest.in_(batch))
-        found += connection.scalars(mine.order_by(documents.c.id).limit(limit - len(found)))
-    return tuple(found)
-
-
-def _labels_of(connection: Connection, ids: list[str]) -> dict[str, DocumentRecord]:
-    found: dict[str, DocumentRecord] = {}
-    for batch in batches(ids):
-        statement = _documents().where(documents.c.id.in_(batch))
-        found |= {one.id: one for one in _all(connection, statement)}
-    return found
-
-
-def _passages_of(connection: Connection, ids: list[str]) -> dict[str, Passage]:
-    found: dict[str, Passage] = {}
-    for batch in batches(ids):
-        found |= _passages(connection, _PASSAGES.where(chunks.c.id.in_(batch)))
-    return found
+    return tuple(map(document_of, connection.execute(statement)))
 
 
 def _passages(connection: Connection, statement: Select[Any]) -> dict[str, Passage]:
@@ -187,3 +182,36 @@ def joined(passages: Iterable[Passage]) -> str:
         parts.append(passage.text[max(0, reached - passage.start) :])
         reached = max(reached, passage.end)
     return "".join(parts)
+
+
+class Inventory(Part):
+    """The whole stock, of every tenant (law 3)."""
+
+    @snapshot
+    def documents(
+        self, connection: Connection, *, after: str = "", limit: int = 500
+    ) -> tuple[DocumentRecord, ...]:
+        """Return live documents in the order of their id, beginning behind `after`."""
+        here = _documents().where(documents.c.id > after).order_by(documents.c.id)
+        return _all(connection, here.limit(limit))
+
+    @snapshot
+    def pending(self, connection: Connection) -> frozenset[DocumentVersion]:
+        """Return the versions that have begun and are not live."""
+        columns = pending_versions.c.document_id, pending_versions.c.version
+        return frozenset(DocumentVersion(*row) for row in connection.execute(select(*columns)))
+
+    @transaction
+    def describe(
+        self, connection: Connection, document_id: str, metadata: Mapping[str, object]
+    ) -> None:
+        """Replace the metadata of a document; neither its label nor any version changes."""
+        describe(connection, document_id, metadata)
+
+    @snapshot
+    def known(self, connection: Connection, document_id: str) -> LabelState | None:
+        """Return a document that is live or was withdrawn, with the origins of its label."""
+        statement = select(*STATE_COLUMNS).where(documents.c.id == document_id)
+        row = connection.execute(statement).one_or_none()
+        state = None if row is None else state_of(row)
+        return state if state is not None and was_live(state.document) else None

@@ -9,7 +9,7 @@ The laws of this file:
 3. A label that was changed after a version was begun wins: the version may not go live, because
    it would bring back a label older than the last acknowledged one.
 4. Of several versions begun for one document the last one counts; the others cannot go live.
-5. Whatever leaves the records goes into the outbox of point deletions in the same transaction.
+5. What leaves the records goes into the outbox of point deletions in the same transaction.
    A version number is never used again, so that a late deletion cannot hit a newer point. Nor is
    the number of a label, so that no decision on an old one meets another that looks the same.
 6. A document that is withdrawn loses its text and keeps its label, where the values come from, its
@@ -25,8 +25,8 @@ from sqlalchemy import Connection, delete, insert, select
 
 from acl.labels import Label
 from acl.records.audit.events import AuditEvent
-from acl.records.audit.log import AuditLog
-from acl.records.database.database import Database
+from acl.records.audit.log import AuditedPart
+from acl.records.database.database import snapshot, transaction
 from acl.records.database.errors import StaleVersionError
 from acl.records.database.storable import checked_time
 from acl.records.labels import steps as label_steps
@@ -38,14 +38,13 @@ from acl.records.tables.heads import Head, bump
 from acl.records.tables.types import DocumentRecord, DocumentVersion, FromSource, NewVersion
 
 
-class Documents:
+class Documents(AuditedPart):
     """The one road by which documents and labels change."""
 
-    def __init__(self, database: Database, audit: AuditLog) -> None:
-        self._database = database
-        self._audit = audit
-
-    async def begin_version(self, new: NewVersion, *, now: datetime) -> DocumentVersion:
+    @transaction
+    def begin_version(
+        self, connection: Connection, new: NewVersion, *, now: datetime
+    ) -> DocumentVersion:
         """Store a version and its chunks, not yet visible; replaces one that was pending.
 
         Raises:
@@ -53,10 +52,16 @@ class Documents:
             StaleLabelError: the label of record is not the one that the caller expected.
             RecordsConflictError: the id belongs to another source, or the source to another id.
         """
-        return await self._database.write(_begin, new, checked_time("now", now))
+        return begin(connection, new, checked_time("now", now))
 
-    async def commit_version(
-        self, version: DocumentVersion, event: AuditEvent, *, folders: int | None = None
+    @transaction
+    def commit_version(
+        self,
+        connection: Connection,
+        version: DocumentVersion,
+        event: AuditEvent,
+        *,
+        folders: int | None = None,
     ) -> DocumentRecord:
         """Make a pending version live, with its label; its points must be in the engine.
 
@@ -65,15 +70,38 @@ class Documents:
             StaleLabelError: the label was changed after the version was begun.
             FoldersMovedOnError: folders do not say any more what they said at `folders` (law 7).
         """
-        return await self._database.write(self._commit, version, event, folders)
+        step.lock(connection, version.document_id)
+        pending = step.pending_version(connection, version)
+        old = step.document_of_record(connection, version.document_id)
+        origins = label_steps.origins_of(connection, version.document_id)
+        step.require_label_version(old, pending.based_on_label_version)  # law 3
+        another = step.go_live(connection, pending, old, event.time, counts=folders is not None)
+        require_folders(connection, old.tenant, folders)  # law 7
+        step.release(connection, old)
+        new = step.document_of_record(connection, version.document_id)
+        if another:
+            label_steps.remember_ingest(connection, old, origins, new, by=event.subject)
+        self.audit.append_within(connection, event)
+        return new
 
-    async def abandon(self, version: DocumentVersion, *, now: datetime) -> None:
+    @transaction
+    def abandon(self, connection: Connection, version: DocumentVersion, *, now: datetime) -> None:
         """Give up a version, whether it is still pending or superseded; its points must go.
 
         Raises:
             StaleVersionError: the version is live.
         """
-        await self._database.write(_abandon, version, checked_time("now", now))
+        now = checked_time("now", now)
+        step.lock(connection, version.document_id)
+        mine = documents.c.id == version.document_id
+        live = connection.scalar(select(documents.c.live_version).where(mine))
+        if live == version.version:
+            raise StaleVersionError(version.document_id, version.version)
+        step.drop_pending(connection, version.document_id, now, only=version)
+        step.delete_points(connection, version, now)  # law 5
+        waiting = select(pending_versions).where(pending_versions.c.document_id == documents.c.id)
+        first = (documents.c.live_version == 0) & (documents.c.projected_label_version == 0)
+        connection.execute(delete(documents).where(mine, first, ~waiting.exists()))
 
     async def abandon_pending(
         self, *, now: datetime, begun_before: datetime | None = None
@@ -84,11 +112,13 @@ class Documents:
         """
         now = checked_time("now", now)
         bound = checked_time("begun_before", begun_before) if begun_before else None
-        left = await self._database.read(_half_done, bound)
-        return tuple([one for one in left if await self._abandoned(one, now)])
+        left = await self._half_done(bound)
+        return tuple([version for version in left if await self._abandoned(version, now)])
 
-    async def relabel(
+    @transaction
+    def relabel(  # noqa: PLR0913 - a change has as many sides
         self,
+        connection: Connection,
         document_id: str,
         label: Label,
         *,
@@ -99,6 +129,7 @@ class Documents:
         """Change the label of record; return its new version, which the engine must follow.
 
         Args:
+            connection: of the transaction.
             document_id: which document.
             label: the whole label; shares of those who are none of its readers end.
             expected_label_version: the version that was decided upon.
@@ -112,81 +143,14 @@ class Documents:
             StaleLabelError: the label was changed meanwhile.
             FoldersMovedOnError: folders do not say any more what the label rests on (law 7).
         """
-        return await self._database.write(
-            self._relabel,
-            document_id,
-            label,
-            expected=expected_label_version,
-            event=event,
-            said=said,
-        )
-
-    async def withdraw_document(
-        self, document_id: str, event: AuditEvent
-    ) -> tuple[DocumentVersion, ...]:
-        """Take a document's text away and keep its label (law 6); return what must go.
-
-        Raises:
-            UnknownDocumentError: no such live document.
-        """
-        return await self._database.write(self._withdraw, document_id, event)
-
-    async def delete_document(
-        self, document_id: str, event: AuditEvent
-    ) -> tuple[DocumentVersion, ...]:
-        """Delete a document, live or withdrawn, for good; return the versions whose points must go.
-
-        Raises:
-            UnknownDocumentError: no such document.
-        """
-        return await self._database.write(self._delete, document_id, event)
-
-    async def _abandoned(self, version: DocumentVersion, now: datetime) -> bool:
-        try:
-            await self._database.write(_abandon, version, now)
-        except StaleVersionError:
-            return False
-        return True
-
-    def _commit(
-        self,
-        connection: Connection,
-        version: DocumentVersion,
-        event: AuditEvent,
-        folders: int | None,
-    ) -> DocumentRecord:
-        step.lock(connection, version.document_id)
-        pending = step.pending_version(connection, version)
-        old = step.document_of_record(connection, version.document_id)
-        origins = label_steps.origins_of(connection, version.document_id)
-        step.require_label_version(old, pending.based_on_label_version)
-        another = step.go_live(connection, pending, old, event.time, counts=folders is not None)
-        require_folders(connection, old.tenant, folders)
-        step.release(connection, old)
-        new = step.document_of_record(connection, version.document_id)
-        if another:
-            label_steps.remember_ingest(connection, old, origins, new, by=event.subject)
-        self._audit.append_within(connection, event)
-        return new
-
-    def _relabel(  # noqa: PLR0913 - a change has as many sides
-        self,
-        connection: Connection,
-        document_id: str,
-        label: Label,
-        *,
-        expected: int,
-        event: AuditEvent,
-        said: FromSource | None,
-    ) -> int:
         step.lock(connection, document_id)
         old = step.live_document(connection, document_id)
-        step.require_label_version(old, expected)
+        step.require_label_version(old, expected_label_version)
         label_steps.require_storable(label)
         known = label_steps.origins_of(connection, document_id)
         edit = LabelEdit(
             document_id=document_id,
-            expected_version=expected,
+            expected_version=expected_label_version,
             label=label,
             shares=old.shares,
             origins=said.origins if said else label_steps.set_on_document(old, label, known),
@@ -198,38 +162,68 @@ class Documents:
         if said is not None:
             step.describe(connection, document_id, said.metadata)
             require_folders(connection, old.tenant, said.folders)
-        self._audit.append_within(connection, event)
+        self.audit.append_within(connection, event)
         return version
 
-    def _delete(
+    @transaction
+    def withdraw_document(
         self, connection: Connection, document_id: str, event: AuditEvent
     ) -> tuple[DocumentVersion, ...]:
+        """Take a document's text away and keep its label (law 6); return what must go.
+
+        Raises:
+            UnknownDocumentError: no such live document.
+        """
+        step.lock(connection, document_id)
+        live = step.live_document(connection, document_id)
+        pending = step.drop_pending(connection, document_id, event.time)
+        step.withdraw(connection, live, event.time)
+        self.audit.append_within(connection, event)
+        return (live.live, *pending)
+
+    @transaction
+    def delete_document(
+        self, connection: Connection, document_id: str, event: AuditEvent
+    ) -> tuple[DocumentVersion, ...]:
+        """Delete a document, live or withdrawn, for good; return the versions whose points must go.
+
+        Raises:
+            UnknownDocumentError: no such document.
+        """
         step.lock(connection, document_id)
         known = step.known_document(connection, document_id)
         pending = step.drop_pending(connection, document_id, event.time)
         live = (known.live,) if known.is_live else ()
         for version in live:
             step.delete_points(connection, version, event.time)
-        step.forget(connection, known)
         bump(connection, Head.LABEL)
-        self._audit.append_within(connection, event)
+        step.forget(connection, known)
+        self.audit.append_within(connection, event)
         return (*live, *pending)
 
-    def _withdraw(
-        self, connection: Connection, document_id: str, event: AuditEvent
-    ) -> tuple[DocumentVersion, ...]:
-        step.lock(connection, document_id)
-        live = step.live_document(connection, document_id)
-        pending = step.drop_pending(connection, document_id, event.time)
-        step.withdraw(connection, live, event.time)
-        self._audit.append_within(connection, event)
-        return (live.live, *pending)
+    async def _abandoned(self, version: DocumentVersion, now: datetime) -> bool:
+        try:
+            await self.abandon(version, now=now)
+        except StaleVersionError:
+            return False
+        return True
+
+    @snapshot
+    def _half_done(
+        self, connection: Connection, begun_before: datetime | None
+    ) -> list[DocumentVersion]:
+        pending = pending_versions.c
+        statement = select(pending.document_id, pending.version).order_by(pending.document_id)
+        if begun_before is not None:
+            statement = statement.where(pending.begun_at < begun_before)
+        return [DocumentVersion(*row) for row in connection.execute(statement)]
 
 
-def _begin(connection: Connection, new: NewVersion, now: datetime) -> DocumentVersion:
+def begin(connection: Connection, new: NewVersion, now: datetime) -> DocumentVersion:
+    """Store a version and its chunks within the caller's transaction (laws 1 and 4)."""
     label_steps.require_storable(new.label)
     version = step.next_version(connection, new.document_id)
-    step.drop_pending(connection, new.document_id, now)
+    step.drop_pending(connection, new.document_id, now)  # law 4
     described = step.description(new)
     based_on = step.settle(connection, new, described, now)
     connection.execute(
@@ -243,24 +237,3 @@ def _begin(connection: Connection, new: NewVersion, now: datetime) -> DocumentVe
     )
     connection.execute(insert(chunks), step.chunk_rows(version, new))
     return version
-
-
-def _abandon(connection: Connection, version: DocumentVersion, now: datetime) -> None:
-    step.lock(connection, version.document_id)
-    mine = documents.c.id == version.document_id
-    live = connection.scalar(select(documents.c.live_version).where(mine))
-    if live == version.version:
-        raise StaleVersionError(version.document_id, version.version)
-    step.drop_pending(connection, version.document_id, now, only=version)
-    step.delete_points(connection, version, now)
-    waiting = select(pending_versions).where(pending_versions.c.document_id == documents.c.id)
-    first = (documents.c.live_version == 0) & (documents.c.projected_label_version == 0)
-    connection.execute(delete(documents).where(mine, first, ~waiting.exists()))
-
-
-def _half_done(connection: Connection, begun_before: datetime | None) -> list[DocumentVersion]:
-    pending = pending_versions.c
-    statement = select(pending.document_id, pending.version).order_by(pending.document_id)
-    if begun_before is not None:
-        statement = statement.where(pending.begun_at < begun_before)
-    return [DocumentVersion(*row) for row in connection.execute(statement)]

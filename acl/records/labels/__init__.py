@@ -1,1 +1,1 @@
-"""Labels of record: changes, history, shares, folders, and the requests that wait for somebody."""
+"""Labels of record: changes, history, shares, folders, jobs, and approvals."""

@@ -1,4 +1,4 @@
-"""Labels of folders: what somebody set for every document below, and what waits for approval.
+"""Labels of folders: what was set for every document below.
 
 The laws of this file:
 
@@ -13,15 +13,11 @@ The laws of this file:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    RowMapping,
-    Select,
-    delete,
     func,
     insert,
     select,
@@ -29,67 +25,47 @@ from sqlalchemy import (
 )
 
 from acl.records.audit.events import AuditEvent
-from acl.records.audit.log import AuditLog
-from acl.records.database.database import Database
-from acl.records.database.errors import FoldersMovedOnError, RecordsConflictError, StaleFolderError
+from acl.records.audit.log import AuditedPart
+from acl.records.database.database import snapshot, transaction
+from acl.records.database.errors import FoldersMovedOnError
 from acl.records.database.storable import checked_text, from_json, to_json
+from acl.records.labels.approvals import use_up
 from acl.records.labels.jobs import create_job
-from acl.records.labels.labels import Provided
-from acl.records.labels.types import FolderLabel, FolderProposal, NewJob
+from acl.records.labels.steps import drop_waiting, require_folder_version
+from acl.records.labels.types import NOTHING, ApprovalKind, FolderLabel, NewJob, Provided
 from acl.records.tables.core import documents
 from acl.records.tables.heads import lock_heads, require_rights
-from acl.records.tables.labels import folder_labels, folder_proposals
+from acl.records.tables.labels import approvals, folder_labels
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A job, and the label revision that stood before it was planned."""
-
-    planned: NewJob
-    since: int | None
-
-    def with_arrived(self, connection: Connection, folder: FolderLabel) -> NewJob:
-        """Return the job with what changed below the folder since then (law 3)."""
-        if self.since is None:
-            return self.planned
-        arrived = _arrived(connection, folder, self.since)
-        return replace(self.planned, items={**self.planned.items, **arrived})
-
-
-class Folders:
+class Folders(AuditedPart):
     """What is set for folders. A folder of which nothing is set any more keeps its version."""
 
-    def __init__(self, database: Database, audit: AuditLog) -> None:
-        self._database = database
-        self._audit = audit
-
-    async def of_tenant(self, tenant: str) -> tuple[FolderLabel, ...]:
+    @snapshot
+    def of_tenant(self, connection: Connection, tenant: str) -> tuple[FolderLabel, ...]:
         """Return what is set for the folders of a tenant, in the order of their paths."""
-        return await self._database.read(_of_tenant, tenant)
+        mine = select(folder_labels).where(folder_labels.c.tenant == tenant)
+        return tuple(
+            FolderLabel(**{**row, "attributes": from_json(row["attributes"])})
+            for row in connection.execute(mine.order_by(folder_labels.c.path)).mappings()
+        )
 
-    async def proposals(self, tenant: str) -> tuple[FolderProposal, ...]:
-        """Return what waits for approval in a tenant, the oldest first."""
-        mine = select(folder_proposals).where(folder_proposals.c.tenant == tenant)
-        return await self._database.read(_proposals, mine.order_by(folder_proposals.c.at))
-
-    async def proposal(self, proposal_id: str) -> FolderProposal | None:
-        """Return what waits under this id, or `None`."""
-        mine = select(folder_proposals).where(folder_proposals.c.id == proposal_id)
-        return next(iter(await self._database.read(_proposals, mine)), None)
-
-    async def put(  # noqa: PLR0913 - what is stored together
+    @transaction
+    def put(  # noqa: PLR0913 - what is stored together
         self,
+        connection: Connection,
         folder: FolderLabel,
         *,
         expected_version: int,
         job: NewJob,
         event: AuditEvent,
         since: int | None = None,
-        provided: Provided | None = None,
+        provided: Provided = NOTHING,
     ) -> int:
         """Set a folder's label, with the job that brings it to the documents; return the version.
 
         Args:
+            connection: of the transaction.
             folder: as it is to be.
             expected_version: of the folder's label before.
             job: what brings it to the documents.
@@ -99,41 +75,16 @@ class Folders:
             provided: the rights, and the approval that it uses up.
 
         Raises:
-            StaleFolderError: it was set by somebody else meanwhile.
+            StaleFolderError: it was set by another meanwhile.
             MovedOnError: the rights of `provided` do not stand any more.
             RecordsConflictError: its approval is no longer waiting.
         """
-        arriving = _Job(job, since)
-        return await self._database.write(
-            self._put, folder, expected_version, arriving, event, provided or Provided()
-        )
-
-    async def propose(
-        self, proposal: FolderProposal, event: AuditEvent, *, provided: Provided | None = None
-    ) -> None:
-        """Keep what waits for approval.
-
-        Raises:
-            StaleFolderError: the folder's label was set meanwhile.
-            MovedOnError: the rights of `provided` do not stand any more.
-        """
-        await self._database.write(self._propose, proposal, event, provided or Provided())
-
-    def _put(  # noqa: PLR0913, PLR0917 - what is stored together
-        self,
-        connection: Connection,
-        folder: FolderLabel,
-        expected: int,
-        job: _Job,
-        event: AuditEvent,
-        provided: Provided,
-    ) -> int:
-        known = _require_version(connection, folder.tenant, folder.path, expected)
+        known = require_folder_version(connection, folder.tenant, folder.path, expected_version)
         new = {
             "attributes": to_json("attributes", folder.attributes),
             "by": checked_text("by", folder.by),
             "at": folder.at,
-            "version": expected + 1,
+            "version": expected_version + 1,
         }
         # Of two that set it for the first time at once, the second finds the key taken.
         connection.execute(
@@ -141,61 +92,21 @@ class Folders:
             if known
             else insert(folder_labels).values(tenant=folder.tenant, path=folder.path, **new)
         )
-        if provided.proposal:
-            _use_up(connection, provided.proposal)
-        connection.execute(
-            delete(folder_proposals).where(
-                folder_proposals.c.tenant == folder.tenant, folder_proposals.c.path == folder.path
-            )
-        )
         lock_heads(connection)
-        create_job(connection, job.with_arrived(connection, folder), event.time)
-        require_rights(connection, provided.under)
-        self._audit.append_within(connection, event)
-        return expected + 1
-
-    def _propose(
-        self,
-        connection: Connection,
-        proposal: FolderProposal,
-        event: AuditEvent,
-        provided: Provided,
-    ) -> None:
-        _require_version(connection, proposal.tenant, proposal.path, proposal.expected_version)
-        connection.execute(
-            insert(folder_proposals).values(
-                id=proposal.id,
-                tenant=proposal.tenant,
-                path=proposal.path,
-                expected_version=proposal.expected_version,
-                attributes=to_json("attributes", proposal.attributes),
-                by=proposal.by,
-                asker=to_json("asker", proposal.asker),
-                at=proposal.at,
-                reason=proposal.reason,
-            )
-        )
-        require_rights(connection, provided.under)
-        self._audit.append_within(connection, event)
+        if provided.approval:
+            use_up(connection, provided.approval, folder.path, event)
+        waiting = (approvals.c.tenant == folder.tenant) & (approvals.c.about == folder.path)
+        drop_waiting(connection, ApprovalKind.FOLDER, waiting)  # law 1
+        # Law 3: what went live after the job was planned is part of it.
+        arriving = job if since is None else _with_arrived(connection, job, folder, since)
+        create_job(connection, arriving, event.time)
+        require_rights(connection, provided.under)  # law 2
+        self.audit.append_within(connection, event)
+        return expected_version + 1
 
 
 def _this(tenant: str, path: str) -> ColumnElement[bool]:
     return (folder_labels.c.tenant == tenant) & (folder_labels.c.path == path)
-
-
-def _require_version(connection: Connection, tenant: str, path: str, expected: int) -> bool:
-    """Lock a folder's label and say whether there is one."""
-    held = select(folder_labels.c.version).where(_this(tenant, path)).with_for_update()
-    actual = connection.scalar(held) or 0
-    if actual != expected:
-        raise StaleFolderError(path, expected=expected, actual=actual)
-    return actual > 0
-
-
-def _use_up(connection: Connection, proposal: str) -> None:
-    this = folder_proposals.c.id == proposal
-    if connection.execute(delete(folder_proposals).where(this)).rowcount != 1:
-        raise RecordsConflictError("the proposal was decided upon by another")
 
 
 def require_folders(connection: Connection, tenant: str, version: int | None) -> None:
@@ -214,33 +125,15 @@ def require_folders(connection: Connection, tenant: str, version: int | None) ->
         raise FoldersMovedOnError(tenant)
 
 
-def _arrived(connection: Connection, folder: FolderLabel, since: int) -> dict[str, int]:
-    """Return the documents below a folder that changed behind label revision `since`."""
+def _with_arrived(connection: Connection, job: NewJob, folder: FolderLabel, since: int) -> NewJob:
+    """Return the job with what changed below behind label revision `since` (law 3)."""
     newer = (documents.c.label_revision > since) & (documents.c.live_version > 0)
     statement = select(documents.c.id, documents.c.label_version, documents.c.label).where(
         newer, documents.c.tenant == folder.tenant
     )
-    return {
+    arrived = {
         document_id: version
         for document_id, version, label in connection.execute(statement)
         if str(from_json(label).get("path", "")).startswith(folder.path)
     }
-
-
-def _of_tenant(connection: Connection, tenant: str) -> tuple[FolderLabel, ...]:
-    statement = (
-        select(folder_labels).where(folder_labels.c.tenant == tenant).order_by(folder_labels.c.path)
-    )
-    return tuple(
-        FolderLabel(**{**row, "attributes": from_json(row["attributes"])})
-        for row in connection.execute(statement).mappings()
-    )
-
-
-def _proposals(connection: Connection, statement: Select[Any]) -> tuple[FolderProposal, ...]:
-    return tuple(_proposal(row) for row in connection.execute(statement).mappings())
-
-
-def _proposal(row: RowMapping) -> FolderProposal:
-    parsed = {"attributes": from_json(row["attributes"]), "asker": from_json(row["asker"])}
-    return FolderProposal(**{**row, **parsed})
+    return replace(job, items={**job.items, **arrived})

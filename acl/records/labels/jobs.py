@@ -16,12 +16,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, RowMapping, Select, func, insert, select, update
 
 from acl.records.audit.events import AuditEvent
-from acl.records.audit.log import AuditLog
-from acl.records.database.database import Database
+from acl.records.audit.log import AuditedPart
+from acl.records.database.database import BATCH, snapshot, transaction
 from acl.records.database.storable import checked_text, from_json, to_json
 from acl.records.labels.types import ItemState, Job, JobItem, NewJob
 from acl.records.tables.labels import label_job_items, label_jobs
-from acl.records.tables.rows import BATCH
 from acl.records.tables.types import canonical_id
 
 _ITEMS: Final = select(
@@ -32,32 +31,33 @@ _ITEMS: Final = select(
 )
 
 
-class Jobs:
+class Jobs(AuditedPart):
     """Jobs and how far they have come."""
 
-    def __init__(self, database: Database, audit: AuditLog) -> None:
-        self._database = database
-        self._audit = audit
-
-    async def create(self, job: NewJob, event: AuditEvent) -> None:
+    @transaction
+    def create(self, connection: Connection, job: NewJob, event: AuditEvent) -> None:
         """Store a job (law 1)."""
-        await self._database.write(self._create, job, event)
+        create_job(connection, job, event.time)
+        self.audit.append_within(connection, event)
 
-    async def job(self, job_id: str) -> Job | None:
+    @snapshot
+    def job(self, connection: Connection, job_id: str) -> Job | None:
         """Return a job, or `None`."""
         statement = select(label_jobs).where(label_jobs.c.id == canonical_id(job_id))
-        return next(iter(await self._database.read(_jobs, statement)), None)
+        return next(iter(_jobs(connection, statement)), None)
 
-    async def recent(
-        self, *, tenant: str | None = None, by: str = "", limit: int = 50
+    @snapshot
+    def recent(
+        self, connection: Connection, *, tenant: str | None = None, by: str = "", limit: int = 50
     ) -> tuple[Job, ...]:
-        """Return the last jobs, the latest first: all, or those that somebody of a tenant began."""
+        """Return the last jobs, the latest first: all, or those of one author."""
         statement = select(label_jobs).order_by(label_jobs.c.created_at.desc(), label_jobs.c.id)
         if tenant is not None:
             statement = statement.where(label_jobs.c.tenant == tenant, label_jobs.c.by == by)
-        return await self._database.read(_jobs, statement.limit(limit))
+        return _jobs(connection, statement.limit(limit))
 
-    async def unfinished(self) -> tuple[Job, ...]:
+    @snapshot
+    def unfinished(self, connection: Connection) -> tuple[Job, ...]:
         """Return the jobs of which documents are pending, the oldest first."""
         waiting = select(label_job_items.c.job_id).where(
             label_job_items.c.state == ItemState.PENDING.value
@@ -67,10 +67,17 @@ class Jobs:
             .where(label_jobs.c.id.in_(waiting))
             .order_by(label_jobs.c.created_at, label_jobs.c.id)
         )
-        return await self._database.read(_jobs, statement)
+        return _jobs(connection, statement)
 
-    async def items(
-        self, job_id: str, *, state: ItemState, after: str = "", limit: int = 100
+    @snapshot
+    def items(
+        self,
+        connection: Connection,
+        job_id: str,
+        *,
+        state: ItemState,
+        after: str = "",
+        limit: int = 100,
     ) -> tuple[JobItem, ...]:
         """Return documents of a job in this state, in the order of their ids, behind `after`."""
         mine = (label_job_items.c.job_id == job_id) & (label_job_items.c.document_id > after)
@@ -79,15 +86,32 @@ class Jobs:
             .order_by(label_job_items.c.document_id)
             .limit(limit)
         )
-        return await self._database.read(_items, statement)
+        return tuple(
+            JobItem(
+                document_id=document_id,
+                expected_version=version,
+                state=ItemState(stored),
+                detail=detail,
+            )
+            for document_id, version, stored, detail in connection.execute(statement)
+        )
 
-    async def settle(self, job_id: str, document_id: str, state: ItemState, detail: str) -> None:
+    @transaction
+    def settle(
+        self, connection: Connection, job_id: str, document_id: str, state: ItemState, detail: str
+    ) -> None:
         """Note what became of a pending document that was not changed."""
-        await self._database.write(_settle, job_id, document_id, state, detail)
+        settle_item(connection, job_id, document_id, state, detail)
 
-    def _create(self, connection: Connection, job: NewJob, event: AuditEvent) -> None:
-        create_job(connection, job, event.time)
-        self._audit.append_within(connection, event)
+
+def settle_item(
+    connection: Connection, job_id: str, document_id: str, state: ItemState, detail: str = ""
+) -> bool:
+    """Note what became of a document (law 2); return whether it was pending."""
+    this = (label_job_items.c.job_id == job_id) & (label_job_items.c.document_id == document_id)
+    waiting = label_job_items.c.state == ItemState.PENDING.value
+    settled = update(label_job_items).where(this, waiting)
+    return bool(connection.execute(settled.values(state=state.value, detail=detail)).rowcount)
 
 
 def create_job(connection: Connection, job: NewJob, now: datetime) -> None:
@@ -130,34 +154,5 @@ def _counts(connection: Connection, job_id: str) -> dict[ItemState, int]:
 
 
 def _job(row: RowMapping, counts: Mapping[ItemState, int]) -> Job:
-    return Job(
-        id=row["id"],
-        tenant=row["tenant"],
-        by=row["by"],
-        asker=from_json(row["asker"]),
-        request=from_json(row["request"]),
-        reason=row["reason"],
-        created_at=row["created_at"],
-        counts=counts,
-    )
-
-
-def _items(connection: Connection, statement: Select[Any]) -> tuple[JobItem, ...]:
-    return tuple(
-        JobItem(
-            document_id=document_id,
-            expected_version=version,
-            state=ItemState(state),
-            detail=detail,
-        )
-        for document_id, version, state, detail in connection.execute(statement)
-    )
-
-
-def _settle(
-    connection: Connection, job_id: str, document_id: str, state: ItemState, detail: str
-) -> None:
-    this = (label_job_items.c.job_id == job_id) & (label_job_items.c.document_id == document_id)
-    waiting = label_job_items.c.state == ItemState.PENDING.value
-    statement = update(label_job_items).where(this, waiting)
-    connection.execute(statement.values(state=state.value, detail=detail))
+    parsed = {"asker": from_json(row["asker"]), "request": from_json(row["request"])}
+    return Job(**{**row, **parsed}, counts=counts)

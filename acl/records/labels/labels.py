@@ -1,4 +1,4 @@
-"""Labels of record as people change them: with history, shares that end, and approvals.
+"""Labels of record as people change them: with history and shares that end.
 
 The laws of this file:
 
@@ -8,96 +8,113 @@ The laws of this file:
    it used up are one transaction.
 3. A share that ended is taken out of the label by a change like any other, whose author is this
    program. That it has ended takes effect without.
+4. Nothing here returns a document of which no version is live.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
-    Select,
-    delete,
+    cast,
     func,
-    insert,
     select,
-    update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from acl.labels import Label, LabelValue
 from acl.records.audit.events import AuditEvent
-from acl.records.audit.log import AuditLog
-from acl.records.database.database import Database
+from acl.records.audit.log import AuditedPart
+from acl.records.database.database import batches, snapshot, transaction
 from acl.records.database.errors import RecordsConflictError, UnknownDocumentError
 from acl.records.database.storable import (
     checked_time,
     from_json,
-    names_from_json,
-    names_to_json,
-    to_json,
 )
 from acl.records.labels import steps as label_steps
+from acl.records.labels.approvals import use_up
+from acl.records.labels.jobs import settle_item
 from acl.records.labels.types import (
+    NOTHING,
+    STATE_COLUMNS,
     ChangeKind,
     ItemState,
     LabelChange,
     LabelEdit,
     LabelState,
-    Proposal,
+    Provided,
+    state_of,
 )
 from acl.records.tables import transitions as step
 from acl.records.tables.core import documents
-from acl.records.tables.heads import Heads, require_rights
-from acl.records.tables.labels import label_changes, label_job_items, label_proposals
-from acl.records.tables.rows import DOCUMENT_COLUMNS, batches, document_of
-from acl.records.tables.shares import ended, without
+from acl.records.tables.heads import require_rights
+from acl.records.tables.labels import label_changes
+from acl.records.tables.types import ended, without
+
+_LIVE: Final = documents.c.live_version > 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provided:
-    """What must still be so when a change is stored.
-
-    Attributes:
-        under: the rights under which it was decided.
-        proposal: the approval that it uses up.
-        job: the job whose document it is; there it must be pending.
-    """
-
-    under: Heads | None = None
-    proposal: str = ""
-    job: str = ""
-
-
-class Labels:
-    """Labels, their history and their approvals."""
-
-    def __init__(self, database: Database, audit: AuditLog) -> None:
-        self._database = database
-        self._audit = audit
+class Labels(AuditedPart):
+    """Labels and their history."""
 
     async def state(self, document_id: str) -> LabelState | None:
         """Return a live document with the origins of its label, or `None`."""
         return (await self.states([document_id])).get(document_id)
 
-    async def states(self, document_ids: Iterable[str]) -> Mapping[str, LabelState]:
+    @snapshot
+    def states(
+        self, connection: Connection, document_ids: Iterable[str]
+    ) -> Mapping[str, LabelState]:
         """Return the live documents among these, with the origins of their labels."""
-        return await self._database.read(_states, list(document_ids))
+        return _states(connection, document_ids)
 
-    async def change(
+    @snapshot
+    def below(
         self,
+        connection: Connection,
+        tenant: str,
+        folder: str,
+        *,
+        after: str = "",
+        limit: int = 100,
+    ) -> tuple[LabelState, ...]:
+        """Return live documents whose `path` begins so, by uri, beginning behind `after`."""
+        lies = func.substr(_value(connection, "path"), 1, len(folder)) == folder
+        statement = (
+            select(*STATE_COLUMNS)
+            .where(_LIVE, documents.c.tenant == tenant, documents.c.uri > after, lies)
+            .order_by(documents.c.uri)
+            .limit(limit)
+        )
+        return tuple(map(state_of, connection.execute(statement)))
+
+    @snapshot
+    def named(self, connection: Connection, tenant: str, attribute: str) -> frozenset[str]:
+        """Return every element that live documents of a tenant have in a set of their labels."""
+        value = _value(connection, attribute)
+        statement = select(value).where(_LIVE, documents.c.tenant == tenant, value.is_not(None))
+        found = connection.execute(statement.distinct()).scalars()
+        return frozenset(name for text in found for name in json.loads(text))
+
+    @transaction
+    def change(
+        self,
+        connection: Connection,
         edit: LabelEdit,
         event: AuditEvent,
         *,
-        provided: Provided | None = None,
+        provided: Provided = NOTHING,
     ) -> int:
         """Change a label of record; return its new version, which the engine must follow.
 
         Args:
+            connection: of the transaction.
             edit: the new label, and what it was decided upon.
             event: by whom and when.
             provided: what must still be so.
@@ -109,81 +126,73 @@ class Labels:
             MovedOnError: the rights do not stand any more.
             RecordsConflictError: the approval or the job's document is no longer waiting.
         """
-        return await self._database.write(self._change, edit, event, provided or Provided())
+        step.lock(connection, edit.document_id)
+        if provided.job and not settle_item(
+            connection, provided.job, edit.document_id, ItemState.DONE
+        ):
+            raise RecordsConflictError("this document of the job was done by another")
+        old = step.live_document(connection, edit.document_id)
+        step.require_label_version(old, edit.expected_version)  # law 1
+        if provided.approval:
+            use_up(connection, provided.approval, edit.document_id, event)
+        label_steps.require_storable(edit.label)
+        version = label_steps.relabel(connection, old, edit, by=event.subject, at=event.time)
+        require_rights(connection, provided.under)
+        decided = () if provided.decided is None else (provided.decided,)
+        self.audit.append_within(connection, event, *decided)  # law 2
+        return version
 
-    async def history(
-        self, document_id: str, *, below: int | None = None, limit: int = 100
+    @snapshot
+    def history(
+        self,
+        connection: Connection,
+        document_id: str,
+        *,
+        below: int | None = None,
+        limit: int = 100,
     ) -> tuple[LabelChange, ...]:
         """Return the changes of a document's label, the last one first."""
-        return await self._database.read(_history, _changes(document_id, below, limit))
+        return _history(connection, document_id, below, limit)
 
-    async def remembered(
-        self, document_id: str, *, below: int | None = None, limit: int = 100
+    @snapshot
+    def remembered(
+        self,
+        connection: Connection,
+        document_id: str,
+        *,
+        below: int | None = None,
+        limit: int = 100,
     ) -> tuple[LabelState | None, tuple[LabelChange, ...]]:
         """Return a live document with the changes of its label, from one snapshot."""
-        statement = _changes(document_id, below, limit)
-        return await self._database.read(_remembered, document_id, statement)
+        state = _states(connection, [document_id]).get(document_id)
+        return state, _history(connection, document_id, below, limit)
 
-    async def due(self, at: datetime, *, limit: int = 100) -> tuple[str, ...]:
+    @snapshot
+    def due(self, connection: Connection, at: datetime, *, limit: int = 100) -> tuple[str, ...]:
         """Return documents of which a share has ended and still stands in the label."""
-        at = checked_time("at", at)
         statement = (
             select(documents.c.id)
-            .where(documents.c.shares_next <= at, documents.c.live_version > 0)
+            .where(documents.c.shares_next <= checked_time("at", at), _LIVE)
             .order_by(documents.c.shares_next)
             .limit(limit)
         )
-        return await self._database.read(_names, statement)
+        return tuple(connection.execute(statement).scalars())
 
-    async def next_expiry(self) -> datetime | None:
+    @snapshot
+    def next_expiry(self, connection: Connection) -> datetime | None:
         """Return when the next share ends."""
-        return await self._database.read(_next_expiry)
+        known = documents.c.shares_next.is_not(None) & _LIVE
+        first: datetime | None = connection.scalar(
+            select(func.min(documents.c.shares_next)).where(known)
+        )
+        return first
 
-    async def expire(self, document_id: str, event: AuditEvent) -> int | None:
+    @transaction
+    def expire(self, connection: Connection, document_id: str, event: AuditEvent) -> int | None:
         """Take out of the label what ended by the event's time; return the version (law 3).
 
         `None` means that there was nothing to take out.
         """
-        return await self._database.write(self._expire, document_id, event)
-
-    async def propose(
-        self, proposal: Proposal, event: AuditEvent, *, under: Heads | None = None
-    ) -> None:
-        """Keep a label that waits for approval.
-
-        Raises:
-            UnknownDocumentError: no such live document.
-            StaleLabelError: the label was changed meanwhile.
-            MovedOnError: the rights do not stand any more.
-        """
-        await self._database.write(self._propose, proposal, event, under)
-
-    async def proposals(self, document_id: str) -> tuple[Proposal, ...]:
-        """Return what waits for approval, the oldest first."""
-        mine = label_proposals.c.document_id == document_id
-        return await self._database.read(_proposals, mine)
-
-    def _change(
-        self,
-        connection: Connection,
-        edit: LabelEdit,
-        event: AuditEvent,
-        provided: Provided,
-    ) -> int:
-        step.lock(connection, edit.document_id)
-        if provided.job:
-            _finish_item(connection, provided.job, edit.document_id)
-        old = step.live_document(connection, edit.document_id)
-        step.require_label_version(old, edit.expected_version)
-        if provided.proposal:
-            _use_up(connection, provided.proposal, edit)
-        label_steps.require_storable(edit.label)
-        version = label_steps.relabel(connection, old, edit, by=event.subject, at=event.time)
-        require_rights(connection, provided.under)
-        self._audit.append_within(connection, event)
-        return version
-
-    def _expire(self, connection: Connection, document_id: str, event: AuditEvent) -> int | None:
         step.lock(connection, document_id)
         try:
             old = step.live_document(connection, document_id)
@@ -203,30 +212,8 @@ class Labels:
             change_id="",
         )
         version = label_steps.relabel(connection, old, edit, by=event.subject, at=event.time)
-        self._audit.append_within(connection, event)
+        self.audit.append_within(connection, event)
         return version
-
-    def _propose(
-        self, connection: Connection, proposal: Proposal, event: AuditEvent, under: Heads | None
-    ) -> None:
-        step.lock(connection, proposal.document_id)
-        old = step.live_document(connection, proposal.document_id)
-        step.require_label_version(old, proposal.expected_version)
-        connection.execute(
-            insert(label_proposals).values(
-                id=proposal.id,
-                document_id=proposal.document_id,
-                expected_version=proposal.expected_version,
-                changes=to_json("changes", proposal.changes),
-                wanted=to_json("wanted", proposal.wanted),
-                by=proposal.by,
-                at=proposal.at,
-                reason=proposal.reason,
-                parties=names_to_json("parties", proposal.parties),
-            )
-        )
-        require_rights(connection, under)
-        self._audit.append_within(connection, event)
 
 
 def _stored(label: Mapping[str, Any]) -> Label:
@@ -238,89 +225,37 @@ def _stored(label: Mapping[str, Any]) -> Label:
     return Label(values)
 
 
-def _finish_item(connection: Connection, job: str, document_id: str) -> None:
-    this = (label_job_items.c.job_id == job) & (label_job_items.c.document_id == document_id)
-    waiting = label_job_items.c.state == ItemState.PENDING.value
-    done = update(label_job_items).where(this, waiting).values(state=ItemState.DONE.value)
-    if connection.execute(done).rowcount != 1:
-        raise RecordsConflictError("this document of the job was done by another")
-
-
-def _use_up(connection: Connection, proposal: str, edit: LabelEdit) -> None:
-    this = label_proposals.c.id == proposal
-    mine = label_proposals.c.document_id == edit.document_id
-    if connection.execute(delete(label_proposals).where(this, mine)).rowcount != 1:
-        raise RecordsConflictError("the proposal was decided upon by another")
-
-
-def _states(connection: Connection, ids: list[str]) -> dict[str, LabelState]:
+def _states(connection: Connection, ids: Iterable[str]) -> dict[str, LabelState]:
     found: dict[str, LabelState] = {}
     for batch in batches(ids):
-        statement = select(documents.c.origins, *DOCUMENT_COLUMNS).where(
-            documents.c.id.in_(batch), documents.c.live_version > 0
-        )
-        for row in connection.execute(statement):
-            document = document_of(row[1:])
-            found[document.id] = LabelState(document=document, origins=from_json(row[0]))
+        statement = select(*STATE_COLUMNS).where(_LIVE, documents.c.id.in_(batch))
+        states = map(state_of, connection.execute(statement))
+        found |= {state.document.id: state for state in states}
     return found
 
 
-def _changes(document_id: str, below: int | None, limit: int) -> Select[Any]:
+def _history(
+    connection: Connection, document_id: str, below: int | None, limit: int
+) -> tuple[LabelChange, ...]:
     statement = select(label_changes).where(label_changes.c.document_id == document_id)
     if below is not None:
         statement = statement.where(label_changes.c.label_version < below)
-    return statement.order_by(label_changes.c.label_version.desc()).limit(limit)
-
-
-def _remembered(
-    connection: Connection, document_id: str, statement: Select[Any]
-) -> tuple[LabelState | None, tuple[LabelChange, ...]]:
-    return _states(connection, [document_id]).get(document_id), _history(connection, statement)
-
-
-def _history(connection: Connection, statement: Select[Any]) -> tuple[LabelChange, ...]:
-    return tuple(_label_change(row) for row in connection.execute(statement).mappings())
+    latest = statement.order_by(label_changes.c.label_version.desc()).limit(limit)
+    return tuple(map(_label_change, connection.execute(latest).mappings()))
 
 
 def _label_change(row: RowMapping) -> LabelChange:
     before = row["before"]
-    return LabelChange(
-        document_id=row["document_id"],
-        label_version=row["label_version"],
-        kind=ChangeKind(row["kind"]),
-        before=None if before is None else from_json(before),
-        after=from_json(row["after"]),
-        by=row["by"],
-        at=row["at"],
-        reason=row["reason"],
-        change_id=row["change_id"],
-    )
+    parsed = {
+        "kind": ChangeKind(row["kind"]),
+        "before": None if before is None else from_json(before),
+        "after": from_json(row["after"]),
+    }
+    return LabelChange(**{**row, **parsed})
 
 
-def _names(connection: Connection, statement: Select[Any]) -> tuple[str, ...]:
-    return tuple(connection.execute(statement).scalars())
-
-
-def _next_expiry(connection: Connection) -> datetime | None:
-    known = documents.c.shares_next.is_not(None) & (documents.c.live_version > 0)
-    statement = select(func.min(documents.c.shares_next)).where(known)
-    first: datetime | None = connection.scalar(statement)
-    return first
-
-
-def _proposals(connection: Connection, where: ColumnElement[bool]) -> tuple[Proposal, ...]:
-    statement = select(label_proposals).where(where).order_by(label_proposals.c.at)
-    return tuple(
-        Proposal(
-            id=row["id"],
-            document_id=row["document_id"],
-            expected_version=row["expected_version"],
-            changes=from_json(row["changes"]),
-            wanted=from_json(row["wanted"]),
-            by=row["by"],
-            at=row["at"],
-            reason=row["reason"],
-            parties=names_from_json(row["parties"]),
-        )
-        for row in connection.execute(statement).mappings()
-    )
+def _value(connection: Connection, attribute: str) -> ColumnElement[str]:
+    """Return a value of the label: a text as it is, anything else as JSON."""
+    if connection.dialect.name == "postgresql":
+        return cast(documents.c.label, JSONB).op("->>")(attribute)
+    return func.json_extract(documents.c.label, f'$."{attribute}"')

@@ -2,32 +2,32 @@
 
 The laws of this file:
 
-1. What is stored can be read again: a value that no schema would read is refused here, whoever
-   made it. One that is there all the same lets nobody read, and stops nobody else.
+1. What is stored can be read again: a value that no schema would read is refused here. A
+   label that cannot be read all the same is readable by no one, and stops no other document.
 2. The label, its version, its shares, where its values come from and what is remembered of the
    change move together, and `bump` counts it.
-3. Whatever waits for approval was decided on the label before; it is dropped.
+3. What waits for approval was decided on the label before; it is dropped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from acl.errors import LabelError
 from acl.labels import Label, require_bounded
-from acl.records.database.errors import UnstorableError
+from acl.records.database.errors import StaleFolderError, UnstorableError
 from acl.records.database.storable import from_json, to_json
-from acl.records.labels.types import ChangeKind, LabelEdit
+from acl.records.labels.types import ApprovalKind, ApprovalState, ChangeKind, LabelChange, LabelEdit
 from acl.records.tables.core import documents
 from acl.records.tables.heads import Head, bump
-from acl.records.tables.labels import label_changes, label_proposals
-from acl.records.tables.shares import READERS, Share, share_columns, standing
+from acl.records.tables.labels import approvals, folder_labels, label_changes
 from acl.records.tables.transitions import was_live
-from acl.records.tables.types import DocumentRecord
+from acl.records.tables.types import READERS, DocumentRecord, Share, share_columns, standing
 
 
 def origins_of(connection: Connection, document_id: str) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def origins_of(connection: Connection, document_id: str) -> dict[str, Any]:
 def set_on_document(
     old: DocumentRecord, label: Label, origins: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the origins after somebody gave the document a whole new label."""
+    """Return the origins after the document was given a whole new label."""
     new = label.as_json()
     moved = {
         name
@@ -84,10 +84,9 @@ def relabel(
             **share_columns(shares),
         )
     )
-    remember(
-        connection,
-        old.id,
-        version,
+    change = LabelChange(
+        document_id=old.id,
+        label_version=version,
         kind=edit.kind,
         before=before,
         after=state_json(label_json, shares, edit.origins),
@@ -96,6 +95,7 @@ def relabel(
         reason=edit.reason,
         change_id=edit.change_id,
     )
+    remember(connection, change)
     return version
 
 
@@ -107,37 +107,36 @@ def state_json(
     return {"label": dict(label), "shares": shared, "origins": dict(origins)}
 
 
-def remember(  # noqa: PLR0913 - a change has as many sides
-    connection: Connection,
-    document_id: str,
-    version: int,
-    *,
-    kind: ChangeKind,
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any],
-    by: str,
-    at: datetime,
-    reason: str = "",
-    change_id: str = "",
-) -> None:
+def remember(connection: Connection, change: LabelChange) -> None:
     """Keep a change, and drop what waited for the label before it (law 3)."""
-    connection.execute(
-        insert(label_changes).values(
-            document_id=document_id,
-            label_version=version,
-            kind=kind.value,
-            before=None if before is None else to_json("before", before),
-            after=to_json("after", after),
-            by=by,
-            at=at,
-            reason=reason,
-            change_id=change_id,
-        )
-    )
-    waiting = label_proposals.c.document_id == document_id
-    connection.execute(
-        delete(label_proposals).where(waiting, label_proposals.c.expected_version < version)
-    )
+    stored = {
+        "kind": change.kind.value,
+        "before": None if change.before is None else to_json("before", change.before),
+        "after": to_json("after", change.after),
+    }
+    connection.execute(insert(label_changes).values({**asdict(change), **stored}))
+    older = approvals.c.version < change.label_version
+    waiting = (approvals.c.about == change.document_id) & older
+    drop_waiting(connection, ApprovalKind.LABEL, waiting)
+
+
+def drop_waiting(connection: Connection, kind: ApprovalKind, these: ColumnElement[bool]) -> None:
+    """Drop what waits for approval and was decided on what stands no more."""
+    mine = (approvals.c.kind == kind.value) & (approvals.c.state == ApprovalState.OPEN.value)
+    connection.execute(delete(approvals).where(mine, these))
+
+
+def require_folder_version(connection: Connection, tenant: str, path: str, expected: int) -> bool:
+    """Lock a folder's label and say whether there is one.
+
+    Raises:
+        StaleFolderError: it is another version than expected.
+    """
+    this = (folder_labels.c.tenant == tenant) & (folder_labels.c.path == path)
+    actual = connection.scalar(select(folder_labels.c.version).where(this).with_for_update()) or 0
+    if actual != expected:
+        raise StaleFolderError(path, expected=expected, actual=actual)
+    return actual > 0
 
 
 def remember_ingest(
@@ -155,13 +154,13 @@ def remember_ingest(
     """
     before = state_json(old.label_json, old.shares, origins) if was_live(old) else None
     after = state_json(new.label_json, new.shares, origins_of(connection, new.id))
-    remember(
-        connection,
-        new.id,
-        new.label_version,
+    change = LabelChange(
+        document_id=new.id,
+        label_version=new.label_version,
         kind=ChangeKind.INGEST,
         before=before,
         after=after,
         by=by,
         at=new.updated_at,
     )
+    remember(connection, change)

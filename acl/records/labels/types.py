@@ -1,17 +1,20 @@
-"""What is kept of labels beside the labels: where values come from, and how they changed."""
+"""What is kept of labels beside the labels: origins, changes, approvals, folders and jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from acl.labels import Label
-from acl.records.database.storable import checked_text
-from acl.records.tables.shares import Share
-from acl.records.tables.types import DocumentRecord
+from acl.records.audit.events import AuditEvent
+from acl.records.database.storable import checked_text, from_json
+from acl.records.tables.core import documents
+from acl.records.tables.heads import Heads
+from acl.records.tables.types import DOCUMENT_COLUMNS, DocumentRecord, Share, document_of
 
 
 class ChangeKind(StrEnum):
@@ -41,6 +44,15 @@ class LabelState:
 
     document: DocumentRecord
     origins: Mapping[str, Any]
+
+
+STATE_COLUMNS: Final = (documents.c.origins, *DOCUMENT_COLUMNS)
+"""The columns of a label's state, in the order in which `state_of` takes them."""
+
+
+def state_of(row: Sequence[Any]) -> LabelState:
+    """Return the state of a row that was selected by `STATE_COLUMNS`."""
+    return LabelState(document=document_of(row[1:]), origins=from_json(row[0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,40 +93,85 @@ class LabelChange:
     after: Mapping[str, Any]
     by: str
     at: datetime
-    reason: str
-    change_id: str
+    reason: str = ""
+    change_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """A label that waits for somebody else to approve it.
+class Provided:
+    """What must still be so when a change is stored.
 
     Attributes:
-        changes: what was asked for, as the desk wrote it.
-        wanted: the label that would come of it, for those who look at it.
-        parties: whoever stands behind it, such as `acme/user:ada`; a name without a tenant is of
-            every tenant. By default `by`.
+        under: the rights under which it was decided.
+        approval: the id of the approval that it uses up.
+        decided: what is recorded of that beside the change itself.
+        job: the job whose document it is; there it must be pending.
     """
 
-    id: str
-    document_id: str
-    expected_version: int
-    changes: Mapping[str, Any]
-    wanted: Mapping[str, Any]
+    under: Heads | None = None
+    approval: str = ""
+    decided: AuditEvent | None = None
+    job: str = ""
+
+
+NOTHING: Final = Provided()
+
+
+class ApprovalKind(StrEnum):
+    """What an approval lets happen."""
+
+    LABEL = "label"
+    FOLDER = "folder"
+    ACCESS = "access"
+
+
+class ApprovalState(StrEnum):
+    """What became of an approval that was asked for."""
+
+    OPEN = "open"
+    GRANTED = "granted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """What one party asks for and another has to approve.
+
+    Attributes:
+        about: the document, or the path of the folder; there need be no such document.
+        version: of the label that it was decided upon; 0 where it rests on none.
+        changes: what was asked for, as the desk wrote it.
+        wanted: what would come of it, for those who look at it: the whole label, or all that the
+            folder would say.
+        parties: all who stand behind it, such as `acme/user:ada`; a name without a tenant is of
+            every tenant.
+        decided_by: who decided last, or `""`.
+    """
+
+    kind: ApprovalKind
+    tenant: str
+    about: str
     by: str
+    parties: tuple[str, ...]
     at: datetime
-    reason: str
-    parties: tuple[str, ...] = ()
+    reason: str = ""
+    version: int = 0
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    wanted: Mapping[str, Any] = field(default_factory=dict)
+    state: ApprovalState = ApprovalState.OPEN
+    decided_at: datetime | None = None
+    decided_by: str = ""
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def __post_init__(self) -> None:
         checked_text("by", self.by)
-        if not self.parties:
-            object.__setattr__(self, "parties", (self.by,))
+        if self.reason:
+            checked_text("reason", self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderLabel:
-    """What somebody set for a folder.
+    """What was set for a folder.
 
     Attributes:
         path: begins and ends with a slash.
@@ -133,30 +190,6 @@ class FolderLabel:
 def folders_version(folders: Iterable[FolderLabel]) -> int:
     """Return how far what is set for a tenant's folders has come; every change counts."""
     return sum(one.version for one in folders)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FolderProposal:
-    """What is to be set for a folder and waits for somebody else to approve it.
-
-    Attributes:
-        expected_version: of the folder's label that it was decided upon.
-        attributes: the whole of what the folder would say.
-        asker: who proposed it and through whom, as the desk wrote it.
-    """
-
-    id: str
-    tenant: str
-    path: str
-    expected_version: int
-    attributes: Mapping[str, Any]
-    by: str
-    asker: Mapping[str, Any]
-    at: datetime
-    reason: str
-
-    def __post_init__(self) -> None:
-        checked_text("by", self.by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,3 +243,18 @@ class Job:
     def pending(self) -> int:
         """How many are still to be done."""
         return self.counts.get(ItemState.PENDING, 0)
+
+    @property
+    def done(self) -> int:
+        """How many are as they were to be."""
+        return self.counts.get(ItemState.DONE, 0)
+
+    @property
+    def conflict(self) -> int:
+        """How many were changed by another meanwhile."""
+        return self.counts.get(ItemState.CONFLICT, 0)
+
+    @property
+    def failed(self) -> int:
+        """How many could not be changed."""
+        return self.counts.get(ItemState.FAILED, 0)

@@ -15,9 +15,8 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, case, delete, select
 
-from acl.records.database.database import Database
+from acl.records.database.database import Database, upsert
 from acl.records.database.storable import checked_time, from_json, to_json
-from acl.records.database.upsert import upsert
 from acl.records.policies.types import Mismatch, Proof, ProofState
 from acl.records.tables.core import documents, heads
 from acl.records.tables.policy import policy_proofs, proof_labels

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from acl.records.audit.events import AuditEvent
 from acl.records.audit.log import AuditLog
-from acl.records.database.database import Database
+from acl.records.database.database import Database, upsert
 from acl.records.database.errors import (
     AlteredRevisionError,
     RefutedRevisionError,
@@ -31,7 +31,6 @@ from acl.records.database.errors import (
     UnprovedLabelsError,
 )
 from acl.records.database.storable import checked_time, names_from_json, names_to_json
-from acl.records.database.upsert import upsert
 from acl.records.policies.proofs import note_proof, proof_of, unproved
 from acl.records.policies.types import (
     NewRevision,

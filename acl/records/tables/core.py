@@ -1,4 +1,4 @@
-"""The tables, typed and constrained, so that a state the code must not see cannot be stored.
+"""The tables of documents, counters and the audit: a state the code must not see cannot be stored.
 
 A migration makes them; `tests/integration/records` compares what it made with what stands here.
 Text that is sorted on sorts by code point in both databases. JSON is kept as its canonical text.
@@ -65,16 +65,19 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else from_microseconds(value)
 
 
-def _text(name: str, *, nullable: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=nullable)
+def texts(*names: str) -> tuple[Column[str], ...]:
+    """Return columns of texts that are never missing."""
+    return tuple(Column(name, Text, nullable=False) for name in names)
 
 
-def _whole(name: str) -> Column[int]:
-    return Column(name, Whole, nullable=False)
+def wholes(*names: str) -> tuple[Column[int], ...]:
+    """Return columns of whole numbers that are never missing."""
+    return tuple(Column(name, Whole, nullable=False) for name in names)
 
 
-def _moment(name: str) -> Column[datetime]:
-    return Column(name, Moment, nullable=False)
+def moments(*names: str) -> tuple[Column[datetime], ...]:
+    """Return columns of times that are never missing."""
+    return tuple(Column(name, Moment, nullable=False) for name in names)
 
 
 def _document_id(*, primary: bool = False) -> Column[str]:
@@ -85,29 +88,23 @@ def _document_id(*, primary: bool = False) -> Column[str]:
 def _description() -> tuple[Column[Any], ...]:
     """What a version says of a document, whether live or pending."""
     return (
-        _text("title"),
-        _text("media_type"),
-        _text("metadata"),
-        _text("label"),
-        _text("label_digest"),
-        _text("content_digest"),
-        _whole("chunk_count"),
+        *texts("title", "media_type", "metadata", "label", "label_digest", "content_digest"),
+        *wholes("chunk_count"),
         Column("origins", Text, nullable=False, server_default="{}"),
     )
 
+
+DESCRIPTION: Final = tuple(column.name for column in _description())
 
 documents: Final = Table(
     "documents",
     metadata,
     Column("id", Text, primary_key=True),
-    _text("tenant"),
+    *texts("tenant"),
     Column("uri", Sorted, nullable=False),
     *_description(),
-    _whole("label_version"),
-    _whole("projected_label_version"),
-    _whole("live_version"),
-    _moment("created_at"),
-    _moment("updated_at"),
+    *wholes("label_version", "projected_label_version", "live_version"),
+    *moments("created_at", "updated_at"),
     Column("label_revision", Whole, nullable=False, server_default="0"),
     Column("shares", Text, nullable=False, server_default="[]"),
     Column("shares_next", Moment, nullable=True),
@@ -141,10 +138,10 @@ pending_versions: Final = Table(
     "pending_versions",
     metadata,
     _document_id(primary=True),
-    _whole("version"),
+    *wholes("version"),
     *_description(),
-    _whole("based_on_label_version"),
-    _moment("begun_at"),
+    *wholes("based_on_label_version"),
+    *moments("begun_at"),
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("based_on_label_version >= 0", name="based_on_label_version"),
     CheckConstraint("chunk_count >= 1", name="chunk_count"),
@@ -156,11 +153,8 @@ chunks: Final = Table(
     metadata,
     Column("id", Text, primary_key=True),
     _document_id(),
-    _whole("version"),
-    _whole("ordinal"),
-    _whole("span_start"),
-    _whole("span_end"),
-    _text("text"),
+    *wholes("version", "ordinal", "span_start", "span_end"),
+    *texts("text"),
     CheckConstraint("length(id) = 36", name="id"),
     CheckConstraint("version >= 1 AND ordinal >= 0", name="place"),
     CheckConstraint("span_start >= 0 AND span_start < span_end", name="span"),
@@ -171,12 +165,12 @@ chunks: Final = Table(
 
 # Which version numbers were handed out, and the label version that a deleted document had. A row
 # outlives its document, so that no number comes back while points of the old one may linger or
-# somebody holds a decision on its label; and it is the lock that orders a document's writers.
+# a decision on its label is still held; and it is the lock that orders a document's writers.
 version_counters: Final = Table(
     "version_counters",
     metadata,
     Column("document_id", Text, primary_key=True),
-    _whole("last_version"),
+    *wholes("last_version"),
     Column("label_version", Whole, nullable=False, server_default="0"),
     CheckConstraint("last_version >= 1", name="last_version"),
     sqlite_strict=True,
@@ -188,7 +182,7 @@ point_deletions: Final = Table(
     metadata,
     Column("document_id", Text, primary_key=True),
     Column("version", Whole, primary_key=True, autoincrement=False),
-    _moment("requested_at"),
+    *moments("requested_at"),
     CheckConstraint("version >= 1", name="version"),
     sqlite_strict=True,
 )
@@ -197,12 +191,8 @@ quarantine: Final = Table(
     "quarantine",
     metadata,
     Column("id", Whole, Identity(), primary_key=True),
-    _text("tenant"),
-    _text("uri"),
-    _text("reason"),
-    _text("content_digest"),
-    _moment("first_seen"),
-    _moment("last_seen"),
+    *texts("tenant", "uri", "reason", "content_digest"),
+    *moments("first_seen", "last_seen"),
     CheckConstraint("length(uri) > 0 AND length(reason) > 0", name="filled"),
     UniqueConstraint("tenant", "uri"),
     sqlite_strict=True,
@@ -213,9 +203,7 @@ heads: Final = Table(
     "heads",
     metadata,
     Column("id", Whole, primary_key=True, autoincrement=False),
-    _whole("policy"),
-    _whole("suspension"),
-    _whole("label"),
+    *wholes("policy", "suspension", "label"),
     CheckConstraint("id = 1", name="single"),
     CheckConstraint("policy >= 0 AND suspension >= 0 AND label >= 0", name="counts"),
     sqlite_strict=True,
@@ -225,10 +213,8 @@ collection_state: Final = Table(
     "collection_state",
     metadata,
     Column("id", Whole, primary_key=True, autoincrement=False),
-    _text("label_schema_digest"),
-    _text("model_name"),
-    _text("model_digest"),
-    _moment("created_at"),
+    *texts("label_schema_digest", "model_name", "model_digest"),
+    *moments("created_at"),
     CheckConstraint("id = 1", name="single"),
     sqlite_strict=True,
 )
@@ -237,11 +223,8 @@ audit_events: Final = Table(
     "audit_events",
     metadata,
     Column("seq", Whole, primary_key=True, autoincrement=False),
-    _whole("time"),
-    _text("kind"),
-    _text("body"),
-    _text("previous"),
-    _text("hash"),
+    *wholes("time"),
+    *texts("kind", "body", "previous", "hash"),
     CheckConstraint("seq >= 1", name="seq"),
     CheckConstraint("length(previous) = 64 AND length(hash) = 64", name="hashes"),
     Index("ix_audit_events_time", "time"),
@@ -252,11 +235,22 @@ audit_head: Final = Table(
     "audit_head",
     metadata,
     Column("id", Whole, primary_key=True, autoincrement=False),
-    _whole("seq"),
-    _text("hash"),
-    _text("mac"),
+    *wholes("seq"),
+    *texts("hash", "mac"),
     CheckConstraint("id = 1", name="single"),
     CheckConstraint("seq >= 0", name="seq"),
     CheckConstraint("length(hash) = 64 AND length(mac) = 64", name="hashes"),
+    sqlite_strict=True,
+)
+
+# Finds events again by document, and by who got it: `reader` names the subject that got passages by
+# the event and those it acted through; it is empty where no one did. The chain is the truth.
+audit_resources: Final = Table(
+    "audit_resources",
+    metadata,
+    Column("resource", Text, primary_key=True),
+    Column("seq", Whole, primary_key=True, autoincrement=False),
+    Column("reader", Text, nullable=False, server_default=""),
+    Index("ix_audit_resources_reader", "resource", "reader", "seq"),
     sqlite_strict=True,
 )

@@ -18,19 +18,18 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from acl.records.tables.core import Moment, Sorted, Whole, metadata
+from acl.records.tables.core import Sorted, Whole, metadata, moments, texts, wholes
 
 
 def _entry(kind: str) -> tuple[Any, ...]:
     """What users and groups have in common."""
     return (
         Column("id", Text, primary_key=True),
-        Column("tenant", Text, nullable=False),
+        *texts("tenant"),
         Column("identity", Sorted, nullable=False),
-        Column("external_id", Text, nullable=False),
-        Column("version", Whole, nullable=False),
-        Column("created_at", Moment, nullable=False),
-        Column("updated_at", Moment, nullable=False),
+        *texts("external_id"),
+        *wholes("version"),
+        *moments("created_at", "updated_at"),
         CheckConstraint("length(id) = 36", name="id"),
         CheckConstraint("length(tenant) > 0", name="tenant"),
         CheckConstraint(f"substr(identity, 1, {len(kind) + 1}) = '{kind}:'", name="identity"),
@@ -44,8 +43,8 @@ directory_users: Final = Table(
     "directory_users",
     metadata,
     *_entry("user"),
-    Column("display_name", Text, nullable=False),
-    Column("active", Whole, nullable=False),
+    *texts("display_name"),
+    *wholes("active"),
     Column("clearance", Whole, nullable=True),
     Column("compartments", Text, nullable=True),
     CheckConstraint("active IN (0, 1)", name="active"),
@@ -70,7 +69,7 @@ def _memberships(name: str, members: str) -> Table:
         metadata,
         Column("group_id", Text, primary_key=True),
         Column("member_id", Text, primary_key=True),
-        Column("tenant", Text, nullable=False),
+        *texts("tenant"),
         ForeignKeyConstraint(
             ["group_id", "tenant"],
             ["directory_groups.id", "directory_groups.tenant"],
@@ -93,7 +92,7 @@ directory_heads: Final = Table(
     "directory_heads",
     metadata,
     Column("tenant", Text, primary_key=True),
-    Column("changes", Whole, nullable=False),
+    *wholes("changes"),
     CheckConstraint("length(tenant) > 0", name="tenant"),
     CheckConstraint("changes >= 0", name="changes"),
     sqlite_strict=True,

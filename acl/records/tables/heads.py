@@ -12,9 +12,9 @@ The laws of this file:
 4. Every change that moves a counter of rights holds the end of the audit chain before it commits.
    Whether a reading stands is asked while holding it too. So what stands then stands until what
    rests on it is on record, and comes before the next change in the order of the chain.
-5. Locks are taken in one order, so that no two wait for each other: rows of documents, counters,
-   the end of the chain. The counter of a directory is locked first by its own writers, who need
-   no other.
+5. Locks are taken in one order, so that no two wait for each other: rows of documents and folders,
+   counters, what waits for approval, the end of the chain. The counter of a directory is locked
+   first by its own writers, who need no other.
 """
 
 from __future__ import annotations
@@ -25,12 +25,10 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, func, select, update
 
-from acl.records.database.database import Database
+from acl.records.database.database import Part, batches, snapshot, upsert
 from acl.records.database.errors import MovedOnError
-from acl.records.database.upsert import upsert
 from acl.records.tables.core import audit_head, documents, heads
 from acl.records.tables.directory import directory_heads
-from acl.records.tables.rows import batches
 
 
 class Head(StrEnum):
@@ -73,19 +71,31 @@ class Heads:
         return self.same_policy(other) and self.directory in {None, other.directory}
 
 
-class Standing:
+class Standing(Part):
     """Reads the counters."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def read(self, tenant: str | None = None) -> Heads:
+    @snapshot
+    def read(self, connection: Connection, tenant: str | None = None) -> Heads:
         """Return one reading, with the directory of `tenant` if one is named.
 
         Raises:
             RecordsUnavailableError: the records cannot be asked, so nothing is known to be current.
         """
-        return await self._database.read(_read, tenant)
+        behind = (documents.c.projected_label_version < documents.c.label_version) & (
+            documents.c.live_version > 0
+        )
+        first = select(func.min(documents.c.label_revision)).where(behind).scalar_subquery()
+        columns = heads.c.policy, heads.c.suspension, heads.c.label
+        policy, suspension, label, missing = connection.execute(select(*columns, first)).one()
+        directory = None
+        if tenant is not None:
+            directory = DirectoryHead(tenant, _changes(connection, [tenant]).get(tenant, 0))
+        return Heads(
+            policy=policy,
+            suspension=suspension,
+            directory=directory,
+            label=label if missing is None else min(label, missing - 1),
+        )
 
 
 def require_rights(connection: Connection, under: Heads | None) -> None:
@@ -123,24 +133,6 @@ def which_stand(connection: Connection, readings: Sequence[Heads | None]) -> lis
     return [one is None or stands(one) for one in readings]
 
 
-def _read(connection: Connection, tenant: str | None) -> Heads:
-    behind = (documents.c.projected_label_version < documents.c.label_version) & (
-        documents.c.live_version > 0
-    )
-    first = select(func.min(documents.c.label_revision)).where(behind).scalar_subquery()
-    columns = heads.c.policy, heads.c.suspension, heads.c.label
-    policy, suspension, label, missing = connection.execute(select(*columns, first)).one()
-    directory = None
-    if tenant is not None:
-        directory = DirectoryHead(tenant, _changes(connection, [tenant]).get(tenant, 0))
-    return Heads(
-        policy=policy,
-        suspension=suspension,
-        directory=directory,
-        label=label if missing is None else min(label, missing - 1),
-    )
-
-
 def _changes(connection: Connection, tenants: Iterable[str]) -> dict[str, int]:
     known = directory_heads.c
     found: dict[str, int] = {}
@@ -167,7 +159,7 @@ def lock_heads(connection: Connection) -> int:
 
 
 def lock_directory(connection: Connection, tenant: str) -> None:
-    """Let nobody else change the users and groups of a tenant until this transaction ends."""
+    """Let no other writer change the users and groups of a tenant until this transaction ends."""
     row = upsert(connection, directory_heads).values(tenant=tenant, changes=0)
     connection.execute(row.on_conflict_do_nothing())
     mine = directory_heads.c.tenant == tenant

@@ -4,47 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, text
 
-from acl.records.tables.core import Moment, Sorted, Whole, metadata
-
-
-def _of_document(*, primary: bool = False) -> Column[str]:
-    owner = ForeignKey("documents.id", ondelete="CASCADE")
-    return Column("document_id", Text, owner, primary_key=primary, nullable=False)
-
+from acl.records.tables.core import Moment, Sorted, Whole, metadata, moments, texts, wholes
 
 # What happened to a label goes with its document; the audit keeps that it happened.
 label_changes: Final = Table(
     "label_changes",
     metadata,
-    _of_document(primary=True),
+    Column("document_id", Text, ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
     Column("label_version", Whole, primary_key=True, autoincrement=False),
-    Column("kind", Text, nullable=False),
+    *texts("kind"),
     Column("before", Text, nullable=True),
-    Column("after", Text, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("at", Moment, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("change_id", Text, nullable=False),
+    *texts("after", "by"),
+    *moments("at"),
+    *texts("reason", "change_id"),
     CheckConstraint("label_version >= 1", name="label_version"),
-    sqlite_strict=True,
-)
-
-label_proposals: Final = Table(
-    "label_proposals",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _of_document(),
-    Column("expected_version", Whole, nullable=False),
-    Column("changes", Text, nullable=False),
-    Column("wanted", Text, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("at", Moment, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("parties", Text, nullable=False, server_default="[]"),
-    CheckConstraint("length(id) = 36 AND length(by) > 0", name="filled"),
-    Index("ix_label_proposals_document_id", "document_id"),
     sqlite_strict=True,
 )
 
@@ -53,29 +28,41 @@ folder_labels: Final = Table(
     metadata,
     Column("tenant", Text, primary_key=True),
     Column("path", Sorted, primary_key=True),
-    Column("attributes", Text, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("at", Moment, nullable=False),
-    Column("version", Whole, nullable=False),
+    *texts("attributes", "by"),
+    *moments("at"),
+    *wholes("version"),
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("length(tenant) > 0 AND length(path) > 0", name="filled"),
     sqlite_strict=True,
 )
 
-folder_proposals: Final = Table(
-    "folder_proposals",
+# It can be about a document that does not exist, on purpose: a request for access tells nothing.
+approvals: Final = Table(
+    "approvals",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("tenant", Text, nullable=False),
-    Column("path", Sorted, nullable=False),
-    Column("expected_version", Whole, nullable=False),
-    Column("attributes", Text, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("asker", Text, nullable=False),
-    Column("at", Moment, nullable=False),
-    Column("reason", Text, nullable=False),
-    CheckConstraint("length(id) = 36 AND length(by) > 0", name="filled"),
-    Index("ix_folder_proposals_path", "tenant", "path"),
+    *texts("kind", "tenant"),
+    Column("about", Sorted, nullable=False),
+    *wholes("version"),
+    *texts("changes", "wanted", "by", "parties"),
+    *moments("at"),
+    *texts("reason", "state"),
+    Column("decided_at", Moment, nullable=True),
+    *texts("decided_by"),
+    CheckConstraint("length(id) = 36 AND length(about) > 0 AND length(by) > 0", name="filled"),
+    CheckConstraint("kind IN ('label', 'folder', 'access')", name="kind"),
+    CheckConstraint("state IN ('open', 'granted', 'refused')", name="state"),
+    Index("ix_approvals_about", "tenant", "kind", "about"),
+    Index("ix_approvals_at", "tenant", "at"),
+    Index(
+        "ix_approvals_access",
+        "tenant",
+        "by",
+        "about",
+        unique=True,
+        sqlite_where=text("kind = 'access'"),
+        postgresql_where=text("kind = 'access'"),
+    ),
     sqlite_strict=True,
 )
 
@@ -83,12 +70,8 @@ label_jobs: Final = Table(
     "label_jobs",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("tenant", Text, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("asker", Text, nullable=False),
-    Column("request", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("created_at", Moment, nullable=False),
+    *texts("tenant", "by", "asker", "request", "reason"),
+    *moments("created_at"),
     CheckConstraint("length(id) = 36", name="id"),
     sqlite_strict=True,
 )
@@ -99,9 +82,8 @@ label_job_items: Final = Table(
     metadata,
     Column("job_id", Text, ForeignKey("label_jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("document_id", Text, primary_key=True),
-    Column("expected_version", Whole, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("detail", Text, nullable=False),
+    *wholes("expected_version"),
+    *texts("state", "detail"),
     CheckConstraint("state IN ('pending', 'done', 'conflict', 'failed')", name="state"),
     sqlite_strict=True,
 )

@@ -1,17 +1,18 @@
 """The steps of a document's life in SQL, each within a transaction that `documents` owns.
 
-Every writer of a document first locks its row in `version_counters`, then the document, then the
-audit head: one order, no deadlock.
+Every writer of a document first locks its row in `version_counters`, then the document, then as
+`heads` says: one order, no deadlock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
+from acl.records.database.database import upsert
 from acl.records.database.errors import (
     RecordsConflictError,
     StaleLabelError,
@@ -19,8 +20,8 @@ from acl.records.database.errors import (
     UnknownDocumentError,
 )
 from acl.records.database.storable import from_json, to_json
-from acl.records.database.upsert import upsert
 from acl.records.tables.core import (
+    DESCRIPTION,
     chunks,
     documents,
     pending_versions,
@@ -29,19 +30,16 @@ from acl.records.tables.core import (
     version_counters,
 )
 from acl.records.tables.heads import Head, bump
-from acl.records.tables.rows import DOCUMENT_COLUMNS, document_of
-from acl.records.tables.shares import READERS, share_columns, standing
-from acl.records.tables.types import DocumentRecord, DocumentVersion, NewVersion
-
-_DESCRIPTION: Final = (
-    "title",
-    "media_type",
-    "metadata",
-    "label",
-    "label_digest",
-    "content_digest",
-    "chunk_count",
-    "origins",
+from acl.records.tables.labels import approvals
+from acl.records.tables.types import (
+    DOCUMENT_COLUMNS,
+    READERS,
+    DocumentRecord,
+    DocumentVersion,
+    NewVersion,
+    document_of,
+    share_columns,
+    standing,
 )
 
 
@@ -193,14 +191,14 @@ def go_live(
 ) -> bool:
     """Swap description, label and chunks; say whether the label is another, or the first.
 
-    Shares of those whom the new label does not name as readers end here.
+    A share ends here if the new label does not name its principal as a reader.
 
     Args:
         connection: of a transaction that locked the document.
         pending: the version.
         old: the document before it.
         now: the time.
-        counts: whether it counts as a change of who may read, whatever became of the label.
+        counts: whether it counts as a change of who may read, even if the label stays.
     """
     changed = was_live(old) and pending.label_digest != old.label_digest
     label_version = old.label_version + changed
@@ -215,7 +213,7 @@ def go_live(
             label_revision=bump(connection, Head.LABEL) if moved else old.label_revision,
             updated_at=now,
             **_shares(pending, old),
-            **{name: pending._mapping[name] for name in _DESCRIPTION},  # noqa: SLF001 - public API
+            **{name: pending._mapping[name] for name in DESCRIPTION},  # noqa: SLF001 - public API
         )
     )
     mine = pending_versions.c.document_id == old.id
@@ -241,6 +239,8 @@ def forget(connection: Connection, known: DocumentRecord) -> None:
     """Delete a document's row, but for the number that its label had reached."""
     counter = update(version_counters).where(version_counters.c.document_id == known.id)
     connection.execute(counter.values(label_version=known.label_version))
+    waited = (approvals.c.kind == "label") & (approvals.c.about == known.id)
+    connection.execute(delete(approvals).where(waited))
     connection.execute(delete(documents).where(documents.c.id == known.id))
 
 

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Response, status
-from pydantic import Field
+from pydantic import AliasPath, Field
 
-from acl.records.audit.readers import ReadersFrom
-from acl.records.labels.requests import AccessRequest, Place, RequestState
+from acl.records.audit.log import ReadersFrom
+from acl.records.labels.approvals import Place
 from acl.records.tables.types import canonical_id
-from retrieval.access.history import Reader
-from retrieval.labels.access_requests import MAX_PAGE, Waiting
+from retrieval.labels.access_requests import MAX_PAGE
 from retrieval.service.api.labels import ChangedLabel
 from retrieval.service.api.messages import Answered, Asked
 from retrieval.service.cursors import MAX_CURSOR
@@ -43,20 +42,10 @@ class Requested(Answered):
 class OwnRequest(Answered):
     """A request of one's own; it is open until it is granted and the document can be read."""
 
-    document_id: str
+    document_id: str = Field(validation_alias="about")
     reason: str
     state: Literal["open", "granted"]
-    created_at: datetime
-
-    @classmethod
-    def of(cls, found: AccessRequest) -> OwnRequest:
-        """Return the request as its asker sees it."""
-        return cls(
-            document_id=found.document_id,
-            reason=found.reason,
-            state="granted" if found.state is RequestState.GRANTED else "open",
-            created_at=found.created_at,
-        )
+    created_at: datetime = Field(validation_alias="at")
 
 
 class OwnRequests(Answered):
@@ -70,26 +59,13 @@ class OwnRequests(Answered):
 class WaitingRequest(Answered):
     """A request that waits for a decision."""
 
-    id: str
-    document_id: str
-    uri: str
-    title: str
-    asker: str
-    reason: str
-    created_at: datetime
-
-    @classmethod
-    def of(cls, found: Waiting) -> WaitingRequest:
-        """Return the request as whoever decides sees it."""
-        return cls(
-            id=found.request.id,
-            document_id=found.document.id,
-            uri=found.document.uri,
-            title=found.document.title,
-            asker=found.request.asker,
-            reason=found.request.reason,
-            created_at=found.request.created_at,
-        )
+    id: str = Field(validation_alias=AliasPath("request", "id"))
+    document_id: str = Field(validation_alias=AliasPath("document", "id"))
+    uri: str = Field(validation_alias=AliasPath("document", "uri"))
+    title: str = Field(validation_alias=AliasPath("document", "title"))
+    asker: str = Field(validation_alias=AliasPath("request", "by"))
+    reason: str = Field(validation_alias=AliasPath("request", "reason"))
+    created_at: datetime = Field(validation_alias=AliasPath("request", "at"))
 
 
 class WaitingRequests(Answered):
@@ -111,17 +87,6 @@ class PastReader(Answered):
     may_still: bool | None = Field(
         description="Whether they may read it now; null where their rights were not kept."
     )
-
-    @classmethod
-    def of(cls, found: Reader) -> PastReader:
-        """Return the reader as it is sent."""
-        return cls(
-            subject=found.subject,
-            actors=list(found.actors),
-            times=found.times,
-            last=found.last,
-            may_still=found.may_still,
-        )
 
 
 class PastReaders(Answered):
@@ -167,11 +132,7 @@ async def request_access(
 async def own_requests(subject: Asker, parts: Open, at_least: Revisions) -> OwnRequests:
     """Return what the subject asked for; what is not granted is open."""
     found = await parts.requests.mine(subject, datetime.now(UTC), at_least=at_least)
-    return OwnRequests(
-        requests=[OwnRequest.of(one) for one in found.requests],
-        policy_revision=found.policy_revision,
-        label_revision=found.label_revision,
-    )
+    return OwnRequests.model_validate(found)
 
 
 @router.get(
@@ -198,7 +159,7 @@ async def waiting_requests(
     )
     following = "" if found.cursor is None else _key(found.cursor)
     return WaitingRequests(
-        requests=[WaitingRequest.of(one) for one in found.requests],
+        requests=[WaitingRequest.model_validate(one) for one in found.requests],
         next_token=sealed(parts.cursors, following, subject, WAITING),
         policy_revision=found.policy_revision,
         label_revision=found.label_revision,
@@ -219,7 +180,7 @@ async def grant(
         subject, subject.tenant, request_id, until=granting.until, now=datetime.now(UTC)
     )
     tag(response, changed.version)
-    return ChangedLabel.of(changed)
+    return ChangedLabel.model_validate(changed)
 
 
 @router.post(
@@ -260,7 +221,7 @@ async def readers(  # noqa: PLR0913, PLR0917 - the parameters of the route
     )
     following = "" if found.cursor is None else f"{found.cursor.upto} {found.cursor.below}"
     return PastReaders(
-        readers=[PastReader.of(one) for one in found.readers],
+        readers=[PastReader.model_validate(one) for one in found.readers],
         next_token=sealed(parts.cursors, following, subject, listing),
         policy_revision=found.policy_revision,
         label_revision=found.label_revision,
@@ -268,14 +229,14 @@ async def readers(  # noqa: PLR0913, PLR0917 - the parameters of the route
 
 
 def _key(place: Place) -> str:
-    return f"{place.created_at.isoformat()} {place.id}"
+    return f"{place.at.isoformat()} {place.id}"
 
 
 def _place(key: str) -> Place | None:
     if not key:
         return None
     moment, _, identity = key.partition(" ")
-    return Place(created_at=datetime.fromisoformat(moment), id=identity)
+    return Place(at=datetime.fromisoformat(moment), id=identity)
 
 
 def _readers_from(key: str) -> ReadersFrom | None:

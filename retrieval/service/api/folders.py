@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from acl.labels import LabelSchema
-from acl.records import FolderLabel, FolderProposal
+from acl.records import Approval, FolderLabel
 from retrieval.labels.folders import FolderRequest, FolderSet, FolderView
-from retrieval.labels.selection import Planned, checked_folder
+from retrieval.labels.selection import checked_folder
 from retrieval.rights.display import stored_of
 from retrieval.service.api.jobs import carry_out
 from retrieval.service.api.labels import (
@@ -101,42 +101,17 @@ class FolderAnswer(ShownExtent):
     proposal: str = Field(description='The proposal that waits; `""` if it is done.')
     waits: bool = Field(description="Whether somebody else has to approve it.")
 
-    @classmethod
-    def of_plan(cls, folder: str, version: int, planned: Planned) -> FolderAnswer:
-        """Return what a change would do."""
-        return cls(
-            folder=folder,
-            version=version,
-            job="",
-            proposal="",
-            waits=planned.waits,
-            **dict(ShownExtent.planned(planned)),
-        )
-
-    @classmethod
-    def of_set(cls, done: FolderSet) -> FolderAnswer:
-        """Return what a change did."""
-        total = 0 if done.job is None else done.job.total
-        return cls(
-            folder=done.folder,
-            version=done.version,
-            job="" if done.job is None else done.job.id,
-            proposal=done.proposal,
-            waits=bool(done.proposal),
-            **dict(ShownExtent.begun(total, done.refused)),
-        )
-
 
 def _folder(one: FolderLabel, schema: LabelSchema) -> ShownFolder:
     label = stored_of(one.attributes, schema)
     return ShownFolder(folder=one.path, label=label, by=one.by, at=one.at, version=one.version)
 
 
-def _proposal(one: FolderProposal, schema: LabelSchema) -> ShownFolderProposal:
+def _proposal(one: Approval, schema: LabelSchema) -> ShownFolderProposal:
     return ShownFolderProposal(
         id=one.id,
-        folder=one.path,
-        label=stored_of(one.attributes, schema),
+        folder=one.about,
+        label=stored_of(one.wanted, schema),
         by=one.by,
         at=one.at,
         reason=one.reason,
@@ -187,7 +162,14 @@ async def change_folder(
     if patch.dry_run:
         tag(response, expected)
         planned = await parts.folders.plan(subject, request)
-        return FolderAnswer.of_plan(checked_folder(patch.folder), expected, planned)
+        return FolderAnswer.planned(
+            planned,
+            folder=checked_folder(patch.folder),
+            version=expected,
+            job="",
+            proposal="",
+            waits=planned.waits,
+        )
     return await _done(parts, await parts.folders.set_folder(subject, request), response)
 
 
@@ -208,4 +190,12 @@ async def _done(parts: Parts, done: FolderSet, response: Response) -> FolderAnsw
     tag(response, done.version)
     if done.job is not None:
         await carry_out(parts, done.job)
-    return FolderAnswer.of_set(done)
+    return FolderAnswer.begun(
+        0 if done.job is None else done.job.total,
+        done.refused,
+        folder=done.folder,
+        version=done.version,
+        job="" if done.job is None else done.job.id,
+        proposal=done.proposal,
+        waits=bool(done.proposal),
+    )

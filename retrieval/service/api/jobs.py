@@ -29,11 +29,6 @@ class ShownItem(Answered):
     state: str
     detail: str
 
-    @classmethod
-    def of(cls, item: JobItem) -> ShownItem:
-        """Return it as it is sent."""
-        return cls(document_id=item.document_id, state=item.state.value, detail=item.detail)
-
 
 class ListedJob(Answered):
     """A job and how far it has come."""
@@ -47,21 +42,6 @@ class ListedJob(Answered):
     done: int
     conflict: int
     failed: int
-
-    @classmethod
-    def of(cls, job: Job) -> ListedJob:
-        """Return the job as it is sent."""
-        return cls(
-            id=job.id,
-            by=job.by,
-            reason=job.reason,
-            created_at=job.created_at,
-            total=job.total,
-            pending=job.pending,
-            done=job.counts.get(ItemState.DONE, 0),
-            conflict=job.counts.get(ItemState.CONFLICT, 0),
-            failed=job.counts.get(ItemState.FAILED, 0),
-        )
 
 
 class JobList(Answered):
@@ -79,11 +59,10 @@ class ShownJob(ListedJob):
     @classmethod
     def shown(cls, job: Job, problems: Sequence[JobItem]) -> ShownJob:
         """Return the job as it is sent."""
-        listed = ListedJob.of(job)
         return cls(
-            **listed.model_dump(),
-            problems=[ShownItem.of(one) for one in problems],
-            problems_left_off=listed.conflict + listed.failed - len(problems),
+            **ListedJob.model_validate(job).model_dump(),
+            problems=[ShownItem.model_validate(item) for item in problems],
+            problems_left_off=job.conflict + job.failed - len(problems),
         )
 
 
@@ -110,7 +89,7 @@ _RUNNING: Final = dict[str, asyncio.Task[None]]()
 )
 async def list_jobs(subject: Asker, parts: Open) -> JobList:
     """Return the last fifty jobs of the subject's own, the latest first."""
-    return JobList(jobs=[ListedJob.of(one) for one in await parts.bulk.jobs(subject)])
+    return JobList(jobs=[ListedJob.model_validate(job) for job in await parts.bulk.jobs(subject)])
 
 
 @router.get(

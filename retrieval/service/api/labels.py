@@ -8,19 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Depends, Path, Query, Response, status
-from pydantic import Field
+from pydantic import AliasPath, Field
 
 from acl.labels import LabelSchema
-from acl.records import ChangeKind, Job, LabelChange, Proposal, Share, UnstorableError
+from acl.records import ChangeKind, LabelChange, UnstorableError
 from acl.records.database.storable import checked_time
 from acl.records.tables.types import canonical_id
-from retrieval.access.audience import Effect
 from retrieval.labels.requests import MAX_REASON, LabelRequest, ShareRequest
 from retrieval.labels.selection import Planned, Refused, Selection
-from retrieval.labels.views import Changed, LabelView, Target
+from retrieval.labels.views import Changed, Target
 from retrieval.rights.display import stored_of
 from retrieval.service.api.jobs import carry_out
 from retrieval.service.api.messages import Answered, Asked
@@ -108,11 +107,6 @@ class ShownShare(Answered):
     by: str
     since: datetime
 
-    @classmethod
-    def of(cls, share: Share) -> ShownShare:
-        """Return the share as it is sent."""
-        return cls(principal=share.principal, until=share.until, by=share.by, since=share.since)
-
 
 class ShownProposal(Answered):
     """A lower label that waits for somebody else."""
@@ -123,41 +117,17 @@ class ShownProposal(Answered):
     reason: str
     wanted: dict[str, Any]
 
-    @classmethod
-    def of(cls, proposal: Proposal) -> ShownProposal:
-        """Return the proposal as it is sent."""
-        return cls(
-            id=proposal.id,
-            by=proposal.by,
-            at=proposal.at,
-            reason=proposal.reason,
-            wanted=dict(proposal.wanted),
-        )
-
 
 class ShownLabel(Answered):
     """A document's label, and where each value comes from."""
 
-    document_id: str
-    uri: str
+    document_id: str = Field(validation_alias=AliasPath("document", "id"))
+    uri: str = Field(validation_alias=AliasPath("document", "uri"))
     label: dict[str, Any]
     origins: dict[str, str] = Field(description="`source`, `folder /…/` or `document`.")
     shares: list[ShownShare]
     proposals: list[ShownProposal]
-    label_version: int
-
-    @classmethod
-    def of(cls, view: LabelView) -> ShownLabel:
-        """Return the label as it is sent."""
-        return cls(
-            document_id=view.document.id,
-            uri=view.document.uri,
-            label=dict(view.label),
-            origins=dict(view.origins),
-            shares=[ShownShare.of(one) for one in view.shares],
-            proposals=[ShownProposal.of(one) for one in view.proposals],
-            label_version=view.version,
-        )
+    label_version: int = Field(validation_alias="version")
 
 
 class ShownEffect(Answered):
@@ -169,37 +139,17 @@ class ShownEffect(Answered):
     gains: list[str]
     loses: list[str]
 
-    @classmethod
-    def of(cls, effect: Effect | None) -> ShownEffect | None:
-        """Return the effect as it is sent; None where the asker may not review access."""
-        if effect is None:
-            return None
-        return cls(gains=list(effect.gains), loses=list(effect.loses))
-
 
 class ChangedLabel(Answered):
     """What a change did, or would do."""
 
-    document_id: str
+    document_id: str = Field(validation_alias=AliasPath("document", "id"))
     before: dict[str, Any]
     after: dict[str, Any]
     effect: ShownEffect | None
-    label_version: int
+    label_version: int = Field(validation_alias="version")
     proposal: str = Field(description='The proposal that waits for approval; `""` if it is done.')
-    dry_run: bool
-
-    @classmethod
-    def of(cls, changed: Changed) -> ChangedLabel:
-        """Return the change as it is sent."""
-        return cls(
-            document_id=changed.document.id,
-            before=dict(changed.before),
-            after=dict(changed.after),
-            effect=ShownEffect.of(changed.effect),
-            label_version=changed.version,
-            proposal=changed.proposal,
-            dry_run=changed.dry,
-        )
+    dry_run: bool = Field(validation_alias="dry")
 
 
 class ShownChange(Answered):
@@ -242,11 +192,6 @@ class LeftAlone(Answered):
     uri: str
     reason: str
 
-    @classmethod
-    def of(cls, refused: Refused) -> LeftAlone:
-        """Return it as it is sent."""
-        return cls(document_id=refused.document_id, uri=refused.uri, reason=refused.reason)
-
 
 class ShownExtent(Answered):
     """Which documents a change of many concerns; a dry run alone names them."""
@@ -262,30 +207,33 @@ class ShownExtent(Answered):
     )
     dry_run: bool
 
-    @staticmethod
-    def planned(planned: Planned) -> ShownExtent:
+    @classmethod
+    def planned(cls, planned: Planned, **more: Any) -> Self:  # noqa: ANN401 - its own fields
         """Return what a change would do."""
-        return ShownExtent(
+        effect = planned.effect
+        return cls(
             documents=sorted(planned.items)[:MAX_IDS],
             documents_left_off=max(0, len(planned.items) - MAX_IDS),
             total=len(planned.items),
-            refused=[LeftAlone.of(one) for one in planned.refused],
-            effect=ShownEffect.of(planned.effect),
+            refused=[LeftAlone.model_validate(refused) for refused in planned.refused],
+            effect=None if effect is None else ShownEffect.model_validate(effect),
             changes_left_off=planned.not_compared,
             dry_run=True,
+            **more,
         )
 
-    @staticmethod
-    def begun(total: int, refused: Iterable[Refused]) -> ShownExtent:
+    @classmethod
+    def begun(cls, total: int, refused: Iterable[Refused], **more: Any) -> Self:  # noqa: ANN401
         """Return what was begun."""
-        return ShownExtent(
+        return cls(
             documents=[],
             documents_left_off=0,
             total=total,
-            refused=[LeftAlone.of(one) for one in refused],
+            refused=[LeftAlone.model_validate(one) for one in refused],
             effect=None,
             changes_left_off=0,
             dry_run=False,
+            **more,
         )
 
 
@@ -293,16 +241,6 @@ class RelabelAnswer(ShownExtent):
     """A job that was begun, or what it would do."""
 
     job: str = Field(description='The job\'s id; `""` for a dry run.')
-
-    @classmethod
-    def of_plan(cls, planned: Planned) -> RelabelAnswer:
-        """Return what a job would do."""
-        return cls(job="", **dict(ShownExtent.planned(planned)))
-
-    @classmethod
-    def of_job(cls, job: Job, refused: tuple[Refused, ...]) -> RelabelAnswer:
-        """Return what a job does."""
-        return cls(job=job.id, **dict(ShownExtent.begun(job.total, refused)))
 
 
 _CHANGE: Final = ANSWERS["body"] | ANSWERS["policy"] | ANSWERS["change"]
@@ -330,7 +268,7 @@ async def read_label(
     """Return the label, its shares and what waits for approval; the version is the ETag."""
     view = await parts.labels.show(subject, canonical_id(document_id), now=_now())
     tag(response, view.version)
-    return ShownLabel.of(view)
+    return ShownLabel.model_validate(view)
 
 
 @router.patch(
@@ -463,15 +401,16 @@ async def relabel(asked: Relabelling, subject: Asker, parts: Open) -> RelabelAns
         fault = FieldFault("/document_ids", "give either ids or a folder")
         raise ProblemError(ProblemType.INVALID, [fault])
     if asked.dry_run:
-        return RelabelAnswer.of_plan(await parts.bulk.plan(subject, selection, asked.request()))
+        planned = await parts.bulk.plan(subject, selection, asked.request())
+        return RelabelAnswer.planned(planned, job="")
     begun = await parts.bulk.begin(subject, selection, asked.request())
     await carry_out(parts, begun.job)
-    return RelabelAnswer.of_job(begun.job, begun.refused)
+    return RelabelAnswer.begun(begun.job.total, begun.refused, job=begun.job.id)
 
 
 def _answer(changed: Changed, response: Response) -> ChangedLabel:
     tag(response, changed.version)
-    return ChangedLabel.of(changed)
+    return ChangedLabel.model_validate(changed)
 
 
 def _moment(text: str | None) -> datetime | None:

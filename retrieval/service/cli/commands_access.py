@@ -98,7 +98,7 @@ async def requests(settings: Settings, asker: str, tenant: str) -> int:
         while more:
             page = await parts.requests.waiting(who, whose, datetime.now(UTC), after=after)
             rows += [
-                (one.request.id, one.request.asker, one.document.uri, one.request.reason)
+                (one.request.id, one.request.by, one.document.uri, one.request.reason)
                 for one in page.requests
             ]
             after = page.cursor

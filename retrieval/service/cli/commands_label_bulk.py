@@ -181,8 +181,7 @@ def _print_folders(view: FolderView, path: str, schema: LabelSchema) -> None:
     columns = ("folder", "attribute", "value", "set by", "when", "version")
     out.print(table("", columns, rows))
     waiting = [
-        (one.id, one.path, _said(one.attributes, schema), one.by, one.reason)
-        for one in view.proposals
+        (one.id, one.about, _said(one.wanted, schema), one.by, one.reason) for one in view.proposals
     ]
     if waiting:
         heads = ("proposal", "folder", "would say", "by", "reason")

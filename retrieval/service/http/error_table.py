@@ -24,7 +24,7 @@ from acl.records import (
     UnstorableError,
 )
 from acl.records.database.errors import AuditUnavailableError
-from acl.records.labels.requests import TooManyRequestsError
+from acl.records.labels.approvals import TooManyRequestsError
 from ingest.errors import ModelError
 from ingest.index.engine import EngineError
 from retrieval.access.documents import DocumentNotFoundError

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from acl.records import Records
-from tests.integration.records.samples import KEY
+from tests.builders import KEY
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

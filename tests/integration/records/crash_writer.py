@@ -10,7 +10,7 @@ import os
 import sys
 
 from acl.records import AuditKind, Records
-from tests.integration.records.samples import KEY, NOW, document_id, event, label, version
+from tests.builders import KEY, NOW, document_id, event, label, version
 
 
 def acknowledge(*facts: object) -> None:

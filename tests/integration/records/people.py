@@ -12,7 +12,7 @@ from acl.records.directory.types import (
     UserState,
     Wanted,
 )
-from tests.integration.records.samples import NOW
+from tests.builders import NOW
 
 EVENT = AuditEvent(
     kind=AuditKind.DIRECTORY, time=NOW, subject="service:idp", tenant="acme", detail={"by": "scim"}

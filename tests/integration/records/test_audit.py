@@ -23,13 +23,13 @@ from acl.records import (
     RecordsError,
     RecordsMismatchError,
     RecordsUnavailableError,
-    audit,
 )
+from acl.records.audit import log as audit
 from acl.records.audit.chain import Chain
 from acl.records.audit.log import MAX_BATCH, AuditLog
 from acl.records.database.database import Database
+from tests.builders import KEY, NOW, event, put, version
 from tests.integration.records import tampering
-from tests.integration.records.samples import KEY, NOW, event, put, version
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from acl.records import NewChunk, Records
-from tests.integration.records.samples import chunks, document_id, label, put, version
+from tests.builders import chunks, document_id, label, put, text_of, version
 
 TEXTS = st.text(
     st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=300
@@ -45,7 +45,7 @@ async def test_the_text_is_put_together_at_its_offsets(records: Records) -> None
     parts = (NewChunk(0, "abcdef"), NewChunk(4, "efgh"), NewChunk(5, "fg"), NewChunk(10, "xyz"))
     document = await put(records, version(chunks=parts))
 
-    text = await records.catalog.document_text(document.id)
+    text = await text_of(records, document.id)
     passages = await records.catalog.document_passages(document.id)
 
     assert text == "abcdefgh\n\nxyz"
@@ -93,7 +93,7 @@ async def test_long_text_comes_back(records: Records) -> None:
     text = "Änderung 😀 \u202e \ufeff " * 100_000
     document = await put(records, version("file:a.txt", text))
 
-    assert await records.catalog.document_text(document.id) == text
+    assert await text_of(records, document.id) == text
 
 
 @settings(

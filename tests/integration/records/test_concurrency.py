@@ -13,7 +13,7 @@ from acl.records import (
     StaleLabelError,
     StaleVersionError,
 )
-from tests.integration.records.samples import (
+from tests.builders import (
     KEY,
     NOW,
     SCHEMA,

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from acl.records import DocumentVersion, Records
-from tests.integration.records.samples import KEY, NOW, SCHEMA
+from tests.builders import KEY, NOW, SCHEMA
 
 ROOT = Path(__file__).parents[3]
 ROUNDS = 6

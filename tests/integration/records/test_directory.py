@@ -27,8 +27,8 @@ from acl.records.directory.types import (
 )
 from acl.records.tables.directory import user_memberships
 from acl.records.tables.heads import DirectoryHead
+from tests.builders import NOW, events_about, in_effect
 from tests.integration.records.people import CHANGE, EVENT, group, groups, members, user
-from tests.integration.records.samples import NOW, in_effect
 
 
 async def last_detail(records: Records) -> dict[str, Any]:
@@ -111,8 +111,7 @@ async def test_a_change_counts_and_is_on_record(records: Records) -> None:
         "directory": 5,
     }
     assert (await records.audit.verify()).fault is None
-    found = await records.audit.concerning(ada, kinds=[AuditKind.DIRECTORY])
-    assert len(found) == 3
+    assert len(await events_about(records, ada)) == 3
 
 
 async def test_a_refused_change_leaves_nothing(records: Records) -> None:

@@ -18,8 +18,8 @@ from acl.records import (
     UnknownDocumentError,
     UnstorableError,
 )
-from acl.records.documents.inventory import Inventory
-from tests.integration.records.samples import (
+from acl.records.documents.catalog import Inventory
+from tests.builders import (
     NOW,
     SCHEMA,
     chunk_ids,
@@ -27,6 +27,7 @@ from tests.integration.records.samples import (
     event,
     label,
     put,
+    text_of,
     version,
 )
 
@@ -46,7 +47,7 @@ async def test_nothing_of_a_begun_version_is_visible(records: Records) -> None:
 
     assert pending == DocumentVersion(DOCUMENT, 1)
     assert await records.catalog.document(DOCUMENT) is None
-    assert await records.catalog.document_text(DOCUMENT) is None
+    assert await text_of(records, DOCUMENT) is None
     assert await records.catalog.passages(chunk_ids(pending, 2)) == {}
     assert await records.catalog.list_documents("acme") == ()
     assert await records.catalog.count_documents() == 0
@@ -81,7 +82,7 @@ async def test_the_old_version_stays_until_the_new_one_goes_live(records: Record
     document = await records.catalog.document(DOCUMENT)
     assert document is not None
     assert (document.live_version, document.label_json["classification"]) == (1, 1)
-    assert await records.catalog.document_text(DOCUMENT) == "old"
+    assert await text_of(records, DOCUMENT) == "old"
     assert await records.catalog.passages(chunk_ids(new, 2)) == {}
 
     await commit(records, new)
@@ -147,7 +148,7 @@ async def test_of_two_begun_versions_the_last_one_counts(records: Records) -> No
         await commit(records, first)
     await commit(records, second)
 
-    assert await records.catalog.document_text(DOCUMENT) == "second"
+    assert await text_of(records, DOCUMENT) == "second"
     assert await records.projection.point_deletions() == (first,)
     with pytest.raises(StaleVersionError):
         await commit(records, second)
@@ -162,7 +163,7 @@ async def test_what_a_stopped_process_left_is_given_up(records: Records) -> None
 
     assert set(gone) == {again, fresh}
     assert set(await records.projection.point_deletions()) == {again, fresh}
-    assert await records.catalog.document_text(DOCUMENT) == "one\ntwo"
+    assert await text_of(records, DOCUMENT) == "one\ntwo"
     assert await records.documents.abandon_pending(now=NOW) == ()
     # The row of a document that never was live is gone: the id may belong to another source.
     await put(records, version("file:b.txt", document_id=document_id("file:c.txt")))
@@ -214,10 +215,10 @@ async def test_a_relabelling_waits_for_the_engine(records: Records) -> None:
     assert [(one.id, one.label_version, one.projected_label_version) for one in lagging] == [
         (DOCUMENT, 2, 1)
     ]
-    await records.projection.mark_projected(DOCUMENT, 3)
-    await records.projection.mark_projected(DOCUMENT, 1)
+    await records.projection.mark_all_projected({DOCUMENT: 3})
+    await records.projection.mark_all_projected({DOCUMENT: 1})
     assert len(await records.projection.unprojected()) == 1
-    await records.projection.mark_projected(DOCUMENT, 2)
+    await records.projection.mark_all_projected({DOCUMENT: 2})
     assert await records.projection.unprojected() == ()
 
 
@@ -283,7 +284,7 @@ async def test_a_withdrawn_document_keeps_its_label_and_nothing_of_its_text(
     assert gone == (DocumentVersion(DOCUMENT, 1),)
     assert await records.projection.point_deletions() == gone
     assert await records.catalog.document(DOCUMENT) is None
-    assert await records.catalog.document_text(DOCUMENT) is None
+    assert await text_of(records, DOCUMENT) is None
     with pytest.raises(UnknownDocumentError):
         await records.documents.withdraw_document(DOCUMENT, event(AuditKind.DELETE))
     with pytest.raises(StaleLabelError):

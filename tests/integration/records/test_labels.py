@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,14 +13,16 @@ import pytest
 
 from acl.labels import MAX_SET, Label
 from acl.records import (
+    Approval,
+    ApprovalKind,
+    ApprovalState,
     AuditKind,
     ChangeKind,
     DocumentRecord,
     ItemState,
     LabelEdit,
     MovedOnError,
-    NewJob,
-    Proposal,
+    Provided,
     Records,
     RecordsConflictError,
     Share,
@@ -27,27 +30,26 @@ from acl.records import (
     UnknownDocumentError,
     UnstorableError,
 )
-from acl.records.labels.labels import Provided
-from tests.integration.records.samples import (
+from tests.builders import (
     KEY,
+    LATER,
     NOW,
     SCHEMA,
+    approval,
     chunks,
     document_id,
     event,
     in_effect,
+    job,
     label,
     put,
+    share,
     version,
 )
 
 DOCUMENT = document_id("file:a.txt")
-LATER = NOW + timedelta(hours=1)
+ITEMS = {DOCUMENT: 1, document_id("file:b.txt"): 1, document_id("file:c.txt"): 1}
 TICK = timedelta(microseconds=1)
-
-
-def share(principal: str = "user:bob", until: Any = LATER) -> Share:
-    return Share(principal=principal, until=until, by="user:ada", since=NOW)
 
 
 def edit(
@@ -226,54 +228,95 @@ async def test_a_change_is_refused_when_the_rights_moved_on(records: Records) ->
     )
 
 
-def proposal(**more: Any) -> Proposal:
-    values: dict[str, Any] = {
-        "id": str(uuid.uuid4()),
-        "document_id": DOCUMENT,
-        "expected_version": 1,
-        "changes": {"set": {}},
-        "wanted": label("public").as_json(),
-        "by": "user:ada",
-        "at": NOW,
-        "reason": "out",
-    }
-    return Proposal(**{**values, **more})
+def proposal(about: str = DOCUMENT, **more: Any) -> Approval:
+    kind, wanted = more.pop("kind", ApprovalKind.LABEL), label("public").as_json()
+    return approval(kind, about, **{"version": 1, "wanted": wanted, **more})
+
+
+async def waiting(records: Records, about: str = DOCUMENT) -> tuple[Approval, ...]:
+    return await records.approvals.waiting(ApprovalKind.LABEL, "acme", now=LATER, about=about)
 
 
 async def test_a_proposal_is_used_up_once_and_only_on_its_label(records: Records) -> None:
     await put(records, version())
+    await put(records, version("file:other.txt"))
     one, two = proposal(), proposal(at=LATER)
     for each in (one, two):
-        await records.labels.propose(each, event(AuditKind.RELABEL_PROPOSED))
-    assert await records.labels.proposals(DOCUMENT) == (one, two)
+        await records.approvals.ask(each, event(AuditKind.RELABEL_PROPOSED))
+    assert await waiting(records) == (two, one)
+    assert await waiting(records, document_id("file:other.txt")) == ()
     with pytest.raises(StaleLabelError):
-        await records.labels.propose(proposal(expected_version=9), event())
+        await records.approvals.ask(proposal(version=9), event())
     with pytest.raises(UnknownDocumentError):
-        await records.labels.propose(proposal(document_id=document_id("file:none")), event())
-    foreign = Provided(proposal=str(uuid.uuid4()))
+        await records.approvals.ask(proposal(about=document_id("file:none")), event())
+    foreign = Provided(approval=str(uuid.uuid4()))
     with pytest.raises(RecordsConflictError, match="decided upon by another"):
         await records.labels.change(edit(label("public")), event(), provided=foreign)
-    await records.labels.change(edit(label("public")), event(), provided=Provided(proposal=one.id))
+    elsewhere = replace(edit(label("public")), document_id=document_id("file:other.txt"))
+    with pytest.raises(RecordsConflictError, match="decided upon by another"):
+        await records.labels.change(elsewhere, event(), provided=Provided(approval=one.id))
+    await records.labels.change(edit(label("public")), event(), provided=Provided(approval=one.id))
     # What waited for the label before is gone with it.
-    assert await records.labels.proposals(DOCUMENT) == ()
+    assert await waiting(records) == ()
 
 
-def job(**more: Any) -> NewJob:
-    values: dict[str, Any] = {
-        "id": str(uuid.uuid4()),
-        "tenant": "acme",
-        "by": "user:ada",
-        "asker": {"operator": True},
-        "request": {"kind": "relabel"},
-        "reason": "many",
-        "items": {DOCUMENT: 1, document_id("file:b.txt"): 1, document_id("file:c.txt"): 1},
-    }
-    return NewJob(**{**values, **more})
+async def test_who_asks_again_and_who_grants_do_not_lock_each_other_out(records: Records) -> None:
+    names = [f"file:{number}.txt" for number in range(6)]
+    asked = [
+        proposal(document_id(name), kind=ApprovalKind.ACCESS, by="user:eve", version=0)
+        for name in names
+    ]
+    for name, request in zip(names, asked, strict=True):
+        await put(records, version(name))
+        await records.approvals.ask(request, event(AuditKind.ACCESS_REQUESTED))
+
+    def granting(request: Approval) -> Awaitable[int]:
+        shared = replace(edit(label("public")), document_id=request.about)
+        return records.labels.change(shared, event(), provided=Provided(approval=request.id))
+
+    answers = await asyncio.gather(
+        *(granting(request) for request in asked),
+        *(
+            records.approvals.ask(replace(request, id=str(uuid.uuid4())), event(subject="user:eve"))
+            for request in asked
+        ),
+        return_exceptions=True,
+    )
+
+    failed = [one for one in answers if isinstance(one, BaseException)]
+    assert all(isinstance(one, RecordsConflictError) for one in failed)
+    assert len(await records.approvals.of_asker("acme", "user:eve", now=LATER)) == len(names)
+
+
+async def test_a_deleted_document_leaves_no_proposal(records: Records) -> None:
+    await put(records, version())
+    await records.approvals.ask(proposal(), event(AuditKind.RELABEL_PROPOSED))
+    await records.documents.delete_document(DOCUMENT, event(AuditKind.DELETE))
+    assert await waiting(records) == ()
+
+
+async def test_what_was_decided_of_a_request_is_in_the_transaction_of_the_share(
+    records: Records,
+) -> None:
+    await put(records, version())
+    request = proposal(kind=ApprovalKind.ACCESS, by="user:eve", version=0)
+    await records.approvals.ask(request, event(AuditKind.ACCESS_REQUESTED))
+    decided = event(AuditKind.ACCESS_DECIDED)
+    provided = Provided(approval=request.id, decided=decided)
+    with pytest.raises(StaleLabelError):
+        await records.labels.change(edit(label("public"), expected=2), event(), provided=provided)
+    (found,) = await records.approvals.of_asker("acme", "user:eve", now=LATER)
+    assert (found.state, found.decided_by) == (ApprovalState.OPEN, "")
+    await records.labels.change(edit(label("public")), event(AuditKind.RELABEL), provided=provided)
+    (found,) = await records.approvals.of_asker("acme", "user:eve", now=LATER)
+    assert (found.state, found.decided_by) == (ApprovalState.GRANTED, "user:ada")
+    kinds = [one.event.kind for one in await records.audit.events(after=2)]
+    assert kinds == [AuditKind.RELABEL, AuditKind.ACCESS_DECIDED]
 
 
 async def test_a_job_knows_what_became_of_each_document(records: Records) -> None:
     await put(records, version())
-    made = job()
+    made = job(items=ITEMS)
     await records.jobs.create(made, event(AuditKind.RELABEL_JOB))
     (waiting,) = await records.jobs.unfinished()
     assert (waiting.id, waiting.total, waiting.pending) == (made.id, 3, 3)
@@ -289,6 +332,7 @@ async def test_a_job_knows_what_became_of_each_document(records: Records) -> Non
     found = await records.jobs.job(made.id)
     assert found is not None
     assert found.counts == {ItemState.DONE: 1, ItemState.FAILED: 1, ItemState.PENDING: 1}
+    assert (found.done, found.failed, found.conflict, found.pending) == (1, 1, 0, 1)
     assert (found.request, found.asker, found.reason) == (made.request, made.asker, "many")
     await records.jobs.settle(made.id, document_id("file:c.txt"), ItemState.CONFLICT, "gone")
     assert await records.jobs.unfinished() == ()
@@ -299,7 +343,7 @@ async def test_a_job_knows_what_became_of_each_document(records: Records) -> Non
 
 async def test_a_document_of_a_job_stays_pending_if_its_change_fails(records: Records) -> None:
     await put(records, version())
-    made = job()
+    made = job(items=ITEMS)
     await records.jobs.create(made, event(AuditKind.RELABEL_JOB))
     with pytest.raises(StaleLabelError):
         await records.labels.change(
@@ -326,6 +370,6 @@ async def test_a_proposal_is_refused_when_the_rights_moved_on(records: Records) 
     under = await records.standing.read()
     await in_effect(records, "a")
     with pytest.raises(MovedOnError):
-        await records.labels.propose(proposal(), event(), under=under)
-    assert await records.labels.proposals(DOCUMENT) == ()
-    await records.labels.propose(proposal(), event(), under=await records.standing.read())
+        await records.approvals.ask(proposal(), event(), under=under)
+    assert await waiting(records) == ()
+    await records.approvals.ask(proposal(), event(), under=await records.standing.read())

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Connection, inspect, select, text
+from sqlalchemy import Connection, inspect, select, text
 
 from acl.records import (
     Records,
@@ -21,9 +21,12 @@ from acl.records import (
     RecordsUnavailableError,
     UnstorableError,
 )
+from acl.records.migrations.versions.revision_1 import FIXED, ONCE
+from acl.records.system import database_at
 from acl.records.tables.core import metadata
+from acl.records.tables.policy import policy_revisions
+from tests.builders import KEY, NOW, event, put, version
 from tests.integration.records import tampering
-from tests.integration.records.samples import KEY, NOW, event, put, version
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -34,26 +37,75 @@ def modes(file: Path) -> set[int]:
     return {stat.S_IMODE(one.stat().st_mode) for one in (file, file.with_name(f"{file.name}-wal"))}
 
 
-def checks(connection: Connection) -> set[tuple[str, str | None]]:
+def told(part: Any) -> str:
+    """Return a part as text; an option can be an expression, whose `repr` is its address."""
+    options = {name: str(value) for name, value in part.get("dialect_options", {}).items()}
+    return repr({**part, "dialect_options": options})
+
+
+def shape(connection: Connection) -> dict[str, list[str]]:
+    """Return each table with its columns, keys, checks and indexes, as the database tells them."""
     inspector = inspect(connection)
+    asked = (
+        inspector.get_columns,
+        inspector.get_check_constraints,
+        inspector.get_unique_constraints,
+        inspector.get_foreign_keys,
+        inspector.get_indexes,
+    )
     return {
-        (table, check["name"])
+        table: [
+            repr(inspector.get_pk_constraint(table)),
+            *sorted(told(found) for ask in asked for found in ask(table)),
+        ]
         for table in metadata.tables
-        for check in inspector.get_check_constraints(table)
     }
 
 
-async def test_the_migrations_make_the_tables_that_the_code_knows(records: Records) -> None:
-    known = {
-        (table.name, str(constraint.name))
-        for table in metadata.tables.values()
-        for constraint in table.constraints
-        if isinstance(constraint, CheckConstraint)
-    }
+def triggers(connection: Connection) -> set[tuple[str, str]]:
+    statement = {
+        "sqlite": "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'",
+        "postgresql": "SELECT tgname, tgrelid::regclass::text FROM pg_trigger "
+        "WHERE NOT tgisinternal",
+    }[connection.dialect.name]
+    return {(name, table) for name, table in connection.execute(text(statement))}
 
+
+def loose(connection: Connection) -> list[str]:
+    """Return the tables of SQLite that take a value of any type."""
+    statement = "SELECT name FROM pragma_table_list WHERE type = 'table' AND NOT strict"
+    known = connection.execute(text(statement)).scalars()
+    return sorted(name for name in known if not name.startswith("sqlite_"))
+
+
+async def test_the_migration_makes_the_tables_that_the_code_knows(url: str) -> None:
+    bare = database_at(url)
+    await bare.write(metadata.create_all)
+    known = await bare.read(shape)
+    await bare.write(metadata.drop_all)
+    await bare.close()
+    records = await Records.open(url, KEY)
+
+    assert await records.database.read(shape) == known
     assert await records.database.read(differences) == []
-    assert await records.database.read(checks) == known
-    assert len(known) > 20
+    assert sum("sqltext" in part for parts in known.values() for part in parts) > 20
+    await records.close()
+
+
+async def test_the_tables_of_sqlite_are_strict(sqlite_url: str) -> None:
+    records = await Records.open(sqlite_url, KEY)
+
+    assert await records.database.read(loose) == ["alembic_version"]
+    await records.close()
+
+
+async def test_the_migration_makes_the_triggers(records: Records, url: str) -> None:
+    names = {"change", "go"} if url.startswith("sqlite") else {"change", "go", "empty"}
+
+    assert await records.database.read(triggers) == {
+        (f"policy_revisions_never_{name}", "policy_revisions") for name in names
+    }
+    assert {*FIXED, *ONCE} == {column.name for column in policy_revisions.columns}
 
 
 async def test_opening_again_finds_everything(records: Records, url: str) -> None:
@@ -74,10 +126,14 @@ async def test_several_that_open_at_once_migrate_once(url: str) -> None:
         await one.close()
 
 
-async def test_a_newer_database_is_refused(records: Records, url: str) -> None:
-    await tampering.run(url, "UPDATE alembic_version SET version_num = '9999'")
+@pytest.mark.parametrize("version", ["0011", "9999"])
+async def test_a_database_of_another_version_is_refused_with_what_to_do(
+    records: Records, url: str, version: str
+) -> None:
+    await tampering.run(url, f"UPDATE alembic_version SET version_num = '{version}'")
 
-    with pytest.raises(RecordsMismatchError, match="the records are of unknown version `9999`"):
+    said = f"the records are of version `{version}`, which this program does not know: open them "
+    with pytest.raises(RecordsMismatchError, match=said + ".* empty database and ingest again"):
         await Records.open(url, KEY)
     await records.ping()
 

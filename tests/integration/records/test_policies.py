@@ -22,7 +22,7 @@ from acl.records import (
     UnknownRevisionError,
     UnstorableError,
 )
-from tests.integration.records.samples import KEY, NOW, event, in_effect, revision
+from tests.builders import KEY, NOW, event, in_effect, revision
 
 PROPOSED = event(AuditKind.POLICY_PROPOSED)
 ACTIVATED = event(AuditKind.POLICY_ACTIVATED)

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from alembic import command
-from sqlalchemy import Connection, text
 
 from acl.records import (
     AlteredRevisionError,
@@ -17,18 +15,13 @@ from acl.records import (
     ProofState,
     Records,
     RefutedRevisionError,
-    RevisionTexts,
     Suspension,
     UnknownRevisionError,
 )
-from acl.records.audit.chain import Chain
-from acl.records.audit.log import begin_chain
-from acl.records.migrate import alembic_config
 from acl.records.policies.types import digest_of
-from acl.records.system import database_at
 from retrieval.policy.seeding import seeded
+from tests.builders import KEY, NOW, event, in_effect, revision
 from tests.integration.records import tampering
-from tests.integration.records.samples import KEY, NOW, document_id, event, in_effect, revision
 
 PROPOSED = event(AuditKind.POLICY_PROPOSED)
 ACTIVATED = event(AuditKind.POLICY_ACTIVATED)
@@ -147,40 +140,6 @@ async def test_whoever_stands_behind_a_proposal_is_kept(records: Records) -> Non
     assert found.parties == parties
     assert (await records.policies.latest(1))[0].parties == parties
     assert (await records.policies.revision(1)).author == "user:ada"
-
-
-def _before_digests(connection: Connection) -> None:
-    command.upgrade(alembic_config(connection), "0005")
-    begin_chain(connection, Chain(KEY))
-    revisions = "INSERT INTO policy_revisions VALUES "
-    connection.execute(text(revisions + "(1, 0, 'x', '', '', 'user:ada', '', 7, 7, 'user:ada')"))
-    connection.execute(text(revisions + "(2, 1, 'y', 'm', 'r', 'user:bob', '', 8, NULL, '')"))
-    identity = document_id("file:a")
-    columns = (
-        "id, tenant, uri, title, media_type, metadata, label, label_digest, content_digest, "
-        "chunk_count, label_version, projected_label_version, live_version, created_at, updated_at"
-    )
-    values = f"'{identity}', 'acme', 'file:a', 't', 'm', '{{}}', '{{}}', 'd', 'c', 1, 1, 1, 1, 1, 1"
-    connection.execute(text(f"INSERT INTO documents ({columns}) VALUES ({values})"))
-    proposal = f"'{identity}', '{identity}', 1, '{{}}', '{{}}', 'user:ada', 9, ''"
-    connection.execute(text(f"INSERT INTO label_proposals VALUES ({proposal})"))
-
-
-async def test_what_is_there_already_is_vouched_for_as_it_stands(url: str) -> None:
-    database = database_at(url)
-    await database.write(_before_digests)
-    await database.close()
-
-    records = await Records.open(url, KEY)
-
-    assert await records.policies.texts(2) == RevisionTexts(model="m", rules="r")
-    with pytest.raises(UnknownRevisionError):
-        await records.policies.texts(1)
-    parties = [one.parties for one in await records.policies.revisions()]
-    assert parties == [("user:ada",), ("user:bob",)]
-    (waiting,) = await records.labels.proposals(document_id("file:a"))
-    assert waiting.parties == ("user:ada",)
-    await records.close()
 
 
 async def test_an_installation_does_not_start_under_rules_that_were_altered(

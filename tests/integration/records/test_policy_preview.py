@@ -18,7 +18,7 @@ from acl.subject import Subject
 from retrieval.policy import preview as previewing
 from retrieval.policy.preview import corpus_of, past_releases, preview_policy
 from retrieval.rights.releases import rights
-from tests.integration.records.samples import NOW, SCHEMA, event, label, put, version
+from tests.builders import NOW, SCHEMA, event, label, put, version
 
 MODEL = """
 [request_definition]

@@ -6,25 +6,16 @@ import asyncio
 import hashlib
 
 import pytest
-from alembic import command
-from sqlalchemy import Connection, text
 
 from acl.records import (
     AuditKind,
     ComparedLabel,
-    Mismatch,
     PolicyRevision,
-    ProofState,
     Records,
     RecordsConflictError,
     UnprovedLabelsError,
 )
-from acl.records.audit.chain import Chain
-from acl.records.audit.log import begin_chain
-from acl.records.migrate import alembic_config
-from acl.records.system import database_at
-from tests.integration.records.samples import (
-    KEY,
+from tests.builders import (
     NOW,
     event,
     in_effect,
@@ -121,39 +112,3 @@ async def test_a_label_comes_before_an_activation_or_after_it_and_never_in_betwe
         if one.event.kind in {AuditKind.POLICY_ACTIVATED, AuditKind.INGEST}
     )
     assert isinstance(found, PolicyRevision) == (first is AuditKind.POLICY_ACTIVATED)
-
-
-def _before_labels_were_counted(connection: Connection) -> None:
-    command.upgrade(alembic_config(connection), "0005")
-    begin_chain(connection, Chain(KEY))
-    for number, state in enumerate(("running", "refuted", "proved"), start=1):
-        row = {"number": number, "base": number - 1, "state": state}
-        connection.execute(
-            text(
-                "INSERT INTO policy_revisions (revision, base, digest, model, rules, author, "
-                "reason, created_at, activated_by) "
-                "VALUES (:number, :base, 'd', 'm', 'r', 'a', '', 1, '')"
-            ),
-            row,
-        )
-        connection.execute(
-            text("INSERT INTO policy_proofs VALUES (:number, :state, 90, 80, 'x differs', 1)"), row
-        )
-
-
-async def test_of_proofs_that_counted_pairs_only_what_was_refuted_is_kept(url: str) -> None:
-    database = database_at(url)
-    await database.write(_before_labels_were_counted)
-    await database.close()
-
-    records = await Records.open(url, KEY)
-
-    found = [await records.policies.proof(number) for number in (1, 2, 3)]
-    states = [(one.state, one.labels, one.done) for one in found if one is not None]
-    assert states == [
-        (ProofState.SAMPLED, 0, 0), (ProofState.REFUTED, 0, 0), (ProofState.SAMPLED, 0, 0),
-    ]  # fmt: skip
-    assert [one.mismatches for one in found if one is not None] == [
-        (), (Mismatch("", "x differs"),), (),
-    ]  # fmt: skip
-    await records.close()

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import uuid
 from typing import Any
 
 import pytest
-from alembic import command
-from sqlalchemy import Connection, text
 
 from acl.records import AuditKind, MovedOnError, Records
-from acl.records.audit.chain import Chain
-from acl.records.audit.log import begin_chain
-from acl.records.migrate import alembic_config
-from acl.records.system import database_at
-from tests.integration.records.samples import (
-    KEY,
+from tests.builders import (
     NOW,
     document_id,
     event,
@@ -49,7 +40,7 @@ async def test_a_label_that_the_engine_lacks_is_not_counted(records: Records) ->
     await put(records, version("file:b.txt"))
 
     assert (await records.standing.read()).label == 1
-    await records.projection.mark_projected(document_id("file:a.txt"), 2)
+    await records.projection.mark_all_projected({document_id("file:a.txt"): 2})
     assert (await records.standing.read()).label == 3
 
 
@@ -82,18 +73,6 @@ async def test_of_releases_that_share_a_commit_each_is_judged_alone(records: Rec
     assert (await records.audit.verify()).fault is None
 
 
-async def test_events_are_found_by_document_and_by_time(records: Records) -> None:
-    kinds = {AuditKind.SEARCH}
-    for resources in (("a", "b"), ("b",), ("c", "c")):
-        await records.audit.append(event(AuditKind.SEARCH, resources=resources))
-    await records.audit.append(event(AuditKind.DELETE, resources=("b",)))
-
-    found = await records.audit.concerning("b", kinds=kinds)
-    assert [one.seq for one in found] == [2, 1]
-    assert [one.seq for one in await records.audit.concerning("c", kinds=kinds)] == [3]
-    assert await records.audit.concerning("d", kinds=kinds) == ()
-
-
 async def test_the_last_events_of_some_tenants_come_latest_first(records: Records) -> None:
     for tenant, later in (("acme", 0), ("globex", 1), ("acme", 2), ("", 3), ("acme", 4)):
         await records.audit.append(event(AuditKind.SEARCH, tenant=tenant, later=later))
@@ -110,106 +89,3 @@ async def test_the_last_events_of_some_tenants_come_latest_first(records: Record
     kinds = {AuditKind.SEARCH}
     future = NOW.replace(year=NOW.year + 1)
     assert await records.audit.since(future, kinds=kinds, tenants=["acme"]) == ()
-
-
-def _first_version(connection: Connection) -> None:
-    command.upgrade(alembic_config(connection), "0001")
-    begin_chain(connection, Chain(KEY))
-    connection.execute(text("INSERT INTO policy_revisions VALUES (1, 'x', 7), (2, 'y', 8)"))
-    event = {"resources": ["a", "b", "a", 3], "subject": "user:ada", "actors": ["agent:x"]}
-    bodies = [
-        json.dumps({**event, "outcome": "permitted"}),
-        json.dumps({**event, "outcome": "denied"}),
-        "{}",
-        "not json",
-    ]
-    for number, body in enumerate(bodies, start=1):
-        row = {"seq": number, "body": body, "hash": "0" * 64}
-        connection.execute(
-            text("INSERT INTO audit_events VALUES (:seq, 1, 'search', :body, :hash, :hash)"), row
-        )
-
-
-def _of_the_common_count(connection: Connection) -> None:
-    command.upgrade(alembic_config(connection), "0006")
-    begin_chain(connection, Chain(KEY))
-    connection.execute(
-        text("UPDATE heads SET policy = 3, suspension = 2, directory = 7, label = 0")
-    )
-    for table, kind, tenant in (
-        ("users", "user", "acme"),
-        ("users", "user", "globex"),
-        ("groups", "group", "acme"),
-        ("groups", "group", "initech"),
-    ):
-        more = ", '', 1" if kind == "user" else ""
-        columns = ", display_name, active" if kind == "user" else ""
-        connection.execute(
-            text(
-                f"INSERT INTO directory_{table} "
-                f"(id, tenant, identity, external_id, version, created_at, updated_at{columns}) "
-                f"VALUES (:id, :tenant, :identity, '', 1, 1, 1{more})"
-            ),
-            {"id": str(uuid.uuid4()), "tenant": tenant, "identity": f"{kind}:a"},
-        )
-
-
-async def test_each_tenant_goes_on_from_the_common_count(url: str) -> None:
-    database = database_at(url)
-    await database.write(_of_the_common_count)
-    await database.close()
-
-    records = await Records.open(url, KEY)
-
-    found = {one: await records.standing.read(one) for one in ("acme", "globex", "initech", "new")}
-    changes = {one: head.directory.changes for one, head in found.items() if head.directory}
-    assert changes == {"acme": 7, "globex": 7, "initech": 7, "new": 0}
-    assert {(one.policy, one.suspension, one.label) for one in found.values()} == {(3, 2, 0)}
-    await records.close()
-
-
-async def test_records_of_the_first_version_are_brought_along(url: str) -> None:
-    database = database_at(url)
-    await database.write(_first_version)
-    await database.close()
-
-    records = await Records.open(url, KEY)
-
-    current = await records.policies.current()
-    assert current is not None
-    assert (current.revision, current.digest, current.base) == (2, "y", 1)
-    found = await records.database.read(
-        lambda one: one.execute(text("SELECT resource, seq, reader FROM audit_resources")).all()
-    )
-    reader = '["user:ada","agent:x"]'
-    assert sorted(map(tuple, found)) == [
-        ("a", 1, reader),
-        ("a", 2, ""),
-        ("b", 1, reader),
-        ("b", 2, ""),
-    ]
-    await records.close()
-
-
-def _nobody_got_anything(connection: Connection) -> None:
-    command.upgrade(alembic_config(connection), "0010")
-    begin_chain(connection, Chain(KEY))
-    row = {"body": '{"subject": "user:ada", "actors": [], "outcome": "denied"}', "hash": "0" * 64}
-    connection.execute(
-        text("INSERT INTO audit_events VALUES (1, 1, 'search', :body, :hash, :hash)"), row
-    )
-    connection.execute(text("INSERT INTO audit_resources (resource, seq) VALUES ('a', 1)"))
-
-
-async def test_who_was_refused_is_no_reader(url: str) -> None:
-    database = database_at(url)
-    await database.write(_nobody_got_anything)
-    await database.close()
-
-    records = await Records.open(url, KEY)
-
-    found = await records.database.read(
-        lambda one: one.execute(text("SELECT resource, seq, reader FROM audit_resources")).all()
-    )
-    assert list(map(tuple, found)) == [("a", 1, "")]
-    await records.close()

@@ -15,12 +15,19 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from acl.records import AuditKind, ChangeKind, LabelEdit, MovedOnError, Records, Suspension
+from acl.records import (
+    AuditKind,
+    ChangeKind,
+    LabelEdit,
+    MovedOnError,
+    Provided,
+    Records,
+    Suspension,
+)
 from acl.records.directory.directory import Edit
 from acl.records.directory.types import GroupState, UserState
-from acl.records.labels.labels import Provided
 from acl.records.tables.heads import Heads
-from tests.integration.records.samples import (
+from tests.builders import (
     KEY,
     NOW,
     document_id,

@@ -8,7 +8,7 @@ import pytest
 
 from acl.labels import LabelSchema
 from acl.records import FolderLabel
-from retrieval.labels.folder_rights import lowers
+from retrieval.labels.folders import lowers
 from tests.unit.acl.default_policy import NOW, SCHEMA
 
 KEYWORDS = LabelSchema.from_toml(

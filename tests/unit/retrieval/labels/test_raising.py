@@ -7,7 +7,7 @@ import pytest
 from acl.labels import Attribute, AttributeType, LabelSchema
 from acl.policy.admission import read_csv
 from acl.policy.policy import load
-from retrieval.labels.raising import closes
+from retrieval.labels.outcomes import closes
 from tests.unit.acl.default_policy import MODEL, ROWS, SCHEMA, policy
 
 

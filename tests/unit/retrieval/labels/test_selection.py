@@ -34,8 +34,10 @@ def test_an_answer_says_how_much_it_leaves_off() -> None:
     items = {str(number): 1 for number in range(MAX_IDS + 3)}
     planned = Planned(items=items, uris={}, refused=(), effect=None, not_compared=7)
     for answer in (
-        RelabelAnswer.of_plan(planned),
-        FolderAnswer.of_plan("/acme/hr/", 1, planned),
+        RelabelAnswer.planned(planned, job=""),
+        FolderAnswer.planned(
+            planned, folder="/acme/hr/", version=1, job="", proposal="", waits=False
+        ),
     ):
         assert (len(answer.documents), answer.total) == (MAX_IDS, MAX_IDS + 3)
         assert (answer.documents_left_off, answer.changes_left_off) == (3, 7)

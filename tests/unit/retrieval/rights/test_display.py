@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retrieval.rights.display import stored_of
-from tests.integration.records.samples import SCHEMA
+from tests.builders import SCHEMA
 
 
 @pytest.mark.parametrize(

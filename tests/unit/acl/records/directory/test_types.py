@@ -15,7 +15,7 @@ from acl.records.directory.types import (
     UserState,
 )
 from acl.subject import PrincipalKind
-from tests.integration.records.samples import NOW
+from tests.builders import NOW
 
 
 def test_states_are_checked() -> None:

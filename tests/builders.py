@@ -1,4 +1,7 @@
-"""Documents, labels and events for the tests of the records."""
+"""Builders that tests share: a small schema, labels, documents, proposals, jobs, events.
+
+Each returns a value that is whole; name only what the test is about.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,27 @@ from typing import Any
 
 from acl.labels import Label, LabelSchema
 from acl.records import (
+    Approval,
+    ApprovalKind,
     AuditEvent,
     AuditKind,
     DocumentRecord,
     DocumentVersion,
+    FolderLabel,
     NewChunk,
+    NewJob,
     NewRevision,
     NewVersion,
     PolicyRevision,
     Records,
     RevisionTexts,
+    Share,
 )
+from acl.records.documents.catalog import joined
 
 KEY = b"0123456789abcdef0123456789abcdef"
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
 
 SCHEMA = LabelSchema.from_toml("""
 [label.tenant]
@@ -44,6 +54,18 @@ async def last_event(records: Records) -> AuditEvent:
     head = await records.audit.head()
     (last,) = await records.audit.events(after=head.seq - 1)
     return last.event
+
+
+async def events_about(records: Records, resource: str) -> list[AuditEvent]:
+    """Return the events that name `resource`, the latest first."""
+    events = [one.event for one in await records.audit.events(limit=100_000)]
+    return [one for one in reversed(events) if resource in one.resources]
+
+
+async def text_of(records: Records, document: str) -> str | None:
+    """Return the text of a live document, or `None`."""
+    passages = await records.catalog.document_passages(document)
+    return joined(passages) if passages else None
 
 
 def document_id(uri: str, tenant: str = "acme") -> str:
@@ -107,3 +129,45 @@ async def in_effect(records: Records, digest: str) -> PolicyRevision:
     )
     activated = event(AuditKind.POLICY_ACTIVATED)
     return await records.policies.activate(proposed.revision, expected=base, event=activated)
+
+
+def share(principal: str = "user:bob", until: datetime | None = LATER) -> Share:
+    return Share(principal=principal, until=until, by="user:ada", since=NOW)
+
+
+def folder(**more: Any) -> FolderLabel:
+    values: dict[str, Any] = {
+        "tenant": "acme",
+        "path": "/acme/hr/",
+        "attributes": {"classification": 2},
+        "by": "user:ada",
+        "at": NOW,
+    }
+    return FolderLabel(**{**values, **more})
+
+
+def approval(kind: ApprovalKind, about: str, **more: Any) -> Approval:
+    """Return what user:ada asks for."""
+    values: dict[str, Any] = {
+        "kind": kind,
+        "tenant": "acme",
+        "about": about,
+        "by": "user:ada",
+        "parties": ("acme/user:ada",),
+        "at": NOW,
+        "reason": "out",
+    }
+    return Approval(**{**values, **more})
+
+
+def job(**more: Any) -> NewJob:
+    values: dict[str, Any] = {
+        "id": str(uuid.uuid4()),
+        "tenant": "acme",
+        "by": "user:ada",
+        "asker": {"operator": True},
+        "request": {"kind": "relabel"},
+        "reason": "many",
+        "items": {},
+    }
+    return NewJob(**{**values, **more})
