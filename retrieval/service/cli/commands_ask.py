@@ -70,7 +70,9 @@ async def explained(settings: Settings, asker: str, document: str) -> int:
     async with open_parts(settings) as parts:
         person = person_of(parts, asker)
         record = await document_of(parts, person, document)
-        found = await parts.review.why(OPERATOR, person.subject, record.id, now=datetime.now(UTC))
+        found = await parts.questions.why(
+            OPERATOR, person.subject, record.id, now=datetime.now(UTC)
+        )
     print_explanation(found.explanation, record)
     if found.suspended:
         out.print(safe("a role of theirs is suspended: `strongroom policy suspended`", "bold red"))
