@@ -80,8 +80,8 @@ def effect(
     before, after = labels
     gains, loses = dict[str, None](), dict[str, None]()
     for member in members:
-        decision = decisions.decide(snapshot, member.subject, READ, now).decision
-        could, can = permits(decision, before), permits(decision, after)
+        decided = decisions.decide(snapshot, member.subject, READ, now)
+        could, can = permits(decided, before), permits(decided, after)
         if can and not could:
             gains |= dict.fromkeys(member.names)
         if could and not can:
@@ -102,12 +102,12 @@ def names_giving(
             continue
         try:
             budget.spend(len(policy.rows))
-            decision = decisions.decide(snapshot, member.subject, READ, now).decision
+            decided = decisions.decide(snapshot, member.subject, READ, now)
         except UndecidedError:
             return _fewest(giving), True
         except (FilterTooLargeError, RequestError):
             continue
-        if permits(decision, label):
+        if permits(decided, label):
             giving.add(member.names)
     return _fewest(giving), False
 

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Generic, TypeAlias, TypeVar
 
-from acl.decision import Decision
 from acl.errors import AclError, LabelError
 from acl.explain.explain import Explanation, explain
 from acl.labels import Label, LabelSchema
@@ -31,7 +30,7 @@ from acl.records.documents.catalog import Catalog, joined
 from acl.subject import Subject
 from ingest.project import declared
 from retrieval.access.types import Explained, Recorded, canonical, check_limit, permits
-from retrieval.rights.decisions import Decisions
+from retrieval.rights.decisions import Decided, Decisions
 from retrieval.rights.display import classification_of, label_of, owner_of
 from retrieval.rights.releases import Release
 from retrieval.rights.standing import ANY, AtLeast, Standing, settled
@@ -146,7 +145,7 @@ class Listing(Generic[T]):
 class _Ask:
     """One request under what was pinned."""
 
-    decision: Decision
+    decided: Decided
     release: Release
 
     @property
@@ -162,7 +161,7 @@ class _Ask:
 
     def permits(self, label: Label | None) -> bool:
         """Say whether the subject may read documents of this label."""
-        return permits(self.decision, label)
+        return permits(self.decided, label)
 
     def shown(self, document: DocumentRecord, label: Label) -> DocumentView:
         """Return a document that the subject may read as they see it."""
@@ -293,7 +292,7 @@ class DocumentReader:
         pinned = await self._standing.pin(subject, at_least=at_least)
         decided = self._decisions.decide(pinned.snapshot, pinned.subject, READ, now)
         release = Release(pinned=pinned, now=now, action=READ)
-        return _Ask(decision=decided.decision, release=release)
+        return _Ask(decided=decided, release=release)
 
     async def _record(
         self, ask: _Ask, kind: AuditKind, *, permitted: bool, ids: Sequence[str]

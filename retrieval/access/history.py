@@ -123,7 +123,7 @@ class AccessHistory:
         if subject is None:
             return None
         decided = self._decisions.decide(authority.snapshot, subject, READ, authority.now)
-        return permits(decided.decision, label)
+        return permits(decided, label)
 
 
 def _behind(shown: Sequence[Readings], after: ReadersFrom | None) -> ReadersFrom:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from acl.actions import Action
-from acl.decision import Decision, Denied, DenyReason
+from acl.decision import Denied, DenyReason
 from acl.errors import FilterTooLargeError, RequestError
 from acl.labels import Label
 from acl.records import DocumentRecord
@@ -27,7 +27,7 @@ from acl.subject import Subject
 from retrieval.access.subjects import KnownSubjects, kind_of
 from retrieval.access.types import Party, permits
 from retrieval.rights.authority import Authority
-from retrieval.rights.decisions import Decisions
+from retrieval.rights.decisions import Decided, Decisions
 
 About: TypeAlias = Subject | Party
 """Whose rights are reviewed: a subject, or a party that is looked up once that is allowed."""
@@ -38,17 +38,24 @@ class Rights:
     """What a subject may do.
 
     Attributes:
-        decision: on which labels.
+        decided: on which labels.
         told: on which labels the asker may be told; None where on all.
     """
 
-    decision: Decision
-    told: Decision | None
+    decided: Decided
+    told: Decided | None
+
+    @property
+    def possible(self) -> bool:
+        """Whether any label can be covered."""
+        return self.decided.permit is not None and (
+            self.told is None or self.told.permit is not None
+        )
 
     def cover(self, label: Label | None) -> bool:
         """Say whether the subject may, and the asker may be told so; nothing covers None."""
         told = self.told is None or permits(self.told, label)
-        return told and permits(self.decision, label)
+        return told and permits(self.decided, label)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +80,7 @@ class Inquiry:
         return self.authority.pinned.subject
 
     @property
-    def told(self) -> Decision | None:
+    def told(self) -> Decided | None:
         """On which labels the asker may be told of others; None where on all (law 2)."""
         return None if self.authority.pinned is None else self.own(Action.ACCESS_REVIEW)
 
@@ -87,7 +94,7 @@ class Inquiry:
         told = self.told
         return label is not None if told is None else permits(told, label)
 
-    def own(self, action: Action) -> Decision:
+    def own(self, action: Action) -> Decided:
         """Return what the asker may do (law 1).
 
         Raises:
@@ -95,18 +102,19 @@ class Inquiry:
         """
         authority = self.authority
         decisions, now = authority.decisions, authority.now
-        return decisions.decide(authority.snapshot, self.asker, action, now).decision
+        return decisions.decide(authority.snapshot, self.asker, action, now)
 
-    def about(self, subject: Subject, action: Action) -> Decision:
+    def about(self, subject: Subject, action: Action) -> Decided:
         """Return what another may do, or the asker where `subject` is the asker."""
         snapshot, now = self.authority.snapshot, self.authority.now
         pinned = self.authority.pinned
         if pinned is not None and subject is pinned.subject:
             return self.own(action)
         try:
-            return self.reviewed.decide(snapshot, subject, action, now).decision
+            return self.reviewed.decide(snapshot, subject, action, now)
         except (RequestError, FilterTooLargeError):  # law 4
-            return Denied(reason=DenyReason.NO_RULE, policy_digest=snapshot.digest)
+            denied = Denied(reason=DenyReason.NO_RULE, policy_digest=snapshot.digest)
+            return Decided(denied, None, now, snapshot.schema)
 
     async def may(self, party: Party, action: Action | None, label: Label | None) -> bool:
         """Say whether a party may, as far as the asker may be told; nothing is permitted on None.
@@ -132,7 +140,7 @@ class Inquiry:
         if party.identity == self.asker.id:
             return Rights(self.own(action), None)  # law 1
         told = self.told
-        if isinstance(told, Denied):
+        if told is not None and told.permit is None:
             return None  # law 3
         subject = await self.subject(party)
         return None if subject is None else Rights(self.about(subject, action), told)

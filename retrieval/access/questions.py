@@ -264,7 +264,7 @@ class Questions:
         inquiry = await self._inquiry(asker, now, at_least)
         told, tenant = inquiry.told, inquiry.authority.tenant
         seen, more = list[Listed](), False
-        if not isinstance(told, Denied):  # asked first
+        if told is None or told.permit is not None:  # asked first
             subject = await inquiry.supposed(about)
             tenant = tenant or subject.tenant
             if tenant == subject.tenant:
@@ -300,13 +300,14 @@ class Questions:
         inquiry = await self._inquiry(asker, now, at_least)
         document, label = await self._reviewable(inquiry, document_id, detail)
         subject = await inquiry.supposed(about)
-        decision = inquiry.about(subject, Action.DOCUMENT_READ)
+        decided = inquiry.about(subject, Action.DOCUMENT_READ)
+        decision = decided.decision
         policy = inquiry.authority.snapshot.policy
         explanation = await for_review(partial(explain, policy, subject, READ, label, now))
         offered, incomplete = await self._grants(inquiry, subject, document, label)
         return Reviewed(
             explanation=explanation,
-            permitted=permits(decision, label),
+            permitted=permits(decided, label),
             suspended=isinstance(decision, Denied) and decision.reason is DenyReason.SUSPENDED,
             grants=offered,
             incomplete=incomplete,
@@ -342,7 +343,7 @@ class Questions:
         self, inquiry: Inquiry, tenant: str, rights: Rights, page: PageAsked
     ) -> tuple[list[Listed], bool]:
         """Return a page of what the rights cover, and whether there is more (law 2)."""
-        if isinstance(rights.decision, Denied) or isinstance(rights.told, Denied):
+        if not rights.possible:
             return [], False
         listing = Listing(
             catalog=self._records.catalog,

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from acl.actions import Action
-from acl.decision import Decision, Permitted
+from acl.decision import Permitted
 from acl.errors import RequestError
 from acl.explain.explain import Explanation
 from acl.explain.grants import Grant
@@ -17,6 +17,7 @@ from acl.labels import Label
 from acl.predicate import holds
 from acl.subject import EVERYONE, Subject
 from retrieval.access.subjects import identity_of
+from retrieval.rights.decisions import Decided
 from retrieval.rights.standing import ANY, AtLeast
 
 DOCUMENT: Final = "document"
@@ -44,11 +45,12 @@ def action_of(name: str) -> Action | None:
         return None
 
 
-def permits(decision: Decision, label: Label | None) -> bool:
+def permits(decided: Decided, label: Label | None) -> bool:
     """Say whether a decision permits what carries `label`; nothing is permitted on None."""
-    return (
-        label is not None and isinstance(decision, Permitted) and holds(decision.predicate, label)
-    )
+    decision = decided.decision
+    if label is None or not isinstance(decision, Permitted):
+        return False
+    return holds(decision.predicate, label)
 
 
 def check_limit(limit: int) -> None:

@@ -78,13 +78,19 @@ class SearchRequest:
             raise RequestError(f"`top_k` lies between 1 and {MAX_TOP_K}")
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a passage lies in its document's text, in characters: `[start, end)`."""
+
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """One passage that the asker may read.
 
     Attributes:
-        start: where the passage begins in the document's text, in characters.
-        end: where it ends.
         score: of the list that was asked, or the sum of reciprocal ranks when two were.
         classification: name of the level.
     """
@@ -95,8 +101,7 @@ class Hit:
     uri: str
     media_type: str
     text: str
-    start: int
-    end: int
+    span: Span
     score: float
     classification: str
     owner: str
@@ -268,8 +273,7 @@ def _hit(cleared: Cleared, schema: LabelSchema) -> Hit:
         uri=document.uri,
         media_type=document.media_type,
         text=passage.text,
-        start=passage.start,
-        end=passage.end,
+        span=Span(passage.start, passage.end),
         score=cleared.ranked.score,
         classification=classification_of(cleared.label, schema),
         owner=owner_of(cleared.label),

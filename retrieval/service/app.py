@@ -20,10 +20,10 @@ from retrieval.service.api import (
     review,
     search,
 )
-from retrieval.service.api.messages import Problem
 from retrieval.service.http.authentication import Authentication
 from retrieval.service.http.envelope import Envelope
 from retrieval.service.http.error_table import handle_errors
+from retrieval.service.http.problems import Problem
 from retrieval.service.http.tokens import TokenVerifier
 from retrieval.service.scim.routes import ScimErrors, mount
 from retrieval.service.wiring import Parts

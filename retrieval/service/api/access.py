@@ -11,13 +11,12 @@ from pydantic import Field
 from acl.records.audit.readers import ReadersFrom
 from acl.records.labels.requests import AccessRequest, Place, RequestState
 from retrieval.access.history import Reader
+from retrieval.access.types import canonical
 from retrieval.labels.access_requests import MAX_PAGE, Waiting
-from retrieval.service.api.documents import canonical
 from retrieval.service.api.labels import ChangedLabel
-from retrieval.service.api.messages import Answered, Asked
 from retrieval.service.cursors import MAX_CURSOR
 from retrieval.service.http.authentication import Asker
-from retrieval.service.http.bodies import StrictRoute
+from retrieval.service.http.bodies import Answered, Asked, StrictRoute
 from retrieval.service.http.dependencies import Open, Revisions, opened, sealed, tag
 from retrieval.service.http.problems import ANSWERS, ProblemType, answer_of
 

@@ -17,15 +17,14 @@ from acl.labels import LabelSchema
 from acl.records import ChangeKind, Job, LabelChange, Proposal, Share, UnstorableError
 from acl.records.database.storable import checked_time
 from retrieval.access.audience import Effect
+from retrieval.access.types import canonical
 from retrieval.labels.requests import MAX_REASON, LabelRequest, ShareRequest
 from retrieval.labels.selection import Planned, Refused, Selection
 from retrieval.labels.views import Changed, LabelView, Target
 from retrieval.rights.display import stored_of
-from retrieval.service.api.documents import canonical
 from retrieval.service.api.jobs import carry_out
-from retrieval.service.api.messages import Answered, Asked
 from retrieval.service.http.authentication import Asker
-from retrieval.service.http.bodies import StrictRoute
+from retrieval.service.http.bodies import Answered, Asked, StrictRoute
 from retrieval.service.http.dependencies import Expected, Open, tag
 from retrieval.service.http.problems import ANSWERS, FieldFault, ProblemError, ProblemType
 

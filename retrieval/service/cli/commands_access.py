@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from acl.records import DocumentRecord
 from acl.subject import Subject
 from retrieval.access.history import Reader
-from retrieval.access.types import MAX_PAGE
+from retrieval.access.types import MAX_PAGE, canonical
 from retrieval.rights.authority import Asker
-from retrieval.service.api.documents import canonical
 from retrieval.service.cli.commands_ask import document_of, person_of
 from retrieval.service.cli.commands_label import asker_of, moment, print_changed
 from retrieval.service.cli.console import out, safe, table
