@@ -49,7 +49,7 @@ from retrieval.service.http.problems import (
     ProblemType,
     field_faults,
 )
-from retrieval.service.http.token_wiring import levels
+from retrieval.service.http.tokens import levels
 from retrieval.service.wiring import Parts
 
 PAGE: Final = 100

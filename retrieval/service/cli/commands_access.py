@@ -15,7 +15,7 @@ from retrieval.service.cli.commands_ask import document_of, person_of
 from retrieval.service.cli.commands_label import asker_of, moment, print_changed
 from retrieval.service.cli.console import out, safe, table
 from retrieval.service.cli.people import Person, read_people
-from retrieval.service.http.token_wiring import levels
+from retrieval.service.http.tokens import levels
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, open_parts
 

@@ -15,7 +15,7 @@ from retrieval.rights.authority import OPERATOR
 from retrieval.search.search import Hit, SearchRequest
 from retrieval.service.cli.console import excerpt, out, safe, table
 from retrieval.service.cli.people import Person, person_named, read_people
-from retrieval.service.http.token_wiring import levels
+from retrieval.service.http.tokens import levels
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, open_parts
 

@@ -51,7 +51,7 @@ from retrieval.service.http import problems
 from retrieval.service.http.bodies import StrictJsonError, StrictRequest, parse_json
 from retrieval.service.http.envelope import request_id
 from retrieval.service.http.problems import KINDS, ProblemError, ProblemType
-from retrieval.service.http.token_wiring import levels
+from retrieval.service.http.tokens import levels
 from retrieval.service.logs import places
 from retrieval.service.scim.models import scim_models
 from retrieval.service.scim.storage import DirectoryStorage
