@@ -50,7 +50,7 @@ def assert_guarded(leaf: Leaf, *, permit: Filter, schema: LabelSchema) -> None:
 
 
 def assert_guarded_filter(filter_: Filter, *, permit: Filter, schema: LabelSchema) -> None:
-    """Check the laws on the filter of a leaf or of a count.
+    """Check the laws on a filter.
 
     Raises:
         UnguardedQueryError: one of them is broken.

@@ -20,7 +20,6 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from acl.decision import Permitted
@@ -35,7 +34,7 @@ from retrieval.rights.decisions import Decided, Decisions
 from retrieval.rights.display import classification_of, owner_of
 from retrieval.rights.releases import Release
 from retrieval.rights.snapshot import PolicySnapshot
-from retrieval.rights.standing import ANY, AtLeast, Standing
+from retrieval.rights.standing import ANY, AtLeast, Standing, settled
 from retrieval.search.narrow import Narrowing, narrow
 from retrieval.search.recheck import AsOf, Cleared, Counts, Recheck
 from retrieval.search.store import MAX_LIMIT, Mode, Question, Store
@@ -168,6 +167,7 @@ class Searcher:
         """How many hits the recheck has dropped, by reason; `alarm` should be 0."""
         return self._recheck.counts
 
+    @settled
     async def search(
         self, subject: Subject, request: SearchRequest, now: datetime, *, at_least: AtLeast = ANY
     ) -> SearchPage:
@@ -188,13 +188,6 @@ class Searcher:
             RecordsError: the records failed; `AuditUnavailableError` if the search could not be
                 put on record.
         """
-        return await self._standing.settled(
-            partial(self._search, subject, request, now, at_least=at_least)
-        )
-
-    async def _search(
-        self, subject: Subject, request: SearchRequest, now: datetime, *, at_least: AtLeast
-    ) -> SearchPage:
         pinned = await self._standing.pin(subject, at_least=at_least)
         snapshot = pinned.snapshot
         ask = _Ask(

@@ -126,17 +126,6 @@ class Store:
                 assert_never(mode)
         return alone(found, limit=limit)
 
-    async def count(self, permit: Filter, *, narrowing: Filter | None) -> int:
-        """Return how many passages are inside `permit` and `narrowing`, exactly.
-
-        Raises:
-            UnguardedQueryError: `permit` is not a policy's filter.
-            EngineError: the engine failed.
-        """
-        where = guard(permit, narrowing)
-        assert_guarded_filter(where, permit=permit, schema=self._schema)
-        return await self._engine.count(where, exact=True)
-
     async def plan(self, permit: Filter, *, narrowing: Filter | None) -> Chosen:
         """Return how a dense search inside `permit` and `narrowing` is carried out (law 2).
 
