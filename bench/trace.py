@@ -1,16 +1,17 @@
 """The road of one search: which files it enters, and how often it comes back to one.
 
 `python -m bench.trace` sends one `POST /v1/search` through the whole service, from the token to the
-answer, over real records, engine and model in a temporary folder. It prints the files of the
-product in the order in which the search first enters them, and two numbers that a reader feels:
+answer, over real records, engine and model in a temporary folder, and then the same once more. It
+prints the files of the product in the order in which the search first enters them, and two numbers
+that a reader feels:
 
 - files: how many files of `acl`, `ingest` and `retrieval` a function is called in.
 - returns: how often a call leads into another file than the call before it, and that file was
   entered earlier. A road that runs through each file once has none.
 
 A function counts when it is called; a coroutine or generator that goes on is not called again.
-The policy was read when the service was opened; no decision about the asker is kept yet. What the
-engine's own process does is not on the road.
+The policy was read when the service was opened. The first search compiles it for the asker; the
+second, as most do, finds the decision kept. The engine's own process is not on the road.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import asyncio
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -28,6 +29,7 @@ from typing import Any, Final
 import httpx2
 
 from bench.installation import ASKER, POLICY, Bench, Noise
+from retrieval.service import logs
 from retrieval.service.app import create_app
 from retrieval.service.http.tokens import development_issuer, verifier
 from retrieval.service.settings import Settings, load_settings
@@ -46,6 +48,9 @@ class Road:
         self._frames: set[FrameType] = set()
         self._going = False
 
+    def __str__(self) -> str:
+        return f"{len(self.entered)} files, {self.returns} returns"
+
     @property
     def entered(self) -> list[str]:
         """The files in the order of their first call."""
@@ -63,19 +68,15 @@ class Road:
 
     @contextmanager
     def walked(self) -> Iterator[None]:
-        """Note every call of a product function, in threads that are begun from now on too."""
+        """Note every call of a product function that is made inside."""
         self._going = True
         try:
             yield
         finally:
             self._going = False
 
-    def watch(self) -> None:
-        """Have this thread and later ones tell of their calls."""
-        threading.setprofile(self._called)
-        sys.setprofile(self._called)
-
-    def _called(self, frame: FrameType, event: str, _: Any) -> None:
+    def called(self, frame: FrameType, event: str, _: Any) -> None:
+        """Note one event of the interpreter."""
         file = frame.f_code.co_filename
         if not self._going or event != "call" or not file.startswith(PRODUCT):
             return
@@ -86,8 +87,8 @@ class Road:
         self.files.append(str(Path(file).relative_to(ROOT)))
 
 
-async def walk(road: Road, settings: Settings) -> None:
-    """Search once, and note the road."""
+async def walk(roads: Sequence[Road], settings: Settings) -> None:
+    """Search once for each road, and note it."""
     async with open_parts(settings) as parts:
         await Bench(parts.stores, parts.searcher, parts.labels, Noise()).put("hotel", 5)
         await parts.encoder.load()
@@ -98,23 +99,32 @@ async def walk(road: Road, settings: Settings) -> None:
             headers = {"Authorization": f"Bearer {token}"}
             # Routes are compiled and libraries imported when they are first needed.
             await client.get("/livez")
-            with road.walked():
-                answer = await client.post("/v1/search", json=QUESTION, headers=headers)
-        assert answer.json()["hits"], answer.text
+            for road in roads:
+                with road.walked():
+                    answer = await client.post("/v1/search", json=QUESTION, headers=headers)
+                assert answer.json()["hits"], answer.text
 
 
 def main() -> None:
-    """Print the road."""
-    road = Road()
-    road.watch()
+    """Print the road of the first search, and how long both are."""
+    first, second = roads = (Road(), Road())
+
+    def called(frame: FrameType, event: str, given: Any) -> None:  # noqa: ANN401 - the interpreter's
+        for road in roads:
+            road.called(frame, event, given)
+
+    # In this thread, and in each that is begun from now on.
+    threading.setprofile(called)
+    sys.setprofile(called)
+    logs.configure("warning")
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         given: dict[str, Any] = {"mode": "development", "policy_dir": POLICY, "data_dir": data}
-        asyncio.run(walk(road, load_settings({}, **given)))
+        asyncio.run(walk(roads, load_settings({}, **given)))
     sys.setprofile(None)
-    for place, file in enumerate(road.entered, start=1):
-        print(f"{place:3} {file}")
-    print(f"{len(road.entered)} files, {road.returns} returns")
+    for place, file in enumerate(first.entered, start=1):
+        print(f"{place:3} {file}{'' if file in second.entered else ' (first search alone)'}")
+    print(f"first search of an asker: {first}; the next one: {second}")
 
 
 if __name__ == "__main__":
