@@ -27,12 +27,20 @@ MAX_VALUES: Final = 1000
 
 
 class NarrowingError(RequestError):
-    """A narrowing condition that cannot be applied; `key` is the caller's own word."""
+    """A narrowing condition that cannot be applied.
+
+    Attributes:
+        key: the caller's own word.
+        place: which condition it is, counted from 0.
+        unknown: whether the key is to blame, and not the value.
+    """
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"`{key}`: {reason}")
         self.key = key
         self.reason = reason
+        self.place = 0
+        self.unknown = False
 
 
 class Operator(StrEnum):
@@ -75,12 +83,21 @@ def narrow(conditions: Sequence[Narrowing], schema: LabelSchema) -> Filter | Non
     for place, condition in enumerate(conditions):
         listed = condition.value
         values += len(listed) if isinstance(listed, list | tuple) else 1
-        if place >= MAX_CONDITIONS:
-            raise NarrowingError(condition.key, f"more than {MAX_CONDITIONS} conditions")
-        if values > MAX_VALUES:
-            raise NarrowingError(condition.key, f"more than {MAX_VALUES} values in all")
-        compiled.append(_compile(condition, schema))
+        try:
+            _check_size(condition, place, values)
+            compiled.append(_compile(condition, schema))
+        except NarrowingError as error:
+            error.place, error.unknown = place, condition.key not in schema.metadata
+            raise
     return Filter(must=tuple(compiled))
+
+
+def _check_size(condition: Narrowing, place: int, values: int) -> None:
+    """Check how many there are up to this condition (law 4)."""
+    if place >= MAX_CONDITIONS:
+        raise NarrowingError(condition.key, f"more than {MAX_CONDITIONS} conditions")
+    if values > MAX_VALUES:
+        raise NarrowingError(condition.key, f"more than {MAX_VALUES} values in all")
 
 
 def _compile(condition: Narrowing, schema: LabelSchema) -> WireCondition:

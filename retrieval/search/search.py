@@ -189,11 +189,11 @@ class Searcher:
                 put on record.
         """
         pinned = await self._standing.pin(subject, at_least=at_least)
-        snapshot = pinned.snapshot
+        snapshot, schema = pinned.snapshot, pinned.snapshot.schema
         ask = _Ask(
             request=request,
             snapshot=snapshot,
-            narrowing=narrow(request.narrowing, snapshot.schema),
+            narrowing=narrow(request.narrowing, schema),
             release=Release(pinned=pinned, now=now, action=READ),
         )
         decided = self._decisions.decide(snapshot, pinned.subject, READ, now)
@@ -201,7 +201,7 @@ class Searcher:
         event = self._event(ask, decided, cleared)
         await self._standing.record(self._records.audit, event, pinned)
         return SearchPage(
-            hits=tuple(_hit(one, snapshot.schema) for one in cleared),
+            hits=tuple(_hit(one, schema) for one in cleared),
             decision_id=ask.release.id,
             policy_revision=snapshot.revision,
             label_revision=pinned.heads.label,

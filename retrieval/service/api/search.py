@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
-from acl.labels import LabelSchema
-from retrieval.search.narrow import (
-    MAX_CONDITIONS,
-    MAX_VALUES,
-    Narrowing,
-    NarrowingError,
-    Operator,
-    narrow,
-)
+from retrieval.search.narrow import MAX_CONDITIONS, MAX_VALUES, Narrowing, Operator
 from retrieval.search.search import MAX_QUERY, MAX_TOP_K, SearchRequest
 from retrieval.search.store import Mode
 from retrieval.service.http.authentication import Asker
 from retrieval.service.http.bodies import Answered, Asked, StrictRoute, answer
-from retrieval.service.http.dependencies import Open, Policy, Revised
-from retrieval.service.http.problems import ANSWERS, FieldFault, ProblemError, ProblemType
+from retrieval.service.http.dependencies import Open, Revised
+from retrieval.service.http.problems import ANSWERS
 
 # No NUL, and something besides blanks.
 _WORDS: Final = r"^[^\x00]*[^\x00-\x20][^\x00]*$"
@@ -122,23 +113,9 @@ router = APIRouter(route_class=StrictRoute, tags=["search"])
     summary="Find passages that the subject may read",
     responses=ANSWERS["body"] | ANSWERS["revision"],
 )
-async def search(
-    question: SearchQuestion, subject: Asker, parts: Open, snapshot: Policy
-) -> SearchAnswer:
+async def search(question: SearchQuestion, subject: Asker, parts: Open) -> SearchAnswer:
     """Answer with the best passages among those that the subject may read, and with no other."""
-    _check_filter(question.filter, snapshot.schema)
     page = await parts.searcher.search(
         subject, question.request(), datetime.now(UTC), at_least=question.at_least()
     )
     return answer(SearchAnswer, page)
-
-
-def _check_filter(conditions: Sequence[FilterCondition], schema: LabelSchema) -> None:
-    """Compile each condition by itself, so that a refusal can say which one it is."""
-    for place, condition in enumerate(conditions):
-        try:
-            narrow([condition.narrowing()], schema)
-        except NarrowingError as error:
-            unknown = condition.key not in schema.metadata
-            where = f"/filter/{place}/{'key' if unknown else 'value'}"
-            raise ProblemError(ProblemType.INVALID, [FieldFault(where, error.reason)]) from error

@@ -1,4 +1,4 @@
-"""What a route may ask for: the open parts, the policy, `If-Match`, revisions, a page's place.
+"""What a route may ask for: the open parts, `If-Match`, revisions, a page's place.
 
 The laws of this file:
 
@@ -16,7 +16,6 @@ from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 
 from acl.subject import Subject
-from retrieval.rights.snapshot import PolicySnapshot
 from retrieval.rights.standing import AtLeast
 from retrieval.service.cursors import CursorError, Cursors
 from retrieval.service.http.bodies import Asked
@@ -30,16 +29,8 @@ def _parts(request: Request) -> Parts:
     return parts
 
 
-def _snapshot(request: Request) -> PolicySnapshot:
-    return _parts(request).snapshots.pin()
-
-
 Open = Annotated[Parts, Depends(_parts)]
 """The open parts."""
-
-Policy = Annotated[PolicySnapshot, Depends(_snapshot)]
-"""The policy in effect when the request came."""
-
 
 _TAG: Final = re.compile(r'"([0-9]{1,18})"\Z')
 
