@@ -25,9 +25,9 @@ from retrieval.access.types import Claimed, Party, Question, Semantic, Target
 from retrieval.rights.standing import ANY, AtLeast
 from retrieval.service.cursors import MAX_CURSOR
 from retrieval.service.http.dependencies import RevisionsAsked
+from retrieval.service.http.tokens import clearance_of
 
 MAX_EVALUATIONS: Final = 200
-_MAX_LEVEL: Final = 1000
 
 Text = Annotated[str, Field(max_length=1024)]
 Texts = Annotated[list[Text], Field(max_length=MAX_GROUPS)]
@@ -226,17 +226,9 @@ class EvaluationsQuestion(_InContext):
                 yield None
 
     def _defaults(self) -> dict[str, Anything]:
-        given = {
-            "subject": self.subject,
-            "action": self.action,
-            "resource": self.resource,
-            "context": self.context,
-        }
-        return {
-            name: one.model_dump(exclude_none=True)
-            for name, one in given.items()
-            if one is not None
-        }
+        return self.model_dump(
+            include={"subject", "action", "resource", "context"}, exclude_none=True
+        )
 
 
 class ResourceSearchQuestion(_InContext):
@@ -286,9 +278,6 @@ def _merged(defaults: Mapping[str, Anything], given: Anything) -> Anything:
 
 def _level(value: str | int, levels: Attribute | None) -> int:
     try:
-        level = value if levels is None or not levels.levels else levels.parse(value)
+        return clearance_of(value, levels)
     except ValueError:
-        level = -1
-    if not isinstance(level, int) or not 0 <= level <= _MAX_LEVEL:
-        raise RequestError("the subject's clearance is not a level")
-    return level
+        raise RequestError("the subject's clearance is not a level") from None

@@ -7,12 +7,13 @@ other document does not exist.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import AliasPath, BeforeValidator, Field
 
 from acl.errors import RequestError
+from acl.records.directory.types import MAX_CLEARANCE
 from acl.subject import MAX_GROUPS
 from retrieval.access.subjects import kind_of
 from retrieval.access.types import MAX_PAGE, Claimed, PageAsked, Party
@@ -23,8 +24,6 @@ from retrieval.service.http.bodies import Answered, Asked, StrictRoute, answer
 from retrieval.service.http.dependencies import Open, Revised, Revisions, opened, sealed
 from retrieval.service.http.problems import ANSWERS
 
-_MAX_LEVEL: Final = 1000
-
 # Half a surrogate pair has no length, and so is refused.
 Text = Annotated[str, Field(max_length=1024)]
 
@@ -33,7 +32,7 @@ class AboutSubject(Asked):
     """Whom a question is about. What is not said is taken from the directory, or is the weakest."""
 
     id: str = Field(min_length=1, max_length=200, description="Such as `user:eve`.")
-    clearance: int | None = Field(None, ge=0, le=_MAX_LEVEL)
+    clearance: int | None = Field(None, ge=0, le=MAX_CLEARANCE)
     compartments: list[Text] | None = Field(None, max_length=MAX_GROUPS)
     groups: list[Text] | None = Field(None, max_length=MAX_GROUPS)
 

@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from acl.errors import RequestError
 from acl.identity import RESERVED
 from acl.labels import Attribute, LabelSchema
+from acl.records.directory.types import MAX_CLEARANCE
 from acl.subject import MAX_GROUPS, Subject
 from retrieval.service.http.bodies import StrictJsonError, parse_json
 from retrieval.service.http.token_keys import (
@@ -59,7 +60,6 @@ _MAX_KEY_ID: Final = 256
 _MAX_TIME: Final = 2**40
 # What an issuer writes when it does not list the groups: the list is elsewhere, or cut.
 _OVERAGE: Final = frozenset({"_claim_names", "_claim_sources", "hasgroups"})
-_MAX_LEVEL: Final = 1000
 
 
 class TokenError(Exception):
@@ -309,17 +309,22 @@ def _texts(claims: Mapping[str, Any], name: str) -> frozenset[str]:
 
 
 def _clearance(claims: Mapping[str, Any], levels: Attribute | None) -> int:
-    value = claims.get("clearance", 0)
-    if levels is not None and levels.levels:
-        try:
-            level = levels.parse(value)
-        except ValueError:
-            raise ClaimsError("`clearance` is not a level") from None
-        assert isinstance(level, int)
-        return level
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MAX_LEVEL:
-        raise ClaimsError("`clearance` is not a level")
-    return value
+    try:
+        return clearance_of(claims.get("clearance", 0), levels)
+    except ValueError:
+        raise ClaimsError("`clearance` is not a level") from None
+
+
+def clearance_of(value: object, levels: Attribute | None) -> int:
+    """Return the clearance that a level's name or number stands for.
+
+    Raises:
+        ValueError: it is no level.
+    """
+    level = value if levels is None or not levels.levels else levels.parse(value)
+    if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= MAX_CLEARANCE:
+        raise ValueError("is not a level")
+    return level
 
 
 def verifier(settings: Settings, schema: LabelSchema) -> TokenVerifier:

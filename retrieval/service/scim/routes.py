@@ -46,7 +46,7 @@ from acl.records.directory.directory import Edit
 from acl.subject import Subject
 from retrieval.rights.directory import UnknownSubjectError
 from retrieval.rights.releases import Release
-from retrieval.rights.standing import Pinned, UnsettledError
+from retrieval.rights.standing import Pinned, UnsettledError, settled
 from retrieval.service.http import problems
 from retrieval.service.http.bodies import StrictJsonError, StrictRequest, parse_json
 from retrieval.service.http.envelope import request_id
@@ -103,7 +103,7 @@ class ScimEndpoint:
         if request.method in _READING:
             return await self._attempt(asked)
         async with self._changing[request.scope["state"]["subject"].tenant]:
-            return await self._parts.standing.settled(lambda: self._attempt(asked))
+            return await settled(self._attempt)(asked)
 
     async def _asked(self, request: _ScimBody) -> ScimRequest:
         """Return the request as the library takes it, with a body that was read strictly."""
