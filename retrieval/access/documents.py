@@ -1,43 +1,49 @@
-"""Documents themselves, for those who may read them: a list, and one with its text.
+"""Documents themselves, for those who may read them: a list, one with its text, and why.
 
 The laws of this file:
 
 1. What may be read is decided on labels of record, by the same predicate that a search obeys.
 2. A document that is hidden and one that does not exist are the same: one error, one sentence, one
-   line in the audit, reached by the same reads.
+   line in the audit, reached by the same reads. Nothing is computed of what may not be read.
 3. A page is full unless there is no more to see, and a cursor names the last document that was
-   seen. So neither tells of anything in between. How long a page takes does grow with how many
-   distinct labels there are.
-4. The audit event is durable before anything leaves, under rights that still stand then.
+   seen. So neither tells of anything in between.
+4. Where the first documents do not fill a page, each distinct label is decided about once, and only
+   documents that carry a fitting one, or whose label a share's end has changed, are read further.
+   So a page takes as long as the labels are many, not as the documents are.
+5. The audit event is durable before anything leaves, under rights that still stand then.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Final
+from typing import Final, Generic, TypeAlias, TypeVar
 
-from acl.errors import AclError, LabelError, RequestError
+from acl.errors import AclError, LabelError
+from acl.explain.explain import Explanation, explain
 from acl.labels import Label, LabelSchema
-from acl.predicate import holds
+from acl.policy.policy import Policy
 from acl.records import AuditKind, DocumentRecord, Records
-from acl.records.documents.catalog import joined
+from acl.records.documents.catalog import Catalog, joined
 from acl.records.tables.types import canonical_id
 from acl.subject import Subject
 from ingest.project import declared
-from retrieval.access.listing import Listing
+from retrieval.access.types import Explained, Recorded, check_limit, permits
 from retrieval.rights.decisions import Decided, Decisions
 from retrieval.rights.display import classification_of, label_of, owner_of
 from retrieval.rights.releases import Release
-from retrieval.rights.snapshot import PolicySnapshot
-from retrieval.rights.standing import ANY, AtLeast, Standing
+from retrieval.rights.standing import ANY, AtLeast, Standing, settled
 from retrieval.search.search import READ
 
-MAX_PAGE: Final = 200
+T = TypeVar("T")
+Explain: TypeAlias = Callable[[Policy, Subject, str, Label, datetime], Explanation]
+
+SCANNED: Final = 500
+MAX_LABELS: Final = 1000
+_TURN: Final = 50
+"""After so many labels other requests get their turn."""
 
 
 class DocumentNotFoundError(AclError):
@@ -49,7 +55,7 @@ class DocumentNotFoundError(AclError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentView:
-    """A document as somebody sees it who may read it.
+    """A document as a subject sees it who may read it.
 
     Attributes:
         metadata: what the schema declares and the document has.
@@ -70,63 +76,133 @@ class DocumentView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentPage:
-    """Documents in the order of their uri; `cursor` continues, and is None at the end."""
+class DocumentPage(Recorded):
+    """Documents in the order of their uris; `cursor` is the last one, and None at the end."""
 
     documents: tuple[DocumentView, ...]
     cursor: str | None
-    decision_id: str
-    policy_revision: int
-    label_revision: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentText:
+class DocumentText(Recorded):
     """A document with its text; the spans of hits count the characters of this text."""
 
     document: DocumentView
     text: str
-    decision_id: str
-    policy_revision: int
-    label_revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing(Generic[T]):
+    """A list of the documents of one tenant, for one decision.
+
+    Attributes:
+        fits: says whether documents of a label are listed.
+        shown: what is listed of a document of such a label.
+        most: of more fitting labels the documents are read one after the other.
+    """
+
+    catalog: Catalog
+    schema: LabelSchema
+    tenant: str
+    now: datetime
+    fits: Callable[[Label], bool]
+    shown: Callable[[DocumentRecord, Label], T]
+    most: int = MAX_LABELS
+
+    async def page(self, behind: str, wanted: int) -> list[T]:
+        """Return what is listed behind a uri, up to as many as wanted (law 3)."""
+        listed: list[T] = []
+        digests: frozenset[str] | None = None
+        known = False
+        while True:
+            page = await self.catalog.list_documents(
+                self.tenant, after=behind, limit=SCANNED, labels=digests, at=self.now
+            )
+            for document in page:
+                label = document.label_or_none(self.schema, self.now)
+                if label is not None and self.fits(label):
+                    listed.append(self.shown(document, label))
+            if len(listed) >= wanted or len(page) < SCANNED:
+                return listed[:wanted]
+            behind = page[-1].uri
+            if not known:
+                digests, known = await self._fitting(), True  # law 4
+
+    async def _fitting(self) -> frozenset[str] | None:
+        """Return the digests of fitting labels, or None where they are too many."""
+        fitting: set[str] = set()
+        for number, label in enumerate(await self.catalog.distinct_labels(self.tenant)):
+            try:
+                if self.fits(self.schema.parse(label.label_json)):
+                    fitting.add(label.digest)
+            except LabelError:
+                continue
+            if number % _TURN == _TURN - 1:
+                await asyncio.sleep(0)
+        return frozenset(fitting) if len(fitting) <= self.most else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ask:
     """One request under what was pinned."""
 
-    snapshot: PolicySnapshot
     decided: Decided
     release: Release
 
-    def view(self, document: DocumentRecord) -> DocumentView | None:
-        """Return the document as the subject sees it, or None."""
-        try:
-            label = document.label(self.snapshot.schema, self.release.now)
-        except LabelError:
-            return None
-        return self.shown(document, label) if self.permits(label) else None
+    @property
+    def schema(self) -> LabelSchema:
+        return self.release.pinned.snapshot.schema
 
-    def permits(self, label: Label) -> bool:
+    def label(self, document: DocumentRecord | None) -> Label | None:
+        """Return the label of a document that the subject may read, or None (law 1)."""
+        if document is None:
+            return None
+        label = document.label_or_none(self.schema, self.release.now)
+        return label if self.permits(label) else None
+
+    def permits(self, label: Label | None) -> bool:
         """Say whether the subject may read documents of this label."""
-        decision = self.decided.decision
-        return holds(decision.condition, label)
+        return permits(self.decided, label)
 
     def shown(self, document: DocumentRecord, label: Label) -> DocumentView:
         """Return a document that the subject may read as they see it."""
-        return _view(document, label, self.snapshot.schema)
+        return DocumentView(
+            id=document.id,
+            uri=document.uri,
+            title=document.title,
+            media_type=document.media_type,
+            metadata=_shown(document.metadata, self.schema),
+            label=label_of(label, self.schema),
+            classification=classification_of(label, self.schema),
+            owner=owner_of(label),
+            label_version=document.label_version,
+            updated_at=document.updated_at,
+        )
 
 
 class DocumentReader:
-    """Lists and fetches documents."""
+    """Lists, fetches and explains documents.
+
+    Each of its methods raises:
+        NotReachedError, UnsettledError: see `retrieval.rights.standing`.
+        RecordsError: the records failed, or the answer could not be put on record.
+    """
 
     def __init__(
-        self, *, records: Records, standing: Standing, decisions: Decisions | None = None
+        self,
+        *,
+        records: Records,
+        standing: Standing,
+        decisions: Decisions | None = None,
+        explain: Explain = explain,
     ) -> None:
+        """Share the decisions of askers; `explain` is called for what may be read alone."""
         self._records = records
         self._standing = standing
         self._decisions = Decisions() if decisions is None else decisions
+        self._explain = explain
 
+    @settled
     async def list_documents(
         self,
         subject: Subject,
@@ -136,20 +212,33 @@ class DocumentReader:
         limit: int = 50,
         at_least: AtLeast = ANY,
     ) -> DocumentPage:
-        """Return documents that `subject` may read, beginning behind the cursor `after`.
+        """Return documents that `subject` may read, beginning behind the uri `after`.
 
         Raises:
-            RequestError: `after` is no cursor, or `limit` is out of range.
-            NotReachedError, UnsettledError: see `retrieval.rights.standing`.
-            RecordsError: the records failed, or the list could not be put on record.
+            RequestError: `limit` is out of range.
         """
-        if not 1 <= limit <= MAX_PAGE:
-            raise RequestError(f"`limit` lies between 1 and {MAX_PAGE}")
-        behind = "" if after is None else _uri(after)
-        return await self._standing.settled(
-            partial(self._list, subject, now, behind, limit, at_least=at_least)
+        check_limit(limit)
+        ask = await self._ask(subject, now, at_least)
+        listing = Listing(
+            catalog=self._records.catalog,
+            schema=ask.schema,
+            tenant=ask.release.pinned.subject.tenant,
+            now=now,
+            fits=ask.permits,
+            shown=ask.shown,
+        )
+        seen = await listing.page(after or "", limit + 1)
+        page = tuple(seen[:limit])
+        await self._record(ask, AuditKind.LIST, permitted=True, ids=[one.id for one in page])
+        return DocumentPage(
+            documents=page,
+            cursor=page[-1].uri if len(seen) > limit else None,
+            decision_id=ask.release.id,
+            policy_revision=ask.release.pinned.snapshot.revision,
+            label_revision=ask.release.pinned.heads.label,
         )
 
+    @settled
     async def document(
         self, subject: Subject, document_id: str, *, now: datetime, at_least: AtLeast = ANY
     ) -> DocumentText:
@@ -157,87 +246,61 @@ class DocumentReader:
 
         Raises:
             DocumentNotFoundError: there is none, or the subject may not read it.
-            NotReachedError, UnsettledError: see `retrieval.rights.standing`.
-            RecordsError: the records failed, or the fetch could not be put on record.
         """
-        return await self._standing.settled(
-            partial(self._fetch, subject, canonical_id(document_id), now, at_least=at_least)
-        )
-
-    async def _list(
-        self, subject: Subject, now: datetime, behind: str, limit: int, *, at_least: AtLeast
-    ) -> DocumentPage:
-        ask = await self._ask(subject, now, at_least)
-        seen = await self._seen(ask, behind, limit + 1)
-        page = tuple(seen[:limit])
-        await self._record(ask, AuditKind.LIST, permitted=True, ids=[one.id for one in page])
-        return DocumentPage(
-            documents=page,
-            cursor=_cursor(page[-1].uri) if len(seen) > limit else None,
-            decision_id=ask.release.id,
-            policy_revision=ask.snapshot.revision,
-            label_revision=ask.release.pinned.heads.label,
-        )
-
-    async def _fetch(
-        self, subject: Subject, identity: str, now: datetime, *, at_least: AtLeast
-    ) -> DocumentText:
-        ask = await self._ask(subject, now, at_least)
-        record = await self._records.catalog.document(identity)
-        view = None if record is None else ask.view(record)
+        identity, ask = canonical_id(document_id), await self._ask(subject, now, at_least)
+        readable = ask.label(await self._records.catalog.document(identity)) is not None
         # The text is read only now, and what stands beside it in the same read decides.
-        passages = await self._records.catalog.document_passages(identity if view else "")
-        view = ask.view(passages[0].document) if passages else None
-        await self._record(ask, AuditKind.FETCH, permitted=view is not None, ids=[identity])
-        if view is None:
-            raise DocumentNotFoundError
+        passages = await self._records.catalog.document_passages(identity if readable else "")
+        record = passages[0].document if passages else None
+        label = ask.label(record)
+        await self._record(ask, AuditKind.FETCH, permitted=label is not None, ids=[identity])
+        if record is None or label is None:
+            raise DocumentNotFoundError  # law 2
         return DocumentText(
-            document=view,
+            document=ask.shown(record, label),
             text=joined(passages),
             decision_id=ask.release.id,
-            policy_revision=ask.snapshot.revision,
+            policy_revision=ask.release.pinned.snapshot.revision,
             label_revision=ask.release.pinned.heads.label,
+        )
+
+    @settled
+    async def explain(
+        self, subject: Subject, document_id: str, *, now: datetime, at_least: AtLeast = ANY
+    ) -> Explained:
+        """Return why `subject` may read a document.
+
+        Raises:
+            DocumentNotFoundError: there is none, or the subject may not read it.
+        """
+        identity, ask = canonical_id(document_id), await self._ask(subject, now, at_least)
+        label = ask.label(await self._records.catalog.document(identity))
+        ids = [] if label is None else [identity]
+        await self._record(ask, AuditKind.EXPLAIN, permitted=label is not None, ids=ids)
+        if label is None:
+            raise DocumentNotFoundError  # law 2
+        pinned = ask.release.pinned
+        return Explained(
+            explanation=await asyncio.to_thread(
+                self._explain, pinned.snapshot.policy, pinned.subject, READ, label, now
+            ),
+            decision_id=ask.release.id,
+            policy_revision=pinned.snapshot.revision,
+            label_revision=pinned.heads.label,
         )
 
     async def _ask(self, subject: Subject, now: datetime, at_least: AtLeast) -> _Ask:
         pinned = await self._standing.pin(subject, at_least=at_least)
-        return _Ask(
-            snapshot=pinned.snapshot,
-            decided=self._decisions.decide(pinned.snapshot, pinned.subject, READ, now),
-            release=Release(pinned=pinned, now=now, action=READ),
-        )
+        decided = self._decisions.decide(pinned.snapshot, pinned.subject, READ, now)
+        release = Release(pinned=pinned, now=now, action=READ)
+        return _Ask(decided=decided, release=release)
 
     async def _record(
         self, ask: _Ask, kind: AuditKind, *, permitted: bool, ids: Sequence[str]
     ) -> None:
+        """Put the answer on record (law 5)."""
         event = ask.release.event(kind, permitted=permitted, resources=tuple(ids))
         await self._standing.record(self._records.audit, event, ask.release.pinned)
-
-    async def _seen(self, ask: _Ask, behind: str, wanted: int) -> list[DocumentView]:
-        listing = Listing(
-            catalog=self._records.catalog,
-            schema=ask.snapshot.schema,
-            tenant=ask.release.pinned.subject.tenant,
-            now=ask.release.now,
-            fits=ask.permits,
-            shown=ask.shown,
-        )
-        return await listing.page(behind, wanted)
-
-
-def _view(document: DocumentRecord, label: Label, schema: LabelSchema) -> DocumentView:
-    return DocumentView(
-        id=document.id,
-        uri=document.uri,
-        title=document.title,
-        media_type=document.media_type,
-        metadata=_shown(document.metadata, schema),
-        label=label_of(label, schema),
-        classification=classification_of(label, schema),
-        owner=owner_of(label),
-        label_version=document.label_version,
-        updated_at=document.updated_at,
-    )
 
 
 def _shown(metadata: Mapping[str, object], schema: LabelSchema) -> dict[str, object]:
@@ -246,15 +309,3 @@ def _shown(metadata: Mapping[str, object], schema: LabelSchema) -> dict[str, obj
         name: schema.metadata[name].display(value) if isinstance(value, int | str) else value
         for name, value in declared(metadata, schema).items()
     }
-
-
-def _cursor(uri: str) -> str:
-    return base64.urlsafe_b64encode(uri.encode()).decode().rstrip("=")
-
-
-def _uri(cursor: str) -> str:
-    padding = "=" * (-len(cursor) % 4)
-    try:
-        return base64.b64decode(cursor + padding, altchars=b"-_", validate=True).decode()
-    except (ValueError, binascii.Error) as error:
-        raise RequestError("the cursor is not one that a page came with") from error

@@ -13,28 +13,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Final
 
 from acl.actions import Action
-from acl.errors import LabelError, RequestError
 from acl.labels import Label
-from acl.predicate import holds
-from acl.records import AuditEvent, AuditKind, DocumentRecord, Records
+from acl.records import AuditEvent, AuditKind, Records
 from acl.records.audit.log import ReadersFrom, Readings
 from retrieval.access.documents import DocumentNotFoundError
+from retrieval.access.types import check_limit, permits
 from retrieval.rights.authority import Asker, Authority, authority_of
 from retrieval.rights.decisions import Decisions
 from retrieval.rights.releases import subject_of
-from retrieval.rights.standing import ANY, AtLeast, Standing
+from retrieval.rights.standing import ANY, AtLeast, Standing, settled
 from retrieval.search.search import READ
-
-MAX_PAGE: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Somebody who got passages of a document.
+    """One who got passages of a document.
 
     Attributes:
         actors: the agents that acted for them.
@@ -70,6 +65,7 @@ class AccessHistory:
         self._standing = standing
         self._decisions = decisions
 
+    @settled
     async def readers(  # noqa: PLR0913 - a page of one document's list, for one asker
         self,
         asker: Asker,
@@ -87,25 +83,13 @@ class AccessHistory:
             RequestError: `limit` is out of range.
             RecordsError: the record cannot be read, or that it was read cannot be recorded.
         """
-        if not 1 <= limit <= MAX_PAGE:
-            raise RequestError(f"`limit` lies between 1 and {MAX_PAGE}")
-        asked = partial(self._readers, asker, document_id, now, after=after, limit=limit)
-        return await self._standing.settled(partial(asked, at_least=at_least))
-
-    async def _readers(  # noqa: PLR0913 - see `readers`
-        self,
-        asker: Asker,
-        document_id: str,
-        now: datetime,
-        *,
-        after: ReadersFrom | None,
-        limit: int,
-        at_least: AtLeast,
-    ) -> ReaderPage:
+        check_limit(limit)
         standing, decisions = self._standing, self._decisions
         authority = await authority_of(standing, decisions, asker, now, at_least=at_least)
         document = await self._records.catalog.document(document_id)
-        label = None if document is None else _label(authority, document)
+        label = None if document is None else document.label_or_none(authority.snapshot.schema, now)
+        if label is not None and not authority.may(Action.ACCESS_REVIEW, label):
+            label = None  # law 1
         event = authority.event(
             AuditKind.AUDIT_READ,
             Action.ACCESS_REVIEW,
@@ -114,22 +98,22 @@ class AccessHistory:
             permitted=label is not None,
         )
         await self._standing.record(self._records.audit, event, authority.pinned)
-        if document is None or label is None:
+        if label is None:
             raise DocumentNotFoundError
-        found = await self._records.readers.of(document_id, after=after, limit=limit + 1)
+        readings = await self._records.readers.of(document_id, after=after, limit=limit + 1)
         return ReaderPage(
-            readers=tuple(self._reader(authority, label, one) for one in found[:limit]),
-            cursor=_behind(found[:limit], after) if len(found) > limit else None,
+            readers=tuple(self._reader(authority, label, one) for one in readings[:limit]),
+            cursor=_behind(readings[:limit], after) if len(readings) > limit else None,
             policy_revision=authority.snapshot.revision,
             label_revision=authority.label_revision,
         )
 
-    def _reader(self, authority: Authority, label: Label, found: Readings) -> Reader:
-        last = found.last.event
+    def _reader(self, authority: Authority, label: Label, readings: Readings) -> Reader:
+        last = readings.last.event
         return Reader(
             subject=last.subject,
             actors=last.actors,
-            times=found.times,
+            times=readings.times,
             last=last.time,
             may_still=self._may(authority, label, last),
         )
@@ -139,19 +123,7 @@ class AccessHistory:
         if subject is None:
             return None
         decided = self._decisions.decide(authority.snapshot, subject, READ, authority.now)
-        decision = decided.decision
-        return holds(decision.condition, label)
-
-
-def _label(authority: Authority, document: DocumentRecord) -> Label | None:
-    """Return the label of a document that the asker may review, or None."""
-    if authority.tenant not in {None, document.tenant}:
-        return None
-    try:
-        label = document.label(authority.snapshot.schema, authority.now)
-    except LabelError:
-        return None
-    return label if authority.may(Action.ACCESS_REVIEW, label) else None
+        return permits(decided, label)
 
 
 def _behind(shown: Sequence[Readings], after: ReadersFrom | None) -> ReadersFrom:

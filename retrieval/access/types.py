@@ -1,22 +1,57 @@
-"""What is asked of the decision point, and what it answers."""
+"""What is asked about rights, and what is answered."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
 from acl.actions import Action
+from acl.decision import Permitted
 from acl.errors import RequestError
+from acl.explain.explain import Explanation
+from acl.explain.grants import Grant
+from acl.labels import Label
+from acl.predicate import holds
 from acl.records.tables.types import NO_ID, canonical_id
-from acl.subject import Subject
-from retrieval.access.known_subjects import identity_of
+from acl.subject import EVERYONE, Subject
+from retrieval.access.subjects import identity_of
+from retrieval.rights.decisions import Decided
 from retrieval.rights.standing import ANY, AtLeast
 
 DOCUMENT: Final = "document"
 """The one type of resource."""
 
+MAX_PAGE: Final = 200
+
 # Stands for an id that is none, so that the same is looked up for it as for an absent one.
+
+
+def action_of(name: str) -> Action | None:
+    """Return the action of this name, or None."""
+    try:
+        return Action(name)
+    except ValueError:
+        return None
+
+
+def permits(decided: Decided, label: Label | None) -> bool:
+    """Say whether a decision permits what carries `label`; nothing is permitted on None."""
+    decision = decided.decision
+    if label is None or not isinstance(decision, Permitted):
+        return False
+    return holds(decision.predicate, label)
+
+
+def check_limit(limit: int) -> None:
+    """Check how many entries of a list are asked for at once.
+
+    Raises:
+        RequestError: too many, or none.
+    """
+    if not 1 <= limit <= MAX_PAGE:
+        raise RequestError(f"`limit` lies between 1 and {MAX_PAGE}")
 
 
 class Semantic(StrEnum):
@@ -35,7 +70,7 @@ class Semantic(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """What the one who asks says of another subject; None where nothing is said.
+    """What a request says of a subject; None where it says nothing.
 
     Attributes:
         groups: `group:…` and `role:…` principals.
@@ -49,18 +84,29 @@ class Claimed:
     groups: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
-        if not all(one.startswith(("group:", "role:")) for one in self.groups or ()):
+        if not all(name.startswith(("group:", "role:")) for name in self.groups or ()):
             raise RequestError("a group of the subject is not one such as group:finance")
         self.over(Subject(id="user:any", tenant="any"))
+
+    @classmethod
+    def of(
+        cls,
+        clearance: int | None,
+        compartments: Iterable[str] | None,
+        groups: Iterable[str] | None,
+    ) -> Claimed:
+        """Return the attributes of a request's lists; everybody is in `group:everyone` anyway."""
+        return cls(
+            clearance=clearance,
+            compartments=None if compartments is None else frozenset(compartments),
+            groups=None if groups is None else frozenset(groups) - {EVERYONE},
+        )
 
     @property
     def names(self) -> list[str]:
         """Return which attributes are given."""
-        return [name for name in ("clearance", "compartments", "groups") if self.gives(name)]
-
-    def gives(self, name: str) -> bool:
-        """Say whether an attribute is given."""
-        return getattr(self, name) is not None
+        names = ("clearance", "compartments", "groups")
+        return [name for name in names if getattr(self, name) is not None]
 
     def over(self, known: Subject) -> Subject:
         """Return `known` with the given attributes in place of its own."""
@@ -69,7 +115,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
-    """Whom a question is about.
+    """The subject of a question, as the request names it.
 
     Attributes:
         kind: `user`, `service` or `agent`; any other names nobody.
@@ -85,10 +131,15 @@ class Party:
         """Return the identity, or None where the names are none."""
         return identity_of(self.kind, self.name)
 
+    @property
+    def id(self) -> str:
+        """Return the identity for the record; what is none is not repeated there."""
+        return self.identity or ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Which document a question is about."""
+    """The document of a question, as the request names it."""
 
     kind: str
     name: str
@@ -126,13 +177,26 @@ class PageAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Where an answer stands on record.
+
+    Attributes:
+        decision_id: finds it again in the audit.
+        policy_revision: the policy under which it was decided.
+        label_revision: every change of a label up to this number was regarded.
+    """
+
+    decision_id: str
+    policy_revision: int
+    label_revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
     """Decisions in the order of the questions, up to where the semantic ends."""
 
     decisions: tuple[bool, ...]
-    decision_id: str
-    policy_revision: int
-    label_revision: int
+    context: Recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,14 +205,74 @@ class Found:
 
     names: tuple[str, ...]
     cursor: str | None
-    decision_id: str
-    policy_revision: int
-    label_revision: int
+    context: Recorded
 
 
-def action_of(name: str) -> Action | None:
-    """Return the action of this name, or None."""
-    try:
-        return Action(name)
-    except ValueError:
-        return None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readership(Recorded):
+    """Who may read a document.
+
+    Attributes:
+        subjects: ids of those, among the ones that were asked about, who may.
+        principals: names of the policy or the label that give the right to a subject who is
+            cleared for the document; several names where it takes all of them. On the first page
+            alone.
+        incomplete: whether there are more names than were tried.
+        cursor: the id behind which the next page begins; None at the end.
+    """
+
+    subjects: tuple[str, ...]
+    principals: tuple[tuple[str, ...], ...]
+    incomplete: bool
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A document in a list."""
+
+    id: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readable(Recorded):
+    """What a subject may read, as far as the asker may review it, in the order of the uris.
+
+    Attributes:
+        documents: one page of them.
+        more: whether there is another page behind the last one.
+    """
+
+    documents: tuple[Listed, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained(Recorded):
+    """Why a subject may or may not read a document, in the policy's own lines."""
+
+    explanation: Explanation
+
+    @property
+    def subjects(self) -> tuple[Explanation, ...]:
+        """Return the explanation of the subject, and of each actor that acts for it."""
+        return (self.explanation, *self.explanation.actors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed(Explained):
+    """An explanation for a reviewer, and what would change the decision.
+
+    Attributes:
+        permitted: what is decided: a suspended role is denied, though the policy permits it.
+        suspended: whether that is why.
+        grants: the single changes that would let the policy permit it, the smallest first. Their
+            numbers count documents that the asker may review.
+        incomplete: whether there are more changes than were tried.
+    """
+
+    permitted: bool
+    suspended: bool
+    grants: tuple[Grant, ...]
+    incomplete: bool

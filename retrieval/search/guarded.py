@@ -14,13 +14,13 @@ The laws of this file, rules R1 to R5 of the filter semantics:
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
-from acl.engine.filter import labelled
 from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
 from acl.errors import AclError
-from acl.labels import LabelSchema
 from ingest.index.engine import DenseLeaf, Leaf, SparseLeaf
+
+Guards: TypeAlias = tuple[WireCondition, ...]
 
 
 class UnguardedQueryError(AclError):
@@ -32,34 +32,35 @@ def guard(permit: Filter, narrowing: Filter | None) -> Filter:
     return Filter(must=(permit,) if narrowing is None else (permit, narrowing))
 
 
-def assert_guarded(leaf: Leaf, *, permit: Filter, schema: LabelSchema) -> None:
-    """Check the laws of this file on what is about to be sent.
+def assert_guarded(leaf: Leaf, *, permit: Filter, guards: Guards) -> None:
+    """Check the laws of this file on what is about to be sent; `guards` are the label's own.
 
     Raises:
         UnguardedQueryError: one of them is broken.
     """
-    assert_guarded_filter(leaf.filter, permit=permit, schema=schema)
+    assert_guarded_filter(leaf.filter, permit=permit, guards=guards)
     match leaf:
         case DenseLeaf():
             return
         case SparseLeaf():
             if leaf.corpus != guard(permit, None):
+                # law 2
                 raise UnguardedQueryError("frequencies would be counted over another corpus")
         case _:
             assert_never(leaf)
 
 
-def assert_guarded_filter(filter_: Filter, *, permit: Filter, schema: LabelSchema) -> None:
-    """Check the laws on the filter of a leaf or of a count.
+def assert_guarded_filter(filter_: Filter, *, permit: Filter, guards: Guards) -> None:
+    """Check the laws on a filter.
 
     Raises:
         UnguardedQueryError: one of them is broken.
     """
-    guards = labelled(schema)
-    if permit.must[: len(guards)] != guards:
+    if not guards or permit.must[: len(guards)] != guards:
+        # law 3
         raise UnguardedQueryError("the policy's filter does not begin with the label's guards")
     if filter_.should or filter_.must_not or permit not in filter_.must[:1]:
-        raise UnguardedQueryError("the policy's filter is not nested under `must`")
+        raise UnguardedQueryError("the policy's filter is not nested under `must`")  # law 1
     _assert_not_empty(filter_)
 
 

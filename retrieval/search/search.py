@@ -20,7 +20,6 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from acl.decision import Permitted
@@ -35,7 +34,7 @@ from retrieval.rights.decisions import Decided, Decisions
 from retrieval.rights.display import classification_of, owner_of
 from retrieval.rights.releases import Release
 from retrieval.rights.snapshot import PolicySnapshot
-from retrieval.rights.standing import ANY, AtLeast, Standing
+from retrieval.rights.standing import ANY, AtLeast, Standing, settled
 from retrieval.search.narrow import Narrowing, narrow
 from retrieval.search.recheck import AsOf, Cleared, Counts, Recheck
 from retrieval.search.store import MAX_LIMIT, Mode, Question, Store
@@ -78,13 +77,19 @@ class SearchRequest:
             raise RequestError(f"`top_k` lies between 1 and {MAX_TOP_K}")
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a passage lies in its document's text, in characters: `[start, end)`."""
+
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """One passage that the asker may read.
 
     Attributes:
-        start: where the passage begins in the document's text, in characters.
-        end: where it ends.
         score: of the list that was asked, or the sum of reciprocal ranks when two were.
         classification: name of the level.
     """
@@ -95,8 +100,7 @@ class Hit:
     uri: str
     media_type: str
     text: str
-    start: int
-    end: int
+    span: Span
     score: float
     classification: str
     owner: str
@@ -163,6 +167,7 @@ class Searcher:
         """How many hits the recheck has dropped, by reason; `alarm` should be 0."""
         return self._recheck.counts
 
+    @settled
     async def search(
         self, subject: Subject, request: SearchRequest, now: datetime, *, at_least: AtLeast = ANY
     ) -> SearchPage:
@@ -183,19 +188,12 @@ class Searcher:
             RecordsError: the records failed; `AuditUnavailableError` if the search could not be
                 put on record.
         """
-        return await self._standing.settled(
-            partial(self._search, subject, request, now, at_least=at_least)
-        )
-
-    async def _search(
-        self, subject: Subject, request: SearchRequest, now: datetime, *, at_least: AtLeast
-    ) -> SearchPage:
         pinned = await self._standing.pin(subject, at_least=at_least)
-        snapshot = pinned.snapshot
+        snapshot, schema = pinned.snapshot, pinned.snapshot.schema
         ask = _Ask(
             request=request,
             snapshot=snapshot,
-            narrowing=narrow(request.narrowing, snapshot.schema),
+            narrowing=narrow(request.narrowing, schema),
             release=Release(pinned=pinned, now=now, action=READ),
         )
         decided = self._decisions.decide(snapshot, pinned.subject, READ, now)
@@ -203,7 +201,7 @@ class Searcher:
         event = self._event(ask, decided, cleared)
         await self._standing.record(self._records.audit, event, pinned)
         return SearchPage(
-            hits=tuple(_hit(one, snapshot.schema) for one in cleared),
+            hits=tuple(_hit(one, schema) for one in cleared),
             decision_id=ask.release.id,
             policy_revision=snapshot.revision,
             label_revision=pinned.heads.label,
@@ -268,8 +266,7 @@ def _hit(cleared: Cleared, schema: LabelSchema) -> Hit:
         uri=document.uri,
         media_type=document.media_type,
         text=passage.text,
-        start=passage.start,
-        end=passage.end,
+        span=Span(passage.start, passage.end),
         score=cleared.ranked.score,
         classification=classification_of(cleared.label, schema),
         owner=owner_of(cleared.label),

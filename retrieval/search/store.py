@@ -80,7 +80,7 @@ class Store:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
-        self._schema = schema
+        self._guards = labelled(schema)
         self._settings = settings or PlanSettings()
         self._clock = clock
         self._counts: OrderedDict[Filter, tuple[float, int]] = OrderedDict()
@@ -126,17 +126,6 @@ class Store:
                 assert_never(mode)
         return alone(found, limit=limit)
 
-    async def count(self, permit: Filter, *, narrowing: Filter | None) -> int:
-        """Return how many passages are inside `permit` and `narrowing`, exactly.
-
-        Raises:
-            UnguardedQueryError: `permit` is not a policy's filter.
-            EngineError: the engine failed.
-        """
-        where = guard(permit, narrowing)
-        assert_guarded_filter(where, permit=permit, schema=self._schema)
-        return await self._engine.count(where, exact=True)
-
     async def plan(self, permit: Filter, *, narrowing: Filter | None) -> Chosen:
         """Return how a dense search inside `permit` and `narrowing` is carried out (law 2).
 
@@ -145,15 +134,14 @@ class Store:
             EngineError: the engine failed.
         """
         where = guard(permit, narrowing)
-        assert_guarded_filter(where, permit=permit, schema=self._schema)
+        assert_guarded_filter(where, permit=permit, guards=self._guards)
         visible = await self._engine.count(where, exact=False)
         if visible > self._settings.exact_points:
             visible = await self._counted(where)
-        # Of labels alone, so it is no policy's filter; it chooses between graphs, and stays here.
-        everything = Filter(must=labelled(self._schema))
         total = visible
         if visible > self._settings.exact_points:
-            total = await self._counted(everything)
+            # Of labels alone, so it is no policy's filter; it chooses between graphs.
+            total = await self._counted(Filter(must=self._guards))
         return choose(visible=visible, total=total, settings=self._settings)
 
     async def _ask(self, permit: Filter, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
@@ -181,7 +169,7 @@ class Store:
 
     async def _send(self, permit: Filter, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
         for leaf in leaves:
-            assert_guarded(leaf, permit=permit, schema=self._schema)
+            assert_guarded(leaf, permit=permit, guards=self._guards)
         return await self._engine.query(leaves)
 
     async def _counted(self, where: Filter) -> int:

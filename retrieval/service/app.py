@@ -19,11 +19,12 @@ from retrieval.service.api import (
     policy,
     review,
     search,
+    welcome,
 )
-from retrieval.service.api.messages import Problem
+from retrieval.service.errors import handle_errors
 from retrieval.service.http.authentication import Authentication
 from retrieval.service.http.envelope import Envelope
-from retrieval.service.http.error_table import handle_errors
+from retrieval.service.http.problems import Problem
 from retrieval.service.http.tokens import TokenVerifier
 from retrieval.service.scim.routes import ScimErrors, mount
 from retrieval.service.wiring import Parts
@@ -36,7 +37,7 @@ def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
     app = FastAPI(
         title=TITLE,
         version=_version(),
-        docs_url="/docs" if parts.settings.development else None,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -53,6 +54,7 @@ def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
         access,
         review,
         health,
+        welcome,
     ):
         app.include_router(routes.router)
     mount(app, parts)

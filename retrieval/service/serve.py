@@ -25,7 +25,7 @@ from fastapi import FastAPI
 from ingest.errors import ModelError
 from retrieval.policy.proof_watch import ProofWatch
 from retrieval.service.app import create_app
-from retrieval.service.http.token_wiring import verifier
+from retrieval.service.http.tokens import verifier
 from retrieval.service.mending import mend
 from retrieval.service.settings import Settings, check_serving
 from retrieval.service.sweeping import keep_jobs_going, sweep

@@ -33,12 +33,10 @@ from ingest.project import Projector
 from ingest.read.parse import ParseLimits, Parser
 from ingest.read.scan import SecretScanner
 from ingest.reconcile import Reconciler
-from retrieval.access.authzen import DecisionPoint
 from retrieval.access.documents import DocumentReader
-from retrieval.access.explaining import Explainer
 from retrieval.access.history import AccessHistory
-from retrieval.access.known_subjects import DirectorySubjects, KnownSubjects, PolicySubjects
-from retrieval.access.review import AccessReview
+from retrieval.access.questions import Questions
+from retrieval.access.subjects import DirectorySubjects, KnownSubjects
 from retrieval.labels.access_requests import RequestDesk
 from retrieval.labels.desk import LabelDesk
 from retrieval.labels.folders import FolderDesk
@@ -66,6 +64,7 @@ class Parts:
     Attributes:
         snapshots: the policy in effect, as this process saw it last.
         standing: pins requests to the policy and memberships of record.
+        questions: says who may do what, and why not.
         desk: changes the policy.
         cursors: makes and reads page cursors.
         labels: shows and changes labels.
@@ -80,7 +79,7 @@ class Parts:
     decisions: Decisions
     searcher: Searcher
     reader: DocumentReader
-    decision_point: DecisionPoint
+    questions: Questions
     desk: PolicyDesk
     cursors: Cursors
     labels: LabelDesk
@@ -104,22 +103,6 @@ class Parts:
     def history(self) -> AccessHistory:
         """Says who did read a document."""
         return AccessHistory(records=self.records, standing=self.standing, decisions=self.decisions)
-
-    @property
-    def explainer(self) -> Explainer:
-        """Says why somebody may read what they may read."""
-        return Explainer(records=self.records, standing=self.standing, decisions=self.decisions)
-
-    @property
-    def review(self) -> AccessReview:
-        """Says who may read what, and why not."""
-        return AccessReview(records=self.records, standing=self.standing, decisions=self.decisions)
-
-    @property
-    def known_subjects(self) -> KnownSubjects:
-        """Whom questions can be about: those of the directory, or whom the policy names."""
-        known = _known(self.settings, self.records)
-        return known or PolicySubjects(self.snapshots.pin().policy)
 
     @property
     def may_write(self) -> bool:
@@ -209,7 +192,7 @@ def _parts(on: _Ground) -> Parts:
         decisions=on.decisions,
         searcher=_searcher(on),
         reader=DocumentReader(records=on.records, standing=on.standing, decisions=on.decisions),
-        decision_point=DecisionPoint(
+        questions=Questions(
             records=on.records,
             standing=on.standing,
             decisions=on.decisions,

@@ -14,7 +14,7 @@ from acl.predicate import holds
 from retrieval.search.search import READ
 from retrieval.service.cli import demo
 from retrieval.service.cli.people import read_people
-from retrieval.service.http.token_wiring import levels
+from retrieval.service.http.tokens import levels
 from retrieval.service.wiring import open_parts
 from tests.commandline import interrupted, strongroom
 

@@ -22,7 +22,7 @@ from acl.records import (
     Records,
 )
 from acl.subject import Subject
-from retrieval.access.review import AccessReview
+from retrieval.access.questions import Questions
 from retrieval.policy.seeding import seeded
 from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import Standing
@@ -61,7 +61,7 @@ class World:
     """The records, the review, and Casbin beside them."""
 
     records: Records
-    review: AccessReview
+    review: Questions
     snapshot: PolicySnapshot
     documents: tuple[DocumentRecord, ...]
 
@@ -145,5 +145,5 @@ async def under_review(tmp_path: Path) -> AsyncIterator[World]:
             for one in await records.catalog.list_documents(tenant, limit=1000)
         ]
         standing = Standing(records, SnapshotHolder(snapshot))
-        review = AccessReview(records=records, standing=standing)
+        review = Questions(records=records, standing=standing)
         yield World(records, review, snapshot, tuple(documents))

@@ -20,11 +20,10 @@ from acl.records import (
 )
 from acl.records.policies.types import Suspension
 from acl.subject import Subject
-from retrieval.access.audience import Member
+from retrieval.access.audience import MAX_ROWS, Member
 from retrieval.access.documents import DocumentNotFoundError
-from retrieval.access.review import CONSIDERED, MAX_PAGE, AccessReview
-from retrieval.access.review_names import MAX_ROWS
-from retrieval.access.review_types import People
+from retrieval.access.questions import CONSIDERED, Questions
+from retrieval.access.types import MAX_PAGE, PageAsked, Party
 from retrieval.rights.authority import OPERATOR
 from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import AtLeast, NotReachedError, Standing
@@ -224,7 +223,7 @@ async def test_a_label_of_another_schema_is_not_there(world: World) -> None:
         policy, names=replace(policy.names, schema=replace(schema, attributes=attributes))
     )
     snapshot = replace(world.snapshot, policy=wider)
-    review = AccessReview(
+    review = Questions(
         records=world.records, standing=Standing(world.records, SnapshotHolder(snapshot))
     )
     page = await review.what_may_read(OPERATOR, ADA, now=NOW)
@@ -262,10 +261,20 @@ async def test_a_suspended_role_reads_nothing(world: World) -> None:
 class Many:
     """Many people, and how many of them were read."""
 
+    kinds = ("user",)
+
     def __init__(self, number: int) -> None:
         self._number, self.read = number, 0
 
-    async def __call__(self, tenant: str, after: str) -> AsyncIterator[Subject]:
+    def review(self, world: World) -> Questions:
+        standing = Standing(world.records, SnapshotHolder(world.snapshot))
+        return Questions(records=world.records, standing=standing, known=self)
+
+    async def subject(self, tenant: str, identity: str) -> Subject | None:
+        self.read += 1
+        return Subject(id=identity, tenant=tenant)
+
+    async def subjects(self, tenant: str, *, after: str = "") -> AsyncIterator[Subject]:
         for number in range(self._number):
             one = Subject(id=f"user:u{number:04}", tenant=tenant)
             if one.id > after:
@@ -277,10 +286,15 @@ async def test_nobody_is_read_before_the_right_is_known(world: World) -> None:
     hidden = next(
         one for one in world.documents if not world.enforced(BOB, Action.ACCESS_REVIEW, one)
     )
-    many = Many(10)
+    many, eve = Many(10), Party(kind="user", name="eve")
+    review = many.review(world)
     for identity in (hidden.id, document_id("file:nowhere")):
-        with pytest.raises(DocumentNotFoundError):
-            await world.review.who_may_read(BOB, identity, people=People(of_tenant=many), now=NOW)
+        for question in (
+            review.who_may_read(BOB, identity, page=PageAsked(), now=NOW),
+            review.why(BOB, eve, identity, now=NOW),
+        ):
+            with pytest.raises(DocumentNotFoundError):
+                await question
     assert many.read == 0
 
 
@@ -301,8 +315,9 @@ async def test_everybody_who_may_read_is_told_page_by_page(world: World) -> None
         after, pages, names, first = "", list[int](), list[str](), True
         while True:
             many = Many(250)
-            people = People(of_tenant=many, after=after, limit=70)
-            found = await world.review.who_may_read(ADA, document.id, people=people, now=NOW)
+            page = PageAsked(after=after, limit=70)
+            review = many.review(world)
+            found = await review.who_may_read(ADA, document.id, page=page, now=NOW)
             assert many.read <= CONSIDERED + 1
             assert bool(found.principals) is first
             names += found.subjects
@@ -329,7 +344,7 @@ async def test_names_are_tried_as_far_as_a_budget_goes(world: World) -> None:
             yield Member(tried[-1], (owner,))
 
     standing = Standing(world.records, SnapshotHolder(world.snapshot))
-    review = AccessReview(records=world.records, standing=standing, audience=many)
+    review = Questions(records=world.records, standing=standing, audience=many)
     found = await review.who_may_read(ADA, document.id, now=NOW)
     assert found.incomplete
     assert len(tried) == MAX_ROWS // rows + 1

@@ -24,8 +24,8 @@ from acl.records import (
     Records,
 )
 from acl.subject import Subject
-from retrieval.access.authzen import DecisionPoint
-from retrieval.access.known_subjects import PolicySubjects
+from retrieval.access.questions import Questions
+from retrieval.access.subjects import PolicySubjects
 from retrieval.access.types import (
     DOCUMENT,
     Claimed,
@@ -116,7 +116,7 @@ class World:
     ) -> None:
         standing = Standing(records, SnapshotHolder(snapshot))
         self.records = records
-        self.point = DecisionPoint(records=records, standing=standing)
+        self.point = Questions(records=records, standing=standing)
         self.policy = snapshot.policy
         self.documents = documents
         self._oracle = Oracle(self.policy.model, self.policy.rows, at=NOW)

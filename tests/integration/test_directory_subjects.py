@@ -18,8 +18,8 @@ from acl.records.directory.directory import Edit, Place
 from acl.records.directory.types import GroupState, UserState, Wanted
 from acl.records.tables.directory import directory_groups, user_memberships
 from acl.subject import MAX_GROUPS, Subject
-from retrieval.access import known_subjects
-from retrieval.access.known_subjects import DirectorySubjects
+from retrieval.access import subjects
+from retrieval.access.subjects import DirectorySubjects
 from retrieval.rights.directory import SubjectResolver, UnknownSubjectError
 from tests.builders import KEY, NOW
 
@@ -153,7 +153,7 @@ async def test_who_is_in_too_many_groups_is_not_known_and_hides_nobody(records: 
 async def test_nobody_is_passed_over_while_others_go(
     records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(known_subjects, "_PAGE", 2)
+    monkeypatch.setattr(subjects, "_PAGE", 2)
     ids = {name: await user(records, name) for name in "abcdef"}
     seen = []
     async for one in DirectorySubjects(records.directory).subjects("acme"):

@@ -16,8 +16,7 @@ from acl.policy.policy import Policy
 from acl.records import AuditEvent, AuditKind, Records
 from acl.records.policies.types import Suspension
 from acl.subject import Subject
-from retrieval.access.documents import DocumentNotFoundError
-from retrieval.access.explaining import Explainer
+from retrieval.access.documents import DocumentNotFoundError, DocumentReader
 from retrieval.rights.decisions import Decisions
 from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import AtLeast, NotReachedError, Standing
@@ -37,8 +36,8 @@ class Bench:
     computed: list[str] = field(default_factory=list)
 
     @property
-    def explainer(self) -> Explainer:
-        return Explainer(
+    def reader(self) -> DocumentReader:
+        return DocumentReader(
             records=self.records,
             standing=Standing(self.records, SnapshotHolder(self.snapshot)),
             decisions=Decisions(),
@@ -63,7 +62,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def test_a_reader_is_told_the_rules_and_it_is_on_record(bench: Bench) -> None:
-    explained = await bench.explainer.own(ADA, PAPER, now=NOW)
+    explained = await bench.reader.explain(ADA, PAPER, now=NOW)
 
     assert explained.explanation.permitted
     assert explained.label_revision == 1
@@ -76,7 +75,7 @@ async def test_nothing_is_computed_of_what_may_not_be_read(bench: Bench) -> None
     events = []
     for identity in (PAPER, ABSENT):
         with pytest.raises(DocumentNotFoundError):
-            await bench.explainer.own(BOB, identity, now=NOW)
+            await bench.reader.explain(BOB, identity, now=NOW)
         events.append((await bench.last()).as_json() | {"decision_id": ""})
 
     assert bench.computed == []
@@ -84,7 +83,7 @@ async def test_nothing_is_computed_of_what_may_not_be_read(bench: Bench) -> None
 
 
 async def test_a_suspended_role_is_told_nothing(bench: Bench) -> None:
-    await bench.explainer.own(SAM, PAPER, now=NOW)
+    await bench.reader.explain(SAM, PAPER, now=NOW)
     suspension = Suspension(
         tenant="acme",
         principal="role:auditor",
@@ -96,7 +95,7 @@ async def test_a_suspended_role_is_told_nothing(bench: Bench) -> None:
     await bench.records.policies.suspend(suspension, event)
 
     with pytest.raises(DocumentNotFoundError):
-        await bench.explainer.own(SAM, PAPER, now=NOW)
+        await bench.reader.explain(SAM, PAPER, now=NOW)
     assert bench.computed == ["user:sam"]
 
 
@@ -110,10 +109,10 @@ async def test_a_label_that_cannot_be_read_is_not_there(bench: Bench) -> None:
     )
     assert version == 2
     with pytest.raises(DocumentNotFoundError):
-        await bench.explainer.own(ADA, PAPER, now=NOW)
+        await bench.reader.explain(ADA, PAPER, now=NOW)
 
 
 @pytest.mark.parametrize("asked", [AtLeast(policy=9), AtLeast(label=9)])
 async def test_nothing_older_than_asked_for_is_explained(bench: Bench, asked: AtLeast) -> None:
     with pytest.raises(NotReachedError):
-        await bench.explainer.own(ADA, PAPER, now=NOW, at_least=asked)
+        await bench.reader.explain(ADA, PAPER, now=NOW, at_least=asked)

@@ -73,7 +73,7 @@ async def test_a_hit_says_where_it_comes_from(stocked: World) -> None:
     assert (hit.title, hit.uri) == ("cash.txt", "file:acme/finance/cash.txt")
     assert (hit.classification, hit.owner) == ("confidential", "group:finance")
     text = (await stocked.reader.document(ADA, hit.document_id, now=NOW)).text
-    assert text[hit.start : hit.end] == hit.text
+    assert text[hit.span.start : hit.span.end] == hit.text
     assert hit.score > 0
     assert page.policy_revision == 1
 

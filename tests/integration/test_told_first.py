@@ -15,8 +15,8 @@ from acl.actions import Action
 from acl.errors import FilterTooLargeError
 from acl.records import Records
 from acl.subject import MAX_GROUPS, Subject
-from retrieval.access.authzen import CONSIDERED, DecisionPoint
-from retrieval.access.known_subjects import DirectorySubjects
+from retrieval.access.questions import CONSIDERED, Questions
+from retrieval.access.subjects import DirectorySubjects
 from retrieval.access.types import DOCUMENT, Claimed, PageAsked, Party, Question, Sought, Target
 from retrieval.rights.decisions import Decided, Decisions
 from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
@@ -76,8 +76,8 @@ class Bench:
     reviewed: Counting = field(default_factory=Counting)
 
     @property
-    def point(self) -> DecisionPoint:
-        return DecisionPoint(
+    def point(self) -> Questions:
+        return Questions(
             records=self.records,
             standing=Standing(self.records, SnapshotHolder(self.snapshot)),
             known=self.known,

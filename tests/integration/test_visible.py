@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select
 from acl.labels import Label
 from acl.records import Records
 from acl.records.tables.core import documents
-from retrieval.access.listing import SCANNED, Listing
+from retrieval.access.documents import SCANNED, Listing
 from retrieval.policy.seeding import seeded
 from retrieval.rights.snapshot import PolicySnapshot
 from tests.builders import KEY, document_id

@@ -13,10 +13,9 @@ from acl.records.labels.approvals import Place
 from acl.records.tables.types import canonical_id
 from retrieval.labels.access_requests import MAX_PAGE
 from retrieval.service.api.labels import ChangedLabel
-from retrieval.service.api.messages import Answered, Asked
 from retrieval.service.cursors import MAX_CURSOR
 from retrieval.service.http.authentication import Asker
-from retrieval.service.http.bodies import StrictRoute
+from retrieval.service.http.bodies import Answered, Asked, StrictRoute
 from retrieval.service.http.dependencies import Open, Revisions, opened, sealed, tag
 from retrieval.service.http.problems import ANSWERS, ProblemType, answer_of
 

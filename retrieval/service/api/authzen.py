@@ -14,33 +14,34 @@ import hashlib
 import json
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from acl.errors import RequestError
-from acl.labels import Attribute
 from acl.subject import Subject
-from retrieval.access.types import Found, PageAsked, Sought
-from retrieval.service.api.authzen_messages import (
-    ActionsAnswer,
+from retrieval.access.subjects import kind_of
+from retrieval.access.types import (
+    MAX_PAGE,
+    Found,
+    PageAsked,
+    Sought,
+)
+from retrieval.service.api.authzen_questions import (
     ActionSearchQuestion,
-    Configuration,
-    EntitiesAnswer,
-    EvaluationAnswer,
     EvaluationQuestion,
-    EvaluationsAnswer,
     EvaluationsQuestion,
     Page,
     ResourceSearchQuestion,
+    SearchQuestion,
     SubjectSearchQuestion,
 )
 from retrieval.service.cursors import CursorError
 from retrieval.service.http.authentication import Asker
-from retrieval.service.http.bodies import StrictRoute
-from retrieval.service.http.dependencies import Open
+from retrieval.service.http.bodies import Answered, StrictRoute, answer
+from retrieval.service.http.dependencies import Open, sealed
 from retrieval.service.http.problems import (
     ANSWERS,
     FieldFault,
@@ -48,13 +49,97 @@ from retrieval.service.http.problems import (
     ProblemType,
     field_faults,
 )
-from retrieval.service.http.token_wiring import levels
+from retrieval.service.http.tokens import levels
 from retrieval.service.wiring import Parts
 
 PAGE: Final = 100
-MAX_PAGE: Final = 200
-SearchQuestion: TypeAlias = ResourceSearchQuestion | SubjectSearchQuestion | ActionSearchQuestion
 CONFIGURATION: Final = "/.well-known/authzen-configuration"
+
+
+class DecisionContext(Answered):
+    """Where the answer stands on record, and which policy and labels it regards."""
+
+    decision_id: str
+    policy_revision: int
+    label_revision: int
+
+
+class Decision(Answered):
+    """One decision."""
+
+    decision: bool
+
+
+class EvaluationAnswer(Decision):
+    """The decision on one question."""
+
+    context: DecisionContext
+
+
+class EvaluationsAnswer(Answered):
+    """The decisions, in the order of the questions."""
+
+    evaluations: list[Decision]
+    context: DecisionContext
+
+
+class Entity(Answered):
+    """A subject or a resource that was found."""
+
+    type: str
+    id: str
+
+
+class NamedAction(Answered):
+    """An action that was found."""
+
+    name: str
+
+
+class NextPage(Answered):
+    """How to go on: `""` at the end."""
+
+    next_token: str
+
+
+class EntitiesAnswer(Answered):
+    """One page of subjects or resources."""
+
+    results: list[Entity]
+    page: NextPage
+    context: DecisionContext
+
+
+class ActionsAnswer(Answered):
+    """One page of actions."""
+
+    results: list[NamedAction]
+    page: NextPage
+    context: DecisionContext
+
+
+class Configuration(Answered):
+    """The metadata of the policy decision point."""
+
+    policy_decision_point: str
+    access_evaluation_endpoint: str
+    access_evaluations_endpoint: str
+    search_subject_endpoint: str
+    search_resource_endpoint: str
+    search_action_endpoint: str
+
+    @classmethod
+    def at(cls, address: str) -> Configuration:
+        """Return the metadata of the service that clients reach at `address`."""
+        api = f"{address}/access/v1"
+        return cls(
+            policy_decision_point=address,
+            access_evaluation_endpoint=f"{api}/evaluation",
+            access_evaluations_endpoint=f"{api}/evaluations",
+            search_subject_endpoint=f"{api}/search/subject",
+            search_resource_endpoint=f"{api}/search/resource",
+            search_action_endpoint=f"{api}/search/action",
+        )
 
 
 class AuthzenRoute(StrictRoute):
@@ -107,14 +192,15 @@ async def evaluate_all(
     """Decide on several, in their order. One that cannot be read is `false`."""
     if not body.evaluations:
         return await _single(body.single(), asker, parts)
-    evaluated = await parts.decision_point.evaluate(
+    evaluated = await parts.questions.evaluate(
         asker,
-        list(body.questions(_levels(parts))),
+        list(body.questions(levels(parts.schema))),
         semantic=body.semantic,
         now=datetime.now(UTC),
         at_least=body.newest,
     )
-    return EvaluationsAnswer.of(evaluated)
+    decisions = [Decision(decision=decision) for decision in evaluated.decisions]
+    return answer(EvaluationsAnswer, evaluated, evaluations=decisions)
 
 
 @router.post(
@@ -127,14 +213,15 @@ async def search_resources(
     body: ResourceSearchQuestion, asker: Asker, parts: Open
 ) -> EntitiesAnswer:
     """Return one page, in the order of uris."""
-    found = await parts.decision_point.search_resources(
+    found = await parts.questions.search_resources(
         asker,
-        body.subject.party(_levels(parts)),
+        body.subject.party(levels(parts.schema)),
         Sought(kind=body.resource.type, action=body.action.name),
         page=_page(body, asker, parts),
         now=datetime.now(UTC),
     )
-    return EntitiesAnswer.of_resources(found, body.resource.type, _token(found, body, asker, parts))
+    results = [Entity(type=body.resource.type, id=name) for name in found.names]
+    return answer(EntitiesAnswer, found, results=results, page=_next(found, body, asker, parts))
 
 
 @router.post(
@@ -145,14 +232,18 @@ async def search_resources(
 )
 async def search_subjects(body: SubjectSearchQuestion, asker: Asker, parts: Open) -> EntitiesAnswer:
     """Return one page, in the order of ids."""
-    found = await parts.decision_point.search_subjects(
+    found = await parts.questions.search_subjects(
         asker,
         body.resource.target(),
         Sought(kind=body.subject.type, action=body.action.name),
         page=_page(body, asker, parts),
         now=datetime.now(UTC),
     )
-    return EntitiesAnswer.of_subjects(found, _token(found, body, asker, parts))
+    results = [
+        Entity(type=kind_of(name), id=name.removeprefix(f"{kind_of(name)}:"))
+        for name in found.names
+    ]
+    return answer(EntitiesAnswer, found, results=results, page=_next(found, body, asker, parts))
 
 
 @router.post(
@@ -163,14 +254,15 @@ async def search_subjects(body: SubjectSearchQuestion, asker: Asker, parts: Open
 )
 async def search_actions(body: ActionSearchQuestion, asker: Asker, parts: Open) -> ActionsAnswer:
     """Return one page, in the order of names."""
-    found = await parts.decision_point.search_actions(
+    found = await parts.questions.search_actions(
         asker,
-        body.subject.party(_levels(parts)),
+        body.subject.party(levels(parts.schema)),
         body.resource.target(),
         page=_page(body, asker, parts),
         now=datetime.now(UTC),
     )
-    return ActionsAnswer.of(found, _token(found, body, asker, parts))
+    results = [NamedAction(name=name) for name in found.names]
+    return answer(ActionsAnswer, found, results=results, page=_next(found, body, asker, parts))
 
 
 @router.get(CONFIGURATION, operation_id="authzenConfiguration", summary="Where the API is")
@@ -180,16 +272,11 @@ async def configuration(request: Request, parts: Open) -> Configuration:
 
 
 async def _single(body: EvaluationQuestion, asker: Subject, parts: Parts) -> EvaluationAnswer:
-    question = body.question(_levels(parts))
-    return EvaluationAnswer.of(
-        await parts.decision_point.evaluate(
-            asker, [question], now=datetime.now(UTC), at_least=body.at_least
-        )
+    question = body.question(levels(parts.schema))
+    evaluated = await parts.questions.evaluate(
+        asker, [question], now=datetime.now(UTC), at_least=body.at_least
     )
-
-
-def _levels(parts: Parts) -> Attribute | None:
-    return levels(parts.schema)
+    return answer(EvaluationAnswer, evaluated, decision=evaluated.decisions[0])
 
 
 def _page(body: SearchQuestion, asker: Subject, parts: Parts) -> PageAsked:
@@ -205,8 +292,8 @@ def _page(body: SearchQuestion, asker: Subject, parts: Parts) -> PageAsked:
     return PageAsked(after=after, limit=limit, at_least=body.at_least)
 
 
-def _token(found: Found, body: BaseModel, asker: Subject, parts: Parts) -> str:
-    return parts.cursors.seal(found.cursor, asker, _listing(body)) if found.cursor else ""
+def _next(found: Found, body: BaseModel, asker: Subject, parts: Parts) -> NextPage:
+    return NextPage(next_token=sealed(parts.cursors, found.cursor or "", asker, _listing(body)))
 
 
 def _listing(body: BaseModel) -> str:

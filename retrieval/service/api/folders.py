@@ -20,9 +20,8 @@ from retrieval.service.api.labels import (
     ShownExtent,
     Values,
 )
-from retrieval.service.api.messages import Answered, Asked
 from retrieval.service.http.authentication import Asker
-from retrieval.service.http.bodies import StrictRoute
+from retrieval.service.http.bodies import Answered, Asked, StrictRoute
 from retrieval.service.http.dependencies import Expected, Open, tag
 from retrieval.service.http.problems import ANSWERS
 from retrieval.service.wiring import Parts

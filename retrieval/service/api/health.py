@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from fastapi import APIRouter, Response
 
 from acl.records import RecordsError
 from ingest.index.engine import EngineError
-from retrieval.service.api.messages import Readiness
+from retrieval.service.http.bodies import Answered
 from retrieval.service.http.dependencies import Open
 from retrieval.service.http.problems import ANSWERS, FieldFault, ProblemError, ProblemType
 
 SECONDS: Final = 2.0
 
 router = APIRouter(tags=["operation"])
+
+
+class Readiness(Answered):
+    """Which parts answer."""
+
+    status: Literal["ready"] = "ready"
+    parts: dict[str, str]
 
 
 @router.get("/livez", operation_id="live", summary="Whether the process answers")

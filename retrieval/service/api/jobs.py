@@ -14,9 +14,8 @@ from pydantic import Field
 from acl.errors import AclError
 from acl.records import ItemState, Job, JobItem
 from ingest.index.engine import EngineError
-from retrieval.service.api.messages import Answered
 from retrieval.service.http.authentication import Asker
-from retrieval.service.http.bodies import StrictRoute
+from retrieval.service.http.bodies import Answered, StrictRoute
 from retrieval.service.http.dependencies import Open
 from retrieval.service.http.problems import ANSWERS
 from retrieval.service.wiring import Parts

@@ -22,9 +22,8 @@ from retrieval.labels.selection import Planned, Refused, Selection
 from retrieval.labels.views import Changed, Target
 from retrieval.rights.display import stored_of
 from retrieval.service.api.jobs import carry_out
-from retrieval.service.api.messages import Answered, Asked
 from retrieval.service.http.authentication import Asker
-from retrieval.service.http.bodies import StrictRoute
+from retrieval.service.http.bodies import Answered, Asked, StrictRoute
 from retrieval.service.http.dependencies import Expected, Open, tag
 from retrieval.service.http.problems import ANSWERS, FieldFault, ProblemError, ProblemType
 

@@ -24,10 +24,9 @@ from retrieval.policy.outlook import LookBack
 from retrieval.policy.preview import PolicyPreview
 from retrieval.policy.rule_changes import Difference
 from retrieval.rights.display import label_of
-from retrieval.service.api.messages import MAX_REVISION, Answered, Asked
 from retrieval.service.http.authentication import Asker
-from retrieval.service.http.bodies import StrictRequest, StrictRoute
-from retrieval.service.http.dependencies import Expected, Open, tag
+from retrieval.service.http.bodies import Answered, Asked, StrictRequest, StrictRoute
+from retrieval.service.http.dependencies import MAX_REVISION, Expected, Open, tag
 from retrieval.service.http.problems import ANSWERS
 
 MAX_TEXT: Final = 4 * 1024 * 1024

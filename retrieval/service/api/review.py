@@ -1,4 +1,4 @@
-"""Review: who may read a document, what may somebody read, and why not.
+"""Review: who may read a document, what may a subject read, and why not.
 
 Asking about others needs `access:review` on the document's label; owners hold it for theirs. Any
 other document does not exist.
@@ -7,32 +7,22 @@ other document does not exist.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import AliasPath, BeforeValidator, Field
 
 from acl.errors import RequestError
-from acl.explain.explain import Obstacle
-from acl.explain.grants import Grant
-from acl.subject import MAX_GROUPS, Subject
-from retrieval.access.review import MAX_PAGE
-from retrieval.access.review_types import People, Readable, Readership, Reviewed
-from retrieval.service.api.messages import (
-    Answered,
-    Asked,
-    ExplainedRule,
-    ExplainedSubject,
-    Revised,
-)
+from acl.records.directory.types import MAX_CLEARANCE
+from acl.subject import MAX_GROUPS
+from retrieval.access.subjects import kind_of
+from retrieval.access.types import MAX_PAGE, Claimed, PageAsked, Party
+from retrieval.service.api.documents import ExplainedRule, ExplainedSubject
 from retrieval.service.cursors import MAX_CURSOR
 from retrieval.service.http.authentication import Asker
-from retrieval.service.http.bodies import StrictRoute
-from retrieval.service.http.dependencies import Open, Revisions, opened, sealed
+from retrieval.service.http.bodies import Answered, Asked, StrictRoute, answer
+from retrieval.service.http.dependencies import Open, Revised, Revisions, opened, sealed
 from retrieval.service.http.problems import ANSWERS
-from retrieval.service.wiring import Parts
-
-_MAX_LEVEL: Final = 1000
 
 # Half a surrogate pair has no length, and so is refused.
 Text = Annotated[str, Field(max_length=1024)]
@@ -42,29 +32,21 @@ class AboutSubject(Asked):
     """Whom a question is about. What is not said is taken from the directory, or is the weakest."""
 
     id: str = Field(min_length=1, max_length=200, description="Such as `user:eve`.")
-    clearance: int | None = Field(None, ge=0, le=_MAX_LEVEL)
+    clearance: int | None = Field(None, ge=0, le=MAX_CLEARANCE)
     compartments: list[Text] | None = Field(None, max_length=MAX_GROUPS)
     groups: list[Text] | None = Field(None, max_length=MAX_GROUPS)
 
-    def over(self, known: Subject | None, tenant: str) -> Subject:
-        """Return the subject with what is said here over what is known.
+    def party(self) -> Party:
+        """Return the subject as a review takes it.
 
         Raises:
             RequestError: it is no subject.
         """
-        if not self.id.startswith(("user:", "service:", "agent:")):
+        claimed = Claimed.of(self.clearance, self.compartments, self.groups)
+        party = Party(kind=kind_of(self.id), name=self.id, claimed=claimed)
+        if party.identity is None:
             raise RequestError("the subject's id is not an identity such as user:ada")
-        base = known or Subject(id=self.id, tenant=tenant)
-        given = self.groups
-        return Subject(
-            id=self.id,
-            tenant=tenant,
-            clearance=base.clearance if self.clearance is None else self.clearance,
-            compartments=base.compartments
-            if self.compartments is None
-            else frozenset(self.compartments),
-            groups=base.groups if given is None else frozenset(given) - {"group:everyone"},
-        )
+        return party
 
 
 class WhyQuestion(Revised):
@@ -82,23 +64,17 @@ class WhatQuestion(Revised):
     limit: int = Field(50, ge=1, le=MAX_PAGE)
 
 
+def _text(line: Any) -> Any:  # noqa: ANN401 - pydantic's input
+    return getattr(line, "text", line)
+
+
 class FirstObstacle(Answered):
     """The first thing that stands between a subject and a document."""
 
     subject: str
-    what: str
+    what: str = Field(validation_alias="hindrance")
     rule: ExplainedRule | None
-    condition: str | None
-
-    @classmethod
-    def of(cls, found: Obstacle) -> FirstObstacle:
-        """Return the obstacle as it is sent."""
-        return cls(
-            subject=found.subject,
-            what=found.hindrance.value,
-            rule=ExplainedRule.of(found.rule) if found.rule else None,
-            condition=found.condition.text if found.condition else None,
-        )
+    condition: Annotated[str | None, BeforeValidator(_text)]
 
 
 class SingleGrant(Answered):
@@ -109,42 +85,19 @@ class SingleGrant(Answered):
     value: str
     opens: int = Field(description="How many documents it opens, of those the asker may review.")
 
-    @classmethod
-    def of(cls, found: Grant) -> SingleGrant:
-        """Return the grant as it is sent."""
-        return cls(
-            kind=found.kind.value, subject=found.subject, value=found.value, opens=found.opens
-        )
-
 
 class WhyAnswer(Answered):
     """Why somebody may or may not read a document."""
 
-    allowed: bool
+    allowed: bool = Field(validation_alias="permitted")
     suspended: bool
     subjects: list[ExplainedSubject]
-    obstacle: FirstObstacle | None
+    obstacle: FirstObstacle | None = Field(validation_alias=AliasPath("explanation", "obstacle"))
     grants: list[SingleGrant] = Field(description="Single changes that permit it, smallest first.")
     incomplete: bool = Field(description="Whether there are more changes than were tried.")
     decision_id: str
     policy_revision: int
     label_revision: int
-
-    @classmethod
-    def of(cls, found: Reviewed) -> WhyAnswer:
-        """Return the review as it is sent."""
-        explanation = found.explanation
-        return cls(
-            allowed=found.permitted,
-            suspended=found.suspended,
-            subjects=[ExplainedSubject.of(one) for one in (explanation, *explanation.actors)],
-            obstacle=FirstObstacle.of(explanation.obstacle) if explanation.obstacle else None,
-            grants=[SingleGrant.of(one) for one in found.grants],
-            incomplete=found.incomplete,
-            decision_id=found.decision_id,
-            policy_revision=found.policy_revision,
-            label_revision=found.label_revision,
-        )
 
 
 class WhoAnswer(Answered):
@@ -163,19 +116,6 @@ class WhoAnswer(Answered):
     policy_revision: int
     label_revision: int
 
-    @classmethod
-    def of(cls, found: Readership, next_token: str) -> WhoAnswer:
-        """Return the readership as it is sent."""
-        return cls(
-            subjects=list(found.subjects),
-            principals=[list(one) for one in found.principals],
-            incomplete=found.incomplete,
-            next_token=next_token,
-            decision_id=found.decision_id,
-            policy_revision=found.policy_revision,
-            label_revision=found.label_revision,
-        )
-
 
 class ListedDocument(Answered):
     """A document in a list."""
@@ -192,17 +132,6 @@ class WhatAnswer(Answered):
     decision_id: str
     policy_revision: int
     label_revision: int
-
-    @classmethod
-    def of(cls, found: Readable) -> WhatAnswer:
-        """Return the list as it is sent."""
-        return cls(
-            documents=[ListedDocument(id=one.id, uri=one.uri) for one in found.documents],
-            more=found.more,
-            decision_id=found.decision_id,
-            policy_revision=found.policy_revision,
-            label_revision=found.label_revision,
-        )
 
 
 router = APIRouter(route_class=StrictRoute, tags=["review"])
@@ -227,15 +156,12 @@ async def who(  # noqa: PLR0913, PLR0917 - the route's parameters
     A page regards 100 subjects at most. It can be short, or empty, and still not be the last.
     """
     listing = f"audience/{document_id}"
-    people = People(
-        of_tenant=lambda tenant, after: parts.known_subjects.subjects(tenant, after=after),
-        after=opened(parts.cursors, token, subject, listing),
-        limit=limit,
+    page = PageAsked(after=opened(parts.cursors, token, subject, listing), limit=limit)
+    found = await parts.questions.who_may_read(
+        subject, document_id, page=page, now=datetime.now(UTC), at_least=at_least
     )
-    found = await parts.review.who_may_read(
-        subject, document_id, people=people, now=datetime.now(UTC), at_least=at_least
-    )
-    return WhoAnswer.of(found, sealed(parts.cursors, found.cursor or "", subject, listing))
+    following = sealed(parts.cursors, found.cursor or "", subject, listing)
+    return answer(WhoAnswer, found, next_token=following)
 
 
 @router.post(
@@ -246,17 +172,15 @@ async def who(  # noqa: PLR0913, PLR0917 - the route's parameters
 )
 async def what(question: WhatQuestion, subject: Asker, parts: Open) -> WhatAnswer:
     """Return what they may read, of what the asker may review."""
-    about = await _about(parts, question.subject, subject)
-    return WhatAnswer.of(
-        await parts.review.what_may_read(
-            subject,
-            about,
-            now=datetime.now(UTC),
-            after=question.after,
-            limit=question.limit,
-            at_least=question.at_least(),
-        )
+    found = await parts.questions.what_may_read(
+        subject,
+        question.subject.party(),
+        now=datetime.now(UTC),
+        after=question.after,
+        limit=question.limit,
+        at_least=question.at_least(),
     )
+    return answer(WhatAnswer, found)
 
 
 @router.post(
@@ -267,18 +191,11 @@ async def what(question: WhatQuestion, subject: Asker, parts: Open) -> WhatAnswe
 )
 async def why(question: WhyQuestion, subject: Asker, parts: Open) -> WhyAnswer:
     """Return the rules, the first obstacle, and the smallest single change that lifts it."""
-    about = await _about(parts, question.subject, subject)
-    return WhyAnswer.of(
-        await parts.review.why(
-            subject,
-            about,
-            question.document_id,
-            now=datetime.now(UTC),
-            at_least=question.at_least(),
-        )
+    found = await parts.questions.why(
+        subject,
+        question.subject.party(),
+        question.document_id,
+        now=datetime.now(UTC),
+        at_least=question.at_least(),
     )
-
-
-async def _about(parts: Parts, about: AboutSubject, asker: Subject) -> Subject:
-    known = await parts.known_subjects.subject(asker.tenant, about.id)
-    return about.over(known, asker.tenant)
+    return answer(WhyAnswer, found)

@@ -10,13 +10,13 @@ from acl.records import DocumentRecord
 from acl.records.tables.types import canonical_id
 from acl.subject import Subject
 from retrieval.access.history import Reader
-from retrieval.access.review import MAX_PAGE
+from retrieval.access.types import MAX_PAGE
 from retrieval.rights.authority import Asker
 from retrieval.service.cli.commands_ask import document_of, person_of
 from retrieval.service.cli.commands_label import asker_of, moment, print_changed
 from retrieval.service.cli.console import out, safe, table
 from retrieval.service.cli.people import Person, read_people
-from retrieval.service.http.token_wiring import levels
+from retrieval.service.http.tokens import levels
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, open_parts
 
@@ -29,7 +29,7 @@ async def who(settings: Settings, asker: str, name: str) -> int:
         reviewer = asker_of(parts, asker)
         document = await _document(parts, reviewer, name)
         people = read_people(settings.people_file, levels(parts.schema)).values()
-        found = await parts.review.who_may_read(
+        found = await parts.questions.who_may_read(
             reviewer,
             document.id,
             subjects=[one.subject for one in people],
@@ -51,7 +51,7 @@ async def what(settings: Settings, asker: str, subject: str) -> int:
         reviewer, about = asker_of(parts, asker), person_of(parts, subject).subject
         after, more = "", True
         while more:
-            page = await parts.review.what_may_read(
+            page = await parts.questions.what_may_read(
                 reviewer, about, now=datetime.now(UTC), after=after, limit=MAX_PAGE
             )
             rows += [(one.uri, one.id) for one in page.documents]

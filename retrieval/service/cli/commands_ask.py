@@ -15,7 +15,7 @@ from retrieval.rights.authority import OPERATOR
 from retrieval.search.search import Hit, SearchRequest
 from retrieval.service.cli.console import excerpt, out, safe, table
 from retrieval.service.cli.people import Person, person_named, read_people
-from retrieval.service.http.token_wiring import levels
+from retrieval.service.http.tokens import levels
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, open_parts
 
@@ -70,7 +70,9 @@ async def explained(settings: Settings, asker: str, document: str) -> int:
     async with open_parts(settings) as parts:
         person = person_of(parts, asker)
         record = await document_of(parts, person, document)
-        found = await parts.review.why(OPERATOR, person.subject, record.id, now=datetime.now(UTC))
+        found = await parts.questions.why(
+            OPERATOR, person.subject, record.id, now=datetime.now(UTC)
+        )
     print_explanation(found.explanation, record)
     if found.suspended:
         out.print(safe("a role of theirs is suspended: `strongroom policy suspended`", "bold red"))

@@ -10,7 +10,7 @@ from acl.records.directory.directory import Directory
 from acl.records.directory.types import DirectoryUser, Slice, Wanted
 from retrieval.rights.display import level_name
 from retrieval.service.cli.console import err, out, safe, table
-from retrieval.service.http.token_wiring import levels
+from retrieval.service.http.tokens import levels
 from retrieval.service.settings import Settings, SubjectSource
 from retrieval.service.wiring import open_parts
 

@@ -12,7 +12,7 @@ from retrieval.rights.policy_source import read_schema, read_texts
 from retrieval.service import logs
 from retrieval.service.cli.console import err, out, safe, table
 from retrieval.service.cli.people import person_named, read_people
-from retrieval.service.http.token_wiring import development_issuer, levels
+from retrieval.service.http.tokens import development_issuer, levels
 from retrieval.service.serve import serve as run
 from retrieval.service.settings import Settings, check_serving
 from retrieval.service.wiring import Parts, open_parts

@@ -27,7 +27,7 @@ from retrieval.rights.policy_source import read_source, read_texts
 from retrieval.service.cli.commands_ask import person_of
 from retrieval.service.cli.console import err, in_words, out, safe, table
 from retrieval.service.cli.console_subjects import named
-from retrieval.service.http.token_wiring import levels
+from retrieval.service.http.tokens import levels
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, open_parts
 

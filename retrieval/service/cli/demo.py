@@ -29,7 +29,7 @@ from retrieval.service import logs
 from retrieval.service.cli.commands_write import ingest_into, print_report
 from retrieval.service.cli.console import excerpt, out, safe, table
 from retrieval.service.cli.people import Person, read_people
-from retrieval.service.http.token_wiring import development_issuer, levels
+from retrieval.service.http.tokens import development_issuer, levels
 from retrieval.service.serve import serve_parts
 from retrieval.service.settings import Mode, Settings, SettingsError, load_settings
 from retrieval.service.wiring import Parts, open_parts

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from acl.labels import Attribute
 from acl.subject import Subject
-from retrieval.service.http.claims import ClaimsError, subject_of
+from retrieval.service.http.tokens import ClaimsError, subject_of
 from retrieval.service.settings import SettingsError
 
 _KEYS: Final = frozenset({"tenant", "clearance", "compartments", "groups", "name", "act"})

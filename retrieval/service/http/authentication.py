@@ -27,10 +27,10 @@ from retrieval.service.http.tokens import TokenError, TokenVerifier
 
 PUBLIC: Final = frozenset(
     {
+        "/",
         "/livez",
         "/readyz",
         "/openapi.json",
-        "/docs",
         "/.well-known/security.txt",
         "/.well-known/authzen-configuration",
     }

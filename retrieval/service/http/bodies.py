@@ -8,6 +8,7 @@ The laws of this file:
 3. A body arrives within `SECONDS`, or not at all.
 4. JSON has one meaning: no key twice, no `NaN`, no unbounded depth. Two parsers that read one text
    differently are a way around a check.
+5. A body holds the declared fields alone, and no value is converted into another type.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, NoReturn
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, NoReturn, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
 
 from retrieval.service.http.problems import FieldFault, ProblemError, ProblemType
 
@@ -173,3 +175,33 @@ class StrictRoute(APIRoute):
             return await handle(self.request_class(request.scope, request.receive))
 
         return strict
+
+
+class Asked(BaseModel):
+    """What is asked: undeclared fields are refused, and nothing is converted (law 5)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Answered(BaseModel):
+    """What is answered: the attributes of a value of the packages below, by their names."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+Answer = TypeVar("Answer", bound=Answered)
+
+
+class _Together:
+    """The attributes of a value, and others beside them."""
+
+    def __init__(self, value: object, more: Mapping[str, object]) -> None:
+        self.__dict__.update(more, _value=value)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.__dict__["_value"], name)
+
+
+def answer(model: type[Answer], value: object, **more: object) -> Answer:
+    """Return the answer that `value` and `more`, which it does not have, make together."""
+    return model.model_validate(_Together(value, more))

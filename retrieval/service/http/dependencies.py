@@ -13,11 +13,12 @@ import re
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Query, Request, Response
+from pydantic import BaseModel
 
 from acl.subject import Subject
 from retrieval.rights.standing import AtLeast
-from retrieval.service.api.messages import MAX_REVISION
 from retrieval.service.cursors import CursorError, Cursors
+from retrieval.service.http.bodies import Asked
 from retrieval.service.http.problems import FieldFault, ProblemError, ProblemType
 from retrieval.service.wiring import Parts
 
@@ -57,24 +58,42 @@ def tag(response: Response, number: int) -> None:
     response.headers["ETag"] = f'"{number}"'
 
 
-def _at_least(
-    min_revision: Annotated[
-        int | None,
-        Query(
-            ge=1,
-            le=MAX_REVISION,
-            description="Refuse to answer under a policy older than this revision.",
-        ),
-    ] = None,
-    min_label_revision: Annotated[
-        int | None,
-        Query(
-            ge=1,
-            le=MAX_REVISION,
-            description="Refuse to answer without this change of a label, and all before it.",
-        ),
-    ] = None,
-) -> AtLeast:
+MAX_REVISION: Final = 2**31 - 1
+
+_Policy = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=MAX_REVISION,
+        description="Refuse to answer under a policy older than this revision.",
+    ),
+]
+_Label = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=MAX_REVISION,
+        description="Refuse to answer without this change of a label, and all before it.",
+    ),
+]
+
+
+class RevisionsAsked(BaseModel):
+    """At least which revisions an answer must regard."""
+
+    min_revision: _Policy = None
+    min_label_revision: _Label = None
+
+    def at_least(self) -> AtLeast:
+        """Return the revisions that the answer must not be older than."""
+        return AtLeast(policy=self.min_revision or 0, label=self.min_label_revision or 0)
+
+
+class Revised(RevisionsAsked, Asked):
+    """A body, and at least which revisions its answer must regard."""
+
+
+def _at_least(min_revision: _Policy = None, min_label_revision: _Label = None) -> AtLeast:
     return AtLeast(policy=min_revision or 0, label=min_label_revision or 0)
 
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:strongroom:problem:"
@@ -217,6 +218,39 @@ def _fault(error: Mapping[str, Any]) -> FieldFault:
         where = where[1:]
     words = _WORDS.get(error["type"], "is not a value that this field can have")
     return FieldFault(pointer(where), words.format(**error.get("ctx", {})))
+
+
+class FieldProblem(BaseModel):
+    """One field and what is wrong with it."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:strongroom:problem:invalid",
+                    "title": "Invalid request",
+                    "status": 422,
+                    "detail": "A field has a value that it cannot have; see `errors`.",
+                    "instance": "urn:uuid:4d6f1c0e-6c0e-4a53-9f0a-3d0f8f1a2b3c",
+                    "errors": [{"pointer": "/top_k", "detail": "is more than 100"}],
+                }
+            ]
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str | None = None
+    errors: list[FieldProblem] | None = None
 
 
 _SCHEMA: Final = {"$ref": "#/components/schemas/Problem"}

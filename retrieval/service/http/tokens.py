@@ -1,4 +1,4 @@
-"""Access tokens (RFC 9068): verified strictly, and signed in development alone.
+"""Access tokens (RFC 9068): verified strictly and read into a subject; signed in development alone.
 
 The laws of this file:
 
@@ -10,6 +10,12 @@ The laws of this file:
    longer than the settings say.
 4. Neither the header nor the claims say one thing twice.
 5. Every refusal is one error; what exactly was wrong goes to the log, not to the asker.
+6. A claim of the wrong type refuses the token. It is never read as "none": a subject without its
+   groups would escape the rules that deny to a group.
+7. Groups that the issuer left out because they are too many ("overage") refuse the token.
+8. `tenant` is required, and an actor's tenant is the subject's.
+9. What the claims do not say is the weakest: the lowest clearance, no group, no compartment.
+10. No token is for one of the names under which this program itself is on record.
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,12 +31,25 @@ from typing import Any, Final
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from acl.labels import Attribute
-from acl.subject import Subject
+from acl.errors import RequestError
+from acl.labels import Attribute, LabelSchema
+from acl.records.directory.types import MAX_CLEARANCE
+from acl.subject import MAX_GROUPS, RESERVED, Subject
 from retrieval.service.http.bodies import StrictJsonError, parse_json
-from retrieval.service.http.claims import ClaimsError, subject_of
-from retrieval.service.http.token_keys import ALGORITHMS, DEVELOPMENT_KEY_ID, TokenKeys
+from retrieval.service.http.token_keys import (
+    ALGORITHMS,
+    DEVELOPMENT_KEY_ID,
+    FetchedKeys,
+    FixedKeys,
+    TokenKeys,
+    new_signing_key,
+    read_signing_key,
+)
+from retrieval.service.secret_files import own_file, private_folder
+from retrieval.service.settings import Settings, SettingsError
 
+CLASSIFICATION: Final = "classification"
+MAX_ACTORS: Final = 4
 MAX_TOKEN_BYTES: Final = 16 * 1024
 TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
 REQUIRED: Final = ("iss", "aud", "exp", "iat", "sub")
@@ -38,6 +57,8 @@ REQUIRED: Final = ("iss", "aud", "exp", "iat", "sub")
 _REFUSED: Final = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "enc", "zip", "cty"})
 _MAX_KEY_ID: Final = 256
 _MAX_TIME: Final = 2**40
+# What an issuer writes when it does not list the groups: the list is elsewhere, or cut.
+_OVERAGE: Final = frozenset({"_claim_names", "_claim_sources", "hasgroups"})
 
 
 class TokenError(Exception):
@@ -85,7 +106,7 @@ class TokenVerifier:
         if key is None:
             raise TokenError("the issuer has no such key")
         if key.algorithm_name != header["alg"]:
-            raise TokenError("the key is for another algorithm")
+            raise TokenError("the key is for another algorithm")  # law 2
         claims = self._claims(token, key)
         try:
             return subject_of(claims, self._levels)
@@ -211,3 +232,149 @@ def _moment(claims: Mapping[str, Any], name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MAX_TIME:
         raise TokenError(f"`{name}` is not a whole number of seconds")
     return value
+
+
+class ClaimsError(ValueError):
+    """A claim is missing or of another type; the message names the claim and repeats no value."""
+
+
+def subject_of(claims: Mapping[str, Any], levels: Attribute | None) -> Subject:
+    """Return the subject that `claims` vouch for.
+
+    Args:
+        claims: of a token whose signature and times were verified.
+        levels: the label's attribute whose level names a clearance may use, if there is one.
+
+    Raises:
+        ClaimsError: one of the laws is broken, or a name is no identity.
+    """
+    tenant = _text(claims, "tenant")
+    actors = tuple(_subject(act, tenant, levels, ()) for act in _acts(claims, tenant))
+    return _subject(claims, tenant, levels, actors)
+
+
+def _acts(claims: Mapping[str, Any], tenant: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the `act` claims, outermost first."""
+    inner, depth = claims, 0
+    while "act" in inner:
+        inner, depth = inner["act"], depth + 1
+        if not isinstance(inner, dict):
+            raise ClaimsError("`act` is not an object")
+        if depth > MAX_ACTORS:
+            raise ClaimsError(f"`act` is nested more than {MAX_ACTORS} deep")
+        if inner.get("tenant", tenant) != tenant:
+            raise ClaimsError("`act` belongs to another tenant")  # law 8
+        yield inner
+
+
+def _subject(
+    claims: Mapping[str, Any],
+    tenant: str,
+    levels: Attribute | None,
+    actors: tuple[Subject, ...],
+) -> Subject:
+    if _OVERAGE & claims.keys():
+        raise ClaimsError("`groups` are not all in the token")  # law 7
+    name, groups = _text(claims, "sub"), _texts(claims, "groups")
+    if RESERVED & {name, *groups}:
+        raise ClaimsError("`sub` or a group is a name of this program itself")  # law 10
+    try:
+        return Subject(
+            id=name,
+            tenant=tenant,
+            clearance=_clearance(claims, levels),
+            compartments=_texts(claims, "compartments"),
+            groups=groups - {"group:everyone"},
+            actors=actors,
+        )
+    except RequestError as error:
+        raise ClaimsError(str(error)) from None
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not value:
+        raise ClaimsError(f"`{name}` is not a text")
+    return value
+
+
+def _texts(claims: Mapping[str, Any], name: str) -> frozenset[str]:
+    value = claims.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ClaimsError(f"`{name}` is not a list of texts")  # law 6
+    if len(value) > MAX_GROUPS:
+        raise ClaimsError(f"`{name}` has more than {MAX_GROUPS} entries")
+    return frozenset(value)
+
+
+def _clearance(claims: Mapping[str, Any], levels: Attribute | None) -> int:
+    try:
+        return clearance_of(claims.get("clearance", 0), levels)
+    except ValueError:
+        raise ClaimsError("`clearance` is not a level") from None
+
+
+def clearance_of(value: object, levels: Attribute | None) -> int:
+    """Return the clearance that a level's name or number stands for.
+
+    Raises:
+        ValueError: it is no level.
+    """
+    level = value if levels is None or not levels.levels else levels.parse(value)
+    if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= MAX_CLEARANCE:
+        raise ValueError("is not a level")
+    return level
+
+
+def verifier(settings: Settings, schema: LabelSchema) -> TokenVerifier:
+    """Return what turns tokens into subjects.
+
+    Raises:
+        SettingsError: no issuer is named, or its keys cannot be read.
+    """
+    return TokenVerifier(_keys(settings), _rules(settings), levels=levels(schema))
+
+
+def development_issuer(settings: Settings) -> DevelopmentIssuer:
+    """Return what signs tokens on this machine.
+
+    Raises:
+        SettingsError: the mode is not development.
+    """
+    if not settings.development:
+        raise SettingsError(
+            "tokens are signed here in development mode alone: set `STRONGROOM_MODE=development`"
+        )
+    return DevelopmentIssuer(read_signing_key(_signing_key(settings)), _rules(settings))
+
+
+def levels(schema: LabelSchema) -> Attribute | None:
+    """Return the attribute whose levels name clearances, if the label has one."""
+    return schema.attributes.get(CLASSIFICATION)
+
+
+def _rules(settings: Settings) -> TokenRules:
+    issuer = settings.accepted_issuer
+    if issuer is None:
+        raise SettingsError("there is no issuer of tokens: set `STRONGROOM_ISSUER`")
+    return TokenRules(
+        issuer=issuer,
+        audience=settings.audience,
+        max_seconds=settings.token_max_seconds,
+        leeway_seconds=settings.token_leeway_seconds,
+    )
+
+
+def _keys(settings: Settings) -> TokenKeys:
+    if settings.development:
+        return FixedKeys.of_development(read_signing_key(_signing_key(settings)))
+    if settings.jwks_file is not None:
+        return FixedKeys.from_file(settings.jwks_file)
+    if settings.jwks_url is None:
+        raise SettingsError("there are no keys of the issuer: set `STRONGROOM_JWKS_URL`")
+    return FetchedKeys(settings.jwks_url)
+
+
+def _signing_key(settings: Settings) -> bytes:
+    default = private_folder(settings.data_dir) / "development.key"
+    return own_file(settings.signing_key_file, default, new_signing_key)

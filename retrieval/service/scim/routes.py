@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
 from collections import defaultdict
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -42,16 +41,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acl.actions import Action
 from acl.errors import FilterTooLargeError, PolicyError, RequestError
-from acl.records import AuditEvent, AuditKind, Outcome, RecordsError
+from acl.records import AuditEvent, AuditKind, RecordsError
 from acl.records.directory.directory import Edit
 from acl.subject import Subject
 from retrieval.rights.directory import UnknownSubjectError
-from retrieval.rights.standing import Pinned, UnsettledError
+from retrieval.rights.releases import Release
+from retrieval.rights.standing import Pinned, UnsettledError, settled
 from retrieval.service.http import problems
 from retrieval.service.http.bodies import StrictJsonError, StrictRequest, parse_json
 from retrieval.service.http.envelope import request_id
 from retrieval.service.http.problems import KINDS, ProblemError, ProblemType
-from retrieval.service.http.token_wiring import levels
+from retrieval.service.http.tokens import levels
 from retrieval.service.logs import places
 from retrieval.service.scim.models import scim_models
 from retrieval.service.scim.storage import DirectoryStorage
@@ -103,7 +103,7 @@ class ScimEndpoint:
         if request.method in _READING:
             return await self._attempt(asked)
         async with self._changing[request.scope["state"]["subject"].tenant]:
-            return await self._parts.standing.settled(lambda: self._attempt(asked))
+            return await settled(self._attempt)(asked)
 
     async def _asked(self, request: _ScimBody) -> ScimRequest:
         """Return the request as the library takes it, with a body that was read strictly."""
@@ -143,23 +143,11 @@ class ScimEndpoint:
 
     async def _permitted(self, pinned: Pinned) -> AuditEvent:
         """Return the event of a change, or refuse (law 1)."""
-        now = datetime.now(UTC)
-        subject, snapshot = pinned.subject, pinned.snapshot
-        decided = self._parts.decisions.decide(snapshot, subject, Action.DIRECTORY_EDIT, now)
-        permitted = decided.held
-        event = AuditEvent(
-            kind=AuditKind.DIRECTORY,
-            time=now,
-            subject=subject.id,
-            outcome=Outcome.PERMITTED if permitted else Outcome.DENIED,
-            actors=tuple(actor.id for actor in subject.actors),
-            tenant=subject.tenant,
-            action=Action.DIRECTORY_EDIT,
-            decision_id=str(uuid.uuid4()),
-            policy_revision=snapshot.revision,
-            policy_digest=snapshot.digest,
-        )
-        if not permitted:
+        now, action = datetime.now(UTC), Action.DIRECTORY_EDIT
+        decided = self._parts.decisions.decide(pinned.snapshot, pinned.subject, action, now)
+        release = Release(pinned=pinned, now=now, action=action)
+        event = release.event(AuditKind.DIRECTORY, permitted=decided.held)
+        if not decided.held:
             await self._parts.records.audit.append(event)
             raise _refused(HTTPStatus.FORBIDDEN, "This subject may not `directory:edit`.")
         return event

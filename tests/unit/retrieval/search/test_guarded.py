@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acl.engine.filter import to_filter
+from acl.engine.filter import labelled, to_filter
 from acl.engine.wire import Filter, MatchAny, MatchExcept, Range
 from acl.labels import LabelSchema
 from acl.predicate import AnyOf, Labelled
@@ -40,7 +40,7 @@ def test_what_is_guarded_passes(narrowing: Filter | None) -> None:
         DenseLeaf(vector=VECTOR, filter=where, limit=1),
         SparseLeaf(text="x", filter=where, corpus=guard(PERMIT, None), limit=1),
     ):
-        assert_guarded(leaf, permit=PERMIT, schema=SCHEMA)
+        assert_guarded(leaf, permit=PERMIT, guards=labelled(SCHEMA))
 
 
 FILTERS: dict[str, tuple[Filter, str]] = {
@@ -71,14 +71,14 @@ FILTERS: dict[str, tuple[Filter, str]] = {
 def test_what_is_not_guarded_is_refused(where: Filter, message: str) -> None:
     leaf = DenseLeaf(vector=VECTOR, filter=where, limit=1)
     with pytest.raises(UnguardedQueryError, match=message):
-        assert_guarded(leaf, permit=PERMIT, schema=SCHEMA)
+        assert_guarded(leaf, permit=PERMIT, guards=labelled(SCHEMA))
 
 
 @pytest.mark.parametrize("corpus", [guard(PERMIT, NARROW), guard(OTHER, None), NARROW, PERMIT])
 def test_another_corpus_is_refused(corpus: Filter) -> None:
     leaf = SparseLeaf(text="x", filter=guard(PERMIT, None), corpus=corpus, limit=1)
     with pytest.raises(UnguardedQueryError, match="another corpus"):
-        assert_guarded(leaf, permit=PERMIT, schema=SCHEMA)
+        assert_guarded(leaf, permit=PERMIT, guards=labelled(SCHEMA))
 
 
 def test_a_filter_that_is_no_policy_s_is_refused() -> None:
@@ -86,7 +86,7 @@ def test_a_filter_that_is_no_policy_s_is_refused() -> None:
     for permit in (NARROW, to_filter(Labelled(), other), Filter(must=(PERMIT,))):
         leaf = DenseLeaf(vector=VECTOR, filter=guard(permit, None), limit=1)
         with pytest.raises(UnguardedQueryError, match="does not begin with the label's guards"):
-            assert_guarded(leaf, permit=permit, schema=SCHEMA)
+            assert_guarded(leaf, permit=permit, guards=labelled(SCHEMA))
 
 
 def test_a_negative_exception_may_be_of_nothing() -> None:
@@ -94,5 +94,5 @@ def test_a_negative_exception_may_be_of_nothing() -> None:
     ranged = Filter(must=(PERMIT, Range("meta.pages", gte=1)))
     for where in (present, ranged):
         assert_guarded(
-            DenseLeaf(vector=VECTOR, filter=where, limit=1), permit=PERMIT, schema=SCHEMA
+            DenseLeaf(vector=VECTOR, filter=where, limit=1), permit=PERMIT, guards=labelled(SCHEMA)
         )

@@ -99,5 +99,17 @@ def test_the_limits_hold() -> None:
     assert narrow([many], SCHEMA)
     with pytest.raises(NarrowingError, match="more than 100 conditions"):
         narrow([one] * (MAX_CONDITIONS + 1), SCHEMA)
-    with pytest.raises(NarrowingError, match="more than 1000 values in all"):
+    with pytest.raises(NarrowingError, match="more than 1000 values in all") as caught:
         narrow([one, many], SCHEMA)
+    assert (caught.value.place, caught.value.unknown) == (1, False)
+
+
+def test_a_refusal_says_which_condition_and_which_part_of_it() -> None:
+    good = Narrowing("language", Operator.EQ, "de")
+    for bad, unknown in (
+        (Narrowing("nonsense", Operator.EQ, "x"), True),
+        (Narrowing("pages", Operator.EQ, True), False),
+    ):
+        with pytest.raises(NarrowingError) as caught:
+            narrow([good, good, bad], SCHEMA)
+        assert (caught.value.place, caught.value.unknown) == (2, unknown)

@@ -100,7 +100,7 @@ async def test_a_filter_that_is_no_policy_s_never_reaches_the_engine() -> None:
     with pytest.raises(UnguardedQueryError):
         await store.search(foreign, QUESTION, mode=Mode.DENSE, narrowing=None, limit=1)
     with pytest.raises(UnguardedQueryError):
-        await store.count(foreign, narrowing=None)
+        await store.plan(foreign, narrowing=None)
     assert not engine.asked
     assert not engine.counted
 
@@ -207,9 +207,3 @@ async def test_limits_and_vectors_are_checked() -> None:
             await store.search(PERMIT, QUESTION, mode=Mode.DENSE, narrowing=None, limit=limit)
     with pytest.raises(ValueError, match="needs the question's vector"):
         await store.search(PERMIT, Question("x", None), mode=Mode.HYBRID, narrowing=None, limit=1)
-
-
-async def test_a_count_is_exact_and_guarded() -> None:
-    engine = Scripted(visible=12, estimate=999)
-    assert await Store(engine, SCHEMA).count(PERMIT, narrowing=NARROW) == 12
-    assert engine.counted == [(guard(PERMIT, NARROW), True)]

@@ -6,7 +6,7 @@ import pytest
 
 from acl.labels import LabelSchema
 from retrieval.service.cli.people import person_named, read_people
-from retrieval.service.http.token_wiring import levels
+from retrieval.service.http.tokens import levels
 from retrieval.service.settings import SettingsError
 
 ROOT = Path(__file__).parents[5]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from retrieval.service.api.messages import SearchQuestion
+from retrieval.service.api.search import SearchQuestion
 from retrieval.service.http.problems import (
     KINDS,
     FieldFault,

@@ -9,9 +9,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from acl.labels import Attribute, AttributeType
 from acl.subject import Subject
-from retrieval.service.http.claims import ClaimsError, subject_of
 from retrieval.service.http.token_keys import FixedKeys
-from retrieval.service.http.tokens import DevelopmentIssuer, TokenError, TokenRules, TokenVerifier
+from retrieval.service.http.tokens import (
+    ClaimsError,
+    DevelopmentIssuer,
+    TokenError,
+    TokenRules,
+    TokenVerifier,
+    subject_of,
+)
 
 RULES = TokenRules(issuer="urn:test", audience="strongroom")
 LEVELS = Attribute(

@@ -1,4 +1,4 @@
-"""The JSON of the AuthZEN Authorization API: what may be asked.
+"""The questions of the AuthZEN Authorization API, as their JSON asks them.
 
 The laws of this file:
 
@@ -14,29 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from acl.errors import RequestError
 from acl.labels import Attribute
 from acl.subject import MAX_GROUPS
-from retrieval.access.known_subjects import kind_of
-from retrieval.access.types import (
-    Claimed,
-    Evaluated,
-    Found,
-    Party,
-    Question,
-    Semantic,
-    Target,
-)
+from retrieval.access.types import Claimed, Party, Question, Semantic, Target
 from retrieval.rights.standing import ANY, AtLeast
-from retrieval.service.api.messages import Revisions
 from retrieval.service.cursors import MAX_CURSOR
+from retrieval.service.http.dependencies import RevisionsAsked
+from retrieval.service.http.tokens import clearance_of
 
 MAX_EVALUATIONS: Final = 200
-_MAX_LEVEL: Final = 1000
 
 Text = Annotated[str, Field(max_length=1024)]
 Texts = Annotated[list[Text], Field(max_length=MAX_GROUPS)]
@@ -60,11 +51,8 @@ class SubjectProperties(_Asked):
         Raises:
             RequestError: one is none that a subject can have.
         """
-        return Claimed(
-            clearance=None if self.clearance is None else _level(self.clearance, levels),
-            compartments=None if self.compartments is None else frozenset(self.compartments),
-            groups=None if self.groups is None else frozenset(self.groups) - {"group:everyone"},
-        )
+        level = None if self.clearance is None else _level(self.clearance, levels)
+        return Claimed.of(level, self.compartments, self.groups)
 
 
 class SubjectEntity(_Asked):
@@ -118,7 +106,7 @@ class Page(_Asked):
     limit: int | None = Field(None, ge=1, description="At most so many results; 200 at most.")
 
 
-class Context(Revisions, _Asked):
+class Context(RevisionsAsked, _Asked):
     """At least which revisions the answer must regard; anything else is taken and not read."""
 
 
@@ -238,17 +226,9 @@ class EvaluationsQuestion(_InContext):
                 yield None
 
     def _defaults(self) -> dict[str, Anything]:
-        given = {
-            "subject": self.subject,
-            "action": self.action,
-            "resource": self.resource,
-            "context": self.context,
-        }
-        return {
-            name: one.model_dump(exclude_none=True)
-            for name, one in given.items()
-            if one is not None
-        }
+        return self.model_dump(
+            include={"subject", "action", "resource", "context"}, exclude_none=True
+        )
 
 
 class ResourceSearchQuestion(_InContext):
@@ -277,6 +257,9 @@ class ActionSearchQuestion(_InContext):
     page: Page | None = None
 
 
+SearchQuestion: TypeAlias = ResourceSearchQuestion | SubjectSearchQuestion | ActionSearchQuestion
+
+
 def _merged(defaults: Mapping[str, Anything], given: Anything) -> Anything:
     """Return an evaluation with what it leaves out.
 
@@ -295,139 +278,6 @@ def _merged(defaults: Mapping[str, Anything], given: Anything) -> Anything:
 
 def _level(value: str | int, levels: Attribute | None) -> int:
     try:
-        level = value if levels is None or not levels.levels else levels.parse(value)
+        return clearance_of(value, levels)
     except ValueError:
-        level = -1
-    if not isinstance(level, int) or not 0 <= level <= _MAX_LEVEL:
-        raise RequestError("the subject's clearance is not a level")
-    return level
-
-
-class _Answered(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class DecisionContext(_Answered):
-    """Where the answer stands on record, and which policy and labels it regards."""
-
-    decision_id: str
-    policy_revision: int
-    label_revision: int
-
-
-class Decision(_Answered):
-    """One decision."""
-
-    decision: bool
-
-
-class EvaluationAnswer(Decision):
-    """The decision on one question."""
-
-    context: DecisionContext
-
-    @classmethod
-    def of(cls, evaluated: Evaluated) -> EvaluationAnswer:
-        """Return the answer as it is sent."""
-        return cls(decision=evaluated.decisions[0], context=_context(evaluated))
-
-
-class EvaluationsAnswer(_Answered):
-    """The decisions, in the order of the questions."""
-
-    evaluations: list[Decision]
-    context: DecisionContext
-
-    @classmethod
-    def of(cls, evaluated: Evaluated) -> EvaluationsAnswer:
-        """Return the answer as it is sent."""
-        decisions = [Decision(decision=one) for one in evaluated.decisions]
-        return cls(evaluations=decisions, context=_context(evaluated))
-
-
-class Entity(_Answered):
-    """A subject or a resource that was found."""
-
-    type: str
-    id: str
-
-
-class NamedAction(_Answered):
-    """An action that was found."""
-
-    name: str
-
-
-class NextPage(_Answered):
-    """How to go on: `""` at the end."""
-
-    next_token: str
-
-
-class EntitiesAnswer(_Answered):
-    """One page of subjects or resources."""
-
-    results: list[Entity]
-    page: NextPage
-    context: DecisionContext
-
-    @classmethod
-    def of_resources(cls, found: Found, kind: str, token: str) -> EntitiesAnswer:
-        """Return documents as they are sent."""
-        results = [Entity(type=kind, id=one) for one in found.names]
-        return cls(results=results, page=NextPage(next_token=token), context=_context(found))
-
-    @classmethod
-    def of_subjects(cls, found: Found, token: str) -> EntitiesAnswer:
-        """Return identities as they are sent: the kind apart from the name."""
-        results = [
-            Entity(type=kind_of(one), id=one.removeprefix(f"{kind_of(one)}:"))
-            for one in found.names
-        ]
-        return cls(results=results, page=NextPage(next_token=token), context=_context(found))
-
-
-class ActionsAnswer(_Answered):
-    """One page of actions."""
-
-    results: list[NamedAction]
-    page: NextPage
-    context: DecisionContext
-
-    @classmethod
-    def of(cls, found: Found, token: str) -> ActionsAnswer:
-        """Return actions as they are sent."""
-        results = [NamedAction(name=one) for one in found.names]
-        return cls(results=results, page=NextPage(next_token=token), context=_context(found))
-
-
-class Configuration(_Answered):
-    """The metadata of the policy decision point."""
-
-    policy_decision_point: str
-    access_evaluation_endpoint: str
-    access_evaluations_endpoint: str
-    search_subject_endpoint: str
-    search_resource_endpoint: str
-    search_action_endpoint: str
-
-    @classmethod
-    def at(cls, address: str) -> Configuration:
-        """Return the metadata of the service that clients reach at `address`."""
-        api = f"{address}/access/v1"
-        return cls(
-            policy_decision_point=address,
-            access_evaluation_endpoint=f"{api}/evaluation",
-            access_evaluations_endpoint=f"{api}/evaluations",
-            search_subject_endpoint=f"{api}/search/subject",
-            search_resource_endpoint=f"{api}/search/resource",
-            search_action_endpoint=f"{api}/search/action",
-        )
-
-
-def _context(answer: Evaluated | Found) -> DecisionContext:
-    return DecisionContext(
-        decision_id=answer.decision_id,
-        policy_revision=answer.policy_revision,
-        label_revision=answer.label_revision,
-    )
+        raise RequestError("the subject's clearance is not a level") from None

@@ -38,6 +38,7 @@ from retrieval.policy.rule_changes import UnchangedError
 from retrieval.rights.authority import ForbiddenError
 from retrieval.rights.directory import UnknownSubjectError
 from retrieval.rights.standing import NotReachedError, PolicyUnreadableError, UnsettledError
+from retrieval.search.narrow import NarrowingError
 from retrieval.service.http import problems
 from retrieval.service.http.envelope import request_id
 from retrieval.service.http.problems import FieldFault, ProblemError, ProblemType
@@ -117,6 +118,9 @@ async def _of_package(request: Request, error: Exception) -> Response:
 
 def _faults(error: Exception) -> list[FieldFault]:
     match error:
+        case NarrowingError():
+            part = "key" if error.unknown else "value"
+            return [FieldFault(f"/filter/{error.place}/{part}", error.reason)]
         case NotReachedError():
             return [FieldFault(f"/{error.field}", "is a revision that is not reached")]
         case PolicyError():
