@@ -22,7 +22,7 @@ OPERATOR: Final = "service:operator"
 """Whoever runs the machine."""
 
 PROGRAM: Final = "service:strongroom"
-"""What this program does by itself: the first policy, ended shares, suspensions."""
+"""What this program does by itself: the first policy, ended shares, refutations."""
 
 INGESTION: Final = "service:ingest"
 """What brings documents in."""

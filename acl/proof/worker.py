@@ -22,7 +22,6 @@ from typing import Final
 from acl.labels import Label, LabelSchema
 from acl.policy.admission import read_csv
 from acl.policy.decide import decide
-from acl.policy.names import mentions_of
 from acl.policy.policy import Policy, load
 from acl.proof.label_plan import LabelPlan, Surroundings
 from acl.proof.plan import BUDGET, ProofPlan, plan_for
@@ -89,8 +88,7 @@ class ProofJob:
         plan: Pairs = (
             LabelPlan(policies, live, dict(self.each)) if self.each else self._gate(policies, live)
         )
-        named = frozenset[str]().union(*(mentions_of(one).everyone for one in policies))
-        return Proof(proposed, plan, self.at, decider=self.decider, named=named)
+        return Proof(proposed, plan, self.at, decider=self.decider)
 
     def _gate(self, policies: Sequence[Policy], live: Sequence[Label]) -> ProofPlan:
         return plan_for(

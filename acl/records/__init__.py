@@ -42,7 +42,6 @@ from acl.records.labels.types import (
     NewJob,
     Proposal,
 )
-from acl.records.policies.proofs import ComparedLabel
 from acl.records.policies.types import (
     Mismatch,
     NewRevision,
@@ -50,7 +49,6 @@ from acl.records.policies.types import (
     Proof,
     ProofState,
     RevisionTexts,
-    Suspension,
 )
 from acl.records.system import Records
 from acl.records.tables.heads import Heads
@@ -80,7 +78,6 @@ __all__ = [
     "AuditUnavailableError",
     "ChangeKind",
     "CollectionState",
-    "ComparedLabel",
     "DistinctLabel",
     "DocumentRecord",
     "DocumentVersion",
@@ -120,7 +117,6 @@ __all__ = [
     "StaleLabelError",
     "StalePolicyError",
     "StaleVersionError",
-    "Suspension",
     "UnknownDocumentError",
     "UnknownRevisionError",
     "UnprovedLabelsError",

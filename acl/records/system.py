@@ -26,7 +26,6 @@ from acl.records.labels.labels import Labels
 from acl.records.labels.pages import LabelPages
 from acl.records.labels.requests import Requests
 from acl.records.migrate import migrate
-from acl.records.policies.proofs import Proofs
 from acl.records.policies.revisions import Policies
 from acl.records.tables.heads import Standing
 
@@ -59,7 +58,6 @@ class Records:
     projection: Projection
     quarantine: Quarantine
     policies: Policies
-    proofs: Proofs
     audit: AuditLog
     readers: AuditReaders
     collection: Collection
@@ -98,7 +96,6 @@ class Records:
             projection=Projection(database),
             quarantine=Quarantine(database, audit),
             policies=Policies(database, audit),
-            proofs=Proofs(database),
             audit=audit,
             readers=AuditReaders(database),
             collection=Collection(database),

@@ -214,10 +214,10 @@ heads: Final = Table(
     metadata,
     Column("id", Whole, primary_key=True, autoincrement=False),
     _whole("policy"),
-    _whole("suspension"),
+    _whole("refuted"),
     _whole("label"),
     CheckConstraint("id = 1", name="single"),
-    CheckConstraint("policy >= 0 AND suspension >= 0 AND label >= 0", name="counts"),
+    CheckConstraint("policy >= 0 AND refuted IN (0, 1) AND label >= 0", name="counts"),
     sqlite_strict=True,
 )
 
