@@ -13,8 +13,7 @@ import numpy as np
 
 from acl.labels import Label, LabelSchema
 from acl.preview.census import Census, Mask
-from acl.proof.neighbours import LabelKey, key
-from acl.proof.pairs import CLASSIFICATION
+from acl.proof.labels import CLASSIFICATION, LabelKey, key
 
 
 class Corpus:

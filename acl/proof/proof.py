@@ -12,10 +12,10 @@ The laws of this file:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 from acl.decision import Denied, Permitted
 from acl.engine.filter import to_filter
@@ -25,26 +25,15 @@ from acl.policy.decide import decide
 from acl.policy.policy import Policy
 from acl.predicate import Predicate, holds
 from acl.proof.counterexample import Counterexample
+from acl.proof.labels import Pair, Role
 from acl.proof.oracle import PolicyOracle, Request
-from acl.proof.pairs import Pair, Role
-from acl.proof.plan import PlanSummary
+from acl.proof.plan import PlanSummary, ProofPlan
 from acl.subject import Subject
 
 MAX_SHOWN: Final = 20
 """Counterexamples that are kept; the rest are counted."""
 
 _KEPT: Final = 20_000
-
-
-class Pairs(Protocol):
-    """A plan: pairs by index."""
-
-    @property
-    def summary(self) -> PlanSummary:
-        """What it holds."""
-
-    def pairs(self, start: int, stop: int) -> Iterator[Pair]:
-        """Yield the pairs from `start` up to `stop`."""
 
 
 Decider: TypeAlias = Callable[[Policy, Subject, str, datetime], Permitted | Denied]
@@ -71,29 +60,19 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a proof is.
-
-    Attributes:
-        compared: pairs compared.
-        of: pairs to compare.
-        allowed: those that Casbin allows.
-        wrong: those on which the two roads differ.
-    """
+    """How far a proof is: pairs compared, and pairs to compare."""
 
     compared: int
     of: int
-    allowed: int
-    wrong: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofReport:
-    """What a proof, or a part of it, came to.
+    """What a proof came to so far.
 
     Attributes:
         policy_digest: of the policy that was proved.
         plan: which pairs there are.
-        start: the first index of this part.
         stop: the index behind the last that was compared, without a gap.
         allowed: pairs that Casbin allows; if none or all, the proof says little.
         wrong: how many pairs differ.
@@ -102,26 +81,20 @@ class ProofReport:
 
     policy_digest: str
     plan: PlanSummary
-    start: int
-    stop: int
+    stop: int = 0
     allowed: int = 0
     wrong: int = 0
     counterexamples: tuple[Counterexample, ...] = ()
 
     @property
     def holds(self) -> bool:
-        """Whether the plan was gone through and no pair differs."""
+        """Whether the gate was gone through and no pair differs."""
         return self.wrong == 0 and self.stop >= self.plan.gate
 
     @property
-    def progress(self) -> Progress:
-        """How far this part is."""
-        return Progress(
-            compared=self.stop - self.start,
-            of=self.plan.gate - self.start,
-            allowed=self.allowed,
-            wrong=self.wrong,
-        )
+    def is_whole(self) -> bool:
+        """Whether the whole plan was gone through and no pair differs."""
+        return self.wrong == 0 and self.stop >= self.plan.whole
 
     def with_batch(self, batch: Batch) -> ProofReport:
         """Return the report with the batch that follows.
@@ -131,10 +104,8 @@ class ProofReport:
         """
         if batch.start != self.stop:
             raise ValueError(f"the batch begins at {batch.start}, not at {self.stop}")
-        return ProofReport(
-            policy_digest=self.policy_digest,
-            plan=self.plan,
-            start=self.start,
+        return replace(
+            self,
             stop=batch.stop,
             allowed=self.allowed + batch.allowed,
             wrong=self.wrong + batch.wrong,
@@ -148,7 +119,7 @@ class Proof:
     def __init__(
         self,
         policy: Policy,
-        plan: Pairs,
+        plan: ProofPlan,
         at: datetime,
         *,
         decider: Decider = decide,
@@ -166,11 +137,9 @@ class Proof:
         self._oracle = PolicyOracle(policy)
         self._kept: OrderedDict[Role, _Compiled] = OrderedDict()
 
-    def begun(self, start: int) -> ProofReport:
-        """Return the report of a part that begins at `start`."""
-        return ProofReport(
-            policy_digest=self._policy.digest, plan=self.plan.summary, start=start, stop=start
-        )
+    def begun(self) -> ProofReport:
+        """Return the report of a proof that begins."""
+        return ProofReport(policy_digest=self._policy.digest, plan=self.plan.summary)
 
     def batch(self, start: int, stop: int) -> Batch:
         """Compare the pairs from `start` up to `stop`."""

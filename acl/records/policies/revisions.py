@@ -7,8 +7,8 @@ The laws of this file:
 2. A revision is proposed on the revision in effect, and can take effect only while that one still
    is. So activations go up in number, and of two proposals made side by side one takes effect.
 3. What happens is on the audit record in the transaction in which it happens.
-4. A revision that was refuted stays refuted, and what refuted it first stays to be read. It takes no
-   effect; where it is in effect already, the counters say so from that transaction on.
+4. A revision that was refuted stays refuted, and what refuted it first stays to be read. It takes
+   no effect; where it is in effect already, the counters say so from that transaction on.
 5. An activation rests on rights that still stand in its own transaction.
 6. Which labels are live is read under the lock of the counters, so that none comes in between.
 """
