@@ -8,10 +8,8 @@ from datetime import datetime
 from typing import TypeAlias
 
 from acl.actions import Action
-from acl.decision import Permitted
 from acl.labels import Label
 from acl.policy.profiles import profiles, stands_for
-from acl.predicate import holds
 from acl.subject import EVERYONE, Subject
 from ingest.label.inherit import CLASSIFICATION, COMPARTMENTS
 from retrieval.rights.decisions import Decisions
@@ -74,10 +72,8 @@ def effect(
     before, after = labels
     gains, loses = dict[str, None](), dict[str, None]()
     for one in members:
-        decision = decisions.decide(snapshot, one.subject, Action.DOCUMENT_READ, now).decision
-        if not isinstance(decision, Permitted):
-            continue
-        could, can = holds(decision.predicate, before), holds(decision.predicate, after)
+        decided = decisions.decide(snapshot, one.subject, Action.DOCUMENT_READ, now)
+        could, can = decided.permits(before), decided.permits(after)
         if can and not could:
             gains |= dict.fromkeys(one.names)
         if could and not can:

@@ -22,10 +22,8 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from acl.decision import Permitted
 from acl.errors import AclError, LabelError, RequestError
 from acl.labels import Label, LabelSchema
-from acl.predicate import holds
 from acl.records import AuditKind, DocumentRecord, Records
 from acl.records.documents.catalog import joined
 from acl.subject import Subject
@@ -33,7 +31,7 @@ from ingest.project import declared
 from retrieval.access.listing import Listing
 from retrieval.rights.decisions import Decided, Decisions
 from retrieval.rights.display import classification_of, label_of, owner_of
-from retrieval.rights.releases import Release
+from retrieval.rights.releases import Release, Witness, unwitnessed
 from retrieval.rights.snapshot import PolicySnapshot
 from retrieval.rights.standing import ANY, AtLeast, Standing
 from retrieval.search.search import READ
@@ -100,18 +98,19 @@ class _Ask:
     decided: Decided
     release: Release
 
-    def view(self, document: DocumentRecord) -> DocumentView | None:
-        """Return the document as the subject sees it, or None."""
+    def label(self, document: DocumentRecord | None) -> Label | None:
+        """Return the label of a document that the subject may read, or None."""
+        if document is None:
+            return None
         try:
             label = document.label(self.snapshot.schema, self.release.now)
         except LabelError:
             return None
-        return self.shown(document, label) if self.permits(label) else None
+        return label if self.permits(label) else None
 
     def permits(self, label: Label) -> bool:
         """Say whether the subject may read documents of this label."""
-        decision = self.decided.decision
-        return isinstance(decision, Permitted) and holds(decision.predicate, label)
+        return self.decided.permits(label)
 
     def shown(self, document: DocumentRecord, label: Label) -> DocumentView:
         """Return a document that the subject may read as they see it."""
@@ -122,11 +121,17 @@ class DocumentReader:
     """Lists and fetches documents."""
 
     def __init__(
-        self, *, records: Records, standing: Standing, decisions: Decisions | None = None
+        self,
+        *,
+        records: Records,
+        standing: Standing,
+        decisions: Decisions | None = None,
+        released: Witness = unwitnessed,
     ) -> None:
         self._records = records
         self._standing = standing
         self._decisions = Decisions() if decisions is None else decisions
+        self._released = released
 
     async def list_documents(
         self,
@@ -170,8 +175,9 @@ class DocumentReader:
     ) -> DocumentPage:
         ask = await self._ask(subject, now, at_least)
         seen = await self._seen(ask, behind, limit + 1)
-        page = tuple(seen[:limit])
+        page = tuple(view for view, _ in seen[:limit])
         await self._record(ask, AuditKind.LIST, permitted=True, ids=[one.id for one in page])
+        self._released(ask.release, [label for _, label in seen[:limit]])
         return DocumentPage(
             documents=page,
             cursor=_cursor(page[-1].uri) if len(seen) > limit else None,
@@ -184,16 +190,16 @@ class DocumentReader:
         self, subject: Subject, identity: str, now: datetime, *, at_least: AtLeast
     ) -> DocumentText:
         ask = await self._ask(subject, now, at_least)
-        record = await self._records.catalog.document(identity)
-        view = None if record is None else ask.view(record)
+        label = ask.label(await self._records.catalog.document(identity))
         # The text is read only now, and what stands beside it in the same read decides.
-        passages = await self._records.catalog.document_passages(identity if view else "")
-        view = ask.view(passages[0].document) if passages else None
-        await self._record(ask, AuditKind.FETCH, permitted=view is not None, ids=[identity])
-        if view is None:
+        passages = await self._records.catalog.document_passages(identity if label else "")
+        label = ask.label(passages[0].document) if passages else None
+        await self._record(ask, AuditKind.FETCH, permitted=label is not None, ids=[identity])
+        if label is None:
             raise DocumentNotFoundError
+        self._released(ask.release, [label])
         return DocumentText(
-            document=view,
+            document=ask.shown(passages[0].document, label),
             text=joined(passages),
             decision_id=ask.release.id,
             policy_revision=ask.snapshot.revision,
@@ -214,14 +220,16 @@ class DocumentReader:
         event = ask.release.event(kind, permitted=permitted, resources=tuple(ids))
         await self._standing.record(self._records.audit, event, ask.release.pinned)
 
-    async def _seen(self, ask: _Ask, behind: str, wanted: int) -> list[DocumentView]:
+    async def _seen(
+        self, ask: _Ask, behind: str, wanted: int
+    ) -> list[tuple[DocumentView, Label]]:
         listing = Listing(
             catalog=self._records.catalog,
             schema=ask.snapshot.schema,
             tenant=ask.release.pinned.subject.tenant,
             now=ask.release.now,
             fits=ask.permits,
-            shown=ask.shown,
+            shown=lambda document, label: (ask.shown(document, label), label),
         )
         return await listing.page(behind, wanted)
 

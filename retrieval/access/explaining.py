@@ -17,7 +17,6 @@ from datetime import datetime
 from functools import partial
 from typing import TypeAlias
 
-from acl.decision import Decision
 from acl.errors import LabelError
 from acl.explain.explain import Explanation, explain
 from acl.labels import Label
@@ -26,7 +25,7 @@ from acl.records import AuditKind, DocumentRecord, Records
 from acl.subject import Subject
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.access.questions import permits
-from retrieval.rights.decisions import Decisions
+from retrieval.rights.decisions import Decided, Decisions
 from retrieval.rights.releases import Release
 from retrieval.rights.standing import ANY, AtLeast, Pinned, Standing
 from retrieval.search.search import READ
@@ -76,7 +75,7 @@ class Explainer:
         self, subject: Subject, document_id: str, now: datetime, *, at_least: AtLeast
     ) -> Explained:
         pinned = await self.standing.pin(subject, at_least=at_least)
-        decision = self.decisions.decide(pinned.snapshot, pinned.subject, READ, now).decision
+        decision = self.decisions.decide(pinned.snapshot, pinned.subject, READ, now)
         document = await self.records.catalog.document(document_id)
         label = _readable(pinned, decision, document, now)
         release = Release(pinned=pinned, now=now, action=READ)
@@ -100,7 +99,7 @@ class Explainer:
 
 
 def _readable(
-    pinned: Pinned, decision: Decision, document: DocumentRecord | None, now: datetime
+    pinned: Pinned, decision: Decided, document: DocumentRecord | None, now: datetime
 ) -> Label | None:
     """Return the label of a document that may be read, or None."""
     if document is None:

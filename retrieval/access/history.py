@@ -17,10 +17,8 @@ from functools import partial
 from typing import Final
 
 from acl.actions import Action
-from acl.decision import Permitted
 from acl.errors import LabelError, RequestError
 from acl.labels import Label
-from acl.predicate import holds
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Records
 from acl.records.audit.readers import ReadersFrom, Readings
 from retrieval.access.documents import DocumentNotFoundError
@@ -140,8 +138,7 @@ class AccessHistory:
         if subject is None:
             return None
         decided = self._decisions.decide(authority.snapshot, subject, READ, authority.now)
-        decision = decided.decision
-        return isinstance(decision, Permitted) and holds(decision.predicate, label)
+        return decided.permits(label)
 
 
 def _label(authority: Authority, document: DocumentRecord) -> Label | None:

@@ -19,14 +19,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from acl.actions import Action
-from acl.decision import Decision, Denied, DenyReason, Permitted
 from acl.errors import FilterTooLargeError, RequestError
 from acl.labels import Label
-from acl.predicate import holds
 from acl.subject import Subject
 from retrieval.access.known_subjects import KnownSubjects, kind_of
 from retrieval.access.types import Party, action_of
-from retrieval.rights.decisions import Decisions
+from retrieval.rights.decisions import Decided, Decisions, undecided
 from retrieval.rights.snapshot import PolicySnapshot
 
 
@@ -39,13 +37,13 @@ class Rights:
         told: on which labels the asker may be told; None where the rights are the asker's own.
     """
 
-    decision: Decision
-    told: Decision | None
+    decision: Decided
+    told: Decided | None
 
     @property
     def possible(self) -> bool:
         """Whether any label can be covered."""
-        return not isinstance(self.decision, Denied) and not isinstance(self.told, Denied)
+        return not self.decision.denied and (self.told is None or not self.told.denied)
 
     def cover(self, label: Label | None) -> bool:
         """Say whether the subject may, and the asker may be told so; nothing covers None."""
@@ -99,7 +97,7 @@ class RightsReader:
         if party.identity == self.asker.id:
             return Rights(self.decide(self.asker, wanted), None)
         told = self.decide(self.asker, Action.ACCESS_REVIEW)
-        if isinstance(told, Denied):
+        if told.denied:
             return None
         subject = await self._subject(party)
         return None if subject is None else Rights(self._about(subject, wanted), told)
@@ -108,17 +106,17 @@ class RightsReader:
         """Say whether the asker may be told of others on a label."""
         return _covers(self.decide(self.asker, Action.ACCESS_REVIEW), label)
 
-    def decide(self, subject: Subject, action: Action) -> Decision:
+    def decide(self, subject: Subject, action: Action) -> Decided:
         """Return what a subject may do; of others, nothing where that cannot be decided."""
         if subject is self.asker:
-            return self.own.decide(self.snapshot, subject, action, self.now).decision
+            return self.own.decide(self.snapshot, subject, action, self.now)
         return self._about(subject, action)
 
-    def _about(self, subject: Subject, action: Action) -> Decision:
+    def _about(self, subject: Subject, action: Action) -> Decided:
         try:
-            return self.reviewed.decide(self.snapshot, subject, action, self.now).decision
+            return self.reviewed.decide(self.snapshot, subject, action, self.now)
         except (RequestError, FilterTooLargeError):
-            return Denied(reason=DenyReason.NO_RULE, policy_digest=self.snapshot.digest)
+            return undecided(self.snapshot, self.now)
 
     async def candidates(self, kind: str, *, others: bool, after: str) -> AsyncIterator[Subject]:
         """Yield of whom the asker may be told, of one kind, in the order of ids behind `after`.
@@ -159,10 +157,10 @@ class RightsReader:
         return party.claimed.over(known)
 
 
-def permits(decision: Decision, label: Label) -> bool:
+def permits(decided: Decided, label: Label) -> bool:
     """Say whether a decision permits what carries `label`."""
-    return isinstance(decision, Permitted) and holds(decision.predicate, label)
+    return decided.permits(label)
 
 
-def _covers(decision: Decision, label: Label | None) -> bool:
-    return label is not None and permits(decision, label)
+def _covers(decided: Decided, label: Label | None) -> bool:
+    return label is not None and decided.permits(label)

@@ -5,7 +5,7 @@ The laws of this file:
 1. Nothing is told of a document unless the asker holds `access:review` on its label of record. A
    document on which they do not is the same as one that does not exist: one error, after the same
    reads, and in the audit the same line.
-2. What is told is what is decided, suspended roles included. Nobody of another tenant is told of.
+2. What is told is what is decided. Nobody of another tenant is told of.
 3. Numbers count only documents that the asker may review.
 4. Nobody is read of the directory, and nothing is decided about others, before the asker's right is
    known. The work for one answer has a bound that is counted, not timed; an answer that met it says
@@ -25,7 +25,6 @@ from typing import Final
 
 from acl.actions import Action
 from acl.containment.budget import Budget
-from acl.decision import Decision, Denied, DenyReason
 from acl.errors import FilterTooLargeError, LabelError, RequestError
 from acl.explain.explain import explain
 from acl.explain.grants import Grant, grants
@@ -39,7 +38,7 @@ from retrieval.access.questions import permits
 from retrieval.access.review_names import MAX_ROWS, names_giving
 from retrieval.access.review_types import Listed, People, Readable, Readership, Reviewed
 from retrieval.rights.authority import Asker, Authority, authority_of
-from retrieval.rights.decisions import Decisions
+from retrieval.rights.decisions import Decided, Decisions, undecided
 from retrieval.rights.standing import ANY, AtLeast, Standing
 from retrieval.rights.threads import for_review
 from retrieval.search.search import READ
@@ -235,7 +234,6 @@ class AccessReview:
         return Reviewed(
             explanation=explanation,
             permitted=permits(decision, label),
-            suspended=isinstance(decision, Denied) and decision.reason is DenyReason.SUSPENDED,
             grants=offered,
             incomplete=incomplete,
             decision_id=await self._told(authority, (identity,), case.document.tenant, detail),
@@ -271,7 +269,7 @@ class AccessReview:
         self, authority: Authority, subject: Subject, behind: str, wanted: int
     ) -> list[Listed]:
         decision = self._decided(authority, subject)
-        if isinstance(decision, Denied):
+        if decision.denied:
             return []
         listing = Listing(
             catalog=self._records.catalog,
@@ -308,13 +306,13 @@ class AccessReview:
         found = await for_review(work)
         return found, budget.left < 0
 
-    def _decided(self, authority: Authority, subject: Subject) -> Decision:
+    def _decided(self, authority: Authority, subject: Subject) -> Decided:
         """Return what may be read; nothing where that cannot be decided."""
         snapshot, now = authority.snapshot, authority.now
         try:
-            return self._reviewed.decide(snapshot, subject, READ, now).decision
+            return self._reviewed.decide(snapshot, subject, READ, now)
         except (FilterTooLargeError, RequestError):
-            return Denied(reason=DenyReason.NO_RULE, policy_digest=snapshot.digest)
+            return undecided(snapshot, now)
 
     async def _told(
         self,

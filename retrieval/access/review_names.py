@@ -36,7 +36,7 @@ def names_giving(
             continue
         try:
             budget.spend(len(policy.rows))
-            decision = decisions.decide(snapshot, one.subject, READ, now).decision
+            decision = decisions.decide(snapshot, one.subject, READ, now)
         except UndecidedError:
             return _fewest(found), True
         except (FilterTooLargeError, RequestError):

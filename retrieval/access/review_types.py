@@ -76,8 +76,7 @@ class Reviewed:
 
     Attributes:
         explanation: in the policy's own lines.
-        permitted: what is decided: whatever the policy says, a suspended role is denied.
-        suspended: whether that is why.
+        permitted: what is decided.
         grants: the single changes that would let the policy permit it, the smallest first. Their
             numbers count documents that the asker may review.
         incomplete: whether there are more changes than were tried.
@@ -85,7 +84,6 @@ class Reviewed:
 
     explanation: Explanation
     permitted: bool
-    suspended: bool
     grants: tuple[Grant, ...]
     incomplete: bool
     decision_id: str

@@ -121,7 +121,6 @@ class WhyAnswer(Answered):
     """Why somebody may or may not read a document."""
 
     allowed: bool
-    suspended: bool
     subjects: list[ExplainedSubject]
     obstacle: FirstObstacle | None
     grants: list[SingleGrant] = Field(description="Single changes that permit it, smallest first.")
@@ -136,7 +135,6 @@ class WhyAnswer(Answered):
         explanation = found.explanation
         return cls(
             allowed=found.permitted,
-            suspended=found.suspended,
             subjects=[ExplainedSubject.of(one) for one in (explanation, *explanation.actors)],
             obstacle=FirstObstacle.of(explanation.obstacle) if explanation.obstacle else None,
             grants=[SingleGrant.of(one) for one in found.grants],
