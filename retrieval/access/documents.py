@@ -220,9 +220,7 @@ class DocumentReader:
         event = ask.release.event(kind, permitted=permitted, resources=tuple(ids))
         await self._standing.record(self._records.audit, event, ask.release.pinned)
 
-    async def _seen(
-        self, ask: _Ask, behind: str, wanted: int
-    ) -> list[tuple[DocumentView, Label]]:
+    async def _seen(self, ask: _Ask, behind: str, wanted: int) -> list[tuple[DocumentView, Label]]:
         listing = Listing(
             catalog=self._records.catalog,
             schema=ask.snapshot.schema,

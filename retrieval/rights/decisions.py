@@ -6,8 +6,8 @@ The laws of this file:
    refuted, the action, and every attribute of the subject and of each actor. Each part carries its
    length, so that no two different lists of parts can read alike.
 2. A decision is never used at or after its `not_after`, nor before the moment it was taken.
-3. Under a policy that was refuted, a label is permitted only if Casbin's `enforce` allows it too, for
-   the subject and for each actor. What the compiled filter leaves out stays left out.
+3. Under a policy that was refuted, a label is permitted only if Casbin's `enforce` allows it too,
+   for the subject and for each actor. What the compiled filter leaves out stays left out.
 4. The number of decisions kept is bounded; the one not used for longest goes first.
 """
 

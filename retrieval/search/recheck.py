@@ -79,9 +79,7 @@ class Recheck:
         self._records = records
         self.counts = Counts()
 
-    async def cleared(
-        self, decided: Decided, hits: Sequence[Ranked], as_of: AsOf
-    ) -> list[Cleared]:
+    async def cleared(self, decided: Decided, hits: Sequence[Ranked], as_of: AsOf) -> list[Cleared]:
         """Return the hits that pass, in their order.
 
         Raises:
@@ -104,9 +102,7 @@ class Recheck:
             _LOG.warning("recheck_disagreement", chunk_id=hit.id, document_id=hit.document)
 
 
-def _verdict(
-    decided: Decided, hit: Ranked, passage: Passage | None, as_of: AsOf
-) -> Cleared | Drop:
+def _verdict(decided: Decided, hit: Ranked, passage: Passage | None, as_of: AsOf) -> Cleared | Drop:
     if passage is None:
         return Drop.STALE
     document = passage.document

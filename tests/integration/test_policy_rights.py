@@ -14,7 +14,7 @@ from acl.records import AuditEvent, AuditKind, Suspension
 from acl.subject import Subject
 from retrieval.policy.desk import PolicyDesk
 from retrieval.policy.edits import Edit, FourEyesError, OverreachError
-from retrieval.policy.outlook import LookBack
+from retrieval.policy.preview import LookBack
 from retrieval.rights.authority import OPERATOR, ForbiddenError, share_nobody
 from retrieval.rights.policy_source import read_labels
 from tests.integration.policies import changed, put_in_effect

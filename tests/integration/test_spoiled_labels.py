@@ -19,10 +19,10 @@ from retrieval.labels.folders import FolderRequest
 from retrieval.labels.requests import LabelRequest, LabelRequestError
 from retrieval.labels.selection import Selection
 from retrieval.policy.edits import Edit
-from retrieval.policy.live_labels import live_labels
+from retrieval.policy.prover import live_labels
 from retrieval.policy.preview import corpus_of
 from retrieval.rights.authority import OPERATOR
-from retrieval.service.mending import mend
+from retrieval.service.background import mend
 from retrieval.service.wiring import Parts
 from tests.integration.folders import write, write_company
 from tests.integration.label_office import CASH, HR, STEWARD, TRAVEL, Office, office_of

@@ -59,7 +59,7 @@ class Revised(Revisions, Asked):
 class Answered(BaseModel):
     """What is answered."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
 class FilterCondition(Asked):
