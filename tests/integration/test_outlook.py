@@ -16,8 +16,7 @@ from acl.records import AuditEvent, AuditKind, Outcome
 from acl.subject import Subject
 from retrieval.policy import outlook as looking
 from retrieval.policy.edits import Edit
-from retrieval.policy.preview import LookBack, outlook
-from retrieval.policy.preview import PolicyPreview, corpus_of, preview_policy
+from retrieval.policy.preview import LookBack, PolicyPreview, corpus_of, outlook, preview_policy
 from retrieval.rights.authority import OPERATOR
 from retrieval.rights.policy_source import source_of
 from retrieval.rights.releases import rights

@@ -12,9 +12,8 @@ from acl.errors import PolicyError
 from acl.records import AuditKind, Outcome, ProofState, StalePolicyError, UnknownRevisionError
 from acl.subject import Subject
 from retrieval.policy.desk import PolicyDesk
-from retrieval.policy.edits import Edit, FourEyesError, OverreachError
+from retrieval.policy.edits import Edit, FourEyesError, OverreachError, UnchangedError
 from retrieval.policy.preview import LookBack, outlook
-from retrieval.policy.edits import UnchangedError
 from retrieval.rights.authority import OPERATOR, ForbiddenError
 from retrieval.rights.policy_source import read_labels, source_of
 from tests.integration.policies import changed, put_in_effect

@@ -10,7 +10,8 @@ from datetime import timedelta
 import pytest
 
 from acl.proof.proof import Progress
-from acl.records import AuditEvent, AuditKind, Suspension
+from acl.records import AuditKind
+from acl.records.tables.heads import mark_refuted
 from acl.subject import Subject
 from retrieval.policy.desk import PolicyDesk
 from retrieval.policy.edits import Edit, FourEyesError, OverreachError
@@ -47,15 +48,11 @@ class Meanwhile:
         self.seconds = 10.0
         if self.happens == "group":
             self.world.standing._resolve = _without_role
-        elif self.happens == "suspension" and not self.tasks:
-            self.tasks.append(asyncio.create_task(self._suspend()))
+        elif self.happens == "refutation" and not self.tasks:
+            self.tasks.append(asyncio.create_task(self._refute()))
 
-    async def _suspend(self) -> None:
-        new = Suspension(
-            tenant="acme", principal="role:nobody", revision=1, reason="test", since=NOW
-        )
-        event = AuditEvent(kind=AuditKind.ROLE_SUSPENDED, time=NOW, subject="user:root")
-        await self.world.records.policies.suspend(new, event)
+    async def _refute(self) -> None:
+        await self.world.records.database.write(mark_refuted)
 
 
 async def _without_role(subject: Subject) -> Subject:
@@ -127,7 +124,7 @@ async def test_a_right_that_is_taken_away_during_the_proof_is_missed(resolving: 
 
 
 async def test_rights_that_moved_and_still_reach_activate(light: World) -> None:
-    base, meanwhile = await put(light), Meanwhile(light, "suspension")
+    base, meanwhile = await put(light), Meanwhile(light, "refutation")
     desk = desk_of(light, clock=meanwhile)
     found = await desk.propose(TENANT_ADMIN, Edit(add=(WITHIN,)), expected=base, reason="", now=NOW)
 

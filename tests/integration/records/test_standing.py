@@ -164,7 +164,7 @@ async def test_each_tenant_goes_on_from_the_common_count(url: str) -> None:
     found = {one: await records.standing.read(one) for one in ("acme", "globex", "initech", "new")}
     changes = {one: head.directory.changes for one, head in found.items() if head.directory}
     assert changes == {"acme": 7, "globex": 7, "initech": 7, "new": 0}
-    assert {(one.policy, one.suspension, one.label) for one in found.values()} == {(3, 2, 0)}
+    assert {(one.policy, one.refuted, one.label) for one in found.values()} == {(3, False, 0)}
     await records.close()
 
 
