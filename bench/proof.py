@@ -21,9 +21,9 @@ from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import request_of
 from acl.policy.policy import Policy
 from acl.proof.plan import BUDGET, plan_for
-from acl.proof.worker import PolicyText
+from acl.proof.worker import PolicyText, ProofJob, packed
 from bench.compile import FOLDER, NOW, READ, policy, schema, subject
-from retrieval.policy.prover import job_for, prove
+from retrieval.policy.prover import prove
 
 RULES: Final = 50
 LABELS: Final = 800
@@ -70,8 +70,11 @@ def plain_seconds(under: Policy, live: list[Label]) -> float:
 async def main() -> None:
     """Print seconds and pairs a second."""
     under, live = policy(RULES, 10, 2), labels(LABELS)
-    job = await job_for(
-        text_of(under), (FOLDER / "labels.toml").read_text(encoding="utf-8"), live, at=NOW
+    job = ProofJob(
+        proposed=text_of(under),
+        schema=(FOLDER / "labels.toml").read_text(encoding="utf-8"),
+        labels=tuple(packed(live)),
+        at=NOW,
     )
     started = time.perf_counter()
     report = await prove(job)

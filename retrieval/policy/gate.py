@@ -133,11 +133,12 @@ class Gate:
         wanted = set(digests)
         live = await self._records.catalog.distinct_labels()
         new = [one for one in live if one.digest in wanted]
+        # What is gone again is not proved; should it come back, it is asked for.
+        later = replace(passage, covered=passage.covered | _digests(new))
         if new:
             report = await prove(await _on(replace(passage.job, alone=True), new))
-            await self._kept(passage, report)
-        # What is gone again was not proved; should it come back, it is asked for.
-        return replace(passage, covered=passage.covered | _digests(new))
+            await self._kept(later, report)
+        return later
 
     async def _kept(self, passage: Passage, report: ProofReport) -> None:
         """Keep the outcome; of labels that came later, that they agree changes nothing.
