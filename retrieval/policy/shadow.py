@@ -3,8 +3,8 @@
 The laws of this file:
 
 1. What searches and reads of documents release is looked at again: the same subject through the
-   same actors, the same action and moment, the same labels. It is a sample: what finds the queue
-   full is dropped, and counted.
+   same actors, the same action and moment, the same labels. It is a sample: of a long answer the
+   first `LABELS`; and what finds the queue full is dropped, and counted.
 2. It holds up no request. To offer is to put into a queue; Casbin is asked in a thread of its own,
    which rests `REST` times as long as it worked.
 3. A difference is an alarm: an error in the log, a metric, and the revision on record as refuted,
@@ -35,6 +35,7 @@ from retrieval.rights.releases import Release
 from retrieval.rights.threads import for_shadow
 
 QUEUED: Final = 64
+LABELS: Final = 20
 REST: Final = 9
 """So that it takes a tenth of one processor at most."""
 
@@ -86,7 +87,7 @@ class Shadow:
         if not labels or release.pinned.snapshot.refuted:
             return
         try:
-            self._waiting.put_nowait((release, tuple(labels)))
+            self._waiting.put_nowait((release, tuple(labels[:LABELS])))
         except asyncio.QueueFull:
             _count("dropped")
 
@@ -102,7 +103,8 @@ class Shadow:
                 log.warning("shadow_failed", error=type(error).__name__)
             finally:
                 self._waiting.task_done()
-            await asyncio.sleep(self._rest * (time.monotonic() - began))
+            worked = time.monotonic() - began
+            await asyncio.sleep(min(LONGEST_SECONDS, self._rest * worked))
 
     async def settled(self) -> None:
         """Return when everything that waited has been looked at."""
