@@ -25,6 +25,7 @@ from acl.policy.admission import POLICY_FILE, read_csv
 from acl.policy.delegable import tenant_of
 from acl.policy.delegation import Overreach, Verdict
 from acl.policy.policy import MODEL_FILE, Policy, load
+from acl.proof.counterexample import Counterexample
 from acl.proof.proof import ProofReport
 from acl.records import Mismatch, PolicyRevision, RevisionTexts
 from acl.subject import is_tenant
@@ -32,6 +33,7 @@ from retrieval.rights.policy_source import PolicySource
 
 ELSEWHERE: Final = "a counter-example that concerns another tenant"
 _SHOWN: Final = 3
+_LONGEST: Final = 2000
 _Key = tuple[str, tuple[str, ...]]
 
 
@@ -175,14 +177,18 @@ class RefutedError(AclError):
     """
 
     def __init__(self, report: ProofReport, *, tenant: str | None = None) -> None:
-        found = [Mismatch(one.tenant, str(one)) for one in report.counterexamples]
         self.report = report
-        self.shown = visible(found, tenant, limit=_SHOWN)
+        self.shown = visible(mismatches_of(report.counterexamples), tenant, limit=_SHOWN)
         super().__init__(f"the proof failed on {report.wrong} pair(s): {'; '.join(self.shown[:1])}")
 
     def for_tenant(self, tenant: str | None) -> RefutedError:
         """Return the error as people of a tenant may see it; without one, as it is."""
         return RefutedError(self.report, tenant=tenant)
+
+
+def mismatches_of(found: Iterable[Counterexample]) -> tuple[Mismatch, ...]:
+    """Return counter-examples in words, as they are kept."""
+    return tuple(Mismatch(one.tenant, str(one)[:_LONGEST]) for one in found)
 
 
 def visible(

@@ -26,14 +26,13 @@ from acl.proof.proof import ProofReport
 from acl.proof.worker import ProofJob, packed
 from acl.records import (
     DistinctLabel,
-    Mismatch,
     Proof,
     ProofState,
     Records,
     StalePolicyError,
     UnprovedLabelsError,
 )
-from retrieval.policy.edits import RefutedError
+from retrieval.policy.edits import RefutedError, mismatches_of
 from retrieval.policy.prover import OnProgress, legible, prove
 from retrieval.rights.threads import for_change
 
@@ -164,9 +163,7 @@ def noted(report: ProofReport, labels: int, now: datetime) -> Proof:
         state=ProofState.REFUTED if report.wrong else passed,
         labels=labels,
         updated_at=now,
-        mismatches=tuple(
-            Mismatch(one.tenant, str(one)[:2000]) for one in report.counterexamples[:_SHOWN]
-        ),
+        mismatches=mismatches_of(report.counterexamples[:_SHOWN]),
     )
 
 

@@ -30,7 +30,8 @@ from acl.labels import Label
 from acl.policy.policy import Policy
 from acl.proof.counterexample import Counterexample
 from acl.proof.oracle import PolicyOracle
-from acl.records import Mismatch, Proof, ProofState, Records, RecordsError
+from acl.records import Proof, ProofState, Records, RecordsError
+from retrieval.policy.edits import mismatches_of
 from retrieval.rights.releases import Release
 from retrieval.rights.threads import for_shadow
 
@@ -138,7 +139,7 @@ class Shadow:
             state=ProofState.REFUTED,
             labels=len(labels),
             updated_at=self._clock(),
-            mismatches=tuple(_mismatch(release, label) for label in denied[:_SHOWN]),
+            mismatches=mismatches_of(_counterexample(release, one) for one in denied[:_SHOWN]),
         )
         wait = 0.1
         while True:
@@ -152,15 +153,14 @@ class Shadow:
                 return
 
 
-def _mismatch(release: Release, label: Label) -> Mismatch:
-    found = Counterexample(
+def _counterexample(release: Release, label: Label) -> Counterexample:
+    return Counterexample(
         profile=release.pinned.subject,
         action=release.action,
         label=label,
         compiled=True,
         casbin=False,
     )
-    return Mismatch(found.tenant, str(found)[:2000])
 
 
 def _count(outcome: str) -> None:

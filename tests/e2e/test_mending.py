@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from retrieval.service.background import mend
-
 from acl.records import Records
 from ingest.project import points_of
+from retrieval.service.background import mend
 from retrieval.service.settings import Settings, load_settings
 from retrieval.service.wiring import open_parts, open_pipeline
 from tests.serving import POLICY
