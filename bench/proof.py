@@ -8,6 +8,7 @@ matcher anew for each rule and pair.
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import random
 import resource
 import time
@@ -79,7 +80,8 @@ async def main() -> None:
     started = time.perf_counter()
     report = await prove(job)
     seconds = time.perf_counter() - started
-    await asyncio.sleep(2)  # until the processes have ended and are counted
+    for child in multiprocessing.active_children():  # only those that have ended are counted
+        await asyncio.to_thread(child.join)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     if not report.holds or report.stop < BUDGET:
         raise AssertionError(f"the proof is not what is measured: {report}")
