@@ -158,11 +158,6 @@ async def test_the_operator_sees_what_is_legible_and_sets_the_rest(office: Offic
 async def test_a_service_that_starts_mends_the_rest(office: Office) -> None:
     await spoil(office, TRAVEL)
     made = office.world
-    settings = SimpleNamespace(qdrant_url=None, qdrant_write_key_file=None)
-    parts = SimpleNamespace(
-        settings=settings,
-        stores=made.stores,
-        encoder=made.tools.encoder,
-    )
+    parts = SimpleNamespace(may_write=True, stores=made.stores, encoder=made.tools.encoder)
     await mend(cast("Parts", parts))
     assert (await made.document(TRAVEL)).projected_label_version == 2
