@@ -26,7 +26,6 @@ class DenyReason(StrEnum):
 
     NO_RULE = "no rule permits this action to this subject"
     RULE_RAISES = "a rule cannot be evaluated for this subject"
-    SUSPENDED = "a role of this subject is suspended until an administrator has looked at it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from acl.records.directory.types import GroupState, UserState
 from bench.installation import Bench, bench, line
 from retrieval.labels.requests import LabelRequest, ShareRequest
 from retrieval.labels.views import Target
-from retrieval.policy.rule_changes import changed
+from retrieval.policy.edits import changed
 from retrieval.rights.authority import OPERATOR
 from retrieval.rights.policy_source import source_of
 

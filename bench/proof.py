@@ -8,6 +8,7 @@ matcher anew for each rule and pair.
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import random
 import resource
 import time
@@ -21,9 +22,9 @@ from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import request_of
 from acl.policy.policy import Policy
 from acl.proof.plan import BUDGET, plan_for
-from acl.proof.worker import PolicyText
+from acl.proof.worker import PolicyText, ProofJob, packed
 from bench.compile import FOLDER, NOW, READ, policy, schema, subject
-from retrieval.policy.prover import job_for, prove
+from retrieval.policy.prover import prove
 
 RULES: Final = 50
 LABELS: Final = 800
@@ -70,13 +71,17 @@ def plain_seconds(under: Policy, live: list[Label]) -> float:
 async def main() -> None:
     """Print seconds and pairs a second."""
     under, live = policy(RULES, 10, 2), labels(LABELS)
-    job = await job_for(
-        text_of(under), (FOLDER / "labels.toml").read_text(encoding="utf-8"), live, at=NOW
+    job = ProofJob(
+        proposed=text_of(under),
+        schema=(FOLDER / "labels.toml").read_text(encoding="utf-8"),
+        labels=tuple(packed(live)),
+        at=NOW,
     )
     started = time.perf_counter()
     report = await prove(job)
     seconds = time.perf_counter() - started
-    await asyncio.sleep(2)  # until the processes have ended and are counted
+    for child in multiprocessing.active_children():  # only those that have ended are counted
+        await asyncio.to_thread(child.join)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     if not report.holds or report.stop < BUDGET:
         raise AssertionError(f"the proof is not what is measured: {report}")

@@ -1,14 +1,15 @@
-"""The plan of a proof: which pairs of a role and a label are compared before an activation.
+"""The plan of a proof: which pairs of a role and a label are compared, and in which order.
 
 The laws of this file:
 
-1. Up to `BUDGET` pairs, all of them are the gate that a revision must pass.
-2. Beyond, the gate is a sample: first what each row of the policies calls for by itself, then every
-   role and every live label once, and every role before a label of another tenant; then pairs
-   spread evenly over all of them, up to the budget. Where roles or live labels are more than the
-   budget, the sample still has each of them once.
-3. An index means the same pair whoever asks and whenever, so that processes can share a plan.
-4. A role meets the labels of its own tenant, and one of each other tenant: the guard decides those.
+1. A role meets every label of its own tenant, and one label of each other: the guard decides those.
+2. The plan goes through the labels in rounds, and in each round a label meets another role. So the
+   first pairs of a tenant have each of its roles and each of its live labels.
+3. The first `BUDGET` pairs are the gate that a revision must pass. If there are more, the gate has
+   first what each row of the policies calls for by itself; then, of each tenant, every role, every
+   live label, and every role before a label of another tenant, even where they alone are more than
+   the budget; and as many more pairs of each tenant as it has its share in all.
+4. An index means the same pair whoever asks and whenever, so that processes can share a plan.
 5. Tenants that rows name are looked at whether or not a document is in them, and one besides.
 """
 
@@ -16,9 +17,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from math import lcm
 from typing import Final
 
 from acl.actions import Action
@@ -27,9 +29,19 @@ from acl.labels import Label, LabelSchema
 from acl.policy.names import mentions_of
 from acl.policy.policy import Policy
 from acl.policy.profiles import profiles
-from acl.proof.neighbours import Boundaries, key, neighbours
-from acl.proof.pairs import CLASSIFICATION, COMPARTMENTS, Pair, Role, coprime
-from acl.proof.policy_specimens import Specimens, tenants_named
+from acl.proof.labels import (
+    CLASSIFICATION,
+    COMPARTMENTS,
+    Boundaries,
+    Pair,
+    Role,
+    Specimens,
+    coprime,
+    key,
+    neighbours,
+    spread,
+    tenants_named,
+)
 from acl.subject import Subject
 
 BUDGET: Final = 20_000
@@ -51,9 +63,8 @@ class PlanSummary:
         live: distinct labels of live documents.
         generated: neighbours of them, and labels that the policies call for.
         pairs: all pairs, each once.
-        gate: how many are compared.
-        everything: whether that is every pair.
-        ends: where each live label by itself has been compared; empty if they are mixed.
+        gate: how many are compared before a revision takes effect.
+        whole: how many the whole plan has; what rows call for can stand in it twice.
     """
 
     roles: int
@@ -61,8 +72,12 @@ class PlanSummary:
     generated: int
     pairs: int
     gate: int
-    everything: bool
-    ends: tuple[int, ...] = ()
+    whole: int
+
+    @property
+    def everything(self) -> bool:
+        """Whether the gate is the whole plan."""
+        return self.gate == self.whole
 
     def __str__(self) -> str:
         some = "all" if self.everything else f"{self.gate} of"
@@ -82,17 +97,17 @@ class PlanSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
-    """The subjects of one tenant and the labels that they meet.
+class _Grid:
+    """The subjects of one tenant, and labels that they meet.
 
-    The first `live` labels are live, the last `foreign` are of other tenants.
+    Attributes:
+        least: how many of the first pairs the gate has in any case.
     """
 
-    subjects: tuple[Subject, ...]
+    subjects: Sequence[Subject]
     actions: Sequence[str]
-    labels: tuple[Label, ...]
-    live: int
-    foreign: int
+    labels: Sequence[Label]
+    least: int
 
     @property
     def roles(self) -> int:
@@ -102,25 +117,19 @@ class _Block:
     def pairs(self) -> int:
         return self.roles * len(self.labels)
 
-    @property
-    def cover(self) -> int:
-        """How many pairs have each role and live label once, and each role before a stranger's."""
-        if not self.live:
-            return 0
-        return self.own + (self.roles if self.foreign else 0)
+    def pair(self, index: int) -> Pair:
+        """Return the pair at `index`: the next label with the next role (law 2).
 
-    @property
-    def own(self) -> int:
-        """How many pairs have each role and each live label once."""
-        return max(self.roles, self.live)
-
-    def pair(self, role: int, label: int) -> Pair:
-        subject, action = divmod(role, len(self.actions))
-        return Pair(Role(self.subjects[subject], self.actions[action]), self.labels[label])
+        Where both are through at once, the roles move on by one, so that no pair comes twice.
+        """
+        role = index + index // lcm(self.roles, len(self.labels))
+        subject, action = divmod(role * coprime(self.roles) % self.roles, len(self.actions))
+        label = self.labels[index % len(self.labels)]
+        return Pair(Role(self.subjects[subject], self.actions[action]), label)
 
 
 class ProofPlan:
-    """The pairs of the gate by index."""
+    """The pairs of a proof by index."""
 
     def __init__(  # noqa: PLR0913 - roles, labels, what comes first, how many
         self,
@@ -133,48 +142,39 @@ class ProofPlan:
         budget: int = BUDGET,
     ) -> None:
         """Lay out the pairs of `subjects` and `actions` with live and generated labels."""
-        self._blocks = _blocks(subjects, actions, live, generated)
-        pairs = [one.pairs for one in self._blocks]
-        self._pair_ends = list(accumulate(pairs))
-        self._cover_ends = list(accumulate(one.cover for one in self._blocks))
-        every, cover = sum(pairs), self._cover_ends[-1] if self._blocks else 0
-        everything = every <= budget
-        self._seeds = () if everything else tuple(seeds)
-        self._covered = 0 if everything else len(self._seeds) + cover
-        self._stride = coprime(every)
+        asking: defaultdict[str, list[Subject]] = defaultdict(list)
+        for subject in subjects:
+            asking[subject.tenant].append(subject)
+        grids = _grids(asking, actions, live, generated)
+        every = sum(grid.pairs for grid in grids)
+        self._seeds = tuple(seeds) if every > budget else ()
+        shares = _shares(grids, budget - len(self._seeds))
+        self._parts = [
+            *((grid, 0, share) for grid, share in zip(grids, shares, strict=True)),
+            *((grid, share, grid.pairs) for grid, share in zip(grids, shares, strict=True)),
+        ]
+        sizes = (stop - start for _, start, stop in self._parts)
+        self._ends = list(accumulate(sizes, initial=len(self._seeds)))
         self.summary = PlanSummary(
-            roles=sum(one.roles for one in self._blocks),
+            roles=sum(map(len, asking.values())) * len(actions),
             live=len(live),
             generated=len(generated),
             pairs=every,
-            gate=every if everything else max(budget, self._covered),
-            everything=everything,
+            gate=len(self._seeds) + sum(shares),
+            whole=len(self._seeds) + every,
         )
 
     def pair(self, index: int) -> Pair:
-        """Return the pair at `index`, from 0 up to `summary.gate`."""
+        """Return the pair at `index`, from 0 up to `summary.whole`."""
         if index < len(self._seeds):
             return self._seeds[index]
-        if index < self._covered:
-            return self._covering(index - len(self._seeds))
-        return self._spread(index - self._covered)
+        number = bisect_right(self._ends, index) - 1
+        grid, start, _ = self._parts[number]
+        return grid.pair(start + index - self._ends[number])
 
     def pairs(self, start: int, stop: int) -> Iterator[Pair]:
         """Yield the pairs from `start` up to `stop`."""
-        return (self.pair(index) for index in range(start, min(stop, self.summary.gate)))
-
-    def _covering(self, index: int) -> Pair:
-        number, place = _located(self._cover_ends, index)
-        block = self._blocks[number]
-        role = place - block.own
-        if role >= 0:
-            return block.pair(role, len(block.labels) - 1 - role % block.foreign)
-        return block.pair(place % block.roles, place % block.live)
-
-    def _spread(self, index: int) -> Pair:
-        number, place = _located(self._pair_ends, index * self._stride % self.summary.pairs)
-        block = self._blocks[number]
-        return block.pair(*divmod(place, len(block.labels)))
+        return (self.pair(index) for index in range(start, min(stop, self.summary.whole)))
 
 
 def plan_for(
@@ -182,7 +182,6 @@ def plan_for(
     live: Sequence[Label],
     *,
     budget: int = BUDGET,
-    compartments: frozenset[str] = frozenset(),
     alone: bool = False,
 ) -> ProofPlan:
     """Return the plan for the last of `policies`, with the roles that any of them names.
@@ -190,11 +189,10 @@ def plan_for(
     Args:
         policies: the policy in effect, if there is one, and the one that is proposed.
         live: the distinct labels of live documents.
-        budget: see law 1.
-        compartments: those that subjects have beyond those of the labels.
+        budget: see law 3.
         alone: whether to leave out every label that is not live.
     """
-    schema, needed = policies[-1].schema, compartments | compartments_of(live)
+    schema, needed = policies[-1].schema, compartments_of(live)
     subjects = profiles(
         policies,
         tenants=tenants_of(live) | (set() if alone else {*tenants_named(policies)}),
@@ -257,25 +255,34 @@ def compartments_of(live: Iterable[Label]) -> frozenset[str]:
     return frozenset[str]().union(*(one for one in sets if isinstance(one, frozenset)))
 
 
-def _blocks(
-    subjects: Iterable[Subject],
+def _grids(
+    asking: Mapping[str, Sequence[Subject]],
     actions: Sequence[str],
     live: Iterable[Label],
     generated: Iterable[Label],
-) -> tuple[_Block, ...]:
-    asking: dict[str, list[Subject]] = defaultdict(list)
-    for subject in subjects:
-        asking[subject.tenant].append(subject)
+) -> list[_Grid]:
     mine, near = _by_tenant(live), _by_tenant(generated)
     one_each = {tenant: labels[0] for tenant, labels in (*near.items(), *mine.items())}
-    blocks: list[_Block] = []
-    for tenant in sorted(asking):
-        live_ones = mine.get(tenant, ())
+    grids: list[_Grid] = []
+    for tenant, subjects in sorted(asking.items()):
+        of_documents, beside = mine.get(tenant, []), near.get(tenant, [])
+        # Wherever the gate ends, it has seen neighbours of many labels rather than of the first.
+        labels = [*of_documents, *(beside[place] for place in spread(len(beside), len(beside)))]
         others = [label for other, label in sorted(one_each.items()) if other != tenant]
-        labels = (*live_ones, *near.get(tenant, ()), *others)
-        made = _Block(tuple(asking[tenant]), actions, labels, len(live_ones), len(others))
-        blocks.append(made)
-    return tuple(blocks)
+        roles = len(subjects) * len(actions)
+        least = (max(roles, len(of_documents)), roles) if of_documents else (0, 0)  # law 3
+        grids.append(_Grid(subjects, actions, labels, least[0]))
+        grids.append(_Grid(subjects, actions, others, least[1]))
+    return [grid for grid in grids if grid.pairs]
+
+
+def _shares(grids: Sequence[_Grid], budget: int) -> list[int]:
+    """Return how many pairs of each grid the gate has."""
+    least = [min(grid.least, grid.pairs) for grid in grids]
+    left = [grid.pairs - some for grid, some in zip(grids, least, strict=True)]
+    more = min(max(0, budget - sum(least)), sum(left))
+    ends = [end * more // max(1, sum(left)) for end in accumulate(left, initial=0)]
+    return [some + stop - start for some, (start, stop) in zip(least, pairwise(ends), strict=True)]
 
 
 def _by_tenant(labels: Iterable[Label]) -> dict[str, list[Label]]:
@@ -283,8 +290,3 @@ def _by_tenant(labels: Iterable[Label]) -> dict[str, list[Label]]:
     for label in labels:
         found[str(label.values[TENANT])].append(label)
     return found
-
-
-def _located(ends: Sequence[int], index: int) -> tuple[int, int]:
-    block = bisect_right(ends, index)
-    return block, index - (ends[block - 1] if block else 0)

@@ -22,11 +22,9 @@ from typing import Final
 from acl.labels import Label, LabelSchema
 from acl.policy.admission import read_csv
 from acl.policy.decide import decide
-from acl.policy.names import mentions_of
 from acl.policy.policy import Policy, load
-from acl.proof.label_plan import LabelPlan, Surroundings
-from acl.proof.plan import BUDGET, ProofPlan, plan_for
-from acl.proof.proof import Batch, Decider, Pairs, Proof, ProofReport
+from acl.proof.plan import BUDGET, plan_for
+from acl.proof.proof import Batch, Decider, Proof, ProofReport
 
 _PACKED: Final = 500
 
@@ -57,11 +55,8 @@ class ProofJob:
         labels: the distinct labels of live documents, from `packed`.
         at: the moment for which time-limited roles are decided.
         current: the policy in effect; its roles are compared too.
-        compartments: those that subjects have beyond those of the labels.
         budget: how many pairs the gate may hold.
         alone: whether the gate is for the labels alone, without neighbours and specimens.
-        each: what surrounds the labels of each tenant, to compare label by label; or nothing, for
-            the gate.
         decider: what is compared with Casbin; named so that a proof can be seen to fail.
     """
 
@@ -70,10 +65,8 @@ class ProofJob:
     labels: tuple[bytes, ...]
     at: datetime
     current: PolicyText | None = None
-    compartments: frozenset[str] = frozenset()
     budget: int = BUDGET
     alone: bool = False
-    each: tuple[tuple[str, Surroundings], ...] = ()
     decider: Decider = decide
 
     def proof(self) -> Proof:
@@ -86,16 +79,8 @@ class ProofJob:
         proposed = self.proposed.load(schema)
         policies = [self.current.load(schema), proposed] if self.current else [proposed]
         live = [label for part in self.labels for label in _unpacked(part, schema)]
-        plan: Pairs = (
-            LabelPlan(policies, live, dict(self.each)) if self.each else self._gate(policies, live)
-        )
-        named = frozenset[str]().union(*(mentions_of(one).everyone for one in policies))
-        return Proof(proposed, plan, self.at, decider=self.decider, named=named)
-
-    def _gate(self, policies: Sequence[Policy], live: Sequence[Label]) -> ProofPlan:
-        return plan_for(
-            policies, live, budget=self.budget, compartments=self.compartments, alone=self.alone
-        )
+        plan = plan_for(policies, live, budget=self.budget, alone=self.alone)
+        return Proof(proposed, plan, self.at, decider=self.decider)
 
 
 def packed(labels: Sequence[Label]) -> Iterator[bytes]:
@@ -133,7 +118,7 @@ def _leave_after(parent_ends: Callable[[], None], leave: Callable[[int], object]
 
 def begun() -> ProofReport:
     """Lay out the plan, and return the report of a proof that begins."""
-    return _proof().begun(0)
+    return _proof().begun()
 
 
 def compared(start: int, stop: int) -> Batch:

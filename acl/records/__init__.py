@@ -44,7 +44,6 @@ from acl.records.labels.types import (
     NewJob,
     Provided,
 )
-from acl.records.policies.proofs import ComparedLabel
 from acl.records.policies.types import (
     Mismatch,
     NewRevision,
@@ -52,7 +51,6 @@ from acl.records.policies.types import (
     Proof,
     ProofState,
     RevisionTexts,
-    Suspension,
 )
 from acl.records.system import Records
 from acl.records.tables.heads import Heads
@@ -86,7 +84,6 @@ __all__ = [
     "AuditUnavailableError",
     "ChangeKind",
     "CollectionState",
-    "ComparedLabel",
     "DistinctLabel",
     "DocumentRecord",
     "DocumentVersion",
@@ -125,7 +122,6 @@ __all__ = [
     "StaleLabelError",
     "StalePolicyError",
     "StaleVersionError",
-    "Suspension",
     "UnknownDocumentError",
     "UnknownRevisionError",
     "UnprovedLabelsError",

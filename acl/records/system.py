@@ -23,7 +23,6 @@ from acl.records.labels.folders import Folders
 from acl.records.labels.jobs import Jobs
 from acl.records.labels.labels import Labels
 from acl.records.migrate import migrate
-from acl.records.policies.proofs import Proofs
 from acl.records.policies.revisions import Policies
 from acl.records.tables.heads import Standing
 
@@ -55,7 +54,6 @@ class Records:
     projection: Projection
     quarantine: Quarantine
     policies: Policies
-    proofs: Proofs
     audit: AuditLog
     readers: AuditReaders
     collection: Collection
@@ -93,7 +91,6 @@ class Records:
             projection=Projection(database),
             quarantine=Quarantine(database, audit),
             policies=Policies(database, audit),
-            proofs=Proofs(database),
             audit=audit,
             readers=AuditReaders(database),
             collection=Collection(database),

@@ -33,7 +33,7 @@ from ingest.project import declared
 from retrieval.access.types import Explained, Recorded, check_limit, permits
 from retrieval.rights.decisions import Decided, Decisions
 from retrieval.rights.display import classification_of, label_of, owner_of
-from retrieval.rights.releases import Release
+from retrieval.rights.releases import Release, Witness, unwitnessed
 from retrieval.rights.standing import ANY, AtLeast, Standing, settled
 from retrieval.search.search import READ
 
@@ -195,12 +195,14 @@ class DocumentReader:
         standing: Standing,
         decisions: Decisions | None = None,
         explain: Explain = explain,
+        released: Witness = unwitnessed,
     ) -> None:
         """Share the decisions of askers; `explain` is called for what may be read alone."""
         self._records = records
         self._standing = standing
         self._decisions = Decisions() if decisions is None else decisions
         self._explain = explain
+        self._released = released
 
     @settled
     async def list_documents(
@@ -225,11 +227,12 @@ class DocumentReader:
             tenant=ask.release.pinned.subject.tenant,
             now=now,
             fits=ask.permits,
-            shown=ask.shown,
+            shown=lambda document, label: (ask.shown(document, label), label),
         )
         seen = await listing.page(after or "", limit + 1)
-        page = tuple(seen[:limit])
+        page = tuple(view for view, _ in seen[:limit])
         await self._record(ask, AuditKind.LIST, permitted=True, ids=[one.id for one in page])
+        self._released(ask.release, [label for _, label in seen[:limit]])
         return DocumentPage(
             documents=page,
             cursor=page[-1].uri if len(seen) > limit else None,
@@ -256,6 +259,7 @@ class DocumentReader:
         await self._record(ask, AuditKind.FETCH, permitted=label is not None, ids=[identity])
         if record is None or label is None:
             raise DocumentNotFoundError  # law 2
+        self._released(ask.release, [label])
         return DocumentText(
             document=ask.shown(record, label),
             text=joined(passages),

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from acl.actions import Action
-from acl.decision import Denied, DenyReason
 from acl.errors import FilterTooLargeError, RequestError
 from acl.labels import Label
 from acl.records import DocumentRecord
@@ -27,7 +26,7 @@ from acl.subject import Subject
 from retrieval.access.subjects import KnownSubjects, kind_of
 from retrieval.access.types import Party, permits
 from retrieval.rights.authority import Authority
-from retrieval.rights.decisions import Decided, Decisions
+from retrieval.rights.decisions import Decided, Decisions, undecided
 
 About: TypeAlias = Subject | Party
 """Whose rights are reviewed: a subject, or a party that is looked up once that is allowed."""
@@ -113,8 +112,7 @@ class Inquiry:
         try:
             return self.reviewed.decide(snapshot, subject, action, now)
         except (RequestError, FilterTooLargeError):  # law 4
-            denied = Denied(reason=DenyReason.NO_RULE, policy_digest=snapshot.digest)
-            return Decided(denied, None, now, snapshot.schema)
+            return undecided(snapshot, now)
 
     async def may(self, party: Party, action: Action | None, label: Label | None) -> bool:
         """Say whether a party may, as far as the asker may be told; nothing is permitted on None.

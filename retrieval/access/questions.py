@@ -24,7 +24,6 @@ from typing import Final
 
 from acl.actions import Action
 from acl.containment.budget import Budget
-from acl.decision import Denied, DenyReason
 from acl.errors import LabelError
 from acl.explain.explain import explain
 from acl.explain.grants import Grant, grants
@@ -301,14 +300,12 @@ class Questions:
         document, label = await self._reviewable(inquiry, document_id, detail)
         subject = await inquiry.supposed(about)
         decided = inquiry.about(subject, Action.DOCUMENT_READ)
-        decision = decided.decision
         policy = inquiry.authority.snapshot.policy
         explanation = await for_review(partial(explain, policy, subject, READ, label, now))
         offered, incomplete = await self._grants(inquiry, subject, document, label)
         return Reviewed(
             explanation=explanation,
             permitted=permits(decided, label),
-            suspended=isinstance(decision, Denied) and decision.reason is DenyReason.SUSPENDED,
             grants=offered,
             incomplete=incomplete,
             decision_id=await self._told(inquiry, (document.id,), document.tenant, detail),

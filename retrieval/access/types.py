@@ -8,12 +8,10 @@ from enum import StrEnum
 from typing import Final
 
 from acl.actions import Action
-from acl.decision import Permitted
 from acl.errors import RequestError
 from acl.explain.explain import Explanation
 from acl.explain.grants import Grant
 from acl.labels import Label
-from acl.predicate import holds
 from acl.records.tables.types import NO_ID, canonical_id
 from acl.subject import EVERYONE, Subject
 from retrieval.access.subjects import identity_of
@@ -38,10 +36,7 @@ def action_of(name: str) -> Action | None:
 
 def permits(decided: Decided, label: Label | None) -> bool:
     """Say whether a decision permits what carries `label`; nothing is permitted on None."""
-    decision = decided.decision
-    if label is None or not isinstance(decision, Permitted):
-        return False
-    return holds(decision.predicate, label)
+    return label is not None and decided.permits(label)
 
 
 def check_limit(limit: int) -> None:
@@ -273,6 +268,5 @@ class Reviewed(Explained):
     """
 
     permitted: bool
-    suspended: bool
     grants: tuple[Grant, ...]
     incomplete: bool

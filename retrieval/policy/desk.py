@@ -1,4 +1,4 @@
-"""The desk of administrators: policies are proposed, looked at, proved, and then take effect.
+"""The desk of administrators: policies are proposed, proved, and then take effect.
 
 The laws of this file:
 
@@ -21,7 +21,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from typing import Final
 
 from acl.actions import Action
 from acl.errors import AclError, PolicyError
@@ -35,7 +35,6 @@ from acl.records import (
     NewRevision,
     PolicyRevision,
     Proof,
-    ProofState,
     Records,
     RevisionTexts,
     StalePolicyError,
@@ -46,18 +45,19 @@ from retrieval.policy.edits import (
     FourEyesError,
     OverreachError,
     RefutedError,
+    UnchangedError,
+    foreign_lines_changed,
 )
 from retrieval.policy.gate import Gate, Passage
-from retrieval.policy.live_labels import live_labels
-from retrieval.policy.prover import OnProgress, job_for
-from retrieval.policy.revision_scope import foreign_lines_changed
-from retrieval.policy.rule_changes import UnchangedError
-from retrieval.policy.views import ACTIVATING, EDITING, PolicyViews
-from retrieval.rights.authority import Asker, Authority, parties_of, share_nobody
+from retrieval.policy.prover import OnProgress, live_labels
+from retrieval.rights.authority import Asker, Authority, authority_of, parties_of, share_nobody
 from retrieval.rights.decisions import Decisions
 from retrieval.rights.policy_source import PolicySource, bounded_source, source_of
-from retrieval.rights.standing import Standing
+from retrieval.rights.standing import Standing, settled
 from retrieval.rights.threads import for_change
+
+EDITING: Final = (Action.POLICY_EDIT, Action.POLICY_ADMINISTER)
+ACTIVATING: Final = (Action.POLICY_ACTIVATE, Action.POLICY_ADMINISTER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class _Trial:
     began: float
 
 
-class PolicyDesk(PolicyViews):
+class PolicyDesk:
     """Changes the policy in effect."""
 
     def __init__(  # noqa: PLR0913 - each is another part of the installation
@@ -102,13 +102,16 @@ class PolicyDesk(PolicyViews):
             budget: how many pairs are compared before an activation.
             clock: seconds, by which it is known how long a proof took.
         """
-        super().__init__(records=records, standing=standing, decisions=decisions)
+        self._records = records
+        self._standing = standing
+        self._decisions = decisions
         self._schema_text = schema_text
         self._four_eyes = four_eyes
         self._budget = budget
         self._clock = clock
         self._gate = Gate(records)
 
+    @settled
     async def propose(
         self, asker: Asker, edit: Edit, *, expected: int, reason: str, now: datetime
     ) -> PolicyRevision:
@@ -122,120 +125,7 @@ class PolicyDesk(PolicyViews):
             OverreachError: it reaches beyond the asker's own rights.
             UnsettledError: rights changed again and again meanwhile.
         """
-        attempt = partial(self._propose, asker, edit, expected, reason, now)
-        return await self._standing.settled(attempt)
-
-    async def activate(
-        self,
-        asker: Asker,
-        number: int,
-        *,
-        expected: int,
-        now: datetime,
-        on_progress: OnProgress | None = None,
-    ) -> Activated:
-        """Prove a proposal, and let it take effect.
-
-        Raises:
-            ForbiddenError: the asker may not activate.
-            FourEyesError: the asker, or who acts for them, stands behind the proposal.
-            UnknownRevisionError: there is none of this number.
-            StalePolicyError: not `expected` is in effect, or the proposal is made on another.
-            OverreachError: it reaches beyond the asker's own rights.
-            RefutedError: the compiled filter and the policy differ.
-            RefutedRevisionError: they did when it was proved before.
-            UnsettledError: rights changed again and again meanwhile.
-            LabelsKeepChangingError: documents with other labels kept coming meanwhile.
-            ProofError: the proof could not be carried out.
-        """
-        began, authority = self._clock(), await self.authority(asker, now)
-        authority.require_one(*ACTIVATING)
-        found = await self._records.policies.revision(number)
-        _require_in_effect(authority, expected, found.base)
-        if self._four_eyes and not share_nobody(found.parties, authority):
-            raise FourEyesError
-        texts = await self._records.policies.texts(number)
-        source = await asyncio.to_thread(source_of, texts, authority.snapshot.schema)
-        await self._judged(authority, source, propose=False)
-        trial = _Trial(
-            number=number, expected=expected, source=source, before=authority, began=began
-        )
-
-        async def activate(passage: Passage) -> Activated:
-            attempt = partial(self._take_effect, asker, trial, passage)
-            return Activated(revision=await self._standing.settled(attempt), proof=passage.report)
-
-        activated = await self._through_gate(trial, activate, on_progress)
-        await self._standing.current()
-        return activated
-
-    async def roll_back(
-        self, asker: Asker, to: int, *, expected: int, reason: str, now: datetime
-    ) -> PolicyRevision:
-        """Propose what an earlier revision said; it takes effect like any other proposal.
-
-        Raises:
-            UnknownRevisionError: there is no such revision, or its text was not kept.
-            ForbiddenError, StalePolicyError, PolicyError, OverreachError: see `propose`.
-        """
-        (await self.authority(asker, now)).require_one(*EDITING)
-        texts = await self._records.policies.texts(to)
-        return await self.propose(
-            asker,
-            Edit(model=texts.model, rules=texts.rules),
-            expected=expected,
-            reason=reason or f"back to revision {to}",
-            now=now,
-        )
-
-    async def reinstate(self, asker: Asker, tenant: str, principal: str, now: datetime) -> bool:
-        """Give a suspended role its rights again; return whether it was suspended.
-
-        Raises:
-            ForbiddenError: the asker does not hold `policy:administer`.
-        """
-        authority = await self.authority(asker, now)
-        authority.require_one(Action.POLICY_ADMINISTER)
-        event = authority.event(
-            AuditKind.ROLE_REINSTATED,
-            Action.POLICY_ADMINISTER,
-            tenant=tenant,
-            detail={"role": principal},
-        )
-        return await self._records.policies.reinstate(tenant, principal, event)
-
-    async def proof(self, number: int, now: datetime) -> Proof:
-        """Return how far the proof of a revision has come; one that was not begun is at 0.
-
-        Raises:
-            UnknownRevisionError: there is none of this number.
-        """
-        await self._records.policies.revision(number)
-        begun = Proof(state=ProofState.SAMPLED, labels=0, done=0, updated_at=now)
-        return await self._records.policies.proof(number) or begun
-
-    async def job(self, number: int, now: datetime) -> ProofJob:
-        """Return what is to be proved of a revision; on which labels is for others to say.
-
-        Raises:
-            UnknownRevisionError: there is none of this number.
-        """
-        texts = await self._records.policies.texts(number)
-        base = (await self._records.policies.revision(number)).base
-        before = await self._records.policies.texts(base) if base else None
-        return await job_for(
-            PolicyText(texts.model, texts.rules),
-            self._schema_text,
-            (),
-            at=now,
-            current=PolicyText(before.model, before.rules) if before else None,
-            budget=self._budget,
-        )
-
-    async def _propose(
-        self, asker: Asker, edit: Edit, expected: int, reason: str, now: datetime
-    ) -> PolicyRevision:
-        authority = await self.authority(asker, now)
+        authority = await self._authority(asker, now)
         authority.require_one(*EDITING)
         _require_in_effect(authority, expected)
         base = await self._records.policies.texts(expected)
@@ -261,6 +151,101 @@ class PolicyDesk(PolicyViews):
         )
         return await self._records.policies.propose(new, event, under=authority.heads)
 
+    async def activate(
+        self,
+        asker: Asker,
+        number: int,
+        *,
+        expected: int,
+        now: datetime,
+        on_progress: OnProgress | None = None,
+    ) -> Activated:
+        """Prove a proposal, and let it take effect.
+
+        Raises:
+            ForbiddenError: the asker may not activate.
+            FourEyesError: the asker, or who acts for them, stands behind the proposal.
+            UnknownRevisionError: there is none of this number.
+            StalePolicyError: not `expected` is in effect, or the proposal is made on another.
+            OverreachError: it reaches beyond the asker's own rights.
+            RefutedError: the compiled filter and the policy differ.
+            RefutedRevisionError: they did when it was proved before.
+            UnsettledError: rights changed again and again meanwhile.
+            LabelsKeepChangingError: documents with other labels kept coming meanwhile.
+            ProofError: the proof could not be carried out.
+        """
+        began, authority = self._clock(), await self._authority(asker, now)
+        authority.require_one(*ACTIVATING)
+        found = await self._records.policies.revision(number)
+        _require_in_effect(authority, expected, found.base)
+        if self._four_eyes and not share_nobody(found.parties, authority):
+            raise FourEyesError
+        texts = await self._records.policies.texts(number)
+        source = await asyncio.to_thread(source_of, texts, authority.snapshot.schema)
+        await self._judged(authority, source, propose=False)
+        trial = _Trial(
+            number=number, expected=expected, source=source, before=authority, began=began
+        )
+
+        async def activate(passage: Passage) -> Activated:
+            revision = await self._take_effect(asker, trial, passage)
+            return Activated(revision=revision, proof=passage.report)
+
+        activated = await self._through_gate(trial, activate, on_progress)
+        await self._standing.current()
+        return activated
+
+    async def roll_back(
+        self, asker: Asker, to: int, *, expected: int, reason: str, now: datetime
+    ) -> PolicyRevision:
+        """Propose what an earlier revision said; it takes effect like any other proposal.
+
+        Raises:
+            UnknownRevisionError: there is no such revision, or its text was not kept.
+            ForbiddenError, StalePolicyError, PolicyError, OverreachError: see `propose`.
+        """
+        (await self._authority(asker, now)).require_one(*EDITING)
+        texts = await self._records.policies.texts(to)
+        return await self.propose(
+            asker,
+            Edit(model=texts.model, rules=texts.rules),
+            expected=expected,
+            reason=reason or f"back to revision {to}",
+            now=now,
+        )
+
+    async def prove(
+        self, number: int, now: datetime, *, on_progress: OnProgress | None = None
+    ) -> Proof:
+        """Prove the whole plan of a revision; see `Gate.whole`.
+
+        Raises:
+            UnknownRevisionError: there is none of this number.
+            ProofError: the proof could not be carried out.
+        """
+        return await self._gate.whole(await self.job(number, now), number, on_progress=on_progress)
+
+    async def job(self, number: int, now: datetime) -> ProofJob:
+        """Return what is to be proved of a revision; on which labels is for others to say.
+
+        Raises:
+            UnknownRevisionError: there is none of this number.
+        """
+        texts = await self._records.policies.texts(number)
+        base = (await self._records.policies.revision(number)).base
+        before = await self._records.policies.texts(base) if base else None
+        return ProofJob(
+            proposed=PolicyText(texts.model, texts.rules),
+            schema=self._schema_text,
+            labels=(),
+            at=now,
+            current=PolicyText(before.model, before.rules) if before else None,
+            budget=self._budget,
+        )
+
+    async def _authority(self, asker: Asker, now: datetime) -> Authority:
+        return await authority_of(self._standing, self._decisions, asker, now)
+
     async def _through_gate(
         self,
         trial: _Trial,
@@ -279,10 +264,11 @@ class PolicyDesk(PolicyViews):
             await self._refused(authority, shown)
             raise shown from error
 
+    @settled
     async def _take_effect(self, asker: Asker, trial: _Trial, passage: Passage) -> PolicyRevision:
         """Let what was proved take effect under the rights of this moment (law 6)."""
         later = trial.before.now + timedelta(seconds=self._clock() - trial.began)
-        authority = await self.authority(asker, later)
+        authority = await self._authority(asker, later)
         authority.require_one(*ACTIVATING)
         _require_in_effect(authority, trial.expected)
         if not _unmoved(trial.before, authority):

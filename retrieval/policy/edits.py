@@ -1,19 +1,156 @@
-"""What is wanted of a policy, what comes of it, and why it can be turned down."""
+"""What is wanted of a policy, whose rows it touches, what comes of it, and why it is turned down.
+
+The laws of this file:
+
+1. A small change adds and removes rows. Comments, order and every other line stay to the letter, so
+   that what was written for people is not lost, and what was not changed cannot change.
+2. A row belongs to the tenant that it names; a row that names none, or any, concerns everybody. So
+   does the model, which gives every row its meaning.
+3. A line that is no row of a tenant is no business of those who administer that tenant alone:
+   comments can be about others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from acl.errors import AclError
-from acl.policy.delegation import Overreach, Verdict
+from acl.errors import AclError, PolicyError, Refusal
+from acl.labels import LabelSchema
+from acl.language.casbin_adapter import Row
+from acl.policy.admission import POLICY_FILE, read_csv
+from acl.policy.delegation import Overreach, Verdict, tenant_of
+from acl.policy.policy import MODEL_FILE, Policy, load
+from acl.proof.counterexample import Counterexample
 from acl.proof.proof import ProofReport
 from acl.records import Mismatch, PolicyRevision, RevisionTexts
-from retrieval.policy.rule_changes import changed
+from acl.subject import is_tenant
+from retrieval.rights.policy_source import PolicySource
 
 ELSEWHERE: Final = "a counter-example that concerns another tenant"
 _SHOWN: Final = 3
+_LONGEST: Final = 2000
+_Key = tuple[str, tuple[str, ...]]
+
+
+class UnchangedError(AclError):
+    """What is proposed is what is in effect already."""
+
+    def __init__(self) -> None:
+        super().__init__("the proposal changes nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What one policy says and another does not.
+
+    Attributes:
+        added: rows of the second that the first lacks, as they stand.
+        removed: rows of the first that the second lacks.
+        model_changed: whether the model differs.
+        text: both texts compared line by line, as `diff -u` writes it.
+    """
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    model_changed: bool
+    text: str
+
+
+def changed(rules: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> str:
+    """Return the rules with some lines removed, and others added at the end.
+
+    Raises:
+        PolicyError: a line to remove is not there, or a line is not one row.
+    """
+    unwanted = {
+        _key(_row(line, f"removed line {number}")): line
+        for number, line in enumerate(remove, start=1)
+    }
+    added = [_checked(line, f"added line {number}") for number, line in enumerate(add, start=1)]
+    kept, found = list[str](), set[_Key]()
+    for line in rules.split("\n"):
+        rows = read_csv(line)
+        key = _key(rows[0]) if rows else None
+        if key is not None and key in unwanted:
+            found.add(key)
+            continue
+        kept.append(line)
+    missing = [line for key, line in unwanted.items() if key not in found]
+    if missing:
+        reason = "is not a rule of the policy in effect"
+        raise PolicyError(tuple(Refusal(POLICY_FILE, one[:80], reason) for one in missing))
+    while kept and not kept[-1].strip():
+        kept.pop()
+    return "\n".join([*kept, *added]) + "\n"
+
+
+def difference(before: RevisionTexts, after: RevisionTexts) -> Difference:
+    """Return what differs between two revisions.
+
+    Raises:
+        PolicyError: a text is not comma-separated rows.
+    """
+    old, new = read_csv(before.rules), read_csv(after.rules)
+    return Difference(
+        added=_beyond(new, old),
+        removed=_beyond(old, new),
+        model_changed=before.model != after.model,
+        text="".join(
+            (
+                *_compared(before.model, after.model, MODEL_FILE),
+                *_compared(before.rules, after.rules, POLICY_FILE),
+            )
+        ),
+    )
+
+
+def as_line(row: Row) -> str:
+    """Return a row as it can stand in policy.csv."""
+    return ", ".join((row.kind, *map(_quoted, row.values)))
+
+
+def _quoted(value: str) -> str:
+    if any(one in value for one in ',"#') or value != value.strip():
+        return '"' + value.replace('"', '""') + '"'
+    return value
+
+
+def _beyond(rows: Iterable[Row], others: Iterable[Row]) -> tuple[str, ...]:
+    known = {_key(one) for one in others}
+    return tuple(as_line(one) for one in rows if _key(one) not in known)
+
+
+def _compared(before: str, after: str, name: str) -> Iterable[str]:
+    lines = difflib.unified_diff(
+        before.split("\n"), after.split("\n"), f"a/{name}", f"b/{name}", lineterm=""
+    )
+    return (f"{line}\n" for line in lines)
+
+
+def _checked(line: str, where: str) -> str:
+    _row(line, where)
+    return line
+
+
+def _row(line: str, where: str) -> Row:
+    """Return the row that a line is; `where` tells whoever sent it which one is meant."""
+    if "\n" in line or "\r" in line:
+        raise PolicyError((Refusal(where, "row", "a row is one line"),))
+    try:
+        rows = read_csv(line)
+    except PolicyError as error:
+        raise PolicyError(tuple(replace(one, where=where) for one in error.refusals)) from None
+    if len(rows) != 1:
+        raise PolicyError((Refusal(where, line[:80], "is not a row"),))
+    return rows[0]
+
+
+def _key(row: Row) -> _Key:
+    return row.kind, row.values
 
 
 class OverreachError(AclError):
@@ -39,14 +176,18 @@ class RefutedError(AclError):
     """
 
     def __init__(self, report: ProofReport, *, tenant: str | None = None) -> None:
-        found = [Mismatch(one.tenant, str(one)) for one in report.counterexamples]
         self.report = report
-        self.shown = visible(found, tenant, limit=_SHOWN)
+        self.shown = visible(mismatches_of(report.counterexamples), tenant, limit=_SHOWN)
         super().__init__(f"the proof failed on {report.wrong} pair(s): {'; '.join(self.shown[:1])}")
 
     def for_tenant(self, tenant: str | None) -> RefutedError:
         """Return the error as people of a tenant may see it; without one, as it is."""
         return RefutedError(self.report, tenant=tenant)
+
+
+def mismatches_of(found: Iterable[Counterexample]) -> tuple[Mismatch, ...]:
+    """Return counter-examples in words, as they are kept."""
+    return tuple(Mismatch(one.tenant, str(one)[:_LONGEST]) for one in found)
 
 
 def visible(
@@ -106,3 +247,66 @@ class Activated:
 
     revision: PolicyRevision
     proof: ProofReport
+
+
+def of_tenant(policy: Policy, tenant: str) -> str:
+    """Return the rows of a tenant and those that name none, without comments (law 3)."""
+    return "".join(
+        f"{as_line(row)}\n" for row in policy.rows if _open_to(tenant_of(policy, row), tenant)
+    )
+
+
+def concerns(
+    before: RevisionTexts | None, after: RevisionTexts, tenant: str, schema: LabelSchema
+) -> bool:
+    """Say whether a change concerns a tenant (law 2); what cannot be read does not.
+
+    Args:
+        before: what it replaces, or `None` for the first revision.
+        after: what it says.
+        tenant: whose rows are asked about.
+        schema: of the labels.
+    """
+    if before is None or before.model != after.model:
+        return True
+    try:
+        rows = read_csv("\n".join(_differing(before.rules, after.rules)))
+        policy = load(after.model, rows, schema)
+    except PolicyError:
+        return False
+    return any(_open_to(tenant_of(policy, row), tenant) for row in policy.rows)
+
+
+def foreign_lines_changed(old: PolicySource, new: PolicySource, tenant: str) -> tuple[Refusal, ...]:
+    """Return the first line that is not the tenant's own and did not stay as it is (law 3)."""
+    before, after = (list(_foreign(one, tenant)) for one in (old, new))
+    if [line for _, line in before] == [line for _, line in after]:
+        return ()
+    place = next(
+        (
+            number
+            for (number, line), (_, other) in zip(after, before, strict=False)
+            if line != other
+        ),
+        len(new.texts.rules.split("\n")),
+    )
+    reason = "is not a row of the editor's own tenant, and stays as it is"
+    return (Refusal(f"{POLICY_FILE} line {place}", "line", reason),)
+
+
+def _open_to(named: str | None, tenant: str) -> bool:
+    return named is None or named == tenant or not is_tenant(named)
+
+
+def _differing(before: str, after: str) -> Iterator[str]:
+    old, new = Counter(before.split("\n")), Counter(after.split("\n"))
+    yield from (old - new)
+    yield from (new - old)
+
+
+def _foreign(source: PolicySource, tenant: str) -> Iterator[tuple[int, str]]:
+    policy = source.policy
+    mine = {row.number for row in policy.rows if tenant_of(policy, row) == tenant}
+    for number, line in enumerate(source.texts.rules.split("\n"), start=1):
+        if line.strip() and number not in mine:
+            yield number, line

@@ -6,6 +6,8 @@ The laws of this file:
    covered by its proof. Labels that came meanwhile are proved, and it is tried again; a few times.
 2. One revision at a time goes through. Whoever waited for another finds out before proving, not
    after, that the revision to be replaced is gone.
+3. What a proof came to is on record, whether it was the gate or the whole plan. A revision that was
+   refuted stays refuted, also where it is in effect.
 """
 
 from __future__ import annotations
@@ -16,25 +18,27 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
+import structlog
+
 from acl.errors import AclError
 from acl.labels import LabelSchema
 from acl.proof.proof import ProofReport
 from acl.proof.worker import ProofJob, packed
 from acl.records import (
     DistinctLabel,
-    Mismatch,
     Proof,
     ProofState,
     Records,
     StalePolicyError,
     UnprovedLabelsError,
 )
-from retrieval.policy.edits import RefutedError
-from retrieval.policy.live_labels import legible
-from retrieval.policy.prover import OnProgress, prove
+from retrieval.policy.edits import RefutedError, mismatches_of
+from retrieval.policy.prover import OnProgress, legible, prove
 from retrieval.rights.threads import for_change
 
 T = TypeVar("T")
+
+log = structlog.stdlib.get_logger("strongroom.policy")
 
 ROUNDS: Final = 5
 _SHOWN: Final = 3
@@ -100,6 +104,23 @@ class Gate:
                     passage = await self._with(passage, error.digests)
             raise LabelsKeepChangingError
 
+    async def whole(
+        self, job: ProofJob, number: int, *, on_progress: OnProgress | None = None
+    ) -> Proof:
+        """Prove the whole plan of revision `number`, whether or not it is in effect.
+
+        Raises:
+            UnknownRevisionError: there is none of this number.
+            ProofError: the proof could not be carried out.
+        """
+        live = await self._records.catalog.distinct_labels()
+        report = await prove(await _on(job, live), whole=True, on_progress=on_progress)
+        proof = noted(report, len(live), job.at)
+        if report.wrong:
+            log.error("policy_refuted", revision=number)
+        await self._records.policies.note_proof(number, proof)
+        return await self._records.policies.proof(number) or proof  # law 3
+
     async def _proved(self, job: ProofJob, number: int, on_progress: OnProgress | None) -> Passage:
         live = await self._records.catalog.distinct_labels()
         report = await prove(await _on(job, live), on_progress=on_progress)
@@ -111,19 +132,21 @@ class Gate:
         wanted = set(digests)
         live = await self._records.catalog.distinct_labels()
         new = [one for one in live if one.digest in wanted]
+        # What is gone again is not proved; should it come back, it is asked for.
+        later = replace(passage, covered=passage.covered | _digests(new))
         if new:
             report = await prove(await _on(replace(passage.job, alone=True), new))
-            await self._kept(passage, report)
-        # What is gone again was not proved; should it come back, it is asked for.
-        return replace(passage, covered=passage.covered | _digests(new))
+            await self._kept(later, report)
+        return later
 
     async def _kept(self, passage: Passage, report: ProofReport) -> None:
-        """Keep the outcome.
+        """Keep the outcome; of labels that came later, that they agree changes nothing.
 
         Raises:
             RefutedError: the filter and the policy differ.
         """
-        note = noted(report, len(passage.covered), passage.job.at)
+        told = report if report.wrong else passage.report
+        note = noted(told, len(passage.covered), passage.job.at)
         await self._records.policies.note_proof(passage.number, note)
         if not report.holds:
             raise RefutedError(report)
@@ -134,23 +157,20 @@ def _digests(labels: Iterable[DistinctLabel]) -> frozenset[str]:
 
 
 def noted(report: ProofReport, labels: int, now: datetime) -> Proof:
-    """Return what is kept of a gate: that it was passed, or what differs."""
+    """Return what is kept of a proof: how much was compared, or what differs."""
+    passed = ProofState.PROVED if report.is_whole else ProofState.SAMPLED
     return Proof(
-        state=ProofState.REFUTED if report.wrong else ProofState.SAMPLED,
+        state=ProofState.REFUTED if report.wrong else passed,
         labels=labels,
-        done=0,
         updated_at=now,
-        mismatches=tuple(
-            Mismatch(one.tenant, str(one)[:2000]) for one in report.counterexamples[:_SHOWN]
-        ),
+        mismatches=mismatches_of(report.counterexamples[:_SHOWN]),
     )
 
 
 async def _on(job: ProofJob, live: Sequence[DistinctLabel]) -> ProofJob:
     def filled() -> ProofJob:
         schema = LabelSchema.from_toml(job.schema)
-        # What cannot be read lets nobody read, under any policy.
         read, _ = legible(live, schema)
-        return replace(job, labels=tuple(packed([label for _, label in read])))
+        return replace(job, labels=tuple(packed(read)))
 
     return await for_change(filled)

@@ -2,131 +2,103 @@
 
 The laws of this file:
 
-1. The event loop does nothing but wait: texts are packed in a thread, in small parts, and pairs are
-   compared in child processes that know nothing but `acl`.
-2. The gate is proved before a revision takes effect. Label by label the proof goes on afterwards,
-   in one process that yields to everything else, and rests between its batches.
+1. The event loop does nothing but wait: labels are packed in a thread, in small parts, and pairs
+   are compared in child processes that know nothing but `acl`.
+2. The gate is proved before a revision takes effect. The whole plan is proved when it is asked for,
+   in processes that yield to everything else.
 3. Whoever cancels gets their processes back: what runs is a small batch, and nothing follows it.
    Children end when the service does, however it ends.
 4. A report has no gap: it counts pairs in the order of the plan.
+5. A label that cannot be read is readable by no one, under any policy. It is left out, and named in
+   the log.
 """
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, TypeAlias
 
-from acl.errors import AclError
-from acl.labels import Label
+import structlog
+
+from acl.errors import AclError, LabelError
+from acl.labels import Label, LabelSchema
 from acl.proof import worker as proof_worker
-from acl.proof.plan import BUDGET
 from acl.proof.proof import Batch, Progress, ProofReport
-from acl.proof.worker import PolicyText, ProofJob
+from acl.proof.worker import ProofJob
+from acl.records import DistinctLabel, Records
 
 WORKERS: Final = 2
 BATCH: Final = 100
 _QUEUED: Final = 2
 _NICE: Final = 10
-"""Whoever activates waits for the gate; nobody waits for what goes on behind it."""
-REST_SECONDS: Final = 0.05
-"""After each batch of what nobody waits for."""
+"""Whoever activates waits for the gate; a whole proof yields to everything else."""
 
 OnProgress: TypeAlias = Callable[[Progress], None]
+
+_LOG = structlog.stdlib.get_logger("strongroom.labels")
 
 
 class ProofError(AclError):
     """The proof could not be carried out, so nothing is proved."""
 
 
-async def job_for(  # noqa: PLR0913 - each is a part of what is proved
-    proposed: PolicyText,
-    schema: str,
-    labels: Iterable[Label],
-    *,
-    at: datetime,
-    current: PolicyText | None = None,
-    compartments: frozenset[str] = frozenset(),
-    budget: int = BUDGET,
-) -> ProofJob:
-    """Return what the processes are given.
+async def live_labels(records: Records, schema: LabelSchema) -> tuple[Label, ...]:
+    """Return every distinct label of record that can be read (law 5).
 
-    Args:
-        proposed: the policy to prove.
-        schema: the content of labels.toml.
-        labels: the distinct labels of live documents.
-        at: the moment for which time-limited roles are decided.
-        current: the policy in effect.
-        compartments: those that subjects have beyond those of the labels.
-        budget: how many pairs the gate may hold.
+    A share that has ended and is still written counts too: it is one more label to compare.
+
+    Raises:
+        RecordsError: the records cannot be asked.
     """
-    live = tuple(labels)
-    return ProofJob(
-        proposed=proposed,
-        schema=schema,
-        labels=await asyncio.to_thread(lambda: tuple(proof_worker.packed(live))),
-        at=at,
-        current=current,
-        compartments=compartments,
-        budget=budget,
-    )
+    found = await records.catalog.distinct_labels()
+    read, unreadable = await asyncio.to_thread(legible, found, schema)
+    if unreadable:
+        documents = await records.catalog.carrying(unreadable)
+        _LOG.error("labels_unreadable", labels=len(unreadable), documents=documents)
+    return tuple(read)
+
+
+def legible(found: Iterable[DistinctLabel], schema: LabelSchema) -> tuple[list[Label], list[str]]:
+    """Return the labels that can be read, and the digests of those that cannot."""
+    read: list[Label] = []
+    unreadable: list[str] = []
+    for one in found:
+        try:
+            read.append(schema.parse(one.label_json))
+        except LabelError:
+            unreadable.append(one.digest)
+    return read, unreadable
 
 
 async def prove(
-    job: ProofJob, *, on_progress: OnProgress | None = None, workers: int = WORKERS
+    job: ProofJob,
+    *,
+    whole: bool = False,
+    on_progress: OnProgress | None = None,
+    workers: int = WORKERS,
 ) -> ProofReport:
-    """Compare every pair of the gate; stop at the first batch that holds a mismatch.
+    """Compare every pair of the gate, or of the whole plan; stop at the first batch that differs.
 
     Raises:
         ProofError: a process ended, or the job cannot be read; nothing is proved.
     """
-    async with _processes(job, workers, nice=0) as executor:
+    told = on_progress or (lambda _: None)
+    async with _processes(job, workers, nice=_NICE if whole else 0) as executor:
         report = await _asked(executor, workers)
-        end = report.plan.gate
-        if on_progress:
-            on_progress(report.progress)
-        async with aclosing(_batches(executor, 0, end, workers)) as batches:
+        end = report.plan.whole if whole else report.plan.gate
+        told(Progress(compared=0, of=end))
+        async with aclosing(_batches(executor, end, workers)) as batches:
             async for batch in batches:
                 report = report.with_batch(batch)
-                if on_progress:
-                    on_progress(report.progress)
+                told(Progress(compared=report.stop, of=end))
                 if report.wrong:
                     break
         return report
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One batch of a proof label by label.
-
-    Attributes:
-        batch: what it came to.
-        finished: how many labels, from the first on, have been compared by now.
-    """
-
-    batch: Batch
-    finished: int
-
-
-async def prove_each(job: ProofJob, *, rest: float = REST_SECONDS) -> AsyncGenerator[Step]:
-    """Compare every pair of a plan label by label; mismatches do not end it.
-
-    Raises:
-        ProofError: the process ended, or the job cannot be read.
-    """
-    async with _processes(job, 1, nice=_NICE) as executor:
-        plan = (await _asked(executor, 1)).plan
-        for first in range(0, plan.gate, BATCH):
-            batch = await _compared(executor, first, min(first + BATCH, plan.gate))
-            yield Step(batch, bisect_right(plan.ends, batch.stop))
-            await asyncio.sleep(rest)
 
 
 @asynccontextmanager
@@ -167,16 +139,11 @@ async def _asked(executor: Executor, workers: int) -> ProofReport:
         raise ProofError(f"the proof cannot begin: {error}") from error
 
 
-async def _compared(executor: Executor, start: int, stop: int) -> Batch:
-    future = await asyncio.to_thread(executor.submit, proof_worker.compared, start, stop)
-    return await asyncio.wrap_future(future)
-
-
-async def _batches(executor: Executor, start: int, end: int, workers: int) -> AsyncGenerator[Batch]:
+async def _batches(executor: Executor, end: int, workers: int) -> AsyncGenerator[Batch]:
     """Yield the batches in order, with a few under way."""
     under_way: list[Future[Batch]] = []
-    ranges = ((first, min(first + BATCH, end)) for first in range(start, end, BATCH))
-    for first, stop in ranges:
+    for first in range(0, end, BATCH):
+        stop = min(first + BATCH, end)
         submit = asyncio.to_thread(executor.submit, proof_worker.compared, first, stop)
         under_way.append(await submit)
         if len(under_way) > workers * _QUEUED:

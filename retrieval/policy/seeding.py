@@ -59,13 +59,8 @@ async def in_effect(records: Records, schema: LabelSchema) -> PolicySnapshot | N
         texts = await records.policies.texts(heads.policy)
     except UnknownRevisionError:
         return None
-    suspended = await records.policies.suspended()
-    return PolicySnapshot(
-        policy=source_of(texts, schema).policy,
-        revision=heads.policy,
-        suspended=frozenset((one.tenant, one.principal) for one in suspended),
-        suspension=heads.suspension,
-    )
+    policy = source_of(texts, schema).policy
+    return PolicySnapshot(policy=policy, revision=heads.policy, refuted=heads.refuted)
 
 
 async def _seed(records: Records, source: PolicySource, *, actor: str, now: datetime) -> None:

@@ -1,9 +1,9 @@
-"""What administrators see of policies: texts, revisions, proofs, previews.
+"""What administrators see of policies: texts, revisions, what a proof came to, previews.
 
 The laws of this file:
 
-1. Whoever holds `policy:administer` sees everything. Anybody else sees rows of their own tenant and
-   those that name none, and of counter-examples nothing: they are labels of whichever tenant.
+1. Those who hold `policy:administer` see everything. Others see rows of their own tenant and those
+   that name none, and counter-examples of their own tenant; of others', only that there is one.
 2. That a revision is there, when it was made and whether it is in effect is no secret between
    tenants. Who made it and why is told to those whose rows it changes.
 3. A preview is on record, whoever asks and through whichever door.
@@ -28,19 +28,19 @@ from acl.records import (
     RevisionTexts,
     UnknownRevisionError,
 )
-from retrieval.policy.edits import Edit
-from retrieval.policy.outlook import LookBack, outlook
-from retrieval.policy.preview import PolicyPreview
-from retrieval.policy.revision_scope import concerns, of_tenant
-from retrieval.policy.rule_changes import Difference, difference
+from retrieval.policy.edits import Difference, Edit, concerns, difference, of_tenant, visible
+from retrieval.policy.preview import LookBack, PolicyPreview, outlook
 from retrieval.rights.authority import Asker, Authority, authority_of
 from retrieval.rights.decisions import Decisions
 from retrieval.rights.policy_source import PolicySource, bounded_source, source_of
 from retrieval.rights.standing import Standing
 
-EDITING: Final = (Action.POLICY_EDIT, Action.POLICY_ADMINISTER)
-ACTIVATING: Final = (Action.POLICY_ACTIVATE, Action.POLICY_ADMINISTER)
-SEEING: Final = (Action.POLICY_READ, *EDITING, Action.POLICY_ACTIVATE)
+SEEING: Final = (
+    Action.POLICY_READ,
+    Action.POLICY_EDIT,
+    Action.POLICY_ACTIVATE,
+    Action.POLICY_ADMINISTER,
+)
 
 PREVIEWS_AT_ONCE: Final = 2
 _KEPT: Final = 10_000
@@ -54,6 +54,21 @@ class Previewed:
     revision: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownProof:
+    """What a proof came to, as far as it is told.
+
+    Attributes:
+        state: of `ProofState`, or `none`.
+        labels: distinct labels of documents that it was about.
+        mismatches: counter-examples in words.
+    """
+
+    state: str = "none"
+    labels: int = 0
+    mismatches: tuple[str, ...] = ()
+
+
 class PolicyViews:
     """Shows policies."""
 
@@ -65,17 +80,13 @@ class PolicyViews:
         self._previewing = asyncio.Semaphore(PREVIEWS_AT_ONCE)
         self._concerned: dict[tuple[int, str], bool] = {}
 
-    async def authority(self, asker: Asker, now: datetime) -> Authority:
-        """Return the rights of `asker` as they stand."""
-        return await authority_of(self._standing, self._decisions, asker, now)
-
     async def seeing(self, asker: Asker, now: datetime) -> Authority:
         """Return the rights of `asker`, who may see policies.
 
         Raises:
             ForbiddenError: it may not.
         """
-        authority = await self.authority(asker, now)
+        authority = await authority_of(self._standing, self._decisions, asker, now)
         authority.require_one(*SEEING)
         return authority
 
@@ -135,6 +146,25 @@ class PolicyViews:
         """
         before, after = await self.texts(asker, old, now), await self.texts(asker, new, now)
         return await asyncio.to_thread(difference, before, after)
+
+    async def proof(self, asker: Asker, number: int, now: datetime) -> ShownProof:
+        """Return what the last proof of a revision came to (law 1).
+
+        Raises:
+            ForbiddenError: the asker may not see policies.
+            UnknownRevisionError: there is none of this number.
+        """
+        authority = await self.seeing(asker, now)
+        await self._records.policies.revision(number)
+        found = await self._records.policies.proof(number)
+        if found is None:
+            return ShownProof()
+        tenant = None if authority.holds(Action.POLICY_ADMINISTER) else authority.tenant
+        return ShownProof(
+            state=found.state.value,
+            labels=found.labels,
+            mismatches=visible(found.mismatches, tenant),
+        )
 
     async def preview(
         self, asker: Asker, wanted: int | Edit, back: LookBack, now: datetime

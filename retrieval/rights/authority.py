@@ -20,7 +20,6 @@ from typing import Any, Final, TypeAlias
 from acl.actions import Action
 from acl.errors import AclError
 from acl.labels import Label
-from acl.predicate import holds
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Heads, Outcome
 from acl.subject import Subject
 from retrieval.rights.decisions import Decisions
@@ -106,9 +105,8 @@ class Authority:
         """Say whether the action is permitted on a document of this label."""
         if self.pinned is None:
             return True
-        decided = self.decisions.decide(self.snapshot, self.pinned.subject, action, self.now)
-        decision = decided.decision
-        return holds(decision.condition, label)
+        subject = self.pinned.subject
+        return self.decisions.decide(self.snapshot, subject, action, self.now).permits(label)
 
     def holds(self, action: Action) -> bool:
         """Say whether the action is permitted on some label: the asker has a region for it."""

@@ -2,11 +2,12 @@
 
 The laws of this file:
 
-1. A decision is found again by everything that it rests on: the policy's digest, the suspensions,
-   the action, and every attribute of the subject and of each actor. Each part carries its length,
-   so that no two different lists of parts can read alike.
+1. A decision is found again by everything that it rests on: the policy's digest, whether it was
+   refuted, the action, and every attribute of the subject and of each actor. Each part carries its
+   length, so that no two different lists of parts can read alike.
 2. A decision is never used at or after its `not_after`, nor before the moment it was taken.
-3. Whoever reaches a suspended role, or acts through somebody who does, is denied.
+3. Under a policy that was refuted, a label is permitted only if Casbin's `enforce` allows it too,
+   for the subject and for each actor. What the compiled filter leaves out stays left out.
 4. The number of decisions kept is bounded; the one not used for longest goes first.
 """
 
@@ -14,18 +15,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
-from acl.containment.search import is_held
-from acl.decision import Decision, Denied, DenyReason
+from acl.containment.budget import UndecidedError
+from acl.containment.search import escapee_of
+from acl.decision import Decision, Denied, DenyReason, Permitted
 from acl.engine.filter import to_filter
 from acl.engine.wire import Filter
-from acl.labels import LabelSchema
-from acl.policy.decide import decide, principals
+from acl.labels import Label, LabelSchema
+from acl.policy.decide import decide
+from acl.predicate import holds
+from acl.proof.proof import Decider
 from acl.subject import Subject
 from retrieval.rights.snapshot import PolicySnapshot
 
@@ -39,17 +43,43 @@ class Decided:
     Attributes:
         at: when it was taken.
         schema: of the labels that it is about.
+        enforced: what Casbin says of a label, where it has to be asked (law 3).
     """
 
     decision: Decision
     permit: Filter | None
     at: datetime
     schema: LabelSchema
+    enforced: Callable[[Label], bool] | None = None
+
+    @property
+    def denied(self) -> bool:
+        """Whether nothing is permitted, before any label is looked at."""
+        return isinstance(self.decision, Denied)
+
+    def compiled(self, label: Label) -> bool:
+        """Say whether the compiled predicate permits what carries `label`."""
+        decision = self.decision
+        return isinstance(decision, Permitted) and holds(decision.predicate, label)
+
+    def permits(self, label: Label) -> bool:
+        """Say whether what carries `label` is permitted."""
+        compiled = self.compiled(label)
+        return compiled and (self.enforced is None or self.enforced(label))  # law 3
 
     @cached_property
     def held(self) -> bool:
-        """Whether the right is held on some label; found out when it is first asked."""
-        return is_held(self.decision, self.schema)
+        """Whether the right is held on some label; found out when it is first asked.
+
+        What cannot be decided is not held.
+        """
+        if not isinstance(self.decision, Permitted):
+            return False
+        try:
+            label = escapee_of([self.decision.predicate], [], self.schema)
+        except UndecidedError:
+            return False
+        return label is not None and self.permits(label)
 
     def holds_at(self, now: datetime) -> bool:
         """Say whether the decision would be the same at `now` (law 2)."""
@@ -57,11 +87,19 @@ class Decided:
         return self.at <= now and (end is None or now < end)
 
 
+def undecided(snapshot: PolicySnapshot, now: datetime) -> Decided:
+    """Return what is permitted to a subject about whom nothing can be decided: nothing."""
+    denied = Denied(reason=DenyReason.NO_RULE, policy_digest=snapshot.digest)
+    return Decided(denied, None, now, snapshot.schema)
+
+
 class Decisions:
     """Takes decisions, and remembers them."""
 
-    def __init__(self, *, kept: int = KEPT) -> None:
+    def __init__(self, *, kept: int = KEPT, decider: Decider = decide) -> None:
+        """Keep as many decisions; `decider` is what they are taken by."""
         self._kept = kept
+        self._decider = decider
         self._decided: OrderedDict[bytes, Decided] = OrderedDict()
 
     def __len__(self) -> int:
@@ -76,39 +114,29 @@ class Decisions:
             RequestError: an attribute of the subject cannot be decided upon.
             FilterTooLargeError: the rules make a filter beyond the documented size.
         """
-        key = decision_key(f"{snapshot.digest}/{snapshot.suspension}", subject, action)
+        key = decision_key(f"{snapshot.digest}/{snapshot.refuted}", subject, action)
         known = self._decided.get(key)
         if known is not None and known.holds_at(now):
             self._decided.move_to_end(key)
             return known
-        decided = _decided(snapshot, subject, action, now)
+        decided = self._decide(snapshot, subject, action, now)
         self._decided[key] = decided
         self._decided.move_to_end(key)
         if len(self._decided) > self._kept:
             self._decided.popitem(last=False)
         return decided
 
-
-def _decided(snapshot: PolicySnapshot, subject: Subject, action: str, now: datetime) -> Decided:
-    decision = decide(snapshot.policy, subject, action, now)
-    if snapshot.suspended and _suspended(snapshot, subject, now):
-        decision = Denied(
-            reason=DenyReason.SUSPENDED,
-            policy_digest=snapshot.digest,
-            not_after=decision.not_after,
-        )
-    if isinstance(decision, Denied):
-        return Decided(decision, None, now, snapshot.schema)
-    permit = to_filter(decision.predicate, snapshot.schema)
-    return Decided(decision, permit, now, snapshot.schema)
-
-
-def _suspended(snapshot: PolicySnapshot, subject: Subject, now: datetime) -> bool:
-    return any(
-        (one.tenant, principal) in snapshot.suspended
-        for one in (subject, *subject.actors)
-        for principal in principals(snapshot.policy, one, now)
-    )
+    def _decide(
+        self, snapshot: PolicySnapshot, subject: Subject, action: str, now: datetime
+    ) -> Decided:
+        decision, schema = self._decider(snapshot.policy, subject, action, now), snapshot.schema
+        if isinstance(decision, Denied):
+            return Decided(decision, None, now, schema)
+        permit, oracle = to_filter(decision.predicate, schema), snapshot.oracle
+        if oracle is None:
+            return Decided(decision, permit, now, schema)
+        request = oracle.request(subject, action, now)
+        return Decided(decision, permit, now, schema, partial(oracle.allows, request))
 
 
 def decision_key(digest: str, subject: Subject, action: str) -> bytes:

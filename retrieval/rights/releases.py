@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
+from acl.labels import Label
 from acl.records import AuditEvent, AuditKind, Outcome
 from acl.subject import Subject
 from retrieval.rights.standing import Pinned
@@ -55,6 +56,14 @@ class Release:
             query_hmac=query_hmac,
             detail={**(detail or {}), "rights": [rights(one) for one in _all(subject)]},
         )
+
+
+Witness: TypeAlias = Callable[[Release, Sequence[Label]], None]
+"""Is told what is released, with the label of each document, and holds nothing up."""
+
+
+def unwitnessed(release: Release, labels: Sequence[Label]) -> None:
+    """Tell nobody."""
 
 
 def rights(subject: Subject) -> dict[str, Any]:

@@ -2,34 +2,35 @@
 
 The laws of this file:
 
-1. A snapshot is frozen: policy, schema, revision and suspensions belong together and never change.
+1. A snapshot is frozen: policy, schema, revision and what was found about it belong together.
 2. A request pins one snapshot and asks it for everything. Activating a policy swaps one
    reference; requests under way go on under the policy that they began with.
 3. The label schema is a property of the stored points: a policy of another one is refused.
+4. Under a revision that was refuted, Casbin itself decides on each label (`decisions`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from acl.errors import SchemaError
 from acl.labels import LabelSchema
 from acl.policy.policy import Policy
+from acl.proof.oracle import PolicyOracle
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PolicySnapshot:
     """A policy that is in effect, under its revision number.
 
     Attributes:
-        suspended: tenant and principal of every role that is denied for a time.
-        suspension: number of the last change of those.
+        refuted: whether its compiled filters and Casbin were found to differ.
     """
 
     policy: Policy
     revision: int
-    suspended: frozenset[tuple[str, str]] = frozenset()
-    suspension: int = 0
+    refuted: bool = False
 
     @property
     def schema(self) -> LabelSchema:
@@ -40,6 +41,11 @@ class PolicySnapshot:
     def digest(self) -> str:
         """Which policy this is, whatever its number."""
         return self.policy.digest
+
+    @cached_property
+    def oracle(self) -> PolicyOracle | None:
+        """Casbin, where it has to be asked about each label (law 4)."""
+        return PolicyOracle(self.policy) if self.refuted else None
 
 
 class SnapshotHolder:

@@ -145,7 +145,7 @@ class Standing:
         heads = await self._reached(at_least, subject.tenant if uses_directory else None)
         snapshot = await self._current(heads)
         known = await self._resolved(subject)
-        under = replace(heads, policy=snapshot.revision, suspension=snapshot.suspension)
+        under = replace(heads, policy=snapshot.revision, refuted=snapshot.refuted)
         return Pinned(snapshot=snapshot, subject=known, heads=under, asked=subject)
 
     async def current(self) -> PolicySnapshot:
@@ -169,7 +169,7 @@ class Standing:
         `work` runs again under the later reading (law 2).
 
         Raises:
-            MovedOnError: policy, suspensions or subject are others now.
+            MovedOnError: policy or subject are others now, or the policy is refuted.
             UnknownSubjectError: the subject is no active user any more.
         """
         if pinned is None:
@@ -222,7 +222,6 @@ class Standing:
         known = self._snapshots.pin()
         if _is(known, heads) or known.revision > heads.policy:
             return
-        suspended = await self._records.policies.suspended()
         policy = known.policy
         if known.revision != heads.policy:
             texts = await self._records.policies.texts(heads.policy)
@@ -231,14 +230,9 @@ class Standing:
             except PolicyError as error:
                 raise PolicyUnreadableError(heads.policy) from error
         self._snapshots.swap(
-            PolicySnapshot(
-                policy=policy,
-                revision=heads.policy,
-                suspended=frozenset((one.tenant, one.principal) for one in suspended),
-                suspension=heads.suspension,
-            )
+            PolicySnapshot(policy=policy, revision=heads.policy, refuted=heads.refuted)
         )
 
 
 def _is(snapshot: PolicySnapshot, heads: Heads) -> bool:
-    return (snapshot.revision, snapshot.suspension) == (heads.policy, heads.suspension)
+    return (snapshot.revision, snapshot.refuted) == (heads.policy, heads.refuted)

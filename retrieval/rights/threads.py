@@ -22,6 +22,7 @@ T = TypeVar("T")
 _PREVIEWS: Final = ThreadPoolExecutor(1, thread_name_prefix="preview")
 _CHANGES: Final = ThreadPoolExecutor(1, thread_name_prefix="change")
 _REVIEWS: Final = ThreadPoolExecutor(1, thread_name_prefix="review")
+_SHADOW: Final = ThreadPoolExecutor(1, thread_name_prefix="shadow")
 
 
 async def in_turn(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -37,6 +38,11 @@ async def for_change(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
 async def for_review(work: Callable[[], T]) -> T:
     """Run `work`, a review of access, behind other reviews."""
     return await _run(_REVIEWS, work)
+
+
+async def for_shadow(work: Callable[[], T]) -> T:
+    """Run `work`, which looks again at what was released."""
+    return await _run(_SHADOW, work)
 
 
 async def _run(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:

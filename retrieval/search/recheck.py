@@ -2,18 +2,20 @@
 
 The laws of this file:
 
-1. A hit passes if its chunk belongs to the version that is live now, and the predicate holds for
-   the document's label of record. Text, label and document come from one read.
+1. A hit passes if its chunk belongs to the version that is live now, and the document's label of
+   record is permitted (`retrieval.rights.decisions`). Text, label and document come from one read.
 2. A hit that fails is dropped, whatever the reason, and the reason is counted:
    *stale* - its version is no longer live; normal while documents change;
    *lagging* - the record says that the engine has yet to follow a change, or that the label
    changed after the request began, or a share has just ended; normal while it follows;
+   *refuted* - Casbin denies what the compiled filter permits, under a revision that was refuted;
    *alarm* - the engine was believed to carry the label of record and answered as if it carried
    another one. Somebody should look; the reconciler repairs it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,9 +24,9 @@ from enum import StrEnum
 import structlog
 
 from acl.errors import LabelError
-from acl.labels import Label, LabelSchema
-from acl.predicate import Predicate, holds
+from acl.labels import Label
 from acl.records import Passage, Records
+from retrieval.rights.decisions import Decided
 from retrieval.search.rank import Ranked
 
 _LOG = structlog.stdlib.get_logger("strongroom.recheck")
@@ -35,6 +37,7 @@ class Drop(StrEnum):
 
     STALE = "stale"
     LAGGING = "lagging"
+    REFUTED = "refuted"
     ALARM = "alarm"
 
 
@@ -44,6 +47,7 @@ class Counts:
 
     stale: int = 0
     lagging: int = 0
+    refuted: int = 0
     alarm: int = 0
 
 
@@ -76,18 +80,21 @@ class Recheck:
         self._records = records
         self.counts = Counts()
 
-    async def cleared(
-        self, schema: LabelSchema, predicate: Predicate, hits: Sequence[Ranked], as_of: AsOf
-    ) -> list[Cleared]:
+    async def cleared(self, decided: Decided, hits: Sequence[Ranked], as_of: AsOf) -> list[Cleared]:
         """Return the hits that pass, in their order.
 
         Raises:
             RecordsUnavailableError: the records cannot be asked, so nothing passes.
         """
         passages = await self._records.catalog.passages(hit.id for hit in hits)
+
+        def verdicts() -> list[Cleared | Drop]:
+            return [_verdict(decided, hit, passages.get(hit.id), as_of) for hit in hits]
+
+        # To ask Casbin takes longer than a loop may.
+        told = verdicts() if decided.enforced is None else await asyncio.to_thread(verdicts)
         found: list[Cleared] = []
-        for hit in hits:
-            verdict = _verdict(schema, predicate, hit, passages.get(hit.id), as_of)
+        for hit, verdict in zip(hits, told, strict=True):
             if isinstance(verdict, Cleared):
                 found.append(verdict)
             else:
@@ -101,24 +108,20 @@ class Recheck:
             _LOG.warning("recheck_disagreement", chunk_id=hit.id, document_id=hit.document)
 
 
-def _verdict(
-    schema: LabelSchema,
-    predicate: Predicate,
-    hit: Ranked,
-    passage: Passage | None,
-    as_of: AsOf,
-) -> Cleared | Drop:
+def _verdict(decided: Decided, hit: Ranked, passage: Passage | None, as_of: AsOf) -> Cleared | Drop:
     if passage is None:
         return Drop.STALE
     document = passage.document
     if (hit.document, hit.version) != (document.id, passage.version):
         return Drop.ALARM
     try:
-        label = document.label(schema, as_of.now)
+        label = document.label(decided.schema, as_of.now)
     except LabelError:
         return Drop.ALARM
-    if holds(predicate, label):
+    if decided.permits(label):
         return Cleared(hit, passage, label)
+    if decided.compiled(label):
+        return Drop.REFUTED
     behind = (
         document.projected_label_version < document.label_version
         or document.label_revision > as_of.label_revision

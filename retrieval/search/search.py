@@ -22,17 +22,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from acl.decision import Permitted
 from acl.engine.wire import Filter
 from acl.errors import RequestError
 from acl.labels import LabelSchema
-from acl.predicate import Predicate
 from acl.records import AuditEvent, AuditKind, Records
 from acl.subject import Subject
 from ingest.parts import Encoding
 from retrieval.rights.decisions import Decided, Decisions
 from retrieval.rights.display import classification_of, owner_of
-from retrieval.rights.releases import Release
+from retrieval.rights.releases import Release, Witness, unwitnessed
 from retrieval.rights.snapshot import PolicySnapshot
 from retrieval.rights.standing import ANY, AtLeast, Standing, settled
 from retrieval.search.narrow import Narrowing, narrow
@@ -143,6 +141,7 @@ class Searcher:
         standing: Standing,
         query_key: bytes,
         decisions: Decisions | None = None,
+        released: Witness = unwitnessed,
     ) -> None:
         """Put the reader together.
 
@@ -153,6 +152,7 @@ class Searcher:
             standing: pins policy and memberships.
             query_key: secret of the hash under which questions are recorded.
             decisions: shared with others that decide for the same subjects.
+            released: told what is released.
         """
         self._records = records
         self._store = store
@@ -160,6 +160,7 @@ class Searcher:
         self._standing = standing
         self._query_key = query_key
         self._decisions = Decisions() if decisions is None else decisions
+        self._released = released
         self._recheck = Recheck(records)
 
     @property
@@ -200,6 +201,7 @@ class Searcher:
         cleared = await self._cleared(ask, decided)
         event = self._event(ask, decided, cleared)
         await self._standing.record(self._records.audit, event, pinned)
+        self._released(ask.release, [one.label for one in cleared])
         return SearchPage(
             hits=tuple(_hit(one, schema) for one in cleared),
             decision_id=ask.release.id,
@@ -208,18 +210,18 @@ class Searcher:
         )
 
     async def _cleared(self, ask: _Ask, decided: Decided) -> list[Cleared]:
-        decision, permit = decided.decision, decided.permit
-        if not isinstance(decision, Permitted) or permit is None:
+        permit = decided.permit
+        if permit is None:
             return []
         request = ask.request
         vector = None
         if request.mode is not Mode.SPARSE:
             vector = await self._encoder.encode_question(request.query)
         question = Question(request.query, vector)
-        return await self._filled(ask, question, permit, decision.predicate)
+        return await self._filled(ask, question, permit, decided)
 
     async def _filled(
-        self, ask: _Ask, question: Question, permit: Filter, predicate: Predicate
+        self, ask: _Ask, question: Question, permit: Filter, decided: Decided
     ) -> list[Cleared]:
         """Ask, recheck, and ask for more while the page is not full and there is more."""
         wanted, cleared = ask.request.top_k, list[Cleared]()
@@ -229,7 +231,7 @@ class Searcher:
             found = await self._store.search(
                 permit, question, mode=ask.request.mode, narrowing=ask.narrowing, limit=limit
             )
-            cleared = await self._recheck.cleared(ask.snapshot.schema, predicate, found, as_of)
+            cleared = await self._recheck.cleared(decided, found, as_of)
             if len(cleared) >= wanted or len(found) < limit or limit == MAX_LIMIT:
                 break
             limit = min(limit * _WIDER, MAX_LIMIT)
@@ -239,7 +241,7 @@ class Searcher:
         request, tenant = ask.request, ask.release.pinned.subject.tenant
         return ask.release.event(
             AuditKind.SEARCH,
-            permitted=isinstance(decided.decision, Permitted),
+            permitted=not decided.denied,
             resources=tuple(dict.fromkeys(one.passage.document_id for one in cleared)),
             query_hmac=query_hmac(self._query_key, tenant, request.query),
             detail={

@@ -31,10 +31,9 @@ from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.access_requests import UnknownRequestError
 from retrieval.labels.requests import LabelRequestError
 from retrieval.labels.views import OtherOutcomeError, OwnProposalError
-from retrieval.policy.edits import FourEyesError, OverreachError, RefutedError
+from retrieval.policy.edits import FourEyesError, OverreachError, RefutedError, UnchangedError
 from retrieval.policy.gate import LabelsKeepChangingError
 from retrieval.policy.prover import ProofError
-from retrieval.policy.rule_changes import UnchangedError
 from retrieval.rights.authority import ForbiddenError
 from retrieval.rights.directory import UnknownSubjectError
 from retrieval.rights.standing import NotReachedError, PolicyUnreadableError, UnsettledError

@@ -15,26 +15,19 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Final
 
-import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from ingest.errors import ModelError
-from retrieval.policy.proof_watch import ProofWatch
 from retrieval.service.app import create_app
+from retrieval.service.background import background
 from retrieval.service.http.tokens import verifier
-from retrieval.service.mending import mend
 from retrieval.service.settings import Settings, check_serving
-from retrieval.service.sweeping import keep_jobs_going, sweep
 from retrieval.service.wiring import Parts, open_parts
 
 GRACE: Final = 10
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-
-log = structlog.get_logger("strongroom.service")
 
 
 class Server(uvicorn.Server):
@@ -97,19 +90,10 @@ async def serve_parts(parts: Parts, *, started: Callable[[str], None]) -> None:
     settings = parts.settings
     check_serving(settings)
     tokens = verifier(settings, parts.schema)
-    background = [
-        asyncio.create_task(_load(parts), name="load the model"),
-        asyncio.create_task(mend(parts), name="mend"),
-        asyncio.create_task(sweep(parts), name="sweep"),
-        asyncio.create_task(keep_jobs_going(parts), name="keep jobs going"),
-        asyncio.create_task(_watch(parts).run(), name="watch proofs"),
-    ]
     try:
-        await make_server(parts, create_app(parts, tokens), started).serve()
+        async with background(parts):
+            await make_server(parts, create_app(parts, tokens), started).serve()
     finally:
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
         await tokens.close()
 
 
@@ -128,15 +112,3 @@ def make_server(parts: Parts, app: FastAPI, started: Callable[[str], None]) -> S
         timeout_graceful_shutdown=GRACE,
     )
     return Server(config, started)
-
-
-def _watch(parts: Parts) -> ProofWatch:
-    return ProofWatch(parts.records, parts.desk, clock=lambda: datetime.now(UTC))
-
-
-async def _load(parts: Parts) -> None:
-    try:
-        await parts.encoder.load()
-    except ModelError as error:
-        # `/readyz` goes on saying that the model is not ready.
-        log.error("model refused", reason=error.reason)  # noqa: TRY400 - the sentence says it all

@@ -44,6 +44,8 @@ from retrieval.labels.jobs import BulkDesk
 from retrieval.labels.views import LabelDeskSettings, LabelParts
 from retrieval.policy.desk import PolicyDesk
 from retrieval.policy.seeding import seeded
+from retrieval.policy.shadow import Shadow
+from retrieval.policy.views import PolicyViews
 from retrieval.rights.decisions import Decisions
 from retrieval.rights.directory import SubjectResolver
 from retrieval.rights.policy_source import read_labels
@@ -65,7 +67,9 @@ class Parts:
         snapshots: the policy in effect, as this process saw it last.
         standing: pins requests to the policy and memberships of record.
         questions: says who may do what, and why not.
+        shadow: looks again at what is released.
         desk: changes the policy.
+        views: shows policies.
         cursors: makes and reads page cursors.
         labels: shows and changes labels.
     """
@@ -80,7 +84,9 @@ class Parts:
     searcher: Searcher
     reader: DocumentReader
     questions: Questions
+    shadow: Shadow
     desk: PolicyDesk
+    views: PolicyViews
     cursors: Cursors
     labels: LabelDesk
 
@@ -139,6 +145,7 @@ class _Ground:
     encoder: Encoder
     standing: Standing
     decisions: Decisions
+    shadow: Shadow
 
 
 @asynccontextmanager
@@ -177,6 +184,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             encoder=encoder,
             standing=standing,
             decisions=Decisions(),
+            shadow=Shadow(records, clock=lambda: datetime.now(UTC)),
         )
         yield _parts(ground)
 
@@ -191,14 +199,21 @@ def _parts(on: _Ground) -> Parts:
         standing=on.standing,
         decisions=on.decisions,
         searcher=_searcher(on),
-        reader=DocumentReader(records=on.records, standing=on.standing, decisions=on.decisions),
+        reader=DocumentReader(
+            records=on.records,
+            standing=on.standing,
+            decisions=on.decisions,
+            released=on.shadow.offer,
+        ),
         questions=Questions(
             records=on.records,
             standing=on.standing,
             decisions=on.decisions,
             known=_known(on.settings, on.records),
         ),
+        shadow=on.shadow,
         desk=_policy_desk(on),
+        views=PolicyViews(records=on.records, standing=on.standing, decisions=on.decisions),
         cursors=Cursors(own_secret(on.settings.cursor_key_file, on.data / "cursor.key")),
         labels=_label_desk(on),
     )
@@ -212,6 +227,7 @@ def _searcher(on: _Ground) -> Searcher:
         standing=on.standing,
         query_key=own_secret(on.settings.query_key_file, on.data / "query.key"),
         decisions=on.decisions,
+        released=on.shadow.offer,
     )
 
 

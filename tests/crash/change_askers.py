@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from acl.language.casbin_adapter import Oracle
-from acl.policy.decide import principals, request_of
+from acl.policy.decide import request_of
 from acl.policy.policy import Policy
 from acl.records import Share
 from acl.records.tables.types import ended, without
@@ -37,7 +37,7 @@ _SEARCHES = 0.7
 
 
 class Rights:
-    """What Casbin allows on the records, under the guards of tenant, directory and suspension."""
+    """What Casbin allows on the records, under the guards of tenant and directory."""
 
     def __init__(self) -> None:
         known = [read_source(POLICY), *map(variant, range(2 ** len(LINES)))]
@@ -48,7 +48,7 @@ class Rights:
         """Return what `asker` may find at `at`."""
         policy = self._policies[state["policy"][1]]
         subject = _resolved(state, asker)
-        if subject is None or _suspended(state, policy, subject, at):
+        if subject is None:
             return frozenset()
         return frozenset(
             uri
@@ -156,11 +156,6 @@ def _resolved(state: State, asker: Subject) -> Subject | None:
     active, _ = state.get(asker.id, [False, 0])
     mine = frozenset(name for name in GROUPS if asker.id in state[name][0])
     return replace(asker, groups=mine) if active else None
-
-
-def _suspended(state: State, policy: Policy, subject: Subject, at: datetime) -> bool:
-    known = principals(policy, subject, at)
-    return any(tenant == subject.tenant and one in known for tenant, one in state["suspended"])
 
 
 def label_at(document: Mapping[str, Any], at: datetime) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from acl.records import AuditKind, RevisionTexts
+from acl.records import AuditKind, Proof, ProofState, RevisionTexts
 from acl.records.directory.directory import Edit, Place
 from acl.records.directory.types import GroupState, UserState, Wanted
-from acl.records.policies.types import Suspension
 from acl.records.tables.core import version_counters
 from ingest.context import document_id
 from ingest.label.inherit import Origins, settled
@@ -35,7 +34,6 @@ LINES = (
     "p, group:engineering, acme, /acme/finance/*, document:read, True, allow",
 )
 WITHOUT = ("p, group:finance, acme, /acme/finance", "g, user:eve")
-SUSPENDABLE = ("group:engineering", "group:finance", "role:contractor", "user:leo")
 
 
 @cache
@@ -59,7 +57,7 @@ async def policy(clerk: Clerk) -> Step | None:
 
 async def rollback(clerk: Clerk) -> Step | None:
     """Propose what an earlier revision said, and activate it."""
-    in_effect, _ = clerk.state["policy"]
+    in_effect, *_ = clerk.state["policy"]
     number = clerk.random.randint(max(1, in_effect - 20), in_effect)
     return _activation(clerk, source_from(await clerk.made.records.policies.texts(number)))
 
@@ -67,42 +65,21 @@ async def rollback(clerk: Clerk) -> Step | None:
 def _activation(clerk: Clerk, source: PolicySource) -> Step:
     new = [clerk.state["proposed"][0] + 1, source.policy.digest]
     return Step(
-        after={"proposed": new, "policy": new},
+        after={"proposed": new, "policy": [*new, False]},
         deed=lambda: put_in_effect(clerk.made.records, source, now=clerk.now),
         whole=False,
     )
 
 
-async def suspend(clerk: Clerk) -> Step | None:
-    """Suspend a role."""
-    known = clerk.state["suspended"]
-    left = [one for one in SUSPENDABLE if [TENANT, one] not in known]
-    if len(left) < len(SUSPENDABLE) - 1:
+async def refute(clerk: Clerk) -> Step | None:
+    """Find that Casbin and the filters of the policy in effect differ."""
+    revision, digest, refuted = clerk.state["policy"]
+    if refuted:
         return None
-    suspension = Suspension(
-        tenant=TENANT,
-        principal=clerk.random.choice(left),
-        revision=clerk.state["policy"][0],
-        reason="a test",
-        since=clerk.now,
-    )
-    event = clerk.event(AuditKind.ROLE_SUSPENDED)
+    found = Proof(state=ProofState.REFUTED, labels=1, updated_at=clerk.now)
     return Step(
-        after={"suspended": sorted([*known, [TENANT, suspension.principal]])},
-        deed=lambda: clerk.made.records.policies.suspend(suspension, event),
-    )
-
-
-async def reinstate(clerk: Clerk) -> Step | None:
-    """Take a suspension back."""
-    known = clerk.state["suspended"]
-    if not known:
-        return None
-    tenant, principal = gone = clerk.random.choice(known)
-    event = clerk.event(AuditKind.ROLE_REINSTATED)
-    return Step(
-        after={"suspended": [one for one in known if one != gone]},
-        deed=lambda: clerk.made.records.policies.reinstate(tenant, principal, event),
+        after={"policy": [revision, digest, True]},
+        deed=lambda: clerk.made.records.policies.note_proof(revision, found),
     )
 
 

@@ -1,7 +1,7 @@
 """All that a change can touch, as the records have it: one value of JSON for each thing.
 
-Keys are `doc:`, `user:`, `group:` and `folder:` with a name, and `policy`, `proposed`, `suspended`
-and `jobs`. What is not there has no key. A document's value holds its whole label with shares and
+Keys are `doc:`, `user:`, `group:` and `folder:` with a name, and `policy`, `proposed` and
+`jobs`. What is not there has no key. A document's value holds its whole label with shares and
 origins, so that two values are equal only if no part of one is in the other.
 """
 
@@ -42,7 +42,7 @@ GROUPS = {
 
 CHANGES = (
     *(AuditKind.POLICY_PROPOSED, AuditKind.POLICY_ACTIVATED),
-    *(AuditKind.ROLE_SUSPENDED, AuditKind.ROLE_REINSTATED, AuditKind.DIRECTORY),
+    *(AuditKind.POLICY_REFUTED, AuditKind.DIRECTORY),
     *(AuditKind.INGEST, AuditKind.DELETE),
     *(AuditKind.RELABEL, AuditKind.RELABEL_JOB, AuditKind.FOLDER_LABELLED),
 )
@@ -126,9 +126,8 @@ async def _policy(made: World) -> State:
     current, (latest,) = await policies.current(), await policies.latest(1)
     assert current is not None
     return {
-        "policy": [current.revision, current.digest],
+        "policy": [current.revision, current.digest, (await made.records.standing.read()).refuted],
         "proposed": [latest.revision, latest.digest],
-        "suspended": sorted([one.tenant, one.principal] for one in await policies.suspended()),
     }
 
 

@@ -29,8 +29,7 @@ KINDS: Mapping[str, Builder] = {
     for one in (
         change_rights.policy,
         change_rights.rollback,
-        change_rights.suspend,
-        change_rights.reinstate,
+        change_rights.refute,
         change_rights.user,
         change_rights.group,
         change_rights.create,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from acl.records import Records
-from retrieval.service.mending import mend
+from retrieval.service.background import mend
 from retrieval.service.settings import Settings, load_settings
 from retrieval.service.wiring import open_parts, open_pipeline
 from tests.integration.engine_state import points_of

@@ -121,14 +121,10 @@ def test_nobody_else_sees_or_changes_the_policy(changing: Service) -> None:
             client.get(f"/v1/policy/revisions/{number}"),
             client.get(f"/v1/policy/revisions/{number}/diff"),
             client.get(f"/v1/policy/revisions/{number}/proof"),
-            client.get("/v1/policy/suspended"),
             client.put("/v1/policy", json={"add": [HANDBOOK]}, headers=tagged),
             client.post("/v1/policy:preview", json={"revision": number}),
             client.post(f"/v1/policy/revisions/{number}:activate", headers=tagged),
             client.post(f"/v1/policy/revisions/{number}:rollback", json={}, headers=tagged),
-            client.post(
-                "/v1/policy/suspended:reinstate", json={"tenant": "acme", "principal": "role:x"}
-            ),
         ]
     assert {one.status_code for one in answers} == {403}
     assert {one.json()["type"] for one in answers} == {"urn:strongroom:problem:forbidden"}
@@ -148,6 +144,3 @@ def test_what_is_not_there_is_not_found(changing: Service) -> None:
         nothing = client.put("/v1/policy", json={}, headers={"If-Match": etag})
         assert nothing.status_code == 409
         assert "changes nothing" in nothing.json()["errors"][0]["detail"]
-        same = {"tenant": "acme", "principal": "role:x"}
-        assert client.post("/v1/policy/suspended:reinstate", json=same).status_code == 204
-        assert client.get("/v1/policy/suspended").json() == []

@@ -128,10 +128,9 @@ def test_who_proposed_does_not_activate_where_four_eyes_are_asked_for(folder: Pa
     )
 
 
-def test_a_suspended_role_is_shown_and_reinstated(folder: Path) -> None:
-    assert "0 suspended" in strongroom(folder, "policy", "suspended").stdout
-    done = strongroom(folder, "policy", "reinstate", "acme", "role:auditor", code=1)
-    assert "it was not suspended" in done.stdout
+def test_the_whole_plan_is_proved_when_that_is_asked_for(folder: Path) -> None:
+    done = strongroom(folder, "policy", "prove", policy_proof_pairs=PAIRS)
+    assert "proved on " in done.stdout
 
 
 def test_access_is_asked_for_and_looked_back_on(folder: Path) -> None:

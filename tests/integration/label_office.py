@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from acl.records import AuditKind, DocumentRecord, Job
-from acl.records.tables.heads import Head, bump
+from acl.records.tables.heads import mark_refuted
 from acl.subject import Subject
 from ingest.project import Projector
 from retrieval.labels.desk import LabelDesk
@@ -99,7 +99,7 @@ class MovingDesk(LabelDesk):
         found = await super().authority(asker, now)
         self.looks += 1
         if self.looks == 1:
-            await self.parts.records.database.write(bump, Head.SUSPENSION)
+            await self.parts.records.database.write(mark_refuted)
         return found
 
 

@@ -104,15 +104,6 @@ class Office:
         found = await self.desk.activate(OPERATOR, number, expected=base, now=NOW)
         return found.revision.revision
 
-    async def permits(self, subject: Subject) -> bool:
-        snapshot = await self.standing.current()
-        decided = self.decisions.decide(snapshot, subject, READ, NOW)
-        return isinstance(decided.decision, Permitted)
-
-    async def suspended(self) -> set[tuple[str, str]]:
-        found = await self.records.policies.suspended()
-        return {(one.tenant, one.principal) for one in found}
-
 
 @asynccontextmanager
 async def office(

@@ -14,11 +14,9 @@ from acl.explain.changes import GrantKind
 from acl.explain.explain import Hindrance
 from acl.labels import Label
 from acl.records import (
-    AuditEvent,
     AuditKind,
     Outcome,
 )
-from acl.records.policies.types import Suspension
 from acl.subject import Subject
 from retrieval.access.audience import MAX_ROWS, Member
 from retrieval.access.documents import DocumentNotFoundError
@@ -28,7 +26,7 @@ from retrieval.rights.authority import OPERATOR
 from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import AtLeast, NotReachedError, Standing
 from tests.builders import document_id
-from tests.integration.reviewed import ADA, BOB, EVE, GUS, NOW, PEOPLE, SAM, World, under_review
+from tests.integration.reviewed import ADA, BOB, EVE, GUS, NOW, PEOPLE, World, under_review
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -129,7 +127,6 @@ async def test_why_tells_what_casbin_says(world: World) -> None:
                 told = await world.review.why(ADA, subject, document.id, now=NOW)
                 allowed = world.enforced(subject, Action.DOCUMENT_READ, document)
                 assert told.permitted == told.explanation.permitted == allowed
-                assert not told.suspended
                 assert (told.grants == ()) or not allowed
                 answers.append(allowed)
     assert 3 < sum(answers) < len(answers) - 3
@@ -230,32 +227,6 @@ async def test_a_label_of_another_schema_is_not_there(world: World) -> None:
     assert page.documents == ()
     with pytest.raises(DocumentNotFoundError):
         await review.who_may_read(OPERATOR, world.documents[0].id, now=NOW)
-
-
-async def test_a_suspended_role_reads_nothing(world: World) -> None:
-    document = next(
-        one
-        for one in world.documents
-        if world.enforced(ADA, Action.ACCESS_REVIEW, one)
-        and world.enforced(SAM, Action.DOCUMENT_READ, one)
-    )
-    event = AuditEvent(kind=AuditKind.ROLE_SUSPENDED, time=NOW, subject="service:test")
-    suspension = Suspension(
-        tenant="acme",
-        principal="role:auditor",
-        revision=world.snapshot.revision,
-        reason="a test",
-        since=NOW,
-    )
-    await world.records.policies.suspend(suspension, event)
-    told = await world.review.why(ADA, SAM, document.id, now=NOW)
-    found = await world.review.who_may_read(ADA, document.id, subjects=(SAM,), now=NOW)
-    await world.records.policies.reinstate("acme", "role:auditor", event)
-
-    assert told.suspended
-    assert not told.permitted
-    assert told.explanation.permitted
-    assert found.subjects == ()
 
 
 class Many:

@@ -14,14 +14,13 @@ from acl.explain.explain import Explanation, explain
 from acl.labels import Label
 from acl.policy.policy import Policy
 from acl.records import AuditEvent, AuditKind, Records
-from acl.records.policies.types import Suspension
 from acl.subject import Subject
 from retrieval.access.documents import DocumentNotFoundError, DocumentReader
 from retrieval.rights.decisions import Decisions
 from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import AtLeast, NotReachedError, Standing
 from tests.builders import document_id, last_event
-from tests.integration.reviewed import ADA, BOB, NOW, SAM, paper, put, under_rules
+from tests.integration.reviewed import ADA, BOB, NOW, paper, put, under_rules
 
 PAPER = document_id("file:0000", "acme")
 ABSENT = document_id("file:nowhere", "acme")
@@ -80,23 +79,6 @@ async def test_nothing_is_computed_of_what_may_not_be_read(bench: Bench) -> None
 
     assert bench.computed == []
     assert events[0] == events[1]
-
-
-async def test_a_suspended_role_is_told_nothing(bench: Bench) -> None:
-    await bench.reader.explain(SAM, PAPER, now=NOW)
-    suspension = Suspension(
-        tenant="acme",
-        principal="role:auditor",
-        revision=bench.snapshot.revision,
-        reason="a test",
-        since=NOW,
-    )
-    event = AuditEvent(kind=AuditKind.ROLE_SUSPENDED, time=NOW, subject="service:test")
-    await bench.records.policies.suspend(suspension, event)
-
-    with pytest.raises(DocumentNotFoundError):
-        await bench.reader.explain(SAM, PAPER, now=NOW)
-    assert bench.computed == ["user:sam"]
 
 
 async def test_a_label_that_cannot_be_read_is_not_there(bench: Bench) -> None:

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from acl.policy.decide import decide
 from acl.proof.worker import ProofJob
-from acl.records import ProofState, StalePolicyError
+from acl.records import ProofState, RefutedRevisionError, StalePolicyError, UnknownRevisionError
 from acl.subject import Subject
 from retrieval.policy.edits import ELSEWHERE, Edit, RefutedError
 from retrieval.policy.gate import Gate, LabelsKeepChangingError, Passage
@@ -127,7 +127,7 @@ async def test_a_fault_shows_before_there_is_a_document(made: Office) -> None:
     assert str(activated.proof.plan).startswith("no documents; proved on ")
     proof = await made.records.policies.proof(later)
     assert proof is not None
-    assert (proof.state, proof.labels, proof.done) == (ProofState.SAMPLED, 0, 0)
+    assert (proof.state, proof.labels) == (ProofState.SAMPLED, 0)
 
 
 async def test_a_refusal_shows_no_label_of_another_tenant(tmp_path: Path) -> None:
@@ -161,3 +161,56 @@ async def test_who_waits_for_another_proof_finds_out_before_proving(made: Office
     assert sorted(stale) == [False, True]
     lost = (first, second)[stale.index(True)]
     assert await made.records.policies.proof(lost) is None
+
+
+async def test_the_whole_plan_of_the_revision_in_effect_is_proved_on_demand(made: Office) -> None:
+    await made.document("a")
+
+    found = await made.desk.prove(1, NOW)
+
+    assert (found.state, found.labels, found.mismatches) == (ProofState.PROVED, 1, ())
+    assert await made.records.policies.proof(1) == found
+    assert not (await made.records.standing.read()).refuted
+    with pytest.raises(UnknownRevisionError):
+        await made.desk.prove(9, NOW)
+
+
+async def test_what_it_finds_refutes_the_revision_in_effect_at_once(made: Office) -> None:
+    await made.document("a")
+    made.desk.decider = to_everybody
+
+    found = await made.desk.prove(1, NOW)
+
+    assert found.state is ProofState.REFUTED
+    assert found.mismatches
+    assert (await made.records.standing.read()).refuted
+    # A later proof that finds nothing takes nothing back.
+    made.desk.decider = decide
+    assert (await made.desk.prove(1, NOW)).state is ProofState.REFUTED
+
+
+async def test_to_prove_a_mere_proposal_changes_nothing_but_what_is_known_of_it(
+    made: Office,
+) -> None:
+    number = await made.propose(MORE)
+    before = await made.records.standing.read()
+    made.desk.decider = to_everybody
+
+    assert (await made.desk.prove(number, NOW)).state is ProofState.REFUTED
+
+    assert (await made.records.standing.read()).same_rights(before)
+    made.desk.decider = decide
+    with pytest.raises(RefutedRevisionError):
+        await made.activate(number)
+
+
+async def test_labels_that_come_meanwhile_make_no_sample_a_whole_proof(made: Office) -> None:
+    await made.document("a")
+    made.desk._gate = Meanwhile(made, 1)
+    number = await made.propose(MORE)
+
+    await made.activate(number)
+
+    proof = await made.records.policies.proof(number)
+    assert proof is not None
+    assert (proof.state, proof.labels) == (ProofState.SAMPLED, 2)

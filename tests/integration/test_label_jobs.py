@@ -23,7 +23,7 @@ from retrieval.labels.views import Target
 from retrieval.rights.authority import OPERATOR, Asker, Authority, ForbiddenError
 from retrieval.rights.directory import UnknownSubjectError
 from retrieval.rights.standing import Standing
-from retrieval.service.sweeping import resume, resume_jobs
+from retrieval.service.background import resume, resume_jobs
 from tests.integration.label_office import (
     ABSENT,
     HR,

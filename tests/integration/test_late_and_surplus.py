@@ -21,7 +21,7 @@ from retrieval.labels.requests import LabelRequest, ShareRequest
 from retrieval.labels.selection import checked_folder
 from retrieval.labels.views import Target
 from retrieval.rights.standing import AtLeast
-from retrieval.service.sweeping import sweep
+from retrieval.service.background import sweep
 from retrieval.service.wiring import Parts
 from tests.integration.engine_state import points_of
 from tests.integration.folders import write_company

@@ -14,11 +14,10 @@ import pytest_asyncio
 from acl.predicate import ALWAYS
 from acl.records import AuditEvent, AuditKind, Outcome
 from acl.subject import Subject
-from retrieval.policy import outlook as looking
+from retrieval.policy import preview as looking
 from retrieval.policy.edits import Edit
-from retrieval.policy.outlook import LookBack, outlook
-from retrieval.policy.preview import PolicyPreview, corpus_of, preview_policy
-from retrieval.rights.authority import OPERATOR
+from retrieval.policy.preview import LookBack, PolicyPreview, corpus_of, outlook, preview_policy
+from retrieval.rights.authority import OPERATOR, authority_of
 from retrieval.rights.policy_source import source_of
 from retrieval.rights.releases import rights
 from tests.integration.proving import ROWS, Office, office
@@ -57,7 +56,7 @@ async def looked(made: Office) -> PolicyPreview:
     base = await made.records.policies.texts(1)
     schema = made.standing.snapshots.pin().schema
     proposed = source_of(Edit(remove=(ROWS[1],)).applied(base), schema).policy
-    authority = await made.desk.authority(OPERATOR, NOW)
+    authority = await authority_of(made.standing, made.decisions, OPERATOR, NOW)
     return await outlook(made.records, authority, proposed, LookBack(days=1))
 
 

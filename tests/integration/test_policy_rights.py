@@ -10,15 +10,17 @@ from datetime import timedelta
 import pytest
 
 from acl.proof.proof import Progress
-from acl.records import AuditEvent, AuditKind, Suspension
+from acl.records import AuditKind
+from acl.records.tables.heads import mark_refuted
 from acl.subject import Subject
 from retrieval.policy.desk import PolicyDesk
 from retrieval.policy.edits import Edit, FourEyesError, OverreachError
-from retrieval.policy.outlook import LookBack
-from retrieval.rights.authority import OPERATOR, ForbiddenError, share_nobody
+from retrieval.policy.preview import LookBack
+from retrieval.rights.authority import OPERATOR, ForbiddenError, authority_of, share_nobody
+from retrieval.rights.decisions import Decisions
 from retrieval.rights.policy_source import read_labels
 from tests.integration.policies import changed, put_in_effect
-from tests.integration.test_policy_desk import ADMIN, BOARD, RIGHTS, TENANT_ADMIN
+from tests.integration.test_policy_desk import ADMIN, BOARD, RIGHTS, TENANT_ADMIN, views_of
 from tests.integration.world import NOW, POLICY, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -47,15 +49,11 @@ class Meanwhile:
         self.seconds = 10.0
         if self.happens == "group":
             self.world.standing._resolve = _without_role
-        elif self.happens == "suspension" and not self.tasks:
-            self.tasks.append(asyncio.create_task(self._suspend()))
+        elif self.happens == "refutation" and not self.tasks:
+            self.tasks.append(asyncio.create_task(self._refute()))
 
-    async def _suspend(self) -> None:
-        new = Suspension(
-            tenant="acme", principal="role:nobody", revision=1, reason="test", since=NOW
-        )
-        event = AuditEvent(kind=AuditKind.ROLE_SUSPENDED, time=NOW, subject="user:root")
-        await self.world.records.policies.suspend(new, event)
+    async def _refute(self) -> None:
+        await self.world.records.database.write(mark_refuted)
 
 
 async def _without_role(subject: Subject) -> Subject:
@@ -127,7 +125,7 @@ async def test_a_right_that_is_taken_away_during_the_proof_is_missed(resolving: 
 
 
 async def test_rights_that_moved_and_still_reach_activate(light: World) -> None:
-    base, meanwhile = await put(light), Meanwhile(light, "suspension")
+    base, meanwhile = await put(light), Meanwhile(light, "refutation")
     desk = desk_of(light, clock=meanwhile)
     found = await desk.propose(TENANT_ADMIN, Edit(add=(WITHIN,)), expected=base, reason="", now=NOW)
 
@@ -173,11 +171,12 @@ async def test_the_same_name_in_another_tenant_is_somebody_else(light: World) ->
 async def test_a_proposal_of_before_parties_were_kept_is_of_its_name_in_every_tenant(
     light: World,
 ) -> None:
-    desk = desk_of(light)
     await put(light)
 
     for tenant in ("acme", "globex"):
-        authority = await desk.authority(replace(ADMIN, tenant=tenant), NOW)
+        authority = await authority_of(
+            light.standing, Decisions(), replace(ADMIN, tenant=tenant), NOW
+        )
         assert not share_nobody(("user:root",), authority)
         assert share_nobody(("user:ruth", "initech/user:root"), authority)
 
@@ -217,26 +216,27 @@ async def test_who_and_why_is_told_to_those_whose_rows_change(light: World) -> N
     model = Edit(model=f"{texts.model}\n# plain\n")
     await desk.propose(ADMIN, model, expected=base, reason="the model", now=NOW)
 
-    seen = await desk.revisions(TENANT_ADMIN, NOW, after=base)
+    views = views_of(light)
+    seen = await views.revisions(TENANT_ADMIN, NOW, after=base)
 
     reasons = ["", "sales asked", "for all", "", "the model"]
     assert [one.reason for one in seen] == reasons
     assert [one.author for one in seen] == [one and "user:root" for one in reasons]
     assert {one.parties for one in seen if not one.reason} == {()}
-    assert [one.reason for one in await desk.latest(TENANT_ADMIN, NOW, limit=5)] == reasons[::-1]
-    assert (await desk.revision(TENANT_ADMIN, base + 1, NOW)).reason == ""
-    whole = await desk.revisions(ADMIN, NOW, after=base)
+    assert [one.reason for one in await views.latest(TENANT_ADMIN, NOW, limit=5)] == reasons[::-1]
+    assert (await views.revision(TENANT_ADMIN, base + 1, NOW)).reason == ""
+    whole = await views.revisions(ADMIN, NOW, after=base)
     assert [one.reason for one in whole] == [one or "the merger" for one in reasons]
-    (first,) = await desk.revisions(TENANT_ADMIN, NOW, limit=1)
+    (first,) = await views.revisions(TENANT_ADMIN, NOW, limit=1)
     assert first.reason == "the policy folder, at first start"
 
 
 async def test_a_preview_is_on_record_whoever_asks(light: World) -> None:
-    base, desk = await put(light), desk_of(light)
+    base, views = await put(light), views_of(light)
 
-    found = await desk.preview(OPERATOR, Edit(add=(BOARD,)), LookBack(days=1), NOW)
+    found = await views.preview(OPERATOR, Edit(add=(BOARD,)), LookBack(days=1), NOW)
     assert found.revision == base
-    await desk.preview(TENANT_ADMIN, base, LookBack(days=1), NOW)
+    await views.preview(TENANT_ADMIN, base, LookBack(days=1), NOW)
 
     events = await light.records.audit.events(limit=1000, kind=AuditKind.POLICY_PREVIEWED)
     assert [one.event.subject for one in events] == ["service:operator", "user:tess"]

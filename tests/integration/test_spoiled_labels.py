@@ -19,10 +19,10 @@ from retrieval.labels.folders import FolderRequest
 from retrieval.labels.requests import LabelRequest, LabelRequestError
 from retrieval.labels.selection import Selection
 from retrieval.policy.edits import Edit
-from retrieval.policy.live_labels import live_labels
 from retrieval.policy.preview import corpus_of
+from retrieval.policy.prover import live_labels
 from retrieval.rights.authority import OPERATOR
-from retrieval.service.mending import mend
+from retrieval.service.background import mend
 from retrieval.service.wiring import Parts
 from tests.integration.folders import write, write_company
 from tests.integration.label_office import CASH, HR, STEWARD, TRAVEL, Office, office_of
@@ -158,11 +158,6 @@ async def test_the_operator_sees_what_is_legible_and_sets_the_rest(office: Offic
 async def test_a_service_that_starts_mends_the_rest(office: Office) -> None:
     await spoil(office, TRAVEL)
     made = office.world
-    settings = SimpleNamespace(qdrant_url=None, qdrant_write_key_file=None)
-    parts = SimpleNamespace(
-        settings=settings,
-        stores=made.stores,
-        encoder=made.tools.encoder,
-    )
+    parts = SimpleNamespace(may_write=True, stores=made.stores, encoder=made.tools.encoder)
     await mend(cast("Parts", parts))
     assert (await made.document(TRAVEL)).projected_label_version == 2

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from acl.records import AuditEvent as Event
-from acl.records import AuditKind, MovedOnError, Suspension
+from acl.records import AuditKind, MovedOnError
 from acl.records.directory.directory import Edit
 from acl.records.directory.types import UserState
 from acl.subject import Subject
 from ingest.index.engine import Vector
-from retrieval.access.documents import DocumentNotFoundError
 from retrieval.rights.directory import UnknownSubjectError
 from retrieval.rights.standing import (
     ANY,
@@ -29,7 +28,7 @@ from retrieval.search.search import Searcher, SearchRequest
 from retrieval.search.store import Store
 from tests.integration.policies import changed, put_in_effect
 from tests.integration.troubles import outrun
-from tests.integration.world import ADA, EVE, NOW, POLICY, QUERY_KEY, SAM, World
+from tests.integration.world import ADA, EVE, NOW, POLICY, QUERY_KEY, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -270,26 +269,6 @@ async def test_what_another_process_changed_is_obeyed_at_once(light: World) -> N
     assert (await light.standing.pin(EVE)).snapshot.revision == revision
     assert THREAD not in await light.uris(EVE, "supplier")
     assert light.standing.snapshots.pin().revision == revision
-
-
-async def test_whoever_reaches_a_suspended_role_is_denied(light: World) -> None:
-    sam = replace(SAM, clearance=2, compartments=frozenset({"finance"}))
-    assert CASH in await light.uris(sam, "cash position")
-    document = await light.document(CASH)
-    policies = light.records.policies
-    role = Suspension(
-        tenant="acme", principal="role:auditor", revision=1, reason="differs", since=NOW
-    )
-
-    await policies.suspend(role, Event(kind=AuditKind.ROLE_SUSPENDED, time=NOW, subject="x"))
-
-    assert await light.uris(sam, "cash position") == set()
-    with pytest.raises(DocumentNotFoundError):
-        await light.reader.document(sam, document.id, now=NOW)
-    assert await light.uris(EVE, "supplier") != set()
-    back = Event(kind=AuditKind.ROLE_REINSTATED, time=NOW, subject="x")
-    await policies.reinstate("acme", "role:auditor", back)
-    assert CASH in await light.uris(sam, "cash position")
 
 
 async def test_a_revision_that_is_asked_for_is_waited_for(light: World) -> None:

@@ -34,7 +34,7 @@ from acl.records.labels.folders import require_folders
 from acl.records.labels.types import ChangeKind, LabelEdit
 from acl.records.tables import transitions as step
 from acl.records.tables.core import chunks, documents, pending_versions
-from acl.records.tables.heads import Head, bump
+from acl.records.tables.heads import bump
 from acl.records.tables.types import DocumentRecord, DocumentVersion, FromSource, NewVersion
 
 
@@ -196,7 +196,7 @@ class Documents(AuditedPart):
         live = (known.live,) if known.is_live else ()
         for version in live:
             step.delete_points(connection, version, event.time)
-        bump(connection, Head.LABEL)
+        bump(connection)
         step.forget(connection, known)
         self.audit.append_within(connection, event)
         return (*live, *pending)

@@ -24,7 +24,7 @@ from acl.records.database.errors import StaleFolderError, UnstorableError
 from acl.records.database.storable import from_json, to_json
 from acl.records.labels.types import ApprovalKind, ApprovalState, ChangeKind, LabelChange, LabelEdit
 from acl.records.tables.core import documents
-from acl.records.tables.heads import Head, bump
+from acl.records.tables.heads import bump
 from acl.records.tables.labels import approvals, folder_labels, label_changes
 from acl.records.tables.transitions import was_live
 from acl.records.tables.types import READERS, DocumentRecord, Share, share_columns, standing
@@ -78,7 +78,7 @@ def relabel(
             label=to_json("label", label_json),
             label_digest=edit.label.digest,
             label_version=version,
-            label_revision=bump(connection, Head.LABEL),
+            label_revision=bump(connection),
             origins=to_json("origins", edit.origins),
             updated_at=at,
             **share_columns(shares),

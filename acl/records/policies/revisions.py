@@ -7,20 +7,21 @@ The laws of this file:
 2. A revision is proposed on the revision in effect, and can take effect only while that one still
    is. So activations go up in number, and of two proposals made side by side one takes effect.
 3. What happens is on the audit record in the transaction in which it happens.
-4. Whoever is suspended is denied, under whatever revision, until that is taken back by a person.
-5. A revision that a proof refuted takes no effect.
-6. An activation rests on rights that still stand in its own transaction.
+4. A revision that was refuted stays refuted, and what refuted it first stays to be read. It takes
+   no effect; where it is in effect already, the counters say so from that transaction on.
+5. An activation rests on rights that still stand in its own transaction.
+6. Which labels are live is read under the lock of the counters, so that none comes in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from acl.records.audit.events import AuditEvent
+from acl.records.audit.events import AuditEvent, AuditKind, Outcome
 from acl.records.audit.log import AuditLog
 from acl.records.database.database import Database, upsert
 from acl.records.database.errors import (
@@ -30,20 +31,32 @@ from acl.records.database.errors import (
     UnknownRevisionError,
     UnprovedLabelsError,
 )
-from acl.records.database.storable import checked_time, names_from_json, names_to_json
-from acl.records.policies.proofs import note_proof, proof_of, unproved
+from acl.records.database.storable import (
+    checked_time,
+    from_json,
+    names_from_json,
+    names_to_json,
+    to_json,
+)
 from acl.records.policies.types import (
+    Mismatch,
     NewRevision,
     PolicyRevision,
     Proof,
     ProofState,
     RevisionTexts,
-    Suspension,
     digest_of,
 )
-from acl.records.tables.core import heads
-from acl.records.tables.heads import Head, Heads, bump, lock_heads, put_in_effect, require_rights
-from acl.records.tables.policy import policy_revisions, suspended_roles
+from acl.records.tables.core import documents, heads
+from acl.records.tables.heads import (
+    Heads,
+    lock_heads,
+    mark_refuted,
+    put_in_effect,
+    require_rights,
+)
+from acl.records.tables.policy import policy_proofs, policy_revisions
+from acl.subject import PROGRAM
 
 _TABLE: Final = policy_revisions.c
 _ABOUT: Final = (
@@ -138,27 +151,16 @@ class Policies:
         return await self._database.read(_latest, limit)
 
     async def note_proof(self, revision: int, proof: Proof) -> None:
-        """Keep how far the proof of a revision has come; a difference that was found stays."""
-        await self._database.write(note_proof, revision, proof)
+        """Keep what a proof of a revision came to; a difference that was found stays (law 4).
+
+        Raises:
+            UnknownRevisionError: there is none of this number.
+        """
+        await self._database.write(self._note_proof, revision, proof)
 
     async def proof(self, revision: int) -> Proof | None:
-        """Return how far the proof of a revision has come, if it was begun."""
-        return await self._database.read(proof_of, revision)
-
-    async def suspend(self, suspension: Suspension, event: AuditEvent) -> bool:
-        """Deny a role everything from now on; return whether that is new. The first reason stays.
-
-        Only the revision in effect suspends: what another would decide, nobody is given.
-        """
-        return await self._database.write(self._suspend, suspension, event)
-
-    async def reinstate(self, tenant: str, principal: str, event: AuditEvent) -> bool:
-        """Take a suspension back; return whether there was one."""
-        return await self._database.write(self._reinstate, tenant, principal, event)
-
-    async def suspended(self) -> tuple[Suspension, ...]:
-        """Return every suspension."""
-        return await self._database.read(_suspended)
+        """Return what the last proof of a revision came to, if there was one."""
+        return await self._database.read(_proof, revision)
 
     def _propose(
         self, connection: Connection, new: NewRevision, event: AuditEvent, under: Heads | None
@@ -203,10 +205,9 @@ class Policies:
         if in_effect != expected or found.base != in_effect or found.activated_at is not None:
             raise StalePolicyError(expected=expected, actual=in_effect)
         require_rights(connection, under)
-        known = proof_of(connection, number)
-        if known is not None and known.state is ProofState.REFUTED:
-            raise RefutedRevisionError(number)
-        if covered is not None and (missing := unproved(connection, covered)):
+        if _is_refuted(connection, number):
+            raise RefutedRevisionError(number)  # law 4
+        if covered is not None and (missing := _unproved(connection, covered)):
             raise UnprovedLabelsError(missing)
         mine = update(policy_revisions).where(_TABLE.revision == number)
         connection.execute(mine.values(activated_at=event.time, activated_by=event.subject))
@@ -214,32 +215,16 @@ class Policies:
         self._record(connection, event, number, found.digest, texts)
         return _revision(connection, number)
 
-    def _suspend(self, connection: Connection, new: Suspension, event: AuditEvent) -> bool:
-        if lock_heads(connection) != new.revision:
-            return False
-        statement = upsert(connection, suspended_roles).values(
-            tenant=new.tenant,
-            principal=new.principal,
-            revision=new.revision,
-            reason=new.reason,
-            since=checked_time("since", new.since),
-        )
-        added = connection.execute(statement.on_conflict_do_nothing()).rowcount > 0
-        if added:
-            bump(connection, Head.SUSPENSION)
-            self._audit.append_within(connection, event)
-        return added
-
-    def _reinstate(
-        self, connection: Connection, tenant: str, principal: str, event: AuditEvent
-    ) -> bool:
-        lock_heads(connection)
-        mine = suspended_roles.c.tenant == tenant, suspended_roles.c.principal == principal
-        gone = connection.execute(delete(suspended_roles).where(*mine)).rowcount > 0
-        if gone:
-            bump(connection, Head.SUSPENSION)
-            self._audit.append_within(connection, event)
-        return gone
+    def _note_proof(self, connection: Connection, number: int, proof: Proof) -> None:
+        in_effect, found = lock_heads(connection), _revision(connection, number)
+        if _is_refuted(connection, number):
+            return
+        _keep(connection, number, proof)
+        if proof.state is not ProofState.REFUTED:
+            return
+        if number == in_effect:
+            mark_refuted(connection)
+        self._audit.append_within(connection, _refutation(found, proof))
 
     def _record(
         self,
@@ -295,12 +280,51 @@ def _latest(connection: Connection, limit: int) -> tuple[PolicyRevision, ...]:
     return tuple(map(_revision_of, connection.execute(statement).mappings()))
 
 
-def _suspended(connection: Connection) -> tuple[Suspension, ...]:
-    table = suspended_roles.c
-    statement = select(table.tenant, table.principal, table.revision, table.reason, table.since)
-    return tuple(
-        Suspension(tenant=tenant, principal=principal, revision=revision, reason=reason, since=at)
-        for tenant, principal, revision, reason, at in connection.execute(
-            statement.order_by(table.tenant, table.principal)
-        )
+def _refutation(found: PolicyRevision, proof: Proof) -> AuditEvent:
+    first = next(iter(proof.mismatches), Mismatch("", ""))
+    return AuditEvent(
+        kind=AuditKind.POLICY_REFUTED,
+        time=proof.updated_at,
+        subject=PROGRAM,
+        outcome=Outcome.DENIED,
+        tenant=first.tenant,
+        policy_revision=found.revision,
+        policy_digest=found.digest,
+        detail={"reason": first.text},
     )
+
+
+def _is_refuted(connection: Connection, number: int) -> bool:
+    known = _proof(connection, number)
+    return known is not None and known.state is ProofState.REFUTED
+
+
+def _keep(connection: Connection, number: int, proof: Proof) -> None:
+    values = {
+        "state": proof.state.value,
+        "labels": proof.labels,
+        "mismatch": to_json("mismatch", {"shown": [asdict(one) for one in proof.mismatches]}),
+        "updated_at": checked_time("updated_at", proof.updated_at),
+    }
+    statement = upsert(connection, policy_proofs).values(revision=number, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["revision"], set_=values))
+
+
+def _proof(connection: Connection, number: int) -> Proof | None:
+    table = policy_proofs.c
+    statement = select(table.state, table.labels, table.mismatch, table.updated_at)
+    row = connection.execute(statement.where(table.revision == number)).one_or_none()
+    if row is None:
+        return None
+    return Proof(
+        state=ProofState(row.state),
+        labels=row.labels,
+        mismatches=tuple(Mismatch(**one) for one in from_json(row.mismatch)["shown"]),
+        updated_at=row.updated_at,
+    )
+
+
+def _unproved(connection: Connection, covered: Collection[str]) -> tuple[str, ...]:
+    """Return the digests of live labels beyond `covered`; the counters must be locked (law 6)."""
+    statement = select(documents.c.label_digest).where(documents.c.live_version > 0).distinct()
+    return tuple(sorted(set(connection.scalars(statement)) - set(covered)))

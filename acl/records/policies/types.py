@@ -88,19 +88,15 @@ class PolicyRevision:
 
 
 class ProofState(StrEnum):
-    """How far the proof of a revision has come.
+    """What is known of a revision.
 
-    `sampled`: the gate was passed, label by label nothing was begun. `running`: some labels are
-    still to be compared. `proved`: every live label was, with its neighbours, for every role; until
-    another comes. `refuted`: a pair differs, and nothing changes that. `stopped`: another revision
-    took effect first.
+    `sampled`: the gate was passed. `proved`: the whole plan was compared, and nothing differs.
+    `refuted`: a pair differs, whether a proof found it or the shadow; nothing changes that.
     """
 
     SAMPLED = "sampled"
-    RUNNING = "running"
     PROVED = "proved"
     REFUTED = "refuted"
-    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,33 +114,14 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """The proof of a revision.
+    """What is kept of a proof of a revision.
 
     Attributes:
-        labels: distinct labels of live documents.
-        done: how many of them were compared.
+        labels: distinct labels of live documents that it was about.
         mismatches: some counter-examples.
     """
 
     state: ProofState
     labels: int
-    done: int
     updated_at: datetime
     mismatches: tuple[Mismatch, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspension:
-    """A role that is denied everything, because the filter and the policy differed for it.
-
-    Attributes:
-        principal: `role:…`, `group:…` or `user:…`.
-        revision: under which revision the difference was found.
-        reason: the counter-example in words.
-    """
-
-    tenant: str
-    principal: str
-    revision: int
-    reason: str
-    since: datetime

@@ -203,9 +203,9 @@ heads: Final = Table(
     "heads",
     metadata,
     Column("id", Whole, primary_key=True, autoincrement=False),
-    *wholes("policy", "suspension", "label"),
+    *wholes("policy", "refuted", "label"),
     CheckConstraint("id = 1", name="single"),
-    CheckConstraint("policy >= 0 AND suspension >= 0 AND label >= 0", name="counts"),
+    CheckConstraint("policy >= 0 AND refuted IN (0, 1) AND label >= 0", name="counts"),
     sqlite_strict=True,
 )
 

@@ -4,7 +4,8 @@ The laws of this file:
 
 1. A counter only grows, and moves in the same transaction as the change that it counts. So two
    equal readings mean that nothing of that kind changed in between. Users and groups are counted
-   for each tenant by itself, so that one tenant's changes are nothing to another's requests.
+   for each tenant by itself, so that one tenant's changes are nothing to another's requests. The
+   revision in effect can become refuted once, and only another one ends that.
 2. `label` numbers every change of who may read a document: a new label, a new document, a deletion.
    Each document keeps the number of its last one.
 3. What is read as `label` here has reached the engine: a change that the engine does not carry yet
@@ -21,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from sqlalchemy import Connection, func, select, update
 
@@ -29,13 +29,6 @@ from acl.records.database.database import Part, batches, snapshot, upsert
 from acl.records.database.errors import MovedOnError
 from acl.records.tables.core import audit_head, documents, heads
 from acl.records.tables.directory import directory_heads
-
-
-class Head(StrEnum):
-    """A counter that a change moves by one."""
-
-    LABEL = "label"
-    SUSPENSION = "suspension"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +45,19 @@ class Heads:
 
     Attributes:
         policy: the policy revision in effect; 0 before the first.
-        suspension: changes of the roles that are denied for a time.
+        refuted: whether its compiled filters and Casbin were found to differ.
         directory: changes of users and groups of one tenant; `None` where nothing rests on them.
         label: changes of labels that the engine carries (law 3).
     """
 
     policy: int
-    suspension: int
+    refuted: bool
     label: int
     directory: DirectoryHead | None = None
 
     def same_policy(self, other: Heads) -> bool:
-        """Say whether no policy and no suspension changed between the two readings."""
-        return (self.policy, self.suspension) == (other.policy, other.suspension)
+        """Say whether the same policy is in effect, and nothing new was found about it."""
+        return (self.policy, self.refuted) == (other.policy, other.refuted)
 
     def same_rights(self, other: Heads) -> bool:
         """Say whether nothing that this reading rests on is another in `other`."""
@@ -85,14 +78,14 @@ class Standing(Part):
             documents.c.live_version > 0
         )
         first = select(func.min(documents.c.label_revision)).where(behind).scalar_subquery()
-        columns = heads.c.policy, heads.c.suspension, heads.c.label
-        policy, suspension, label, missing = connection.execute(select(*columns, first)).one()
+        columns = heads.c.policy, heads.c.refuted, heads.c.label
+        policy, refuted, label, missing = connection.execute(select(*columns, first)).one()
         directory = None
         if tenant is not None:
             directory = DirectoryHead(tenant, _changes(connection, [tenant]).get(tenant, 0))
         return Heads(
             policy=policy,
-            suspension=suspension,
+            refuted=bool(refuted),
             directory=directory,
             label=label if missing is None else min(label, missing - 1),
         )
@@ -118,17 +111,15 @@ def which_stand(connection: Connection, readings: Sequence[Heads | None]) -> lis
     given = [one for one in readings if one is not None]
     if not given:
         return [True] * len(readings)
-    statement = select(heads.c.policy, heads.c.suspension)
-    policy, suspension = connection.execute(statement).one()
+    policy, refuted = connection.execute(select(heads.c.policy, heads.c.refuted)).one()
     changes = _changes(connection, (one.directory.tenant for one in given if one.directory))
 
     def stands(one: Heads) -> bool:
         directory = one.directory
         if directory is not None:
             directory = replace(directory, changes=changes.get(directory.tenant, 0))
-        return one.same_rights(
-            replace(one, policy=policy, suspension=suspension, directory=directory)
-        )
+        now = replace(one, policy=policy, refuted=bool(refuted), directory=directory)
+        return one.same_rights(now)
 
     return [one is None or stands(one) for one in readings]
 
@@ -142,14 +133,13 @@ def _changes(connection: Connection, tenants: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def bump(connection: Connection, head: Head) -> int:
-    """Count one change in the caller's transaction, and return its number.
+def bump(connection: Connection) -> int:
+    """Count one change of a label in the caller's transaction, and return its number.
 
     In PostgreSQL the row stays locked until the transaction ends; call it after the rows of the
     change itself are locked, and before the audit.
     """
-    column = heads.c[head.value]
-    statement = update(heads).values({head.value: column + 1}).returning(column)
+    statement = update(heads).values(label=heads.c.label + 1).returning(heads.c.label)
     return int(connection.execute(statement).scalar_one())
 
 
@@ -176,4 +166,9 @@ def bump_directory(connection: Connection, tenant: str) -> int:
 
 def put_in_effect(connection: Connection, revision: int) -> None:
     """Name the policy revision in effect; the row must be locked."""
-    connection.execute(update(heads).values(policy=revision))
+    connection.execute(update(heads).values(policy=revision, refuted=0))
+
+
+def mark_refuted(connection: Connection) -> None:
+    """Let every request from now on know that the policy in effect is refuted (law 1)."""
+    connection.execute(update(heads).values(refuted=1))

@@ -1,4 +1,4 @@
-"""The tables of policies: revisions, what was proved of them, and roles that are suspended."""
+"""The tables of policies: revisions, and what was proved of them."""
 
 from __future__ import annotations
 
@@ -42,41 +42,9 @@ policy_proofs: Final = Table(
     ),
     Column("state", Text, nullable=False),
     Column("labels", Whole, nullable=False),
-    Column("done", Whole, nullable=False),
     Column("mismatch", Text, nullable=False),
     Column("updated_at", Moment, nullable=False),
-    CheckConstraint(
-        "state IN ('sampled', 'running', 'proved', 'refuted', 'stopped')", name="state"
-    ),
-    CheckConstraint("done >= 0 AND done <= labels", name="progress"),
-    sqlite_strict=True,
-)
-
-# A live label that was compared, with all its neighbours, for every role.
-proof_labels: Final = Table(
-    "proof_labels",
-    metadata,
-    Column(
-        "revision",
-        Whole,
-        ForeignKey("policy_revisions.revision"),
-        primary_key=True,
-        autoincrement=False,
-    ),
-    Column("profiles_digest", Text, primary_key=True),
-    Column("label_digest", Text, primary_key=True),
-    sqlite_strict=True,
-)
-
-# Whoever reaches one of these is denied everything, until an administrator decides.
-suspended_roles: Final = Table(
-    "suspended_roles",
-    metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("principal", Text, primary_key=True),
-    Column("revision", Whole, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("since", Moment, nullable=False),
-    CheckConstraint("length(principal) > 0 AND length(reason) > 0", name="filled"),
+    CheckConstraint("state IN ('sampled', 'proved', 'refuted')", name="state"),
+    CheckConstraint("labels >= 0", name="labels"),
     sqlite_strict=True,
 )

@@ -29,7 +29,7 @@ from acl.records.tables.core import (
     quarantine,
     version_counters,
 )
-from acl.records.tables.heads import Head, bump
+from acl.records.tables.heads import bump
 from acl.records.tables.labels import approvals
 from acl.records.tables.types import (
     DOCUMENT_COLUMNS,
@@ -210,7 +210,7 @@ def go_live(
             live_version=pending.version,
             label_version=label_version,
             projected_label_version=label_version,
-            label_revision=bump(connection, Head.LABEL) if moved else old.label_revision,
+            label_revision=bump(connection) if moved else old.label_revision,
             updated_at=now,
             **_shares(pending, old),
             **{name: pending._mapping[name] for name in DESCRIPTION},  # noqa: SLF001 - public API
@@ -231,7 +231,7 @@ def withdraw(connection: Connection, live: DocumentRecord, now: datetime) -> Non
     connection.execute(
         update(documents)
         .where(documents.c.id == live.id)
-        .values(live_version=0, label_revision=bump(connection, Head.LABEL), updated_at=now)
+        .values(live_version=0, label_revision=bump(connection), updated_at=now)
     )
 
 

@@ -7,22 +7,18 @@ there is a policy is no secret.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Response, status
-from pydantic import Field, model_validator
+from pydantic import AliasPath, BeforeValidator, Field, model_validator
 
-from acl.actions import Action
 from acl.labels import LabelSchema
-from acl.preview.preview import Change, Preview, RefusedRelease, Shift, Tally
-from acl.proof.proof import ProofReport
-from acl.records import PolicyRevision, Proof, RevisionTexts, Suspension
-from acl.subject import Subject
-from retrieval.policy.edits import Activated, Edit, visible
-from retrieval.policy.outlook import LookBack
-from retrieval.policy.preview import PolicyPreview
-from retrieval.policy.rule_changes import Difference
+from acl.preview.preview import Change, Preview, Shift
+from acl.records import PolicyRevision, RevisionTexts
+from retrieval.policy.edits import Edit
+from retrieval.policy.preview import LookBack, PolicyPreview
 from retrieval.rights.display import label_of
 from retrieval.service.http.authentication import Asker
 from retrieval.service.http.bodies import Answered, Asked, StrictRequest, StrictRoute
@@ -79,13 +75,6 @@ class RollBackReason(Asked):
     reason: str = Field("", max_length=1000)
 
 
-class Reinstated(Asked):
-    """Which role is to have its rights again."""
-
-    tenant: str = Field(min_length=1, max_length=63)
-    principal: str = Field(min_length=1, max_length=200)
-
-
 class Revision(Answered):
     """A revision, without its texts."""
 
@@ -98,20 +87,6 @@ class Revision(Answered):
     activated_at: datetime | None
     activated_by: str = Field(description="Likewise.")
 
-    @classmethod
-    def of(cls, found: PolicyRevision) -> Revision:
-        """Return the revision as it is sent."""
-        return cls(
-            revision=found.revision,
-            base=found.base,
-            digest=found.digest,
-            author=found.author,
-            reason=found.reason,
-            created_at=found.created_at,
-            activated_at=found.activated_at,
-            activated_by=found.activated_by,
-        )
-
 
 class RevisionWithTexts(Revision):
     """A revision, to the letter."""
@@ -122,8 +97,7 @@ class RevisionWithTexts(Revision):
     @classmethod
     def with_texts(cls, found: PolicyRevision, texts: RevisionTexts) -> RevisionWithTexts:
         """Return the revision as it is sent."""
-        about = Revision.of(found).model_dump()
-        return cls(**about, model=texts.model, rules=texts.rules)
+        return cls.model_validate({**asdict(found), **asdict(texts)})
 
 
 class RevisionList(Answered):
@@ -141,51 +115,26 @@ class RevisionDifference(Answered):
     model_changed: bool
     text: str
 
-    @classmethod
-    def of(cls, found: Difference) -> RevisionDifference:
-        """Return the difference as it is sent."""
-        return cls(
-            added=list(found.added),
-            removed=list(found.removed),
-            model_changed=found.model_changed,
-            text=found.text,
-        )
-
 
 class ProofProgress(Answered):
-    """How far the proof of a revision has come."""
+    """What the last proof of a revision came to."""
 
-    state: str = Field(description="none, sampled, running, proved, refuted or stopped")
+    state: str = Field(
+        description="`none`; `sampled`: the gate was passed; `proved`: so was the whole plan; "
+        "`refuted`: filters and policy differ"
+    )
     labels: int = Field(description="Distinct labels of documents.")
-    done: int = Field(description="How many of them were compared, with all their neighbours.")
     mismatches: list[str] = Field(
         description="Counter-examples; of other tenants' only that there is one."
     )
-
-    @classmethod
-    def of(cls, found: Proof | None, tenant: str | None) -> ProofProgress:
-        """Return the progress as people of `tenant` may see it; without one, all of it."""
-        if found is None:
-            return cls(state="none", labels=0, done=0, mismatches=[])
-        return cls(
-            state=found.state.value,
-            labels=found.labels,
-            done=found.done,
-            mismatches=list(visible(found.mismatches, tenant)),
-        )
 
 
 class ProofSummary(Answered):
     """The proof that let a revision take effect."""
 
-    compared: int
-    what: str
-    everything: bool
-
-    @classmethod
-    def of(cls, report: ProofReport) -> ProofSummary:
-        """Return the proof as it is sent."""
-        return cls(compared=report.stop, what=str(report.plan), everything=report.plan.everything)
+    compared: int = Field(validation_alias="stop")
+    what: Annotated[str, BeforeValidator(str)] = Field(validation_alias="plan")
+    everything: bool = Field(validation_alias=AliasPath("plan", "everything"))
 
 
 class ActivatedRevision(Answered):
@@ -194,55 +143,35 @@ class ActivatedRevision(Answered):
     revision: Revision
     proof: ProofSummary
 
-    @classmethod
-    def of(cls, found: Activated) -> ActivatedRevision:
-        """Return the activation as it is sent."""
-        return cls(revision=Revision.of(found.revision), proof=ProofSummary.of(found.proof))
-
 
 class Count(Answered):
     """Documents on one side of a change."""
 
     documents: int
-    by_classification: dict[str, int]
+    by_classification: Annotated[dict[str, int], BeforeValidator(dict)] = Field(
+        validation_alias="by_level"
+    )
     samples: list[str] = Field(description="Ids of some, among those that the asker may read.")
 
-    @classmethod
-    def of(cls, tally: Tally) -> Count:
-        """Return the count as it is sent."""
-        return cls(
-            documents=tally.documents,
-            by_classification=dict(tally.by_level),
-            samples=list(tally.samples),
-        )
+
+Sorted = Annotated[list[str], BeforeValidator(sorted)]
 
 
 class Who(Answered):
     """Somebody whose rights change, with what decides beside the name."""
 
-    subject: str
+    subject: str = Field(validation_alias="id")
     tenant: str
-    groups: list[str]
+    groups: Sorted
     clearance: int
-    compartments: list[str]
-
-    @classmethod
-    def of(cls, subject: Subject) -> Who:
-        """Return the subject as it is sent."""
-        return cls(
-            subject=subject.id,
-            tenant=subject.tenant,
-            groups=sorted(subject.groups),
-            clearance=subject.clearance,
-            compartments=sorted(subject.compartments),
-        )
+    compartments: Sorted
 
 
 class RightsChange(Answered):
     """What some subjects would gain and lose, all of them alike."""
 
     action: str
-    who: list[Who]
+    who: list[Who] = Field(validation_alias="subjects")
     gained: Count
     lost: Count
     error: str = Field(description='Why they would have no filter at all, or `""`.')
@@ -250,13 +179,7 @@ class RightsChange(Answered):
     @classmethod
     def of(cls, action: str, change: Change) -> RightsChange:
         """Return the change as it is sent."""
-        return cls(
-            action=action,
-            who=[Who.of(one) for one in change.subjects],
-            gained=Count.of(change.gained),
-            lost=Count.of(change.lost),
-            error=change.error,
-        )
+        return cls.model_validate({"action": action, **_fields(change)})
 
 
 class OtherRight(Answered):
@@ -266,7 +189,7 @@ class OtherRight(Answered):
     """
 
     action: str
-    who: list[Who]
+    who: list[Who] = Field(validation_alias="subjects")
     gained: bool
     lost: bool
     example: dict[str, Any] | None = Field(
@@ -277,34 +200,20 @@ class OtherRight(Answered):
     @classmethod
     def of(cls, shift: Shift, schema: LabelSchema) -> OtherRight:
         """Return the shift as it is sent."""
-        return cls(
-            action=shift.action,
-            who=[Who.of(one) for one in shift.subjects],
-            gained=shift.gained,
-            lost=shift.lost,
-            example=None if shift.example is None else label_of(shift.example, schema),
-        )
+        example = None if shift.example is None else label_of(shift.example, schema)
+        return cls.model_validate({**_fields(shift), "example": example})
 
 
 class Refused(Answered):
     """A past answer that the proposed policy would not have given in full."""
 
-    decision_id: str
-    subject: str
-    at: datetime
-    documents: list[str] = Field(description="Ids, as far as the asker may read them.")
+    decision_id: str = Field(validation_alias=AliasPath("release", "id"))
+    subject: str = Field(validation_alias=AliasPath("release", "subject", "id"))
+    at: datetime = Field(validation_alias=AliasPath("release", "at"))
+    documents: list[str] = Field(
+        validation_alias="refused", description="Ids, as far as the asker may read them."
+    )
     hidden: int = Field(description="How many further ones.")
-
-    @classmethod
-    def of(cls, found: RefusedRelease) -> Refused:
-        """Return the release as it is sent."""
-        return cls(
-            decision_id=found.release.id,
-            subject=found.release.subject.id,
-            at=found.release.at,
-            documents=list(found.refused),
-            hidden=found.hidden,
-        )
 
 
 class PreviewAnswer(Answered):
@@ -328,31 +237,15 @@ class PreviewAnswer(Answered):
             people=list(_changes(found.people)),
             rights=[OtherRight.of(one, schema) for one in found.rights],
             releases=found.releases.releases,
-            refused=[Refused.of(one) for one in found.releases.refused],
+            refused=[Refused.model_validate(one) for one in found.releases.refused],
             cut=list(found.cut),
             policy_revision=revision,
         )
 
 
-class SuspendedRole(Answered):
-    """A role that is denied everything until somebody has looked at it."""
-
-    tenant: str
-    principal: str
-    revision: int
-    reason: str
-    since: datetime
-
-    @classmethod
-    def of(cls, found: Suspension) -> SuspendedRole:
-        """Return the suspension as it is sent."""
-        return cls(
-            tenant=found.tenant,
-            principal=found.principal,
-            revision=found.revision,
-            reason=found.reason,
-            since=found.since,
-        )
+def _fields(value: Change | Shift) -> dict[str, Any]:
+    """Return the fields of a value, which are converted as they are."""
+    return {one.name: getattr(value, one.name) for one in fields(value)}
 
 
 def _changes(previews: Iterable[Preview]) -> Iterable[RightsChange]:
@@ -390,9 +283,9 @@ _CHANGE = ANSWERS["change"] | ANSWERS["body"]
 async def read_policy(subject: Asker, parts: Open, response: Response) -> RevisionWithTexts:
     """Return the revision in effect with its texts; its number is the ETag."""
     now = datetime.now(UTC)
-    number = (await parts.desk.seeing(subject, now)).snapshot.revision
-    found = await parts.desk.revision(subject, number, now)
-    texts = await parts.desk.texts(subject, number, now)
+    number = (await parts.views.seeing(subject, now)).snapshot.revision
+    found = await parts.views.revision(subject, number, now)
+    texts = await parts.views.texts(subject, number, now)
     tag(response, number)
     return RevisionWithTexts.with_texts(found, texts)
 
@@ -412,7 +305,7 @@ async def propose(
         subject, proposal.edit(), expected=expected, reason=proposal.reason, now=datetime.now(UTC)
     )
     response.headers["Location"] = f"/v1/policy/revisions/{found.revision}"
-    return Revision.of(found)
+    return Revision.model_validate(found)
 
 
 @router.post(
@@ -425,7 +318,7 @@ async def preview(question: PolicyPreviewQuestion, subject: Asker, parts: Open) 
     """Compare a revision, or what is wanted, with the policy in effect. Nothing is stored."""
     wanted = question.edit() if question.revision is None else question.revision
     back = LookBack(days=question.days)
-    found = await parts.desk.preview(subject, wanted, back, datetime.now(UTC))
+    found = await parts.views.preview(subject, wanted, back, datetime.now(UTC))
     return PreviewAnswer.of(found.preview, found.revision, parts.schema)
 
 
@@ -440,10 +333,11 @@ async def revisions(
 ) -> RevisionList:
     """Return proposals and activations: when, and who and why as far as they concern the asker."""
     now = datetime.now(UTC)
-    authority = await parts.desk.seeing(subject, now)
-    found = await parts.desk.revisions(subject, now, after=after, limit=limit)
+    authority = await parts.views.seeing(subject, now)
+    found = await parts.views.revisions(subject, now, after=after, limit=limit)
     return RevisionList(
-        revisions=[Revision.of(one) for one in found], in_effect=authority.snapshot.revision
+        revisions=[Revision.model_validate(one) for one in found],
+        in_effect=authority.snapshot.revision,
     )
 
 
@@ -451,8 +345,8 @@ async def revisions(
 async def revision(number: Number, subject: Asker, parts: Open) -> RevisionWithTexts:
     """Return a revision with its texts."""
     now = datetime.now(UTC)
-    texts = await parts.desk.texts(subject, number, now)
-    return RevisionWithTexts.with_texts(await parts.desk.revision(subject, number, now), texts)
+    texts = await parts.views.texts(subject, number, now)
+    return RevisionWithTexts.with_texts(await parts.views.revision(subject, number, now), texts)
 
 
 @router.get(
@@ -470,23 +364,21 @@ async def compare(
 ) -> RevisionDifference:
     """Return what a revision says and the other, by default its base, does not."""
     now = datetime.now(UTC)
-    await parts.desk.seeing(subject, now)
+    await parts.views.seeing(subject, now)
     other = to or (await parts.records.policies.revision(number)).base or number
-    return RevisionDifference.of(await parts.desk.compared(subject, other, number, now))
+    compared = await parts.views.compared(subject, other, number, now)
+    return RevisionDifference.model_validate(compared)
 
 
 @router.get(
     "/v1/policy/revisions/{number}/proof",
     operation_id="readProof",
-    summary="See how far a proof is",
+    summary="See what the last proof came to",
 )
 async def proof(number: Number, subject: Asker, parts: Open) -> ProofProgress:
-    """Return how far the proof of a revision has come."""
-    authority = await parts.desk.seeing(subject, datetime.now(UTC))
-    await parts.records.policies.revision(number)
-    everywhere = authority.holds(Action.POLICY_ADMINISTER)
-    tenant = None if everywhere else subject.tenant
-    return ProofProgress.of(await parts.records.policies.proof(number), tenant)
+    """Return what the last proof of a revision came to."""
+    found = await parts.views.proof(subject, number, datetime.now(UTC))
+    return ProofProgress.model_validate(found)
 
 
 @router.post(
@@ -501,7 +393,7 @@ async def activate(
     """Compare its filters with Casbin on the live labels, and if they are equal, activate it."""
     found = await parts.desk.activate(subject, number, expected=expected, now=datetime.now(UTC))
     tag(response, found.revision.revision)
-    return ActivatedRevision.of(found)
+    return ActivatedRevision.model_validate(found)
 
 
 @router.post(
@@ -515,34 +407,7 @@ async def roll_back(
     number: Number, reason: RollBackReason, expected: Expected, subject: Asker, parts: Open
 ) -> Revision:
     """Store a proposal with the texts of an earlier revision; activate it like any other."""
-    return Revision.of(
-        await parts.desk.roll_back(
-            subject, number, expected=expected, reason=reason.reason, now=datetime.now(UTC)
-        )
+    found = await parts.desk.roll_back(
+        subject, number, expected=expected, reason=reason.reason, now=datetime.now(UTC)
     )
-
-
-@router.get(
-    "/v1/policy/suspended", operation_id="listSuspended", summary="List roles that are suspended"
-)
-async def suspended(subject: Asker, parts: Open) -> list[SuspendedRole]:
-    """Return the roles for which filter and policy were found to differ."""
-    authority = await parts.desk.seeing(subject, datetime.now(UTC))
-    everywhere = authority.holds(Action.POLICY_ADMINISTER)
-    return [
-        SuspendedRole.of(one)
-        for one in await parts.records.policies.suspended()
-        if everywhere or one.tenant == subject.tenant
-    ]
-
-
-@router.post(
-    "/v1/policy/suspended:reinstate",
-    operation_id="reinstateRole",
-    summary="Give a suspended role its rights again",
-    status_code=status.HTTP_204_NO_CONTENT,
-    responses=ANSWERS["body"],
-)
-async def reinstate(role: Reinstated, subject: Asker, parts: Open) -> None:
-    """Decide that a role may act again, whatever the proof found."""
-    await parts.desk.reinstate(subject, role.tenant, role.principal, datetime.now(UTC))
+    return Revision.model_validate(found)

@@ -90,7 +90,6 @@ class WhyAnswer(Answered):
     """Why somebody may or may not read a document."""
 
     allowed: bool = Field(validation_alias="permitted")
-    suspended: bool
     subjects: list[ExplainedSubject]
     obstacle: FirstObstacle | None = Field(validation_alias=AliasPath("explanation", "obstacle"))
     grants: list[SingleGrant] = Field(description="Single changes that permit it, smallest first.")

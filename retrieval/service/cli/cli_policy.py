@@ -155,28 +155,7 @@ def rollback(number: Number, *, reason: Reason = "", asker: As = None) -> None:
 def prove(
     number: Annotated[int | None, typer.Argument(help="By default the one in effect.")] = None,
 ) -> None:
-    """Carry the proof of a revision on to the end, here and now; a difference raises the alarm."""
+    """Compare every pair of a revision, here and now; a difference raises the alarm."""
     from retrieval.service.cli import commands_policy
 
     run(commands_policy.prove(settings_of_command(), number))
-
-
-@policy_app.command("suspended")
-def suspended() -> None:
-    """List roles that are denied everything, because filter and rules differed for them."""
-    from retrieval.service.cli import commands_policy
-
-    run(commands_policy.suspended(settings_of_command()))
-
-
-@policy_app.command("reinstate")
-def reinstate(
-    tenant: Annotated[str, typer.Argument(help="Of the role.")],
-    role: Annotated[str, typer.Argument(help="As `policy suspended` shows it.")],
-    *,
-    asker: As = None,
-) -> None:
-    """Give a suspended role its rights again."""
-    from retrieval.service.cli import commands_policy
-
-    run(commands_policy.reinstate(settings_of_command(), asker, tenant, role))

@@ -74,8 +74,6 @@ async def explained(settings: Settings, asker: str, document: str) -> int:
             OPERATOR, person.subject, record.id, now=datetime.now(UTC)
         )
     print_explanation(found.explanation, record)
-    if found.suspended:
-        out.print(safe("a role of theirs is suspended: `strongroom policy suspended`", "bold red"))
     if found.grants:
         out.print("One of these alone would let them read it, the smallest first:")
     for one in found.grants[:_SHOWN_GRANTS]:

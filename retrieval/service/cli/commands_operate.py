@@ -91,7 +91,7 @@ async def _status(parts: Parts) -> list[tuple[object, ...]]:
         ("policy", f"revision {snapshot.revision}, {len(snapshot.policy.rules)} rules"),
         ("policy digest", snapshot.digest),
         ("policy folder", await _folder(parts)),
-        ("suspended roles", len(snapshot.suspended)),
+        ("policy is refuted", "yes" if snapshot.refuted else "no"),
         ("audit events", head.seq),
         ("audit head", head.hash),
         ("now", datetime.now(UTC).isoformat(timespec="seconds")),

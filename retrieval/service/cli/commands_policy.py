@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +14,10 @@ from rich.text import Text
 from acl.errors import PolicyError, SchemaError
 from acl.labels import Attribute, Label, LabelSchema
 from acl.preview.preview import Preview, Shift, Tally
-from acl.proof.proof import Progress
 from acl.records import PolicyRevision, Proof, ProofState, StalePolicyError
-from retrieval.policy.edits import Edit, FourEyesError
-from retrieval.policy.outlook import LookBack
-from retrieval.policy.preview import PolicyPreview
-from retrieval.policy.proof_watch import ProofWatch
-from retrieval.policy.rule_changes import Difference
+from retrieval.policy.edits import Difference, Edit, FourEyesError
+from retrieval.policy.preview import LookBack, PolicyPreview
+from retrieval.policy.prover import OnProgress
 from retrieval.rights.authority import OPERATOR, Asker
 from retrieval.rights.display import label_of
 from retrieval.rights.policy_source import read_source, read_texts
@@ -75,23 +72,16 @@ def check(folder: Path) -> int:
 async def log(settings: Settings, asker: str | None, limit: int) -> int:
     """Print revisions, the latest first."""
     async with _desk(settings, asker) as (parts, who):
-        current = (await parts.desk.seeing(who, _now())).snapshot.revision
-        found = await parts.desk.latest(who, _now(), limit=limit)
+        current = (await parts.views.seeing(who, _now())).snapshot.revision
+        found = await parts.views.latest(who, _now(), limit=limit)
         rows = [
             (one.revision, _state(one, current), one.author, _when(one), one.reason)
             for one in found
         ]
-        suspended = await parts.records.policies.suspended()
         proof = await parts.records.policies.proof(current)
     out.print(table("", ("revision", "state", "author", "when", "reason"), rows))
     if proof is not None:
-        out.print(safe(f"proof of {current}: {proof.state} ({_compared(proof)})"))
-    if suspended:
-        out.print(
-            safe(
-                f"{len(suspended)} role(s) are suspended: `strongroom policy suspended`", "bold red"
-            )
-        )
+        out.print(safe(f"proof of {current}: {_told(proof)}"))
     return 0
 
 
@@ -99,7 +89,7 @@ async def show(settings: Settings, asker: str | None, number: int | None, *, mod
     """Print the rules or the model of a revision, and nothing else on standard output."""
     async with _desk(settings, asker) as (parts, who):
         wanted = number or parts.snapshots.pin().revision
-        texts = await parts.desk.texts(who, wanted, _now())
+        texts = await parts.views.texts(who, wanted, _now())
     out.out(texts.model if model else texts.rules, end="", highlight=False)
     err.print(safe(f"revision {wanted}", "dim"))
     return 0
@@ -112,7 +102,7 @@ async def diff(settings: Settings, asker: str | None, number: int, to: int | Non
         if not other:
             out.print("This is the first revision; there is nothing to compare it with.")
             return 0
-        found = await parts.desk.compared(who, other, number, _now())
+        found = await parts.views.compared(who, other, number, _now())
     _print_difference(found)
     return 0
 
@@ -129,7 +119,7 @@ async def propose(settings: Settings, asker: str | None, wanted: Wanted, reason:
             )
         except PolicyError as error:
             return _refused(error)
-        changes = await parts.desk.compared(who, base, found.revision, _now())
+        changes = await parts.views.compared(who, base, found.revision, _now())
     _print_difference(changes)
     number = found.revision
     out.print(safe(f"proposed as revision {number}; nothing has taken effect yet", "green"))
@@ -149,7 +139,7 @@ async def preview(
     async with _desk(settings, asker) as (parts, who):
         try:
             asked = wanted.edit() if number is None else number
-            found = await parts.desk.preview(who, asked, LookBack(days=days), _now())
+            found = await parts.views.preview(who, asked, LookBack(days=days), _now())
         except PolicyError as error:
             return _refused(error)
     _print_preview(found.preview, days, parts.schema)
@@ -172,44 +162,21 @@ async def roll_back(settings: Settings, asker: str | None, to: int, reason: str)
 
 
 async def prove(settings: Settings, number: int | None) -> int:
-    """Carry a proof on to its end."""
+    """Prove the whole plan of a revision, by default of the one in effect."""
     async with _desk(settings, None) as (parts, _):
         wanted = number or parts.snapshots.pin().revision
-        found = await ProofWatch(parts.records, parts.desk, clock=_now, rest=0).prove(wanted)
+        with _progress(wanted) as on_progress:
+            found = await parts.desk.prove(wanted, _now(), on_progress=on_progress)
     good = found.state is ProofState.PROVED
-    style = "green" if good else "bold red"
-    out.print(safe(f"{found.state}: {_compared(found)}", style))
+    out.print(safe(_told(found), "green" if good else "bold red"))
     for one in found.mismatches:
         out.print(safe(one.text))
     return 0 if good else 1
 
 
-async def suspended(settings: Settings) -> int:
-    """Print the roles that are denied for a time."""
-    async with _desk(settings, None) as (parts, _):
-        found = await parts.records.policies.suspended()
-    rows = [(one.tenant, one.principal, one.revision, one.since, one.reason) for one in found]
-    out.print(table("", ("tenant", "role", "under revision", "since", "why"), rows))
-    out.print(f"{len(rows)} suspended")
-    return 0
-
-
-async def reinstate(settings: Settings, asker: str | None, tenant: str, role: str) -> int:
-    """Give a suspended role its rights again."""
-    async with _desk(settings, asker) as (parts, who):
-        there = await parts.desk.reinstate(who, tenant, role, _now())
-    out.print(safe(f"{role} of {tenant} has its rights again" if there else "it was not suspended"))
-    return 0 if there else 1
-
-
 async def _activate(parts: Parts, who: Asker, number: int) -> int:
     base = parts.snapshots.pin().revision
-    with Bar(console=err, transient=True) as bar:
-        task = bar.add_task(f"proving revision {number}", total=None)
-
-        def on_progress(now: Progress) -> None:
-            bar.update(task, total=now.of, completed=now.compared)
-
+    with _progress(number) as on_progress:
         try:
             found = await parts.desk.activate(
                 who, number, expected=base, now=_now(), on_progress=on_progress
@@ -223,8 +190,16 @@ async def _activate(parts: Parts, who: Asker, number: int) -> int:
             return 1
     out.print(safe(f"no difference: {found.proof.plan}", "green"))
     out.print(safe(f"revision {number} is in effect; the next request obeys it", "bold green"))
-    out.print("The running service goes on label by label, or now: `strongroom policy prove`.")
+    if not found.proof.plan.everything:
+        out.print("To compare every pair: `strongroom policy prove`.")
     return 0
+
+
+@contextmanager
+def _progress(number: int) -> Iterator[OnProgress]:
+    with Bar(console=err, transient=True) as bar:
+        task = bar.add_task(f"proving revision {number}", total=None)
+        yield lambda now: bar.update(task, total=now.of, completed=now.compared)
 
 
 @asynccontextmanager
@@ -233,8 +208,8 @@ async def _desk(settings: Settings, asker: str | None) -> AsyncIterator[tuple[Pa
         yield parts, OPERATOR if asker is None else person_of(parts, asker).subject
 
 
-def _compared(proof: Proof) -> str:
-    return f"{proof.done} of {proof.labels} labels compared"
+def _told(proof: Proof) -> str:
+    return f"{proof.state} on {proof.labels} labels of documents"
 
 
 def _now() -> datetime:

@@ -11,14 +11,15 @@ import pytest
 from acl.records import (
     AuditKind,
     Mismatch,
+    MovedOnError,
     PolicyRevision,
     Proof,
     ProofState,
     Records,
     RecordsConflictError,
+    RefutedRevisionError,
     RevisionTexts,
     StalePolicyError,
-    Suspension,
     UnknownRevisionError,
     UnstorableError,
 )
@@ -26,9 +27,6 @@ from tests.builders import KEY, NOW, event, in_effect, revision
 
 PROPOSED = event(AuditKind.POLICY_PROPOSED)
 ACTIVATED = event(AuditKind.POLICY_ACTIVATED)
-SUSPENSION = Suspension(
-    tenant="acme", principal="role:auditor", revision=1, reason="differs on …", since=NOW
-)
 
 
 async def test_a_proposal_is_kept_to_the_letter_and_does_not_take_effect(records: Records) -> None:
@@ -124,71 +122,71 @@ def test_an_empty_model_or_digest_is_no_proposal() -> None:
     assert replace(revision(), texts=texts, reason="").texts.rules == ""
 
 
-async def test_the_progress_of_a_proof_is_kept(records: Records) -> None:
+async def test_what_the_last_proof_came_to_is_kept(records: Records) -> None:
     await records.policies.propose(revision(), PROPOSED)
     assert await records.policies.proof(1) is None
-    running = Proof(state=ProofState.RUNNING, labels=10, done=3, updated_at=NOW)
+    sampled = Proof(state=ProofState.SAMPLED, labels=10, updated_at=NOW)
 
-    await records.policies.note_proof(1, running)
-    assert await records.policies.proof(1) == running
-    proved = replace(running, state=ProofState.PROVED, done=10)
+    await records.policies.note_proof(1, sampled)
+    assert await records.policies.proof(1) == sampled
+    proved = replace(sampled, state=ProofState.PROVED, labels=11)
     await records.policies.note_proof(1, proved)
-    await records.policies.note_proof(1, running)
-    assert await records.policies.proof(1) == running
+    assert await records.policies.proof(1) == proved
+    with pytest.raises(UnknownRevisionError):
+        await records.policies.note_proof(2, sampled)
     with pytest.raises(RecordsConflictError):
-        await records.policies.note_proof(2, running)
-    with pytest.raises(RecordsConflictError):
-        await records.policies.note_proof(1, replace(running, done=11))
+        await records.policies.note_proof(1, replace(sampled, labels=-1))
 
 
 async def test_what_is_refuted_stays_refuted(records: Records) -> None:
     await records.policies.propose(revision(), PROPOSED)
-    running = Proof(state=ProofState.RUNNING, labels=10, done=3, updated_at=NOW)
     first = (Mismatch("acme", "role:x on {…}"), Mismatch("", "role:y on {…}"))
-    refuted = replace(running, state=ProofState.REFUTED, mismatches=first)
-    await records.policies.note_proof(1, running)
+    refuted = Proof(state=ProofState.REFUTED, labels=10, updated_at=NOW, mismatches=first)
+    await records.policies.note_proof(1, replace(refuted, state=ProofState.PROVED))
     await records.policies.note_proof(1, refuted)
 
     for state in ProofState:
-        later = replace(running, state=state, done=9, mismatches=(Mismatch("acme", "another"),))
+        later = replace(refuted, state=state, labels=9, mismatches=(Mismatch("acme", "another"),))
         await records.policies.note_proof(1, later)
-        assert await records.policies.proof(1) == replace(refuted, done=9)
+        assert await records.policies.proof(1) == refuted
 
 
-async def test_a_suspension_lasts_until_it_is_taken_back(records: Records) -> None:
-    suspended = event(AuditKind.ROLE_SUSPENDED)
-    reinstated = event(AuditKind.ROLE_REINSTATED)
+async def test_that_the_revision_in_effect_is_refuted_is_known_until_another_is(
+    records: Records,
+) -> None:
+    refuted = Proof(
+        state=ProofState.REFUTED, labels=1, updated_at=NOW, mismatches=(Mismatch("acme", "why"),)
+    )
     await in_effect(records, "a")
     before = await records.standing.read()
 
-    assert await records.policies.suspend(SUSPENSION, suspended)
+    await records.policies.note_proof(1, refuted)
     after = await records.standing.read()
+    assert (before.refuted, after.refuted) == (False, True)
     assert not before.same_rights(after)
-    assert not await records.policies.suspend(replace(SUSPENSION, reason="later"), suspended)
-
-    assert await records.policies.suspended() == (SUSPENSION,)
-    # What is there already moves nothing, so that no request has to begin again.
+    with pytest.raises(MovedOnError):
+        await records.audit.append(event(AuditKind.SEARCH), under=before)
+    # What is known already moves nothing, so that no request has to begin again.
+    await records.policies.note_proof(1, refuted)
     assert after.same_rights(await records.standing.read())
-    assert await records.policies.reinstate("acme", "role:auditor", reinstated)
-    assert not await records.policies.reinstate("acme", "role:auditor", reinstated)
-    assert await records.policies.suspended() == ()
-    assert not after.same_rights(await records.standing.read())
-    kinds = [one.event.kind for one in await records.audit.events(after=2)]
-    assert kinds == [AuditKind.ROLE_SUSPENDED, AuditKind.ROLE_REINSTATED]
+    (told,) = await records.audit.events(after=2)
+    assert (told.event.kind, told.event.policy_revision) == (AuditKind.POLICY_REFUTED, 1)
+    assert (told.event.tenant, told.event.detail["reason"]) == ("acme", "why")
+
+    await in_effect(records, "b")
+    assert not (await records.standing.read()).refuted
 
 
-async def test_only_the_revision_in_effect_suspends(records: Records) -> None:
-    suspended = event(AuditKind.ROLE_SUSPENDED)
+async def test_what_is_not_in_effect_is_refuted_beside_it(records: Records) -> None:
     await in_effect(records, "a")
     await records.policies.propose(revision("b", base=1), PROPOSED)
     before = await records.standing.read()
 
-    assert not await records.policies.suspend(replace(SUSPENSION, revision=2), suspended)
-    await in_effect(records, "c")
-    assert not await records.policies.suspend(SUSPENSION, suspended)
+    await records.policies.note_proof(2, Proof(state=ProofState.REFUTED, labels=1, updated_at=NOW))
 
-    assert await records.policies.suspended() == ()
-    assert (await records.standing.read()).suspension == before.suspension
+    assert before.same_rights(await records.standing.read())
+    with pytest.raises(RefutedRevisionError):
+        await records.policies.activate(2, expected=1, event=ACTIVATED)
 
 
 async def test_two_processes_see_one_standing(records: Records, url: str) -> None:

@@ -15,18 +15,17 @@ from acl.records import (
     ProofState,
     Records,
     RefutedRevisionError,
-    Suspension,
     UnknownRevisionError,
 )
 from acl.records.policies.types import digest_of
+from acl.records.tables.heads import mark_refuted
 from retrieval.policy.seeding import seeded
 from tests.builders import KEY, NOW, event, in_effect, revision
 from tests.integration.records import tampering
 
 PROPOSED = event(AuditKind.POLICY_PROPOSED)
 ACTIVATED = event(AuditKind.POLICY_ACTIVATED)
-SAMPLED = Proof(state=ProofState.SAMPLED, labels=10, done=3, updated_at=NOW)
-SUSPENSION = Suspension(tenant="acme", principal="role:x", revision=1, reason="differs", since=NOW)
+SAMPLED = Proof(state=ProofState.SAMPLED, labels=10, updated_at=NOW)
 
 
 async def disarm(url: str) -> None:
@@ -110,8 +109,7 @@ async def test_a_revision_whose_text_was_never_kept_is_unknown(records: Records,
 
 async def test_what_takes_effect_rests_on_rights_that_stand(records: Records) -> None:
     under = await records.standing.read()
-    moved = replace(SUSPENSION, revision=0)
-    await records.policies.suspend(moved, event(AuditKind.ROLE_SUSPENDED))
+    await records.database.write(mark_refuted)
 
     with pytest.raises(MovedOnError):
         await records.policies.propose(revision("a"), PROPOSED, under=under)

@@ -1,18 +1,15 @@
-"""Which labels were compared under which revision, and that none is left out by an activation."""
+"""No live label is left out by an activation, and what was refuted stays on record."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 
 import pytest
 
 from acl.records import (
     AuditKind,
-    ComparedLabel,
     PolicyRevision,
     Records,
-    RecordsConflictError,
     UnprovedLabelsError,
 )
 from tests.builders import (
@@ -31,33 +28,6 @@ ACTIVATED = event(AuditKind.POLICY_ACTIVATED)
 
 async def digests(records: Records) -> set[str]:
     return {one.digest for one in await records.catalog.distinct_labels()}
-
-
-async def test_a_label_that_was_compared_is_on_record_once(records: Records) -> None:
-    await in_effect(records, "a")
-    await in_effect(records, "b")
-    one, other = (ComparedLabel(hashlib.sha256(text).hexdigest(), "p") for text in (b"1", b"2"))
-
-    await asyncio.gather(*(records.proofs.add(2, [one]) for _ in range(3)))
-    await records.proofs.add(2, [one, other])
-    await records.proofs.add(1, [other])
-
-    assert await records.proofs.compared(2) == {one, other}
-    assert await records.proofs.compared(1) == {other}
-    await records.proofs.forget(before=2)
-    assert await records.proofs.compared(2) == {one, other}
-    assert await records.proofs.compared(1) == frozenset()
-    with pytest.raises(RecordsConflictError):
-        await records.proofs.add(7, [one])
-
-
-async def test_every_change_of_labels_moves_the_counter_whatever_the_engine_carries(
-    records: Records,
-) -> None:
-    before = await records.proofs.label_counter()
-    await put(records, version())
-
-    assert await records.proofs.label_counter() == before + 1
 
 
 async def test_nothing_takes_effect_on_labels_that_were_not_proved(records: Records) -> None:

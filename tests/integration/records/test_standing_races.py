@@ -20,9 +20,10 @@ from acl.records import (
     ChangeKind,
     LabelEdit,
     MovedOnError,
+    Proof,
+    ProofState,
     Provided,
     Records,
-    Suspension,
 )
 from acl.records.directory.directory import Edit
 from acl.records.directory.types import GroupState, UserState
@@ -40,7 +41,7 @@ from tests.builders import (
 )
 
 POLICY = "UPDATE heads SET policy = policy + 1"
-SUSPENSION = "UPDATE heads SET suspension = suspension + 1"
+REFUTED = "UPDATE heads SET refuted = 1"
 DIRECTORY = (
     "INSERT INTO directory_heads VALUES ('acme', 1) "
     "ON CONFLICT (tenant) DO UPDATE SET changes = directory_heads.changes + 1"
@@ -124,12 +125,12 @@ async def provision(records: Records, under: Heads) -> None:
     ("work", "change"),
     [
         (release, POLICY),
-        (release, SUSPENSION),
+        (release, REFUTED),
         (release, DIRECTORY),
         (relabel, DIRECTORY),
         (propose, DIRECTORY),
         (provision, POLICY),
-        (provision, SUSPENSION),
+        (provision, REFUTED),
     ],
 )
 async def test_nothing_is_recorded_after_the_change_that_forbids_it(
@@ -181,18 +182,16 @@ async def test_whatever_meets_nothing_waits_in_a_circle(shared: Records, postgre
         staff = GroupState(identity=f"group:g{number}", members=frozenset({ada.id}))
         await records.directory.create_group(tenant, staff, Edit(event(AuditKind.DIRECTORY)))
 
-    async def roles(records: Records, number: int) -> None:
-        suspension = Suspension(
-            tenant="acme", principal=f"role:r{number}", revision=1, reason="x", since=NOW
-        )
-        await records.policies.suspend(suspension, event(AuditKind.ROLE_SUSPENDED))
+    async def proofs(records: Records, number: int) -> None:
+        state = ProofState.REFUTED if number % 2 else ProofState.PROVED
+        await records.policies.note_proof(1, Proof(state=state, labels=number, updated_at=NOW))
         await propose(records, await records.standing.read("acme"))
 
     outcomes = await asyncio.gather(
         *(
             work((shared, other)[number % 2], number)
             for number in range(12)
-            for work in (labels, people, roles)
+            for work in (labels, people, proofs)
         ),
         return_exceptions=True,
     )

@@ -50,8 +50,6 @@ def upgrade() -> None:
     _jobs()
     _policy_revisions()
     _policy_proofs()
-    _proof_labels()
-    _suspended_roles()
     _triggers()
 
 
@@ -173,13 +171,13 @@ def _quarantine() -> None:
 
 
 def _heads() -> None:
-    counters = ("policy", "suspension", "label")
+    counters = ("policy", "refuted", "label")
     heads = _table(
         "heads",
         _key("id", kind=WHOLE),
         *_wholes(*counters),
         sa.CheckConstraint("id = 1", name="single"),
-        sa.CheckConstraint("policy >= 0 AND suspension >= 0 AND label >= 0", name="counts"),
+        sa.CheckConstraint("policy >= 0 AND refuted IN (0, 1) AND label >= 0", name="counts"),
     )
     op.bulk_insert(heads, [{"id": 1, **dict.fromkeys(counters, 0)}])
     _table(
@@ -366,34 +364,11 @@ def _policy_proofs() -> None:
         "policy_proofs",
         _key("revision", sa.ForeignKey("policy_revisions.revision"), kind=WHOLE),
         *_texts("state"),
-        *_wholes("labels", "done"),
+        *_wholes("labels"),
         *_texts("mismatch"),
         *_wholes("updated_at"),
-        sa.CheckConstraint(
-            "state IN ('sampled', 'running', 'proved', 'refuted', 'stopped')", name="state"
-        ),
-        sa.CheckConstraint("done >= 0 AND done <= labels", name="progress"),
-    )
-
-
-def _proof_labels() -> None:
-    _table(
-        "proof_labels",
-        _key("revision", sa.ForeignKey("policy_revisions.revision"), kind=WHOLE),
-        _key("profiles_digest"),
-        _key("label_digest"),
-    )
-
-
-def _suspended_roles() -> None:
-    _table(
-        "suspended_roles",
-        _key("tenant"),
-        _key("principal"),
-        *_wholes("revision"),
-        *_texts("reason"),
-        *_wholes("since"),
-        sa.CheckConstraint("length(principal) > 0 AND length(reason) > 0", name="filled"),
+        sa.CheckConstraint("state IN ('sampled', 'proved', 'refuted')", name="state"),
+        sa.CheckConstraint("labels >= 0", name="labels"),
     )
 
 

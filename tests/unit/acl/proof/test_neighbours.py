@@ -7,7 +7,7 @@ import random
 from acl.errors import LabelError
 from acl.labels import Label
 from acl.policy.profiles import profiles
-from acl.proof.neighbours import NOBODY, Boundaries, key, neighbours
+from acl.proof.labels import NOBODY, Boundaries, key, neighbours
 from tests.conformance import corpus
 from tests.unit.acl import small_policies as small
 from tests.unit.acl.company_policy import policy

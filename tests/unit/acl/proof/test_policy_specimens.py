@@ -13,8 +13,8 @@ from acl.policy.admission import read_csv
 from acl.policy.decide import decide
 from acl.policy.policy import Policy, load
 from acl.policy.profiles import profiles
+from acl.proof.labels import EMPTY_TENANTS, Specimens, tenants_named
 from acl.proof.plan import actions_of, plan_for
-from acl.proof.policy_specimens import EMPTY_TENANTS, Specimens, tenants_named
 from acl.proof.proof import Decider, Proof
 from acl.subject import Subject
 from tests.unit.acl import small_policies as small

@@ -15,16 +15,9 @@ from acl.policy.admission import read_csv
 from acl.policy.decide import decide
 from acl.policy.policy import Policy, load
 from acl.predicate import AnyOf, Labelled
+from acl.proof.oracle import enforced_request
 from acl.proof.plan import ProofPlan, plan_for
-from acl.proof.proof import (
-    MAX_SHOWN,
-    Batch,
-    Decider,
-    Proof,
-    ProofReport,
-    enforced_request,
-    steps,
-)
+from acl.proof.proof import MAX_SHOWN, Batch, Decider, Proof, ProofReport
 from acl.subject import Subject
 from tests.unit.acl import default_policy
 from tests.unit.acl import small_policies as small
@@ -65,8 +58,12 @@ def proof(
     return Proof(under, plan_for([under], live, budget=1500), NOW, decider=decider)
 
 
-def last(one: Proof, **parts: int) -> ProofReport:
-    return list(steps(one, **parts))[-1]
+def last(one: Proof, step: int = 200) -> ProofReport:
+    report = one.begun()
+    while report.stop < report.plan.gate:
+        stop = min(report.stop + step, report.plan.gate)
+        report = report.with_batch(one.batch(report.stop, stop))
+    return report
 
 
 def test_the_policy_that_comes_with_the_project_is_proved() -> None:
@@ -77,7 +74,7 @@ def test_the_policy_that_comes_with_the_project_is_proved() -> None:
     assert report.stop == report.plan.gate > max(1500, report.plan.roles)
     assert 20 < report.allowed < report.stop - 100
     assert report.counterexamples == ()
-    assert report.progress.of == report.progress.compared == report.stop
+    assert not report.is_whole
 
 
 @pytest.mark.parametrize("decider", [everything, nothing, without_guard])
@@ -90,40 +87,10 @@ def test_a_wrong_decision_is_found_and_shown(decider: Decider) -> None:
     for one in report.counterexamples:
         assert one.compiled is not one.casbin
         assert one.casbin is (decider is nothing)
-        assert one.roles
         assert "Casbin" in str(one)
-    indexes = [one.index for one in report.counterexamples]
-    assert indexes == sorted(set(indexes))
 
 
-def test_a_counterexample_names_the_rows_that_concern_it() -> None:
-    subject = Subject(id="user:x", tenant="acme", clearance=3, groups=frozenset({"group:legal"}))
-    plan = ProofPlan([subject], [READ], [label()])
-    (shown,) = Proof(policy(), plan, NOW, decider=everything).batch(0, 9).shown
-
-    assert shown.profile == subject
-    assert shown.roles == ("group:legal",)
-    assert any("group:legal, acme, /acme/legal/*" in rule for rule in shown.rules)
-    assert not any("role:auditor" in rule for rule in shown.rules)
-
-
-@pytest.mark.parametrize("named", [None, frozenset({"user:eve"})])
-def test_every_role_that_differs_is_suspect_however_few_are_shown(
-    named: frozenset[str] | None,
-) -> None:
-    roles = [f"role:r{one}" for one in range(MAX_SHOWN + 10)]
-    held = [Subject(id="user:x", tenant="acme", groups=frozenset({one})) for one in roles]
-    people = [Subject(id=one, tenant="acme") for one in ("user:eve", "user:stranger")]
-    plan = ProofPlan([*held, *people], [READ], [label(readers=[], owner="user:boss")])
-    batch = Proof(policy(), plan, NOW, decider=everything, named=named).batch(0, 99)
-
-    assert (batch.wrong, len(batch.shown)) == (len(held) + 2, MAX_SHOWN)
-    # A name that stands nowhere stands for everybody, although rows address everybody.
-    suspects = {(one.tenant, one.principal) for one in batch.suspects}
-    assert suspects == {("acme", one) for one in (*roles, "user:eve", "group:everyone")}
-
-
-def test_what_a_tenant_is_told_holds_no_label_of_another() -> None:
+def test_a_counterexample_about_two_tenants_is_of_neither() -> None:
     theirs = label(owner=ADA.id, path="/beta/merger", tenant="beta")
     mine = label(owner="user:boss", readers=[], compartments=[], path="/acme/merger")
     plan = ProofPlan([ADA], [READ], [theirs, mine])
@@ -131,10 +98,6 @@ def test_what_a_tenant_is_told_holds_no_label_of_another() -> None:
 
     assert (other.tenant, own.tenant) == ("", "acme")
     assert "/beta/merger" in str(other)
-    assert "/beta/merger" not in other.for_tenant
-    assert "a label of another tenant" in other.for_tenant
-    assert own.for_tenant == str(own)
-    assert {one.reason for one in other.suspects} == {other.for_tenant}
 
 
 def test_a_filter_that_cannot_be_made_differs_where_casbin_allows() -> None:
@@ -162,22 +125,17 @@ def test_a_filter_beyond_the_size_that_is_sent_cannot_be_made() -> None:
     assert shown.casbin
 
 
-def test_a_proof_goes_on_where_it_stopped() -> None:
-    whole = last(proof(), stop=700)
-    stopped = next(one for one in steps(proof(), stop=700, step=100) if one.stop >= 300)
-    rest = last(proof(), start=stopped.stop, stop=700, step=100)
+def test_any_range_of_indexes_gives_the_same_in_any_proof() -> None:
+    whole, parts = last(proof()), last(proof(), 37)
 
-    assert stopped.stop == 300
-    assert (rest.start, rest.stop) == (300, 700)
-    assert stopped.allowed + rest.allowed == whole.allowed
-    assert rest.progress.of == whole.plan.gate - 300
-    beyond = last(proof(), start=1400, stop=10**9, step=5000)
-    assert beyond.stop == beyond.plan.gate
-    assert beyond.progress.of == beyond.progress.compared == 100
+    assert parts == whole
+    again = proof()
+    last(again)
+    assert again.batch(300, 700) == proof().batch(300, 700)
 
 
 def test_a_gap_is_not_reported_as_compared() -> None:
-    report = proof().begun(0)
+    report = proof().begun()
 
     with pytest.raises(ValueError, match="begins at 5, not at 0"):
         report.with_batch(Batch(start=5, stop=9))
@@ -221,14 +179,6 @@ def test_a_label_without_such_an_attribute_cannot_be_asked_about() -> None:
 
     assert enforced_request(made, {"sub": "user:x", "act": READ}, bare) is None
     assert last(proof(made, [bare, small.label(owner="user:stranger")])).holds
-
-
-def test_an_explanation_that_fails_takes_nothing_from_the_counterexample() -> None:
-    made = small.policy("r.sub.clearance && r.obj.open && r.act == p.act", ("p", "ada", "x", READ))
-    report = last(proof(made, [small.label()], everything))
-
-    assert report.wrong > 0
-    assert report.counterexamples[0].rules == ()
 
 
 def test_decisions_are_forgotten_when_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

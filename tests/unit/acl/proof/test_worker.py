@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from dataclasses import replace
 
 import pytest
 
 from acl.proof import worker as proof_worker
-from acl.proof.label_plan import surroundings_of
 from acl.proof.worker import PolicyText, ProofJob, begin, begun, compared, packed
 from tests.unit.acl.company_policy import ROWS
 from tests.unit.acl.default_policy import FOLDER, MODEL, NOW, SCHEMA, label
@@ -80,16 +78,8 @@ def test_the_roles_of_the_policy_in_effect_are_compared_too() -> None:
 
     assert job(fewer).proof().plan.summary.roles < job(fewer, ROWS).proof().plan.summary.roles
     assert (
-        job(fewer, ROWS).proof().begun(0).policy_digest == job(fewer).proof().begun(0).policy_digest
+        job(fewer, ROWS).proof().begun().policy_digest == job(fewer).proof().begun().policy_digest
     )
-
-
-def test_labels_are_compared_one_by_one_where_that_is_asked_for() -> None:
-    around = surroundings_of(LIVE, SCHEMA)
-    plan = replace(job(), each=tuple(around.items())).proof().plan
-
-    assert len(plan.summary.ends) == len(LIVE)
-    assert plan.summary.ends[-1] == plan.summary.gate == plan.summary.pairs
 
 
 def test_labels_are_packed_in_small_parts_and_read_again() -> None:

@@ -27,7 +27,7 @@ def report() -> ProofReport:
         label(tenant="beta", path="/beta/merger"),
     ]
     proof = Proof(policy(), ProofPlan([ADA], [READ], labels), NOW, decider=everything)
-    return proof.begun(0).with_batch(proof.batch(0, 2))
+    return proof.begun().with_batch(proof.batch(0, 2))
 
 
 def test_a_refusal_names_no_label_of_another_tenant() -> None:
@@ -41,4 +41,4 @@ def test_a_refusal_names_no_label_of_another_tenant() -> None:
 
 
 def proof_without_end() -> ProofReport:
-    return Proof(policy(), ProofPlan([ADA], [READ], [label()]), NOW).begun(0)
+    return Proof(policy(), ProofPlan([ADA], [READ], [label()]), NOW).begun()

@@ -13,13 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from acl.policy.decide import decide
-from acl.proof.label_plan import surroundings_of
-from acl.proof.proof import Decider, Progress
+from acl.proof.proof import Progress
 from acl.proof.worker import PolicyText, ProofJob, packed
-from retrieval.policy.prover import ProofError, job_for, prove, prove_each
+from retrieval.policy.prover import ProofError, prove
 from tests.unit.acl.company_policy import ROWS
-from tests.unit.acl.default_policy import FOLDER, MODEL, NOW, READ, SCHEMA, label
+from tests.unit.acl.default_policy import FOLDER, MODEL, NOW, READ, label
 from tests.unit.acl.proof.test_proof import everything
 
 SCHEMA_TEXT = (FOLDER / "labels.toml").read_text()
@@ -30,9 +28,15 @@ FEW = (
 ROOT = Path(__file__).resolve().parents[4]
 
 
-async def job(*, budget: int = 400, schema: str = SCHEMA_TEXT, rows: str = ROWS) -> ProofJob:
+def job(*, budget: int = 400, schema: str = SCHEMA_TEXT, rows: str = ROWS) -> ProofJob:
     live = [label(), label(owner="user:eve", path="/acme/engineering/x", compartments=[])]
-    return await job_for(PolicyText(MODEL, rows), schema, live, at=NOW, budget=budget)
+    return ProofJob(
+        proposed=PolicyText(MODEL, rows),
+        schema=schema,
+        labels=tuple(packed(live)),
+        at=NOW,
+        budget=budget,
+    )
 
 
 def children() -> set[int]:
@@ -58,7 +62,7 @@ async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 async def test_the_gate_is_proved_with_progress() -> None:
     seen: list[Progress] = []
-    gate = await prove(await job(), on_progress=seen.append)
+    gate = await prove(job(), on_progress=seen.append)
 
     assert gate.holds
     assert gate.stop == gate.plan.gate == 400
@@ -69,49 +73,28 @@ async def test_the_gate_is_proved_with_progress() -> None:
 
 
 async def test_a_mismatch_ends_the_gate() -> None:
-    gate = await prove(replace(await job(), decider=everything), workers=1)
+    gate = await prove(replace(job(), decider=everything), workers=1)
 
     assert not gate.holds
     assert gate.stop < gate.plan.gate
     assert gate.counterexamples[0].compiled
 
 
-async def each(decider: Decider = decide) -> ProofJob:
-    live = [label(owner="user:eve", path="/acme/x", compartments=[]), label()]
-    return replace(
-        await job(rows=FEW),
-        decider=decider,
-        labels=tuple(packed(live)),
-        each=tuple(surroundings_of(live, SCHEMA).items()),
-    )
+async def test_the_whole_plan_is_proved_when_that_is_asked_for() -> None:
+    few = job(rows=FEW, budget=100)
+    seen: list[Progress] = []
+    gate, whole = await prove(few), await prove(few, whole=True, on_progress=seen.append)
 
-
-async def test_labels_are_finished_one_after_the_other() -> None:
-    made = await each()
-    ends = made.proof().plan.summary.ends
-    steps = [one async for one in prove_each(made, rest=0)]
-
-    assert [one.batch.start for one in steps] == list(range(0, ends[-1], 100))
-    assert [one.finished for one in steps] == [
-        sum(end <= one.batch.stop for end in ends) for one in steps
-    ]
-    assert steps[-1].finished == 2
-    assert sum(one.batch.wrong for one in steps) == 0
-    assert sum(one.batch.allowed for one in steps) > 0
+    assert (gate.holds, gate.is_whole) == (True, False)
+    assert whole.is_whole
+    assert whole.stop == whole.plan.whole > whole.plan.gate == gate.stop
+    assert {one.of for one in seen} == {whole.plan.whole}
     await until(lambda: not children())
-
-
-async def test_mismatches_do_not_end_a_proof_label_by_label() -> None:
-    steps = [one async for one in prove_each(await each(everything), rest=0)]
-
-    assert steps[-1].finished == 2
-    told = {one.principal for step in steps for one in step.batch.suspects}
-    assert told == {"role:z", "group:everyone"}
 
 
 async def test_a_proof_that_is_cancelled_leaves_no_process_behind() -> None:
     begun = asyncio.Event()
-    task = asyncio.create_task(prove(await job(budget=10**6), on_progress=lambda _: begun.set()))
+    task = asyncio.create_task(prove(job(budget=10**6), on_progress=lambda _: begun.set()))
     await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -121,7 +104,7 @@ async def test_a_proof_that_is_cancelled_leaves_no_process_behind() -> None:
 
 async def test_a_process_that_ends_proves_nothing() -> None:
     begun = asyncio.Event()
-    task = asyncio.create_task(prove(await job(budget=10**6), on_progress=lambda _: begun.set()))
+    task = asyncio.create_task(prove(job(budget=10**6), on_progress=lambda _: begun.set()))
     await begun.wait()
     for child in children():
         os.kill(child, 9)
@@ -132,7 +115,7 @@ async def test_a_process_that_ends_proves_nothing() -> None:
 
 async def test_a_job_that_cannot_be_read_proves_nothing() -> None:
     with pytest.raises(ProofError, match=r"cannot begin: labels\.toml declares no attribute"):
-        await prove(await job(schema=""))
+        await prove(job(schema=""))
 
 
 PARENT = """
@@ -141,7 +124,7 @@ from tests.unit.retrieval.policy.test_prover import job
 from retrieval.policy.prover import prove
 
 async def main():
-    await prove(await job(budget=10**6), on_progress=lambda one: print("begun", flush=True))
+    await prove(job(budget=10**6), on_progress=lambda one: print("begun", flush=True))
 
 if __name__ == "__main__":
     asyncio.run(main())
