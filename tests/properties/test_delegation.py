@@ -372,7 +372,7 @@ def test_nobody_gains_or_loses_by_a_permitted_change_what_its_editor_could_not_g
     """Anybody at all: any groups, any clearance, at any time to come."""
     rng = random.Random(2)
     differences = 0
-    for made in islice(permitted(rng, world), 16):
+    for made in islice(permitted(rng, world), 8 if world else 16):
         found, wrong = beyond(made, rng)
         differences += found
         assert not wrong, (wrong[0], made.editor, told(made))
