@@ -53,7 +53,7 @@ from acl.policy.policy import Policy
 from acl.predicate import ALWAYS, NEVER, Condition
 from acl.subject import Subject
 
-ROLES: Final = "g"
+_ROLES: Final = "g"
 """The role definition whose roles stand among the names in the asker's record."""
 
 _NO_MOMENT: Final = datetime.min.replace(tzinfo=UTC)
@@ -231,7 +231,7 @@ class Extents:
 
         The link is of a role definition that is not asked about others than the asker.
         """
-        return self._answers(self._policy.term, self._policy.named(row), lead)
+        return self._answers(self._policy.term, self._policy.named(row), lead)  # law 4
 
     def _answers(self, term: Term, row: Mapping[str, str], lead: Lead) -> frozenset[bool]:
         match term:
@@ -268,7 +268,7 @@ class Extents:
     def _reads(self, node: ast.expr, lead: Lead) -> bool:
         """Say whether a link can change the value of `node`."""
         names = set(map(_name, ast.walk(node)))
-        return lead.kind in names or (lead.kind == ROLES and not names.isdisjoint(self._names))
+        return lead.kind in names or (lead.kind == _ROLES and not names.isdisjoint(self._names))
 
 
 def _name(node: ast.AST) -> str:

@@ -385,7 +385,7 @@ MUTANTS: Final = (
     Mutant(
         "links without the rules that ask for names",
         "acl.policy.extent",
-        "(lead.kind == ROLES and not names.isdisjoint(self._names))",
+        "(lead.kind == _ROLES and not names.isdisjoint(self._names))",
         "False",
     ),
     Mutant(
