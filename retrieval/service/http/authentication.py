@@ -19,8 +19,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from acl.subject import Subject
-from retrieval.service.http import problems
-from retrieval.service.http.envelope import request_id
+from retrieval.service.http.envelope import refusal, request_id
 from retrieval.service.http.problems import ProblemError, ProblemType
 from retrieval.service.http.token_keys import KeysUnavailableError
 from retrieval.service.http.tokens import TokenError, TokenVerifier
@@ -70,7 +69,7 @@ class Authentication:
         else:
             await self._app(scope, receive, send)
             return
-        await problems.response(problem, request_id(scope))(scope, receive, send)
+        await refusal(problem, scope)(scope, receive, send)
 
 
 def _token(headers: Headers) -> str:
