@@ -29,7 +29,7 @@ from acl.records import AuditKind, DocumentRecord, Records
 from acl.records.documents.catalog import Catalog, joined
 from acl.subject import Subject
 from ingest.project import declared
-from retrieval.access.types import Explained, Recorded, canonical, check_limit, permits
+from retrieval.access.types import Explained, Recorded, canonical_id, check_limit, permits
 from retrieval.rights.decisions import Decided, Decisions
 from retrieval.rights.display import classification_of, label_of, owner_of
 from retrieval.rights.releases import Release
@@ -246,7 +246,7 @@ class DocumentReader:
         Raises:
             DocumentNotFoundError: there is none, or the subject may not read it.
         """
-        identity, ask = canonical(document_id), await self._ask(subject, now, at_least)
+        identity, ask = canonical_id(document_id), await self._ask(subject, now, at_least)
         readable = ask.label(await self._records.catalog.document(identity)) is not None
         # The text is read only now, and what stands beside it in the same read decides.
         passages = await self._records.catalog.document_passages(identity if readable else "")
@@ -272,7 +272,7 @@ class DocumentReader:
         Raises:
             DocumentNotFoundError: there is none, or the subject may not read it.
         """
-        identity, ask = canonical(document_id), await self._ask(subject, now, at_least)
+        identity, ask = canonical_id(document_id), await self._ask(subject, now, at_least)
         label = ask.label(await self._records.catalog.document(identity))
         ids = [] if label is None else [identity]
         await self._record(ask, AuditKind.EXPLAIN, permitted=label is not None, ids=ids)

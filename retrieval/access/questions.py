@@ -51,7 +51,7 @@ from retrieval.access.types import (
     Sought,
     Target,
     action_of,
-    canonical,
+    canonical_id,
     check_limit,
     permits,
 )
@@ -331,7 +331,7 @@ class Questions:
         self, inquiry: Inquiry, document_id: str, detail: Mapping[str, str]
     ) -> tuple[DocumentRecord, Label]:
         """Return a document with its label of record; what cannot be reviewed is not there."""
-        identity = canonical(document_id)
+        identity = canonical_id(document_id)
         document = await self._records.catalog.document(identity)
         label = inquiry.label(document)
         if not inquiry.reviews(label) or document is None or label is None:

@@ -29,7 +29,7 @@ MAX_PAGE: Final = 200
 _NO_DOCUMENT: Final = str(uuid.UUID(int=0))
 
 
-def canonical(document_id: str) -> str:
+def canonical_id(document_id: str) -> str:
     """Return the id in the one spelling that documents have, or an id that no document has."""
     try:
         return document_id if str(uuid.UUID(document_id)) == document_id else _NO_DOCUMENT
@@ -156,7 +156,7 @@ class Target:
     @property
     def document_id(self) -> str:
         """Return the id in the one spelling that documents have, or one that no document has."""
-        return canonical(self.name) if self.kind == DOCUMENT else _NO_DOCUMENT
+        return canonical_id(self.name) if self.kind == DOCUMENT else _NO_DOCUMENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

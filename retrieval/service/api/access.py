@@ -11,7 +11,7 @@ from pydantic import Field
 from acl.records.audit.readers import ReadersFrom
 from acl.records.labels.requests import AccessRequest, Place, RequestState
 from retrieval.access.history import Reader
-from retrieval.access.types import canonical
+from retrieval.access.types import canonical_id
 from retrieval.labels.access_requests import MAX_PAGE, Waiting
 from retrieval.service.api.labels import ChangedLabel
 from retrieval.service.cursors import MAX_CURSOR
@@ -152,7 +152,7 @@ async def request_access(
     document_id: str, reason: AccessReason, subject: Asker, parts: Open
 ) -> Requested:
     """Record the request. The answer is the same whether or not there is such a document."""
-    known = canonical(document_id)
+    known = canonical_id(document_id)
     await parts.requests.ask(subject, known, reason.reason, datetime.now(UTC))
     return Requested()
 
@@ -251,7 +251,7 @@ async def readers(  # noqa: PLR0913, PLR0917 - the parameters of the route
     listing = f"readers/{document_id}"
     found = await parts.history.readers(
         subject,
-        canonical(document_id),
+        canonical_id(document_id),
         now=datetime.now(UTC),
         after=_readers_from(opened(parts.cursors, token, subject, listing)),
         limit=limit,

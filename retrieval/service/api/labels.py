@@ -17,7 +17,7 @@ from acl.labels import LabelSchema
 from acl.records import ChangeKind, Job, LabelChange, Proposal, Share, UnstorableError
 from acl.records.database.storable import checked_time
 from retrieval.access.audience import Effect
-from retrieval.access.types import canonical
+from retrieval.access.types import canonical_id
 from retrieval.labels.requests import MAX_REASON, LabelRequest, ShareRequest
 from retrieval.labels.selection import Planned, Refused, Selection
 from retrieval.labels.views import Changed, LabelView, Target
@@ -310,7 +310,7 @@ router = APIRouter(route_class=StrictRoute, tags=["labels"])
 
 
 def _target(document_id: str, expected: Expected) -> Target:
-    return Target(canonical(document_id), expected)
+    return Target(canonical_id(document_id), expected)
 
 
 Named = Annotated[Target, Depends(_target)]
@@ -327,7 +327,7 @@ async def read_label(
     document_id: str, subject: Asker, parts: Open, response: Response
 ) -> ShownLabel:
     """Return the label, its shares and what waits for approval; the version is the ETag."""
-    view = await parts.labels.show(subject, canonical(document_id), now=_now())
+    view = await parts.labels.show(subject, canonical_id(document_id), now=_now())
     tag(response, view.version)
     return ShownLabel.of(view)
 
@@ -365,7 +365,7 @@ async def label_history(
     below: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
 ) -> LabelHistory:
     """Return who changed what, when and why, the last change first."""
-    found = await parts.labels.history(subject, canonical(document_id), now=_now(), below=below)
+    found = await parts.labels.history(subject, canonical_id(document_id), now=_now(), below=below)
     return LabelHistory(changes=[ShownChange.of(one, parts.schema) for one in found])
 
 
@@ -404,7 +404,7 @@ async def approve_label(
 ) -> ChangedLabel:
     """Let a proposal take effect, on the label that it was made for."""
     changed = await parts.labels.approve(
-        subject, canonical(document_id), approval.proposal, now=_now()
+        subject, canonical_id(document_id), approval.proposal, now=_now()
     )
     return _answer(changed, response)
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from acl.records import DocumentRecord
 from acl.subject import Subject
 from retrieval.access.history import Reader
-from retrieval.access.types import MAX_PAGE, canonical
+from retrieval.access.types import MAX_PAGE, canonical_id
 from retrieval.rights.authority import Asker
 from retrieval.service.cli.commands_ask import document_of, person_of
 from retrieval.service.cli.commands_label import asker_of, moment, print_changed
@@ -84,7 +84,7 @@ async def request(settings: Settings, asker: str, document: str, reason: str) ->
     """Ask for access; what is printed is the same for every document."""
     async with open_parts(settings) as parts:
         subject = person_of(parts, asker).subject
-        await parts.requests.ask(subject, canonical(document), reason, datetime.now(UTC))
+        await parts.requests.ask(subject, canonical_id(document), reason, datetime.now(UTC))
     out.print("recorded; if it is granted, you find the document")
     return 0
 
