@@ -5,7 +5,8 @@ The laws of this file:
 1. Every address needs a token, except those in `PUBLIC`. A route that is added later is closed
    until it is named here.
 2. Identity is read from the `Authorization` header alone, and from exactly one.
-3. Whatever is wrong with a token, the answer is the same 401. The reason goes to the log.
+3. The answer is the same 401 for everything that can be wrong with a token. The reason goes to
+   the log.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ The laws of this file:
 1. Every answer carries the security headers and `Cache-Control: no-store`.
 2. Every request leaves one line: method, route as declared, status, time, subject. No path as
    sent, no query, no header, no body.
-3. An error that nobody expected becomes a problem that says nothing; the line names its class.
+3. An error that was not expected becomes a problem that says nothing; the line names its class.
 4. An `X-Request-ID` that came with the request goes back as it came, if it is plain and short. It
    is the caller's own; the log and the audit have another.
 """

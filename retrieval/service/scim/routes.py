@@ -152,7 +152,7 @@ class ScimEndpoint:
         return event
 
     def _failed(self, scope: Scope, error: Exception) -> ScimResponse:
-        """Return the answer for an error; what nobody expected says nothing."""
+        """Return the answer for an error; one that was not expected says nothing."""
         match error:
             case SCIMException():
                 return self._service.error_response(error)
