@@ -75,7 +75,7 @@ class Road:
         finally:
             self._going = False
 
-    def called(self, frame: FrameType, event: str, _: object) -> None:
+    def called(self, frame: FrameType, event: str) -> None:
         """Note one event of the interpreter."""
         file = frame.f_code.co_filename
         if not self._going or event != "call" or not file.startswith(PRODUCT):
@@ -109,9 +109,9 @@ def main() -> None:
     """Print the road of the first search, and how long both are."""
     first, second = roads = (Road(), Road())
 
-    def called(frame: FrameType, event: str, given: Any) -> None:  # noqa: ANN401 - the interpreter's
+    def called(frame: FrameType, event: str, _: Any) -> None:  # noqa: ANN401 - the interpreter's
         for road in roads:
-            road.called(frame, event, given)
+            road.called(frame, event)
 
     # In this thread, and in each that is begun from now on.
     threading.setprofile(called)

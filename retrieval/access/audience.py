@@ -55,7 +55,7 @@ class Effect:
 
 
 def roles(snapshot: PolicySnapshot, tenant: str, labels: Sequence[Label]) -> Iterable[Member]:
-    """Return the profiles that stand for all whom policy or labels name (law 1)."""
+    """Return the profiles that stand for all that policy or labels name (law 1)."""
     levels = [label.values.get(CLASSIFICATION) for label in labels]
     named = [label.values.get(COMPARTMENTS) for label in labels]
     for profile in profiles(

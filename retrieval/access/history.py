@@ -4,8 +4,8 @@ The laws of this file:
 
 1. It is told where the asker holds `access:review` on the label of record; otherwise the document
    does not exist.
-2. Told is who retrieved it, through whom, when, and whether they still may. What was asked is not
-   on record, and what else they got is not told.
+2. Told is who retrieved it, through which agents, when, and whether they still may. What was asked
+   is not on record, and what else they got is not told.
 """
 
 from __future__ import annotations

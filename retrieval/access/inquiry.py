@@ -159,7 +159,7 @@ class Inquiry:
         return None if known is None else party.claimed.over(known)
 
     async def supposed(self, about: About) -> Subject:
-        """Return whom a review is about; who is not known is reviewed with the weakest rights."""
+        """Return the subject of a review; one that is not known has the weakest rights."""
         if isinstance(about, Subject):
             return about
         known = await self.subject(about)

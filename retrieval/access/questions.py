@@ -448,7 +448,7 @@ async def _able(
 
 
 def _about(party: Party) -> dict[str, object]:
-    """Return whom a question is about, for the record; what is no identity is not repeated."""
+    """Return the subject of a question, for the record; what is no identity is not repeated."""
     return {"about": party.id, "claimed": party.claimed.names}
 
 

@@ -1,9 +1,9 @@
-"""Known subjects: whom a question about others can be about.
+"""Known subjects: those that a question about others can be about.
 
 The laws of this file:
 
-1. Whoever is not known does not exist: they may do nothing, and no list names them.
-2. Whoever is in more groups than a subject can be in can do nothing either, so is not known.
+1. A subject that is not known does not exist: it may do nothing, and no list names it.
+2. A user in more groups than a subject can be in may do nothing either, so is not known.
 3. What is not known of a subject is the weakest: the lowest clearance, no compartment, no group.
 4. Subjects come in the order of their ids, so that a page can continue behind the last one.
 """
@@ -33,7 +33,7 @@ class KnownSubjects(Protocol):
     """Who is known in a tenant, and with which attributes.
 
     Attributes:
-        kinds: of which kinds there can be somebody who is known.
+        kinds: of which kinds subjects can be known.
     """
 
     @property
@@ -42,16 +42,16 @@ class KnownSubjects(Protocol):
         ...
 
     async def subject(self, tenant: str, identity: str) -> Subject | None:
-        """Return the subject, or None if nobody of that identity is known."""
+        """Return the subject, or None if none of that identity is known."""
         ...
 
     def subjects(self, tenant: str, *, after: str = "") -> AsyncIterator[Subject]:
-        """Yield everybody whose id comes after `after`, in the order of ids."""
+        """Yield every subject whose id comes after `after`, in the order of ids."""
         ...
 
 
 class PolicySubjects:
-    """Knows whom the policy names, without a group, clearance or compartment of their own."""
+    """Knows the subjects that the policy names; they have no group, clearance or compartment."""
 
     kinds: Final = KINDS
 
@@ -66,7 +66,7 @@ class PolicySubjects:
         return Subject(id=identity, tenant=tenant) if known else None
 
     async def subjects(self, tenant: str, *, after: str = "") -> AsyncIterator[Subject]:
-        """Yield everybody whom a row that applies in the tenant names."""
+        """Yield every subject that a row which applies in the tenant names."""
         names = _named(self._mentions, tenant)
         for identity in names[bisect_right(names, after) :]:
             yield Subject(id=identity, tenant=tenant)
@@ -74,7 +74,7 @@ class PolicySubjects:
 
 @lru_cache(maxsize=_KEPT)
 def _named(mentions: Mentions, tenant: str) -> tuple[str, ...]:
-    """Return whom a policy names in a tenant, in order; what it names does not change."""
+    """Return the subjects that a policy names in a tenant, in order."""
     together = mentions.in_tenant(tenant)
     return tuple(sorted({name for names in together for name in names if kind_of(name) in KINDS}))
 

@@ -90,7 +90,7 @@ class Claimed:
         compartments: Iterable[str] | None,
         groups: Iterable[str] | None,
     ) -> Claimed:
-        """Return the attributes of a request's lists; everybody is in `group:everyone` anyway."""
+        """Return the attributes of a request's lists; every subject is in `group:everyone`."""
         return cls(
             clearance=clearance,
             compartments=None if compartments is None else frozenset(compartments),
@@ -113,7 +113,7 @@ class Party:
     """The subject of a question, as the request names it.
 
     Attributes:
-        kind: `user`, `service` or `agent`; any other names nobody.
+        kind: `user`, `service` or `agent`; any other names no subject.
         name: `ada` or `user:ada`.
     """
 

@@ -26,7 +26,7 @@ from retrieval.service.http.authentication import Authentication
 from retrieval.service.http.envelope import Envelope
 from retrieval.service.http.problems import Problem
 from retrieval.service.http.tokens import TokenVerifier
-from retrieval.service.scim.routes import ScimErrors, mount
+from retrieval.service.scim import routes as scim
 from retrieval.service.wiring import Parts
 
 TITLE = "Strongroom"
@@ -57,13 +57,12 @@ def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
         welcome,
     ):
         app.include_router(routes.router)
-    mount(app, parts)
+    scim.mount(app, parts)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     handle_errors(app)
     # The one added last is the outermost.
     app.add_middleware(Authentication, verifier=verifier)
-    app.add_middleware(ScimErrors)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, forms={scim.PREFIX: scim.refusal})
     return app
 
 

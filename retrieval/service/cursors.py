@@ -2,7 +2,7 @@
 
 A cursor is encrypted, because the key at which a page ends may be that of a document which its
 subject may not read. It is bound to the subject, to the actors and to the list's name, so that
-nobody can continue another's reading.
+no subject can continue another's reading.
 """
 
 from __future__ import annotations

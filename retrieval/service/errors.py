@@ -39,7 +39,7 @@ from retrieval.rights.directory import UnknownSubjectError
 from retrieval.rights.standing import NotReachedError, PolicyUnreadableError, UnsettledError
 from retrieval.search.narrow import NarrowingError
 from retrieval.service.http import problems
-from retrieval.service.http.envelope import request_id
+from retrieval.service.http.envelope import refusal, request_id
 from retrieval.service.http.problems import FieldFault, ProblemError, ProblemType
 
 log = structlog.get_logger("strongroom.service")
@@ -99,20 +99,20 @@ async def _of_framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if not isinstance(error, ProblemError):
         error = ProblemError(problems.of_status(error.status_code), headers=error.headers)
-    return problems.response(error, request_id(request.scope))
+    return refusal(error, request.scope)
 
 
 async def _of_fields(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problem = ProblemError(ProblemType.INVALID, problems.field_faults(error.errors()))
-    return problems.response(problem, request_id(request.scope))
+    return refusal(problem, request.scope)
 
 
 async def _of_package(request: Request, error: Exception) -> Response:
     kind = next(ERRORS[one] for one in type(error).__mro__ if one in ERRORS)
     if kind is not ProblemType.NOT_FOUND:
         log.warning("refused", id=request_id(request.scope), error=type(error).__name__)
-    return problems.response(ProblemError(kind, _faults(error)), request_id(request.scope))
+    return refusal(ProblemError(kind, _faults(error)), request.scope)
 
 
 def _faults(error: Exception) -> list[FieldFault]:

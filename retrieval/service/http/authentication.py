@@ -5,7 +5,8 @@ The laws of this file:
 1. Every address needs a token, except those in `PUBLIC`. A route that is added later is closed
    until it is named here.
 2. Identity is read from the `Authorization` header alone, and from exactly one.
-3. Whatever is wrong with a token, the answer is the same 401. The reason goes to the log.
+3. The answer is the same 401 for everything that can be wrong with a token. The reason goes to
+   the log.
 """
 
 from __future__ import annotations
@@ -19,8 +20,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from acl.subject import Subject
-from retrieval.service.http import problems
-from retrieval.service.http.envelope import request_id
+from retrieval.service.http.envelope import refusal, request_id
 from retrieval.service.http.problems import ProblemError, ProblemType
 from retrieval.service.http.token_keys import KeysUnavailableError
 from retrieval.service.http.tokens import TokenError, TokenVerifier
@@ -70,7 +70,7 @@ class Authentication:
         else:
             await self._app(scope, receive, send)
             return
-        await problems.response(problem, request_id(scope))(scope, receive, send)
+        await refusal(problem, scope)(scope, receive, send)
 
 
 def _token(headers: Headers) -> str:

@@ -5,7 +5,7 @@ The laws of this file:
 1. Every answer carries the security headers and `Cache-Control: no-store`.
 2. Every request leaves one line: method, route as declared, status, time, subject. No path as
    sent, no query, no header, no body.
-3. An error that nobody expected becomes a problem that says nothing; the line names its class.
+3. An error that was not expected becomes a problem that says nothing; the line names its class.
 4. An `X-Request-ID` that came with the request goes back as it came, if it is plain and short. It
    is the caller's own; the log and the audit have another.
 """
@@ -15,11 +15,13 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 import structlog
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from acl.subject import Subject
@@ -36,6 +38,8 @@ HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 
+Form: TypeAlias = Callable[[ProblemError], Response]
+
 REQUEST_ID: Final = "X-Request-ID"
 _PLAIN: Final = re.compile(r"[\x20-\x7e]{1,200}\Z")
 
@@ -47,15 +51,18 @@ log = structlog.get_logger("strongroom.request")
 class Envelope:
     """The outermost layer of the service."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, forms: Mapping[str, Form] | None = None) -> None:
+        """Wrap `app`; below each prefix of `forms` an error has another form than a problem."""
         self._app = app
+        self._forms = forms or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope.setdefault("state", {})["request_id"] = str(uuid.uuid4())
+        forms = [form for prefix, form in self._forms.items() if scope["path"].startswith(prefix)]
+        scope.setdefault("state", {}).update(request_id=str(uuid.uuid4()), forms=forms)
         answer = _Answer(send, Headers(scope=scope).get(REQUEST_ID, ""))
         started = time.perf_counter()
         try:
@@ -63,8 +70,8 @@ class Envelope:
         except Exception as error:  # noqa: BLE001 - law 3: nothing gets past this layer
             log.error("failed", error=type(error).__name__, at=places(error), id=request_id(scope))  # noqa: TRY400 - the text of an error may hold content
             if answer.status == 0:
-                problem = problems.response(ProblemError(ProblemType.INTERNAL), request_id(scope))
-                await problem(scope, receive, answer.send)
+                answered = refusal(ProblemError(ProblemType.INTERNAL), scope)
+                await answered(scope, receive, answer.send)
         finally:
             _note(scope, answer.status, time.perf_counter() - started)
 
@@ -72,6 +79,12 @@ class Envelope:
 def request_id(scope: Scope) -> str:
     """Return the id of the request."""
     return str(scope["state"]["request_id"])
+
+
+def refusal(error: ProblemError, scope: Scope) -> Response:
+    """Return the answer for `error`, in the form that errors have at this address."""
+    forms: Sequence[Form] = scope["state"]["forms"]
+    return forms[0](error) if forms else problems.response(error, request_id(scope))
 
 
 class _Answer:

@@ -62,7 +62,7 @@ _OVERAGE: Final = frozenset({"_claim_names", "_claim_sources", "hasgroups"})
 
 
 class TokenError(Exception):
-    """The token vouches for nobody; the message is for the log."""
+    """The token vouches for no subject; the message is for the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,9 +35,8 @@ from scim2_server.handler import ScimHandler
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import SCIM_MEDIA_TYPE, ScimResponse
 from scim2_server.service import ScimService
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from acl.actions import Action
 from acl.errors import FilterTooLargeError, PolicyError, RequestError
@@ -153,7 +152,7 @@ class ScimEndpoint:
         return event
 
     def _failed(self, scope: Scope, error: Exception) -> ScimResponse:
-        """Return the answer for an error; what nobody expected says nothing."""
+        """Return the answer for an error; one that was not expected says nothing."""
         match error:
             case SCIMException():
                 return self._service.error_response(error)
@@ -173,40 +172,9 @@ class ScimEndpoint:
                 return _error(ProblemType.INTERNAL)
 
 
-class ScimErrors:
-    """Gives the errors of the layers around SCIM its form: no token, no address."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on."""
-        mine = scope["type"] == "http" and scope["path"].startswith(PREFIX)
-        await self._app(scope, receive, _Rewritten(send).send if mine else send)
-
-
-class _Rewritten:
-    """Turns an answer that is a problem document into a SCIM error."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._start: Message | None = None
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            if Headers(raw=message["headers"]).get("content-type") == problems.MEDIA_TYPE:
-                self._start = message
-                return
-        elif self._start is not None:
-            start, self._start = self._start, None
-            detail = str(json.loads(message["body"])["detail"])
-            body = json.dumps(_body(start["status"], detail)).encode()
-            headers = MutableHeaders(raw=list(start["headers"]))
-            headers["content-type"] = SCIM_MEDIA_TYPE
-            headers["content-length"] = str(len(body))
-            await self._send({**start, "headers": headers.raw})
-            message = {**message, "body": body}
-        await self._send(message)
+def refusal(error: ProblemError) -> Response:
+    """Return an error of the layers around SCIM in its form: no token, no address (law 3)."""
+    return _response(_error(error.kind, headers=dict(error.headers or {})))
 
 
 class _ScimBody(StrictRequest):

@@ -4,12 +4,12 @@ The laws of this file:
 
 1. One storage serves one request, of one tenant, and puts its changes on record under one event.
 2. A name becomes an identity in one place, and a name that is refused is refused by its attribute.
-3. Nobody gains by omission: a change that does not say `active`, or nothing of rights, leaves them
+3. No user gains by omission: a change that does not say `active`, or nothing of rights, leaves them
    as they are.
 4. A filter is answered as the library evaluates it. What the records can look up narrows the
    entries that it is asked about, and decides nothing.
-5. What takes long over a large tenant or group happens beside the event loop, so that nobody's
-   search waits for it.
+5. What takes long over a large tenant or group happens beside the event loop, so that no search
+   waits for it.
 """
 
 from __future__ import annotations
