@@ -12,17 +12,16 @@ The laws of this file:
 from __future__ import annotations
 
 import asyncio
-import copy
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ingest.encode.models import DEFAULT_MODEL, verified_model_folder
 from ingest.index.engine import Vector
@@ -30,12 +29,6 @@ from ingest.index.engine import Vector
 MIN_SPEEDUP: Final = 1.3
 MIN_COSINE: Final = 0.99
 
-_OFFLINE: Final = {
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
 _SAMPLE: Final = [
     f"Section {number}. The committee read the report of the finance department for the quarter, "
     "compared it with the plan of the year before, and decided to postpone the purchase. " * 5
@@ -46,12 +39,13 @@ _T = TypeVar("_T")
 
 
 class _Model(Protocol):
-    """The part of a sentence-transformers model that is used."""
+    """The part of `ingest.encode.bert.Bert` that is used."""
 
-    max_seq_length: int
-
-    def encode(self, sentences: Sequence[str], **options: Any) -> Any:  # noqa: ANN401
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return one row for each text."""
+
+    def halved(self) -> _Model:
+        """Return the model in bfloat16."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,33 +139,18 @@ class Encoder:
 
 
 def _load(name: str, override: Path | None) -> _Model:
-    folder = verified_model_folder(name, override)
-    # Read when the libraries are imported, which is why the import stands below it.
-    os.environ.update(_OFFLINE)
-    # Importing takes seconds and a few hundred megabytes: only a process that encodes pays.
-    import_module("transformers.utils.logging").disable_progress_bar()
-    model: _Model = import_module("sentence_transformers").SentenceTransformer(
-        str(folder),
-        device="cpu",
-        local_files_only=True,
-        trust_remote_code=False,
-        model_kwargs={"use_safetensors": True},
-    )
+    folder = verified_model_folder(name, override)  # law 1
+    # Importing torch takes a second and hundreds of megabytes: only a process that encodes pays.
+    model: _Model = import_module("ingest.encode.bert").Bert.from_folder(folder)
     return model
 
 
 def _passage_model(model: _Model, settings: EncoderSettings) -> _Model:
     if settings.bfloat16 is False:
         return model
-    half = _halved(model)
+    half = model.halved()
     if settings.bfloat16 is None and not _is_worth_it(model, half, settings.passage_threads):
         return model
-    return half
-
-
-def _halved(model: _Model) -> _Model:
-    copied: Any = copy.deepcopy(model)
-    half: _Model = copied.to(import_module("torch").bfloat16)
     return half
 
 
@@ -195,10 +174,7 @@ def _measured(model: _Model) -> tuple[float, list[Vector]]:
 
 
 def _vectors(model: _Model, texts: list[str]) -> list[Vector]:
-    rows = model.encode(
-        texts, batch_size=len(texts), convert_to_numpy=True, show_progress_bar=False
-    )
-    exact = np.asarray(rows, dtype=np.float32)
+    exact = model.encode(texts)
     # In bfloat16 the model's own normalisation is off by up to half a per cent.
     exact /= np.linalg.norm(exact, axis=1, keepdims=True)
     return list(exact)

@@ -14,14 +14,7 @@ from typing import Any, Final, TextIO
 import structlog
 
 # What these say at `info` is either in the line of the request already, or names addresses.
-_QUIET: Final = (
-    "uvicorn.access",
-    "httpx2",
-    "httpcore2",
-    "httpx",
-    "alembic",
-    "sentence_transformers",
-)
+_QUIET: Final = ("uvicorn.access", "httpx2", "httpcore2", "httpx", "alembic")
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +148,14 @@ def test_importing_the_encoder_imports_no_model_library() -> None:
     assert done.returncode == 0
 
 
-async def test_the_libraries_are_told_to_stay_offline(encoder: Encoder) -> None:
-    assert encoder.ready
-    assert os.environ["HF_HUB_OFFLINE"] == "1"
+def test_loading_the_model_imports_no_library_that_could_fetch_one() -> None:
+    program = (
+        "import asyncio, sys; from ingest.encode.encoder import Encoder\n"
+        "encoder = Encoder(); asyncio.run(encoder.load())\n"
+        "raise SystemExit(bool({'transformers', 'huggingface_hub'} & set(sys.modules)))"
+    )
+
+    root = Path(encode.__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], check=False, cwd=root, timeout=60)
+
+    assert done.returncode == 0
