@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from retrieval.service.cli import console
+from retrieval.service.cli import render
 from retrieval.service.cli.main import main
 
 
@@ -74,14 +74,14 @@ def _surroundings(
 ) -> Iterator[None]:
     root = logging.getLogger()
     before = dict(os.environ), Path.cwd(), sys.argv, root.handlers, root.level
-    widths = console.out.width, console.err.width
+    widths = render.out.width, render.err.width
     for name in [name for name in os.environ if name.startswith("STRONGROOM_")]:
         del os.environ[name]
     os.environ |= {f"STRONGROOM_{name.upper()}": value for name, value in settings.items()}
     os.environ |= {"NO_COLOR": "1", "COLUMNS": "160"}
     os.chdir(folder)
     sys.argv = ["strongroom", *arguments]
-    console.out.width = console.err.width = 160
+    render.out.width = render.err.width = 160
     try:
         yield
     finally:
@@ -90,5 +90,5 @@ def _surroundings(
         os.chdir(before[1])
         sys.argv, root.handlers = before[2], before[3]
         root.setLevel(before[4])
-        console.out.width, console.err.width = widths
+        render.out.width, render.err.width = widths
         structlog.reset_defaults()

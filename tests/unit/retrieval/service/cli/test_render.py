@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from retrieval.service.cli.console import excerpt, out, safe, snippet, table
+from retrieval.service.cli.render import excerpt, out, safe, table
 
 
 def printed(thing: object) -> str:
@@ -24,8 +24,8 @@ def test_a51_foreign_text_commands_no_terminal_and_no_markup() -> None:
 
 
 def test_long_texts_are_cut() -> None:
-    assert len(snippet("word " * 100).plain) <= 280
-    assert snippet("short").plain == "short"
+    assert len(excerpt("word " * 100, []).plain) <= 280
+    assert excerpt("short", []).plain == "short"
 
 
 def test_an_excerpt_begins_where_the_words_are() -> None:

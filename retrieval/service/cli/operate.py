@@ -1,0 +1,234 @@
+"""Operating an installation: `serve`, `token`, `status`, `fsck`, `audit verify`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+import structlog
+import typer
+
+from acl.errors import AclError
+from ingest.index.engine import EngineError
+from ingest.report import ReconcileReport
+from retrieval.rights.policy_source import read_schema, read_texts
+from retrieval.service import logs
+from retrieval.service.cli.people import person_named, read_people
+from retrieval.service.cli.render import Shown, out, safe, show, table
+from retrieval.service.cli.run import Json, command_settings, finish, require_ground, run_on_parts
+from retrieval.service.http.token_wiring import development_issuer, levels
+from retrieval.service.serve import serve as serve_until_signal
+from retrieval.service.settings import check_serving, load_settings
+from retrieval.service.wiring import Parts, reconciler
+
+# A version younger than this may belong to an ingest that is still running.
+_UNDER_WAY: Final = timedelta(hours=1)
+_DIGITS: Final = 12
+_WARNING: Final = (
+    "DEVELOPMENT MODE: who holds this machine's key can be anyone. Tokens signed here are "
+    "accepted; never use it for real documents on a shared machine."
+)
+_FOUND: Final = (
+    ("half-done versions given up", "abandoned"),
+    ("deletions carried out", "deletions"),
+    ("labels brought to the engine", "projected"),
+    ("points without a record removed", "orphans"),
+    ("wrong labels corrected", "mislabelled"),
+    ("documents with points too many", "surplus"),
+    ("lost points made again", "missing"),
+)
+
+app = typer.Typer()
+audit = typer.Typer(help="Check the record of who read what.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
+log = structlog.get_logger("strongroom.service")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that was signed here."""
+
+    token: str
+    subject: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the service listens."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What is stored, and what is in effect.
+
+    Attributes:
+        policy_folder: whether the folder has what is in effect; it fills an empty installation
+            alone.
+    """
+
+    documents: int
+    labels_not_yet_in_the_engine: int
+    points_still_to_be_deleted: int
+    engine: str
+    policy_revision: int
+    policy_rules: int
+    policy_digest: str
+    policy_folder: str
+    audit_events: int
+    audit_head: str
+    now: datetime
+
+
+@app.command()
+def serve(*, as_json: Json = False) -> None:
+    """Serve until Ctrl-C.
+
+    Standard output says where it listens; standard error is the log, one JSON object a line.
+    """
+    settings = load_settings()
+    logs.configure(settings.log_level)
+    check_serving(settings)
+    require_ground(settings, new=True)
+    if settings.development:
+        log.warning("development_mode", accepts="tokens signed on this machine")
+        if not as_json:
+            out.print(safe(_WARNING, "bold red"))
+    asyncio.run(serve_until_signal(settings, started=started(as_json=as_json)))
+
+
+def started(*, as_json: bool) -> Callable[[str], None]:
+    """Return what says where the service listens."""
+
+    def say(address: str) -> None:
+        log.info("listening", address=address)
+        show(Shown(Listening(address), [safe(f"listening on {address}")]), as_json=as_json)
+        out.file.flush()
+
+    return say
+
+
+@app.command()
+def token(
+    subject: Annotated[str, typer.Argument(help="For whom, such as `user:ada`.")],
+    lifetime: Annotated[
+        int, typer.Option(min=1, max=86_400, help="How many seconds it is good for.")
+    ] = 900,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Sign a token for a person, to try the service. Development mode only."""
+    settings = command_settings()
+    people = read_people(settings.people_file, levels(read_schema(settings.policy_dir)))
+    person, issuer = person_named(people, subject), development_issuer(settings)
+    seconds = min(lifetime, settings.token_max_seconds)
+    signed = Token(issuer.issue(person.subject, seconds=seconds), person.subject.id, seconds)
+    if as_json:
+        finish(Shown(signed), as_json=True)
+    # Plain, so that no line end gets into it.
+    out.out(signed.token)
+
+
+@app.command()
+def status(*, as_json: Json = False) -> None:
+    """Say what is stored, and which policy is in effect."""
+
+    async def work(parts: Parts) -> Shown:
+        found = await _status(parts)
+        rows = [
+            ("documents", found.documents),
+            ("labels not yet in the engine", found.labels_not_yet_in_the_engine),
+            ("points still to be deleted", found.points_still_to_be_deleted),
+            ("engine", found.engine),
+            ("policy", f"revision {found.policy_revision}, {found.policy_rules} rules"),
+            ("policy digest", found.policy_digest[:_DIGITS]),
+            ("policy folder", found.policy_folder),
+            ("audit events", found.audit_events),
+            ("audit head", found.audit_head[:_DIGITS]),
+            ("now", found.now),
+        ]
+        return Shown(found, [table("", ("what", "state"), rows)])
+
+    run_on_parts(work, as_json=as_json)
+
+
+@app.command()
+def fsck(*, as_json: Json = False) -> None:
+    """Compare the records with the search engine, and repair differences."""
+
+    async def work(parts: Parts) -> Shown:
+        now = datetime.now(UTC)
+        return _checked(await reconciler(parts).run(now=now, begun_before=now - _UNDER_WAY))
+
+    run_on_parts(work, as_json=as_json)
+
+
+@audit.command("verify")
+def audit_verify(*, as_json: Json = False) -> None:
+    """Check that no event of the audit was edited, removed or added."""
+
+    async def work(parts: Parts) -> Shown:
+        report = await parts.records.audit.verify()
+        if report.fault is not None:
+            said = f"the chain fails at number {report.fault.seq}: {report.fault.reason}"
+            return Shown(report, [], code=1, err=[safe(said, "bold red")])
+        said = f"ok: {report.verified} events, head {report.head.hash}"
+        return Shown(report, [safe(said, "green")])
+
+    run_on_parts(work, as_json=as_json)
+
+
+def _checked(report: ReconcileReport) -> Shown:
+    rows = [(said, getattr(report, name)) for said, name in _FOUND]
+    lines = [table("", ("found and repaired", "number"), rows)]
+    if report.unreadable:
+        unreadable = [(document,) for document in report.unreadable]
+        lines.append(table("Labels that cannot be read", ("document",), unreadable))
+        hint = safe("set each anew: `strongroom label set DOCUMENT --set …`", "yellow")
+        return Shown(report, lines, code=1, err=[hint])
+    if report.differences:
+        said = safe(f"{report.differences} differences, repaired", "yellow")
+        return Shown(report, lines, code=1, err=[said])
+    return Shown(report, [*lines, safe("records and engine agree", "green")])
+
+
+async def _status(parts: Parts) -> Status:
+    snapshot, records = parts.snapshots.pin(), parts.records
+    head = await records.audit.head()
+    return Status(
+        documents=await records.catalog.count_documents(),
+        labels_not_yet_in_the_engine=len(await records.projection.unprojected()),
+        points_still_to_be_deleted=len(await records.projection.point_deletions()),
+        engine=await _engine(parts),
+        policy_revision=snapshot.revision,
+        policy_rules=len(snapshot.policy.rules),
+        policy_digest=snapshot.digest,
+        policy_folder=await _folder(parts),
+        audit_events=head.seq,
+        audit_head=head.hash,
+        now=datetime.now(UTC),
+    )
+
+
+async def _folder(parts: Parts) -> str:
+    revision = parts.snapshots.pin().revision
+    try:
+        same = read_texts(parts.settings.policy_dir) == await parts.records.policies.texts(revision)
+    except AclError:
+        return "cannot be compared"
+    if same:
+        return "has what is in effect"
+    return "has something else; `strongroom policy propose FOLDER` proposes it"
+
+
+async def _engine(parts: Parts) -> str:
+    try:
+        await parts.engine.ping()
+    except EngineError as error:
+        return f"does not answer: {error}"
+    return "answers"
