@@ -19,6 +19,8 @@ import structlog
 from retrieval.service.cli import render
 from retrieval.service.cli.main import main
 
+WIDTH = 160
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -28,14 +30,18 @@ class Done:
     stderr: str
 
 
-def strongroom(folder: Path, *arguments: str, code: int = 0, **settings: str) -> Done:
+def strongroom(
+    folder: Path, *arguments: str, code: int = 0, width: int = WIDTH, **settings: str
+) -> Done:
     """Run a command in `folder`; `settings` are set as `STRONGROOM_…`."""
-    return _done(folder, arguments, code, settings, "")
+    with _wide(width):
+        return _done(folder, arguments, code, settings, "")
 
 
 def interrupted(folder: Path, *arguments: str, at: str, **settings: str) -> Done:
     """Run a command in `folder`, and press Ctrl-C when it has printed `at`."""
-    return _done(folder, arguments, 0, settings, at)
+    with _wide(WIDTH):
+        return _done(folder, arguments, 0, settings, at)
 
 
 def _done(
@@ -59,6 +65,16 @@ def _done(
     return Done(out.getvalue(), err.getvalue())
 
 
+@contextlib.contextmanager
+def _wide(width: int) -> Iterator[None]:
+    widths = render.out.width, render.err.width
+    render.out.width = render.err.width = width
+    try:
+        yield
+    finally:
+        render.out.width, render.err.width = widths
+
+
 def _interrupt(at: str, *streams: io.StringIO) -> None:
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
@@ -74,14 +90,12 @@ def _surroundings(
 ) -> Iterator[None]:
     root = logging.getLogger()
     before = dict(os.environ), Path.cwd(), sys.argv, root.handlers, root.level
-    widths = render.out.width, render.err.width
     for name in [name for name in os.environ if name.startswith("STRONGROOM_")]:
         del os.environ[name]
     os.environ |= {f"STRONGROOM_{name.upper()}": value for name, value in settings.items()}
-    os.environ |= {"NO_COLOR": "1", "COLUMNS": "160"}
+    os.environ |= {"NO_COLOR": "1"}
     os.chdir(folder)
     sys.argv = ["strongroom", *arguments]
-    render.out.width = render.err.width = 160
     try:
         yield
     finally:
@@ -90,5 +104,4 @@ def _surroundings(
         os.chdir(before[1])
         sys.argv, root.handlers = before[2], before[3]
         root.setLevel(before[4])
-        render.out.width, render.err.width = widths
         structlog.reset_defaults()

@@ -7,14 +7,19 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+import typer
 
+from retrieval.service.cli.main import COMMANDS as COMMANDS_OF_MAIN
 from tests.commandline import interrupted, strongroom
 from tests.serving import FILES
 
@@ -208,3 +213,105 @@ def test_a_changed_audit_is_noticed(folder: Path, tmp_path: Path) -> None:
         database.commit()
     done = strongroom(folder, "audit", "verify", code=1, data_dir=str(tmp_path / "data"))
     assert "the chain fails at number" in done.stderr
+
+
+def leaves(command: Any, name: str = "") -> dict[str, Any]:
+    """Return every command that does something, by its name."""
+    if not hasattr(command, "commands"):
+        return {name: command}
+    return {
+        path: leaf
+        for part, inner in command.commands.items()
+        for path, leaf in leaves(inner, f"{name} {part}").items()
+    }
+
+
+def every_command() -> dict[str, Any]:
+    """Return every command of the program that does something, by its name."""
+    found: dict[str, Any] = {}
+    for name, (module, _) in COMMANDS_OF_MAIN.items():
+        app = import_module(f"retrieval.service.cli.{module}").app
+        found |= leaves(typer.main.get_group(app).commands[name], name)
+    return found
+
+
+def test_every_command_answers_in_json_as_well() -> None:
+    known = every_command()
+
+    assert len(known) > 30
+    assert [name for name, one in known.items() if "--json" not in str(_options(one))] == []
+
+
+def _options(command: Any) -> list[str]:
+    return [option for parameter in command.params for option in parameter.opts]
+
+
+def test_the_list_of_commands_says_of_each_what_it_says_of_itself() -> None:
+    for name, (module, said) in COMMANDS_OF_MAIN.items():
+        app = import_module(f"retrieval.service.cli.{module}").app
+        command = typer.main.get_group(app).commands[name]
+        assert said == str(command.help).partition("\n")[0], name
+
+
+def test_help_waits_for_no_library() -> None:
+    program = (
+        "import sys, retrieval.service.cli.main as main\n"
+        "heavy = {'torch', 'fastapi', 'sqlalchemy', 'casbin', 'numpy'} & set(sys.modules)\n"
+        "raise SystemExit(str(heavy) if heavy else 0)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], check=False, cwd=ROOT, timeout=60)
+
+    assert done.returncode == 0
+
+
+def test_json_is_what_the_api_answers(folder: Path) -> None:
+    listed = json.loads(strongroom(folder, "documents", "list", "--as", "ada", "--json").stdout)
+    assert {document["title"] for document in listed["documents"]} >= {"Travel"}
+    assert listed["next_token"] == ""
+    budget = "acme/finance/budget.md"
+    why = json.loads(strongroom(folder, "explain", "bob", budget, "--json").stdout)
+    assert (why["allowed"], why["obstacle"]["subject"]) == (False, "user:bob")
+    found = strongroom(folder, "search", "hotel", "--mode", "sparse", "--as", "bob", "--json")
+    assert json.loads(found.stdout)["hits"][0]["uri"] == "file:acme/handbook/travel.md"
+    state = json.loads(strongroom(folder, "status", "--json").stdout)
+    assert (state["documents"], len(state["policy_digest"])) == (4, 64)
+
+
+def test_a_yes_names_the_principal_and_a_no_every_line_that_would_do(folder: Path) -> None:
+    yes = strongroom(folder, "explain", "ada", "acme/finance/budget.md").stdout
+    assert "through group:finance" in yes
+    no = strongroom(folder, "explain", "bob", "acme/finance/budget.md").stdout
+    assert "one of lines 5, 6 would allow it" in no
+    assert "(classification restricted, own clearance internal)" in no
+
+
+def test_a_command_that_fails_leaves_no_folder(folder: Path, tmp_path: Path) -> None:
+    none, broken = tmp_path / "none", tmp_path / "broken"
+    shutil.copytree(folder / "policy", broken)
+    (broken / "policy.csv").write_text("p, everyone\n")
+    documents = str(folder / "documents")
+    for arguments, words, policy in (
+        (("status",), "nothing is stored in", folder / "policy"),
+        (("explain", "ada", "x"), "nothing is stored in", folder / "policy"),
+        (("search", "x", "--as", "ada"), "nothing is stored in", folder / "policy"),
+        (("ingest", "nowhere"), "no folder or file", folder / "policy"),
+        (("ingest", documents, "--label", "colour=red"), "write key=value", folder / "policy"),
+        (("ingest", documents), "policy.csv", broken),
+    ):
+        done = strongroom(folder, *arguments, code=1, data_dir=str(none), policy_dir=str(policy))
+        assert words in " ".join(done.stderr.split()), arguments
+        assert not none.exists(), arguments
+
+
+def test_a_taken_port_is_one_sentence(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        done = strongroom(folder, "serve", code=1, mode="development", port=port)
+    assert f"port {port} of 127.0.0.1 is in use" in " ".join(done.stderr.split())
+
+
+def test_status_fits_a_narrow_terminal(folder: Path) -> None:
+    lines = strongroom(folder, "status", width=80).stdout.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert any(line.strip().startswith("labels not yet in the engine ") for line in lines)

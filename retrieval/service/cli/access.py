@@ -21,7 +21,8 @@ from retrieval.service.api.documents import canonical
 from retrieval.service.api.messages import Answered
 from retrieval.service.api.review import ListedDocument, WhatAnswer, WhoAnswer
 from retrieval.service.cli.labels import changed_shown
-from retrieval.service.cli.named import (
+from retrieval.service.cli.render import Shown, answer, count, records, safe, table
+from retrieval.service.cli.run import (
     ActAs,
     AskAs,
     Document,
@@ -31,9 +32,9 @@ from retrieval.service.cli.named import (
     known_people,
     moment,
     person_of,
+    run_on_parts,
 )
-from retrieval.service.cli.render import Shown, answer, count, records, safe, table
-from retrieval.service.cli.run import Json, run_on_parts
+from retrieval.service.cli.start import Json
 from retrieval.service.settings import SettingsError
 from retrieval.service.wiring import Parts
 

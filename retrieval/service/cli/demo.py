@@ -31,14 +31,13 @@ from rich.text import Text
 from acl.records import DocumentRecord
 from ingest.report import IngestReport
 from retrieval.rights.display import level_name
-from retrieval.search.search import SearchRequest
 from retrieval.service import logs
-from retrieval.service.api.messages import Answered, FoundPassage, SearchAnswer
+from retrieval.service.api.messages import Answered, FoundPassage
 from retrieval.service.cli.documents import ingest_into, report_lines
+from retrieval.service.cli.explain import Reasons, search_here
 from retrieval.service.cli.people import Person, read_people
-from retrieval.service.cli.reasons import Reasons
-from retrieval.service.cli.render import Shown, answer, excerpt, out, safe, show, table
-from retrieval.service.cli.run import Json
+from retrieval.service.cli.render import Shown, excerpt, out, safe, show, table
+from retrieval.service.cli.start import Json
 from retrieval.service.http.token_wiring import development_issuer, levels
 from retrieval.service.secret_files import private_folder
 from retrieval.service.serve import require_free_port, serve_parts
@@ -174,8 +173,7 @@ def _searchable(report: IngestReport) -> bool:
 
 async def _found(parts: Parts, person: Person) -> Found:
     now = datetime.now(UTC)
-    request = SearchRequest(query=QUESTION, top_k=_HITS * 3)
-    page = answer(SearchAnswer, await parts.searcher.search(person.subject, request, now))
+    page = await search_here(parts, person.subject, QUESTION, top_k=_HITS * 3, mode="hybrid")
     readable = await parts.reader.list_documents(person.subject, after=None, limit=_MANY, now=now)
     return Found(person, len(readable.documents), _best(page.hits))
 
@@ -217,8 +215,7 @@ async def _prose(
         "No one is told what was left out, nor that anything was.",
         _rule("4. The same question from the other company"),
         _panels(parts, [stranger], records, total),
-        "Globex has a project Falcon of its own, and groups of the same names. The tenant is a",
-        "boundary that no rule can lift.",
+        "Globex has a project Falcon, too, and groups of the same names; no rule lifts the tenant.",
     ]
 
 

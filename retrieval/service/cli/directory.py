@@ -15,7 +15,8 @@ from acl.records.directory.directory import Directory
 from acl.records.directory.types import DirectoryGroup, DirectoryUser, Slice, Wanted
 from retrieval.rights.display import level_name
 from retrieval.service.cli.render import CommandError, Shown, count, records, safe
-from retrieval.service.cli.run import Json, run_on_parts
+from retrieval.service.cli.run import run_on_parts
+from retrieval.service.cli.start import Json
 from retrieval.service.http.token_wiring import levels
 from retrieval.service.settings import SubjectSource
 from retrieval.service.wiring import Parts

@@ -18,9 +18,9 @@ from acl.records import Quarantined
 from ingest.report import EventKind, IngestEvent, IngestReport
 from retrieval.rights.policy_source import read_schema
 from retrieval.service.api.messages import DocumentList
-from retrieval.service.cli.named import AskAs, person_of
 from retrieval.service.cli.render import Shown, answer, count, out, records, safe, table
-from retrieval.service.cli.run import Json, command_settings, run_on_parts
+from retrieval.service.cli.run import AskAs, person_of, run_on_parts
+from retrieval.service.cli.start import Json, command_settings
 from retrieval.service.settings import SettingsError
 from retrieval.service.wiring import Parts, open_pipeline
 

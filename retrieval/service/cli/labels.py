@@ -41,17 +41,6 @@ from retrieval.service.api.labels import (
     ShownLabel,
 )
 from retrieval.service.cli.documents import read_flags
-from retrieval.service.cli.named import (
-    ActAs,
-    Document,
-    Until,
-    asker_of,
-    document_of,
-    find_document,
-    known_people,
-    moment,
-    tenant_of,
-)
 from retrieval.service.cli.render import (
     Shown,
     answer,
@@ -63,7 +52,19 @@ from retrieval.service.cli.render import (
     safe,
     table,
 )
-from retrieval.service.cli.run import Json, run_on_parts
+from retrieval.service.cli.run import (
+    ActAs,
+    Document,
+    Until,
+    asker_of,
+    document_of,
+    find_document,
+    known_people,
+    moment,
+    run_on_parts,
+    tenant_of,
+)
+from retrieval.service.cli.start import Json
 from retrieval.service.settings import SettingsError
 from retrieval.service.wiring import Parts
 

@@ -25,9 +25,9 @@ from retrieval.service.settings import SettingsError
 COMMANDS: Final = {
     "ingest": ("documents", "Read documents in, so that those who may read them can find them."),
     "search": ("ask", "Ask a question as a person, and see what that person finds."),
-    "explain": ("ask", "Say why a person may or may not read a document, rule by rule."),
-    "token": ("operate", "Sign a token for a person, to try the service. Development mode only."),
-    "serve": ("operate", "Serve until Ctrl-C."),
+    "explain": ("explain", "Say why a person may or may not read a document, rule by rule."),
+    "token": ("ask", "Sign a token for a person, to try the service. Development mode only."),
+    "serve": ("serve", "Serve until Ctrl-C."),
     "status": ("operate", "Say what is stored, and which policy is in effect."),
     "fsck": ("operate", "Compare the records with the search engine, and repair differences."),
     "demo": ("demo", "Show it with two small companies: one question, three people."),

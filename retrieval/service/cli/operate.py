@@ -1,36 +1,25 @@
-"""Operating an installation: `serve`, `token`, `status`, `fsck`, `audit verify`."""
+"""Operating an installation: `status`, `fsck`, `audit verify`."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Final
 
-import structlog
 import typer
 
 from acl.errors import AclError
 from ingest.index.engine import EngineError
 from ingest.report import ReconcileReport
-from retrieval.rights.policy_source import read_schema, read_texts
-from retrieval.service import logs
-from retrieval.service.cli.people import person_named, read_people
-from retrieval.service.cli.render import Shown, out, safe, show, table
-from retrieval.service.cli.run import Json, command_settings, finish, require_ground, run_on_parts
-from retrieval.service.http.token_wiring import development_issuer, levels
-from retrieval.service.serve import serve as serve_until_signal
-from retrieval.service.settings import check_serving, load_settings
+from retrieval.rights.policy_source import read_texts
+from retrieval.service.cli.render import Shown, safe, table
+from retrieval.service.cli.run import run_on_parts
+from retrieval.service.cli.start import Json
 from retrieval.service.wiring import Parts, reconciler
 
 # A version younger than this may belong to an ingest that is still running.
 _UNDER_WAY: Final = timedelta(hours=1)
 _DIGITS: Final = 12
-_WARNING: Final = (
-    "DEVELOPMENT MODE: who holds this machine's key can be anyone. Tokens signed here are "
-    "accepted; never use it for real documents on a shared machine."
-)
 _FOUND: Final = (
     ("half-done versions given up", "abandoned"),
     ("deletions carried out", "deletions"),
@@ -44,23 +33,6 @@ _FOUND: Final = (
 app = typer.Typer()
 audit = typer.Typer(help="Check the record of who read what.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
-log = structlog.get_logger("strongroom.service")
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A token that was signed here."""
-
-    token: str
-    subject: str
-    seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """Where the service listens."""
-
-    address: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,55 +55,6 @@ class Status:
     audit_events: int
     audit_head: str
     now: datetime
-
-
-@app.command()
-def serve(*, as_json: Json = False) -> None:
-    """Serve until Ctrl-C.
-
-    Standard output says where it listens; standard error is the log, one JSON object a line.
-    """
-    settings = load_settings()
-    logs.configure(settings.log_level)
-    check_serving(settings)
-    require_ground(settings, new=True)
-    if settings.development:
-        log.warning("development_mode", accepts="tokens signed on this machine")
-        if not as_json:
-            out.print(safe(_WARNING, "bold red"))
-    asyncio.run(serve_until_signal(settings, started=started(as_json=as_json)))
-
-
-def started(*, as_json: bool) -> Callable[[str], None]:
-    """Return what says where the service listens."""
-
-    def say(address: str) -> None:
-        log.info("listening", address=address)
-        show(Shown(Listening(address), [safe(f"listening on {address}")]), as_json=as_json)
-        out.file.flush()
-
-    return say
-
-
-@app.command()
-def token(
-    subject: Annotated[str, typer.Argument(help="For whom, such as `user:ada`.")],
-    lifetime: Annotated[
-        int, typer.Option(min=1, max=86_400, help="How many seconds it is good for.")
-    ] = 900,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Sign a token for a person, to try the service. Development mode only."""
-    settings = command_settings()
-    people = read_people(settings.people_file, levels(read_schema(settings.policy_dir)))
-    person, issuer = person_named(people, subject), development_issuer(settings)
-    seconds = min(lifetime, settings.token_max_seconds)
-    signed = Token(issuer.issue(person.subject, seconds=seconds), person.subject.id, seconds)
-    if as_json:
-        finish(Shown(signed), as_json=True)
-    # Plain, so that no line end gets into it.
-    out.out(signed.token)
 
 
 @app.command()

@@ -37,7 +37,6 @@ from retrieval.service.api.policy import (
     RightsChange,
     Who,
 )
-from retrieval.service.cli.named import ActAs, asker_of
 from retrieval.service.cli.render import (
     CommandError,
     Shown,
@@ -48,7 +47,8 @@ from retrieval.service.cli.render import (
     safe,
     table,
 )
-from retrieval.service.cli.run import Json, command_settings, finish, run_on_parts
+from retrieval.service.cli.run import ActAs, asker_of, run_on_parts
+from retrieval.service.cli.start import Json, command_settings, finish
 from retrieval.service.http.token_wiring import levels
 from retrieval.service.settings import SettingsError
 from retrieval.service.wiring import Parts

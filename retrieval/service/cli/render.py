@@ -36,6 +36,7 @@ _WIDE: Final = 10_000
 _BETWEEN: Final = 3
 _BLANKS: Final = re.compile(r"\s+")
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_HEADS: Final = {"uri": "document", "document_id": "document", "created_at": "when", "at": "when"}
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
@@ -107,7 +108,7 @@ def records(values: Sequence[object], names: str = "", *, title: str = "") -> Gr
         return Group()
     shown = names.split() or [name for name, _ in _items(values[0])]
     rows = [[getattr(value, name) for name in shown] for value in values]
-    return table(title, [name.replace("_", " ") for name in shown], rows)
+    return table(title, [_HEADS.get(name, name).replace("_", " ") for name in shown], rows)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Group:

@@ -1,49 +1,60 @@
-"""How a command runs: its settings, its event loop, its answer, its exit code.
+"""How a command works on open parts, and what it is given the names of: people, documents, moments.
 
 The laws of this file:
 
-1. Every command takes `--json`: then standard output holds the answer in the words of the API, and
-   nothing else.
-2. What is missing or wrong is said before the data folder is made: a command that fails leaves no
-   folder behind.
+1. A person is one of the subjects file; without `--as`, a command acts for the operator of the
+   machine.
+2. A document is named by its id, its uri, or the path as it was ingested.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Annotated, Any, NoReturn
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, NoReturn
 
 import typer
 
+from acl.records import DocumentRecord, UnstorableError
+from acl.records.database.storable import checked_time
+from acl.subject import Subject
+from ingest.context import document_id
 from ingest.index.engine import EngineError
+from retrieval.access.documents import DocumentNotFoundError
+from retrieval.rights.authority import OPERATOR, Asker, Operator
 from retrieval.rights.policy_source import read_source
-from retrieval.service import logs
-from retrieval.service.cli.render import CommandError, Shown, show
-from retrieval.service.settings import Settings, SettingsError, load_settings
+from retrieval.service.cli.people import Person, people_of, person_named, read_people
+from retrieval.service.cli.render import CommandError, Shown
+from retrieval.service.cli.start import command_settings, finish, is_begun, require_begun
+from retrieval.service.http.token_wiring import levels
+from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, open_parts
 
-Json = Annotated[
-    bool, typer.Option("--json", help="Answer in JSON, with the fields that the API has.")
-]
 Work = Callable[[Parts], Awaitable[Shown]]
+AskAs = Annotated[
+    str, typer.Option("--as", help="Who asks, such as `user:ada`; a person of the subjects file.")
+]
+ActAs = Annotated[
+    str,
+    typer.Option(
+        "--as",
+        help="Act with the rights of this person, such as `user:ada`. Without it you act as the "
+        "operator of this machine, who may do everything.",
+    ),
+]
+Document = Annotated[
+    str, typer.Argument(help="The document's path as ingested, such as acme/hr/plan.md, or its id.")
+]
+Until = Annotated[
+    str, typer.Option("--until", help="When it ends: 2026-03-31, 2026-03-31T18:00, 7d or 12h.")
+]
 
-
-def command_settings() -> Settings:
-    """Read the settings for a command; its log is for people, and says warnings alone."""
-    logs.configure("warning")
-    return load_settings()
-
-
-def finish(shown: Shown, *, as_json: bool) -> NoReturn:
-    """Print an answer, and exit with its code."""
-    show(shown, as_json=as_json)
-    raise typer.Exit(shown.code)
-
-
-def run(work: Coroutine[Any, Any, Shown], *, as_json: bool) -> NoReturn:
-    """Do what a command does, print its answer, and exit with its code."""
-    finish(asyncio.run(work), as_json=as_json)
+_SPAN: Final = re.compile(r"([0-9]{1,5})([dhm])\Z")
+_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
+_PAGE: Final = 500
 
 
 def run_on_parts(
@@ -57,11 +68,22 @@ def run_on_parts(
         settings: those of the environment, unless others are given.
         new: whether the command may begin an installation.
     """
-    run(_on_parts(settings or command_settings(), work, new=new), as_json=as_json)
+    settings = settings or command_settings()
+    begin(settings) if new else require_begun(settings)
+    finish(asyncio.run(_on_parts(settings, work)), as_json=as_json)
 
 
-async def _on_parts(settings: Settings, work: Work, *, new: bool) -> Shown:
-    require_ground(settings, new=new)
+def begin(settings: Settings) -> None:
+    """Look at the policy before the data folder is made.
+
+    Raises:
+        PolicyError, SchemaError: it is refused, so that no installation can begin with it.
+    """
+    if not is_begun(settings):
+        read_source(settings.policy_dir)
+
+
+async def _on_parts(settings: Settings, work: Work) -> Shown:
     try:
         async with open_parts(settings) as parts:
             return await work(parts)
@@ -69,19 +91,109 @@ async def _on_parts(settings: Settings, work: Work, *, new: bool) -> Shown:
         raise CommandError(str(error)) from error
 
 
-def require_ground(settings: Settings, *, new: bool) -> None:
-    """Refuse to make a data folder that the command would leave empty (law 2).
+def known_people(parts: Parts) -> list[Subject]:
+    """Return the people of the subjects file, if there is one."""
+    known = people_of(parts.settings.people_file, levels(parts.schema))
+    return [person.subject for person in known.values()]
+
+
+def person_of(parts: Parts, name: str) -> Person:
+    """Return the person called `name` (law 1).
 
     Raises:
-        SettingsError: nothing is stored, and the command does not begin an installation.
-        PolicyError, SchemaError: the policy that an installation would begin with is refused.
+        SettingsError: there is none of this name.
     """
-    known = settings.database_url_file is not None or (settings.data_dir / "records.db").exists()
-    if known:
-        return
-    if not new:
+    return person_named(read_people(parts.settings.people_file, levels(parts.schema)), name)
+
+
+def asker_of(parts: Parts, name: str) -> Asker:
+    """Return a person of the subjects file, or without a name the operator (law 1).
+
+    Raises:
+        SettingsError: there is none of this name.
+    """
+    return person_of(parts, name).subject if name else OPERATOR
+
+
+async def document_of(parts: Parts, asker: Asker, name: str) -> DocumentRecord:
+    """Return the document called `name` (law 2), for an asker whose rights are looked at later.
+
+    Raises:
+        SettingsError: there is none, or it waits in quarantine; told to the operator alone.
+        DocumentNotFoundError: there is none.
+    """
+    if isinstance(asker, Operator):
+        return await document_named(parts, name)
+    record = await find_document(parts, name, asker.tenant)
+    if record is None:
+        raise DocumentNotFoundError
+    return record
+
+
+async def document_named(parts: Parts, name: str, tenant: str = "") -> DocumentRecord:
+    """Return the document called `name` (law 2), for the operator.
+
+    Raises:
+        SettingsError: there is none, or it waits in quarantine.
+    """
+    record = await find_document(parts, name, tenant)
+    if record is not None:
+        return record
+    await _refuse_quarantined(parts, name)
+    raise SettingsError(f"there is no document `{name}`, neither as an id nor as a path")
+
+
+async def find_document(parts: Parts, name: str, tenant: str = "") -> DocumentRecord | None:
+    """Return the document called `name` (law 2), if there is one, also one that is hidden."""
+    try:
+        return await parts.records.catalog.document(str(uuid.UUID(name)))
+    except ValueError:
+        path = name.removeprefix("file:").lstrip("/")
+    # Its path may begin with the tenant; if not, it belongs to one that the people are of.
+    tenants = [tenant, *(person.tenant for person in known_people(parts)), tenant_of(path)]
+    for owner in dict.fromkeys(tenants):
+        if owner and (
+            record := await parts.records.catalog.document(document_id(owner, f"file:{path}"))
+        ):
+            return record
+    return None
+
+
+def tenant_of(path: str) -> str:
+    """Return the tenant that a path of a folder or document begins with."""
+    return path.strip("/").partition("/")[0]
+
+
+def moment(text: str) -> datetime | None:
+    """Return the moment that `2026-03-31`, `2026-03-31T18:00`, `7d` or `12h` means.
+
+    A day ends when it is over; a time without a zone is in UTC; nothing is for good.
+
+    Raises:
+        SettingsError: it is none of these.
+    """
+    try:
+        return checked_time("--until", _moment(text)) if text else None
+    except (ValueError, OverflowError, UnstorableError):
         raise SettingsError(
-            f"nothing is stored in `{settings.data_dir}` yet: `strongroom ingest FOLDER` begins, "
-            "or set `STRONGROOM_DATA_DIR` to the folder that you mean"
-        )
-    read_source(settings.policy_dir)
+            f"`--until {text}` is no moment: write 2026-03-31, 2026-03-31T18:00, 7d or 12h"
+        ) from None
+
+
+def _moment(text: str) -> datetime:
+    span = _SPAN.match(text)
+    if span is not None:
+        return datetime.now(UTC) + timedelta(**{_UNITS[span[2]]: int(span[1])})
+    time = datetime.fromisoformat(text)
+    if re.fullmatch(r"[0-9-]{8,10}", text):
+        time += timedelta(days=1)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+async def _refuse_quarantined(parts: Parts, name: str) -> None:
+    uri, after = f"file:{name.removeprefix('file:').lstrip('/')}", 0
+    while entries := await parts.records.quarantine.entries(after=after, limit=_PAGE):
+        for entry in entries:
+            if entry.uri == uri:
+                raise SettingsError(f"{uri} waits in quarantine: {entry.reason}")
+        after = entries[-1].id
