@@ -30,12 +30,16 @@ class Done:
     stderr: str
 
 
-def strongroom(
-    folder: Path, *arguments: str, code: int = 0, width: int = WIDTH, **settings: str
-) -> Done:
+def strongroom(folder: Path, *arguments: str, code: int = 0, **settings: str) -> Done:
     """Run a command in `folder`; `settings` are set as `STRONGROOM_…`."""
-    with _wide(width):
+    with _wide(WIDTH):
         return _done(folder, arguments, code, settings, "")
+
+
+def narrow(folder: Path, *arguments: str) -> Done:
+    """Run a command in `folder`, in a terminal of 80 columns."""
+    with _wide(80):
+        return _done(folder, arguments, 0, {}, "")
 
 
 def interrupted(folder: Path, *arguments: str, at: str, **settings: str) -> Done:

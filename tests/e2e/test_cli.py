@@ -20,7 +20,7 @@ import pytest
 import typer
 
 from retrieval.service.cli.main import COMMANDS as COMMANDS_OF_MAIN
-from tests.commandline import interrupted, strongroom
+from tests.commandline import interrupted, narrow, strongroom
 from tests.serving import FILES
 
 ROOT = Path(__file__).parents[2]
@@ -312,6 +312,6 @@ def test_a_taken_port_is_one_sentence(folder: Path) -> None:
 
 
 def test_status_fits_a_narrow_terminal(folder: Path) -> None:
-    lines = strongroom(folder, "status", width=80).stdout.splitlines()
+    lines = narrow(folder, "status").stdout.splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert any(line.strip().startswith("labels not yet in the engine ") for line in lines)

@@ -279,7 +279,7 @@ def test_the_command_line_shows_who_is_known(
     assert "group:inner" in said("list", "--tenant", "acme", "--groups")
     assert "0 users of globex" in said("list", "--tenant", "globex")
     shown = said("show", "user:ada", "--tenant", "acme")
-    assert "groups directly group:inner groups through those group:outer" in shown
+    assert "groups, directly group:inner groups, through those group:outer" in shown
     group = said("show", "group:inner", "--tenant", "acme")
     assert "members user:ada member of group:outer" in group
     assert "has no `user:eve`" in said("show", "user:eve", "--tenant", "acme", code=1)

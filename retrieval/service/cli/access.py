@@ -28,13 +28,12 @@ from retrieval.service.cli.run import (
     Document,
     Until,
     asker_of,
+    command,
     document_of,
     known_people,
     moment,
     person_of,
-    run_on_parts,
 )
-from retrieval.service.cli.start import Json
 from retrieval.service.settings import SettingsError
 from retrieval.service.wiring import Parts
 
@@ -58,171 +57,138 @@ class Refusal(Answered):
     status: str = "refused"
 
 
-@access.command("who")
-def who(document: Document, *, asker: ActAs = "", as_json: Json = False) -> None:
+@command(access, "who")
+async def who(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
     """Say who may read a document: people of the subjects file, and the groups and roles."""
-
-    async def work(parts: Parts) -> Shown:
-        reviewer = asker_of(parts, asker)
-        record = await document_of(parts, reviewer, document)
-        readership = await parts.review.who_may_read(
-            reviewer,
-            record.id,
-            subjects=known_people(parts),
-            now=datetime.now(UTC),
-        )
-        found = answer(WhoAnswer, readership, "")
-        lines = [
-            safe(record.uri, "bold"),
-            *(safe(f"  {subject}", "green") for subject in found.subjects),
-            "Given to those who are cleared for it, by:",
-            *(safe(f"  {' together with '.join(names)}") for names in found.principals),
-        ]
-        return Shown(found, lines)
-
-    run_on_parts(work, as_json=as_json)
+    reviewer = asker_of(parts, asker)
+    record = await document_of(parts, reviewer, document)
+    readership = await parts.review.who_may_read(
+        reviewer,
+        record.id,
+        subjects=known_people(parts),
+        now=datetime.now(UTC),
+    )
+    found = answer(WhoAnswer, readership, "")
+    lines = [
+        safe(record.uri, "bold"),
+        *(safe(f"  {subject}", "green") for subject in found.subjects),
+        "Given to those who are cleared for it, by:",
+        *(safe(f"  {' together with '.join(names)}") for names in found.principals),
+    ]
+    return Shown(found, lines)
 
 
-@access.command("what")
-def what(
+@command(access, "what")
+async def what(
+    parts: Parts,
     subject: Annotated[str, typer.Argument(help="Who, such as `user:bob`.")],
     *,
     asker: ActAs = "",
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """List what a person may read, of what you may review."""
-
-    async def work(parts: Parts) -> Shown:
-        reviewer, about = asker_of(parts, asker), person_of(parts, subject).subject
-        documents, page = list[ListedDocument](), None
-        while page is None or page.more:
-            after = documents[-1].uri if documents else ""
-            found = await parts.review.what_may_read(
-                reviewer, about, now=datetime.now(UTC), after=after, limit=MAX_PAGE
-            )
-            page = answer(WhatAnswer, found)
-            documents += page.documents
-        whole = page.model_copy(update={"documents": documents})
-        lines = [records(documents, "uri id"), count(len(documents), "document")]
-        return Shown(whole, lines)
-
-    run_on_parts(work, as_json=as_json)
-
-
-@access.command("did")
-def did(document: Document, *, asker: ActAs = "", as_json: Json = False) -> None:
-    """Say who got passages of a document, when, and whether they still may."""
-
-    async def work(parts: Parts) -> Shown:
-        reviewer = asker_of(parts, asker)
-        record = await document_of(parts, reviewer, document)
-        readers, page = list[PastReader](), None
-        while page is None or page.cursor:
-            page = await parts.history.readers(
-                reviewer, record.id, now=datetime.now(UTC), after=page.cursor if page else None
-            )
-            readers += [answer(PastReader, reader) for reader in page.readers]
-        whole = PastReaders(
-            readers=readers,
-            next_token="",
-            policy_revision=page.policy_revision,
-            label_revision=page.label_revision,
+    reviewer, about = asker_of(parts, asker), person_of(parts, subject).subject
+    documents, page = list[ListedDocument](), None
+    while page is None or page.more:
+        after = documents[-1].uri if documents else ""
+        found = await parts.review.what_may_read(
+            reviewer, about, now=datetime.now(UTC), after=after, limit=MAX_PAGE
         )
-        rows = [
-            (who.subject, ", ".join(who.actors), who.times, who.last, _STILL[who.may_still])
-            for who in readers
-        ]
-        said = count(len(rows), "person has", "people have") + " read it"
-        lines = [
-            table("", ("who", "through", "times", "last", "may still"), rows),
-            said if rows else "No one has read it.",
-        ]
-        return Shown(whole, lines)
-
-    run_on_parts(work, as_json=as_json)
+        page = answer(WhatAnswer, found)
+        documents += page.documents
+    whole = page.model_copy(update={"documents": documents})
+    lines = [records(documents, "uri id"), count(len(documents), "document")]
+    return Shown(whole, lines)
 
 
-@access.command("request")
-def request(
+@command(access, "did")
+async def did(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
+    """Say who got passages of a document, when, and whether they still may."""
+    reviewer = asker_of(parts, asker)
+    record = await document_of(parts, reviewer, document)
+    readers, page = list[PastReader](), None
+    while page is None or page.cursor:
+        page = await parts.history.readers(
+            reviewer, record.id, now=datetime.now(UTC), after=page.cursor if page else None
+        )
+        readers += [answer(PastReader, reader) for reader in page.readers]
+    whole = PastReaders(
+        readers=readers,
+        next_token="",
+        policy_revision=page.policy_revision,
+        label_revision=page.label_revision,
+    )
+    rows = [
+        (who.subject, ", ".join(who.actors), who.times, who.last, _STILL[who.may_still])
+        for who in readers
+    ]
+    said = count(len(rows), "person has", "people have") + " read it"
+    lines = [
+        table("", ("who", "through", "times", "last", "may still"), rows),
+        said if rows else "No one has read it.",
+    ]
+    return Shown(whole, lines)
+
+
+@command(access, "request")
+async def request(
+    parts: Parts,
     document: Annotated[str, typer.Argument(help="The document's id.")],
     *,
     asker: AskAs,
     reason: Annotated[str, typer.Option("--reason", help="Why; the owner reads it.")] = "",
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """Ask for access to a document whose id you were given.
 
     You are told the same whether or not there is such a document; once it is granted, you find it.
     """
-
-    async def work(parts: Parts) -> Shown:
-        subject = person_of(parts, asker).subject
-        await parts.requests.ask(subject, canonical(document), reason, datetime.now(UTC))
-        return Shown(Requested(), ["recorded; if it is granted, you find the document"])
-
-    run_on_parts(work, as_json=as_json)
+    subject = person_of(parts, asker).subject
+    await parts.requests.ask(subject, canonical(document), reason, datetime.now(UTC))
+    return Shown(Requested(), ["recorded; if it is granted, you find the document"])
 
 
-@access.command("requests")
-def requests(*, asker: ActAs = "", tenant: Tenant = "", as_json: Json = False) -> None:
+@command(access, "requests")
+async def requests(parts: Parts, *, asker: ActAs = "", tenant: Tenant = "") -> Shown:
     """List requests that you may decide about: for documents that you may share."""
-
-    async def work(parts: Parts) -> Shown:
-        decider, whose = _decider(parts, asker, tenant)
-        waiting, page = list[WaitingRequest](), None
-        while page is None or page.cursor:
-            page = await parts.requests.waiting(
-                decider, whose, datetime.now(UTC), after=page.cursor if page else None
-            )
-            waiting += [answer(WaitingRequest, found) for found in page.requests]
-        whole = WaitingRequests(
-            requests=waiting,
-            next_token="",
-            policy_revision=page.policy_revision,
-            label_revision=page.label_revision,
+    decider, whose = _decider(parts, asker, tenant)
+    waiting, page = list[WaitingRequest](), None
+    while page is None or page.cursor:
+        page = await parts.requests.waiting(
+            decider, whose, datetime.now(UTC), after=page.cursor if page else None
         )
-        lines = [
-            records(waiting, "id asker uri reason"),
-            f"{len(waiting)} wait for a decision",
-        ]
-        return Shown(whole, lines)
+        waiting += [answer(WaitingRequest, found) for found in page.requests]
+    whole = WaitingRequests(
+        requests=waiting,
+        next_token="",
+        policy_revision=page.policy_revision,
+        label_revision=page.label_revision,
+    )
+    lines = [
+        records(waiting, "id asker uri reason"),
+        f"{len(waiting)} wait for a decision",
+    ]
+    return Shown(whole, lines)
 
-    run_on_parts(work, as_json=as_json)
 
-
-@access.command("grant")
-def grant(
-    request_id: Request,
-    *,
-    until: Until = "",
-    asker: ActAs = "",
-    tenant: Tenant = "",
-    as_json: Json = False,
-) -> None:
+@command(access, "grant")
+async def grant(
+    parts: Parts, request_id: Request, *, until: Until = "", asker: ActAs = "", tenant: Tenant = ""
+) -> Shown:
     """Share the document with the person who asked for it."""
-
-    async def work(parts: Parts) -> Shown:
-        decider, whose = _decider(parts, asker, tenant)
-        ends, now = moment(until), datetime.now(UTC)
-        changed = await parts.requests.grant(decider, whose, request_id, until=ends, now=now)
-        return changed_shown(changed)
-
-    run_on_parts(work, as_json=as_json)
+    decider, whose = _decider(parts, asker, tenant)
+    ends, now = moment(until), datetime.now(UTC)
+    changed = await parts.requests.grant(decider, whose, request_id, until=ends, now=now)
+    return changed_shown(changed)
 
 
-@access.command("refuse")
-def refuse(
-    request_id: Request, *, asker: ActAs = "", tenant: Tenant = "", as_json: Json = False
-) -> None:
+@command(access, "refuse")
+async def refuse(
+    parts: Parts, request_id: Request, *, asker: ActAs = "", tenant: Tenant = ""
+) -> Shown:
     """Take a request off the list; the person who asked is not told."""
-
-    async def work(parts: Parts) -> Shown:
-        decider, whose = _decider(parts, asker, tenant)
-        await parts.requests.refuse(decider, whose, request_id, now=datetime.now(UTC))
-        lines = [safe("refused; the person who asked is not told")]
-        return Shown(Refusal(request=request_id), lines)
-
-    run_on_parts(work, as_json=as_json)
+    decider, whose = _decider(parts, asker, tenant)
+    await parts.requests.refuse(decider, whose, request_id, now=datetime.now(UTC))
+    lines = [safe("refused; the person who asked is not told")]
+    return Shown(Refusal(request=request_id), lines)
 
 
 def _decider(parts: Parts, asker: str, tenant: str) -> tuple[Asker, str]:

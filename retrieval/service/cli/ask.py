@@ -25,7 +25,7 @@ from rich.text import Text
 from acl.labels import LabelSchema
 from acl.subject import Subject
 from retrieval.service.cli.people import person_named, read_people, read_text
-from retrieval.service.cli.render import Shown, excerpt, out, safe
+from retrieval.service.cli.render import Shown, excerpt, safe
 from retrieval.service.cli.start import Json, command_settings, finish, require_begun
 from retrieval.service.http.token_wiring import development_issuer, levels
 from retrieval.service.settings import Settings
@@ -102,10 +102,7 @@ def token(
     about = _subject(settings, subject)
     seconds = min(lifetime, settings.token_max_seconds)
     signed = Token(development_issuer(settings).issue(about, seconds=seconds), about.id, seconds)
-    if not as_json:
-        # Plain, so that no line end gets into it.
-        out.out(signed.token)
-    finish(Shown(signed, []), as_json=as_json)
+    finish(Shown(signed, raw=f"{signed.token}\n"), as_json=as_json)
 
 
 def ask_service(

@@ -32,7 +32,7 @@ from acl.records import DocumentRecord
 from ingest.report import IngestReport
 from retrieval.rights.display import level_name
 from retrieval.service import logs
-from retrieval.service.api.messages import Answered, FoundPassage
+from retrieval.service.api.messages import FoundPassage
 from retrieval.service.cli.documents import ingest_into, report_lines
 from retrieval.service.cli.explain import Reasons, search_here
 from retrieval.service.cli.people import Person, read_people
@@ -59,30 +59,13 @@ _EXAMPLES: Final = _ROOT / "examples" / "company"
 app = typer.Typer()
 
 
-class AnswerOf(Answered):
-    """What one person found."""
-
-    subject: str
-    name: str
-    tenant: str
-    reads: int
-    of: int
-    hits: list[FoundPassage]
-
-
-class DemoAnswer(Answered):
-    """One question, asked as several people."""
-
-    question: str
-    answers: list[AnswerOf]
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
     """One person, the documents that they read, and the best passages of their answer."""
 
     person: Person
     reads: int
+    of: int
     hits: tuple[FoundPassage, ...]
 
 
@@ -106,7 +89,6 @@ def demo(
     With `--json`, prints what was answered and ends.
     """
     settings = demo_settings(folder, port)
-    logs.configure(settings.log_level, _log_file(folder).open("a", encoding="utf-8"))  # law 2
     code = asyncio.run(_run(settings, folder, serving=serving and not as_json, as_json=as_json))
     raise typer.Exit(code)
 
@@ -128,34 +110,33 @@ def demo_settings(folder: Path, port: int | None = None) -> Settings:
     )
 
 
-def _log_file(folder: Path) -> Path:
-    return private_folder(folder) / "log.jsonl"
-
-
 async def _run(settings: Settings, folder: Path, *, serving: bool, as_json: bool) -> int:
     if serving:
         await require_free_port(settings)
+    log = private_folder(folder) / "log.jsonl"
+    logs.configure(settings.log_level, log.open("a", encoding="utf-8"))  # law 2
     documents = _copied(folder / "documents")
     async with open_parts(settings) as parts, asyncio.TaskGroup() as tasks:
         # Importing the model's libraries takes as long as all that is read meanwhile.
         tasks.create_task(parts.encoder.load())
         report = await ingest_into(parts, documents, {}, prune=False, quiet=True)
         people = read_people(settings.people_file, levels(parts.schema))
-        total = await parts.records.catalog.count_documents()
         answers = [await _found(parts, people[name]) for name in (*ASKERS, STRANGER)]
-        told = DemoAnswer(question=QUESTION, answers=[_told(one, total) for one in answers])
-        show(Shown(told, await _prose(parts, report, answers, total)), as_json=as_json)
+        shown = Shown(
+            {"question": QUESTION, "answers": answers}, await _prose(parts, report, answers)
+        )
+        show(shown, as_json=as_json)
         if serving:
-            issue = development_issuer(settings).issue
-            tokens = {
-                one.person.subject.id: issue(one.person.subject, seconds=_TOKEN_SECONDS)
-                for one in answers
-            }
             program = write_program(settings, folder)
-            write_tokens(folder, tokens)
-            record = await _first(parts, answers)
-            steps = Steps(program, folder, record.uri.removeprefix("file:"))
-            await serve_parts(parts, started=lambda at: _print_service(steps, at))
+            tokens = private_folder(folder / "tokens")
+            token = write_tokens(settings, tokens, [one.person for one in answers])
+            found = next((hit.uri for one in answers for hit in one.hits), "file:none")
+            document = found.removeprefix("file:")
+
+            def started(address: str) -> None:
+                _print_service(folder, address, steps(program, token, document, address))
+
+            await serve_parts(parts, started=started)
     return 0 if _searchable(report) else 1
 
 
@@ -175,7 +156,8 @@ async def _found(parts: Parts, person: Person) -> Found:
     now = datetime.now(UTC)
     page = await search_here(parts, person.subject, QUESTION, top_k=_HITS * 3, mode="hybrid")
     readable = await parts.reader.list_documents(person.subject, after=None, limit=_MANY, now=now)
-    return Found(person, len(readable.documents), _best(page.hits))
+    total = await parts.records.catalog.count_documents()
+    return Found(person, len(readable.documents), total, _best(page.hits))
 
 
 def _best(hits: Iterable[FoundPassage]) -> tuple[FoundPassage, ...]:
@@ -186,20 +168,8 @@ def _best(hits: Iterable[FoundPassage]) -> tuple[FoundPassage, ...]:
     return tuple(best.values())[:_HITS]
 
 
-def _told(found: Found, total: int) -> AnswerOf:
-    subject = found.person.subject
-    return AnswerOf(
-        subject=subject.id,
-        name=found.person.name,
-        tenant=subject.tenant,
-        reads=found.reads,
-        of=total,
-        hits=list(found.hits),
-    )
-
-
 async def _prose(
-    parts: Parts, report: IngestReport, answers: Sequence[Found], total: int
+    parts: Parts, report: IngestReport, answers: Sequence[Found]
 ) -> list[RenderableType]:
     records = await _records(parts, answers)
     *three, stranger = answers
@@ -208,13 +178,13 @@ async def _prose(
         *report_lines(report),
         _rule("2. One question, three people of acme"),
         Text.assemble("Question: ", (QUESTION, "bold")),
-        _panels(parts, three, records, total),
+        _panels(parts, three, records),
         _rule("3. What was different, and why"),
         _differences(parts, three, records),
         *_lines_named(parts, answers, records),
         "No one is told what was left out, nor that anything was.",
         _rule("4. The same question from the other company"),
-        _panels(parts, [stranger], records, total),
+        _panels(parts, [stranger], records),
         "Globex has a project Falcon, too, and groups of the same names; no rule lifts the tenant.",
     ]
 
@@ -223,17 +193,15 @@ def _rule(title: str) -> Text:
     return Text(f"\n── {title} {'─' * max(3, min(out.width, 100) - len(title) - 5)}", style="bold")
 
 
-def _panels(
-    parts: Parts, answers: Sequence[Found], records: Mapping[str, DocumentRecord], total: int
-) -> Table:
+def _panels(parts: Parts, answers: Sequence[Found], records: Mapping[str, DocumentRecord]) -> Table:
     grid = Table.grid(expand=True)
     for _ in answers:
         grid.add_column(ratio=1, vertical="top")
-    grid.add_row(*(_panel(parts, found, records, total) for found in answers))
+    grid.add_row(*(_panel(parts, found, records) for found in answers))
     return grid
 
 
-def _panel(parts: Parts, found: Found, records: Mapping[str, DocumentRecord], total: int) -> Panel:
+def _panel(parts: Parts, found: Found, records: Mapping[str, DocumentRecord]) -> Panel:
     subject = found.person.subject
     compartments = " + ".join(sorted(subject.compartments)) or "no compartment"
     clearance = level_name(levels(parts.schema), subject.clearance)
@@ -242,7 +210,7 @@ def _panel(parts: Parts, found: Found, records: Mapping[str, DocumentRecord], to
         safe(found.person.name, "bold"),
         safe(f"tenant {subject.tenant}"),
         safe(f"{clearance}; {compartments}"),
-        safe(f"reads {found.reads} of {total} documents", "bold"),
+        safe(f"reads {found.reads} of {found.of} documents", "bold"),
         Text(""),
     ]
     passages = [_passage(parts, found.person, hit, records) for hit in found.hits]
@@ -310,53 +278,35 @@ async def _records(parts: Parts, answers: Sequence[Found]) -> Mapping[str, Docum
     return {identity: found[identity] for identity in ids if identity in found}
 
 
-async def _first(parts: Parts, answers: Sequence[Found]) -> DocumentRecord:
-    return next(iter((await _records(parts, answers)).values()))
+def steps(program: Path, token: Path, document: str, address: str) -> list[str]:
+    """Return the commands to paste, in their order (law 3).
 
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """What to try next.
-
-    Attributes:
-        program: the program with the demo's settings.
-        folder: the demo's.
+    Args:
+        program: with the demo's settings.
+        token: the file that holds one.
         document: one that not everyone of the demo may read.
+        address: of the service.
     """
-
-    program: Path
-    folder: Path
-    document: str
-
-    def lines(self, address: str) -> list[str]:
-        """Return the commands to paste, in their order."""
-        program, token = shlex.quote(str(self.program)), shlex.quote(str(self.token("user:ada")))
-        body = shlex.quote(f'{{"query": "{QUESTION}", "top_k": 3}}')
-        post = f"curl -s {address}/v1/search -H 'Content-Type: application/json'"
-        return [
-            f"{program} explain user:bob {self.document}",
-            f"{program} search 'hotel limit per night' --as user:gus",
-            f"{program} label set {self.document} --set classification=internal --dry-run",
-            f"{program} status",
-            f'{post} -H "Authorization: Bearer $(cat {token})" -d {body}',
-            f"{program} token user:ada --lifetime {_TOKEN_SECONDS} > {token}",
-        ]
-
-    def token(self, subject: str) -> Path:
-        """Return the file with a person's token."""
-        return token_file(self.folder, subject)
+    run, held = shlex.quote(str(program)), shlex.quote(str(token))
+    body = shlex.quote(f'{{"query": "{QUESTION}", "top_k": 3}}')
+    post = f"curl -s {address}/v1/search -H 'Content-Type: application/json'"
+    return [
+        f"{run} explain user:bob {document}",
+        f"{run} search 'hotel limit per night' --as user:gus",
+        f"{run} label set {document} --set classification=internal --dry-run",
+        f"{run} status",
+        f'{post} -H "Authorization: Bearer $(cat {held})" -d {body}',
+        f"{run} token user:ada --lifetime {_TOKEN_SECONDS} > {held}",
+    ]
 
 
-def token_file(folder: Path, subject: str) -> Path:
-    """Return the file with a person's token."""
-    return folder / "tokens" / subject.removeprefix("user:")
-
-
-def write_tokens(folder: Path, tokens: Mapping[str, str]) -> None:
-    """Keep tokens in files of their own, readable by their owner alone."""
-    private_folder(folder / "tokens")
-    for subject, token in tokens.items():
-        _write(token_file(folder, subject), token + "\n", 0o600)
+def write_tokens(settings: Settings, folder: Path, people: Iterable[Person]) -> Path:
+    """Keep a token for each person in a file of its own; return that of the first."""
+    issue, files = development_issuer(settings).issue, list[Path]()
+    for person in people:
+        files.append(folder / person.subject.id.removeprefix("user:"))
+        _write(files[-1], issue(person.subject, seconds=_TOKEN_SECONDS) + "\n", 0o600)
+    return files[0]
 
 
 def write_program(settings: Settings, folder: Path) -> Path:
@@ -384,21 +334,17 @@ def _write(path: Path, text: str, mode: int) -> None:
         file.write(text)
 
 
-def _print_service(steps: Steps, address: str) -> None:
+def _print_service(folder: Path, address: str, commands: Sequence[str]) -> None:
     out.print(_rule("5. The service"))
     out.print(Text.assemble("It listens on ", (address, "bold cyan"), ", on this machine alone."))
     out.print("DEVELOPMENT MODE: it accepts tokens that are signed on this machine.")
+    out.print(safe(f"The log of this demo is {folder / 'log.jsonl'}."))
     minutes = _TOKEN_SECONDS // 60
-    out.print(
-        safe(
-            f"Tokens lie in {steps.folder / 'tokens'}/ and are good for {minutes} minutes; "
-            "the last command below makes a new one."
-        )
-    )
-    out.print(safe(f"Its log is {steps.folder / 'log.jsonl'}."))
+    tokens = f"Tokens lie in {folder / 'tokens'}/ and are good for {minutes} minutes."
+    out.print(safe(f"{tokens} The last command below makes a new one."))
     out.print("\nTry next, in a second terminal, from this folder:\n")
-    for line in steps.lines(address):
+    for command in commands:
         # Plain, so that it can be copied without line ends.
-        out.out(f"  {line}")
+        out.out(f"  {command}")
     out.print("\nCtrl-C stops it.")
     out.file.flush()

@@ -19,7 +19,7 @@ from ingest.report import EventKind, IngestEvent, IngestReport
 from retrieval.rights.policy_source import read_schema
 from retrieval.service.api.messages import DocumentList
 from retrieval.service.cli.render import Shown, answer, count, out, records, safe, table
-from retrieval.service.cli.run import AskAs, person_of, run_on_parts
+from retrieval.service.cli.run import AskAs, command, person_of, run_on_parts
 from retrieval.service.cli.start import Json, command_settings
 from retrieval.service.settings import SettingsError
 from retrieval.service.wiring import Parts, open_pipeline
@@ -78,31 +78,23 @@ def ingest(
     run_on_parts(work, as_json=as_json, settings=settings, new=True)
 
 
-@documents.command("list")
-def documents_list(*, asker: AskAs, as_json: Json = False) -> None:
+@command(documents, "list")
+async def documents_list(parts: Parts, *, asker: AskAs) -> Shown:
     """List every document that a person may read."""
-
-    async def work(parts: Parts) -> Shown:
-        listed = await _readable(parts, asker)
-        lines = records(listed.documents, "uri title classification owner")
-        return Shown(listed, [lines, count(len(listed.documents), "document")])
-
-    run_on_parts(work, as_json=as_json)
+    listed = await _readable(parts, asker)
+    lines = records(listed.documents, "uri title classification owner")
+    return Shown(listed, [lines, count(len(listed.documents), "document")])
 
 
-@quarantine.command("list")
-def quarantine_list(*, as_json: Json = False) -> None:
+@command(quarantine, "list")
+async def quarantine_list(parts: Parts) -> Shown:
     """List the documents that are kept out, with the reason for each."""
-
-    async def work(parts: Parts) -> Shown:
-        kept, after = list[Quarantined](), 0
-        while entries := await parts.records.quarantine.entries(after=after, limit=_PAGE):
-            kept += entries
-            after = entries[-1].id
-        lines = records(kept, "tenant uri reason last_seen")
-        return Shown(Quarantine(tuple(kept)), [lines, f"{len(kept)} in quarantine"])
-
-    run_on_parts(work, as_json=as_json)
+    kept, after = list[Quarantined](), 0
+    while entries := await parts.records.quarantine.entries(after=after, limit=_PAGE):
+        kept += entries
+        after = entries[-1].id
+    lines = records(kept, "tenant uri reason last_seen")
+    return Shown(Quarantine(tuple(kept)), [lines, f"{len(kept)} in quarantine"])
 
 
 async def _readable(parts: Parts, asker: str) -> DocumentList:

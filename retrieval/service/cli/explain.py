@@ -36,8 +36,7 @@ from retrieval.search.store import Mode
 from retrieval.service.api.messages import SearchAnswer
 from retrieval.service.api.review import WhyAnswer
 from retrieval.service.cli.render import Shown, answer, count, in_words, safe
-from retrieval.service.cli.run import document_named, person_of, run_on_parts
-from retrieval.service.cli.start import Json
+from retrieval.service.cli.run import command, document_named, person_of
 from retrieval.service.http.token_wiring import levels
 from retrieval.service.wiring import Parts
 
@@ -166,24 +165,19 @@ def _plain(value: object) -> str:
     return (" + ".join(map(str, value)) or "none") if isinstance(value, list) else in_words(value)
 
 
-@app.command()
-def explain(
+@command(app, "explain")
+async def explain(
+    parts: Parts,
     subject: Annotated[str, typer.Argument(help="Who, such as `user:bob`.")],
     document: Annotated[str, typer.Argument(help="The document's id, or its path as ingested.")],
-    *,
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """Say why a person may or may not read a document, rule by rule."""
-
-    async def work(parts: Parts) -> Shown:
-        person, now = person_of(parts, subject), datetime.now(UTC)
-        record = await document_named(parts, document, person.subject.tenant)
-        found = await parts.review.why(OPERATOR, person.subject, record.id, now=now)
-        reasons = Reasons.of(parts.snapshots.pin(), person.subject, record, now)
-        lines = [*explanation_lines(reasons, found.explanation, record), *_grant_lines(found)]
-        return Shown(answer(WhyAnswer, found), lines)
-
-    run_on_parts(work, as_json=as_json)
+    person, now = person_of(parts, subject), datetime.now(UTC)
+    record = await document_named(parts, document, person.subject.tenant)
+    found = await parts.review.why(OPERATOR, person.subject, record.id, now=now)
+    reasons = Reasons.of(parts.snapshots.pin(), person.subject, record, now)
+    lines = [*explanation_lines(reasons, found.explanation, record), *_grant_lines(found)]
+    return Shown(answer(WhyAnswer, found), lines)
 
 
 def explanation_lines(

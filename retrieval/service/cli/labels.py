@@ -47,7 +47,6 @@ from retrieval.service.cli.render import (
     count,
     err,
     in_words,
-    out,
     records,
     safe,
     table,
@@ -57,14 +56,13 @@ from retrieval.service.cli.run import (
     Document,
     Until,
     asker_of,
+    command,
     document_of,
     find_document,
     known_people,
     moment,
-    run_on_parts,
     tenant_of,
 )
-from retrieval.service.cli.start import Json
 from retrieval.service.settings import SettingsError
 from retrieval.service.wiring import Parts
 
@@ -97,31 +95,27 @@ SetValues = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Change:
-    """How a change is asked for: by whom, why, for which version, and whether it is a trial."""
+    """How a change is asked for: by whom, on which version, and whether it is a trial."""
 
     asker: str
-    reason: str
-    dry_run: bool
     version: int | None
+    dry_run: bool
 
 
-@label.command("show")
-def show(document: Document, *, asker: ActAs = "", as_json: Json = False) -> None:
+@command(label, "show")
+async def show(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
     """Show a document's label, where each value comes from, and whom it is shared with."""
-
-    async def work(parts: Parts) -> Shown:
-        who = asker_of(parts, asker)
-        record = await document_of(parts, who, document)
-        view = answer(ShownLabel, await parts.labels.show(who, record.id, now=_now()))
-        return Shown(view, _label_lines(view))
-
-    run_on_parts(work, as_json=as_json)
+    who = asker_of(parts, asker)
+    record = await document_of(parts, who, document)
+    view = answer(ShownLabel, await parts.labels.show(who, record.id, now=_now()))
+    return Shown(view, _label_lines(view))
 
 
-@label.command("set")
-def set_label(  # noqa: PLR0913 - options
+@command(label, "set")
+async def set_label(  # noqa: PLR0913 - options
+    parts: Parts,
     documents: Annotated[
         list[str],
         typer.Argument(help="One or more documents, or a folder that ends in `/` for all in it."),
@@ -137,8 +131,7 @@ def set_label(  # noqa: PLR0913 - options
     dry_run: DryRun = False,
     tenant: Tenant = "",
     version: Version = None,
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """Change the label of one document, of several, or of all documents in a folder now.
 
     What is set here stays, whatever the folder says later, until `--inherit`. Raising needs the
@@ -147,19 +140,16 @@ def set_label(  # noqa: PLR0913 - options
     Try it first with `--dry-run`:
     strongroom label set acme/hr/plan.md --set classification=restricted --dry-run
     """
-    change = Change(asker=asker, reason=reason, dry_run=dry_run, version=version)
-
-    async def work(parts: Parts) -> Shown:
-        request = _label_request(parts, values or [], inherit or [], reason)
-        if len(documents) == 1 and not documents[0].endswith("/"):
-            return await _change(parts, documents[0], change, request)
-        return await _change_many(parts, documents, change, request, tenant, quiet=as_json)
-
-    run_on_parts(work, as_json=as_json)
+    change = Change(asker, version, dry_run=dry_run)
+    request = _label_request(parts, values or [], inherit or [], reason)
+    if len(documents) == 1 and not documents[0].endswith("/"):
+        return await _change(parts, documents[0], request, change)
+    return await _change_many(parts, documents, change, request, tenant)
 
 
-@label.command("share")
-def share(  # noqa: PLR0913 - options
+@command(label, "share")
+async def share(  # noqa: PLR0913 - options
+    parts: Parts,
     document: Document,
     principal: Annotated[str, typer.Argument(help="Who is to read: user:ada, group:finance …")],
     *,
@@ -168,20 +158,19 @@ def share(  # noqa: PLR0913 - options
     reason: Reason = "",
     dry_run: DryRun = False,
     version: Version = None,
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """Let a user or a group read a document, for a time or for good.
 
     It lifts nothing else: a person who lacks the clearance or a compartment still cannot read it.
     """
-    change = Change(asker=asker, reason=reason, dry_run=dry_run, version=version)
     shared = (ShareRequest(principal=principal, until=moment(until)),)
     request = LabelRequest(kind=ChangeKind.SHARE, share=shared, reason=reason)
-    run_on_parts(lambda parts: _change(parts, document, change, request), as_json=as_json)
+    return await _change(parts, document, request, Change(asker, version, dry_run=dry_run))
 
 
-@label.command("unshare")
-def unshare(  # noqa: PLR0913 - options
+@command(label, "unshare")
+async def unshare(  # noqa: PLR0913 - options
+    parts: Parts,
     document: Document,
     principal: Annotated[str, typer.Argument(help="Whose share is taken back.")],
     *,
@@ -189,77 +178,63 @@ def unshare(  # noqa: PLR0913 - options
     reason: Reason = "",
     dry_run: DryRun = False,
     version: Version = None,
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """Take a share back."""
-    change = Change(asker=asker, reason=reason, dry_run=dry_run, version=version)
     names = frozenset({principal})
     request = LabelRequest(kind=ChangeKind.UNSHARE, unshare=names, reason=reason)
-    run_on_parts(lambda parts: _change(parts, document, change, request), as_json=as_json)
+    return await _change(parts, document, request, Change(asker, version, dry_run=dry_run))
 
 
-@label.command("history")
-def history(document: Document, *, asker: ActAs = "", as_json: Json = False) -> None:
+@command(label, "history")
+async def history(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
     """List who changed a document's label, when and why, the last change first."""
-
-    async def work(parts: Parts) -> Shown:
-        who = asker_of(parts, asker)
-        record = await document_of(parts, who, document)
-        changes = await parts.labels.history(who, record.id, now=_now())
-        found = [answer(ShownChange, change, parts.schema) for change in changes]
-        rows = [
-            (c.label_version, c.at, c.by, c.kind, _moved(c.before, c.after), c.reason)
-            for c in found
-        ]
-        columns = ("version", "when", "who", "what", "change", "reason")
-        return Shown(LabelHistory(changes=found), [table("", columns, rows)])
-
-    run_on_parts(work, as_json=as_json)
+    who = asker_of(parts, asker)
+    record = await document_of(parts, who, document)
+    changes = await parts.labels.history(who, record.id, now=_now())
+    found = [answer(ShownChange, change, parts.schema) for change in changes]
+    rows = [
+        (c.label_version, c.at, c.by, c.kind, _moved(c.before, c.after), c.reason) for c in found
+    ]
+    columns = ("version", "when", "who", "what", "change", "reason")
+    return Shown(LabelHistory(changes=found), [table("", columns, rows)])
 
 
-@label.command("undo")
-def undo(  # noqa: PLR0913 - options
+@command(label, "undo")
+async def undo(  # noqa: PLR0913 - options
+    parts: Parts,
     document: Document,
     *,
     asker: ActAs = "",
     reason: Reason = "",
     dry_run: DryRun = False,
     version: Version = None,
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """Take the last change back, as a new change. Shares that ended meanwhile stay ended."""
-    change = Change(asker=asker, reason=reason, dry_run=dry_run, version=version)
-
-    async def work(parts: Parts) -> Shown:
-        who, target = await _target(parts, change, document)
-        changed = await parts.labels.undo(who, target, reason=reason, now=_now(), dry_run=dry_run)
-        return changed_shown(changed, parts)
-
-    run_on_parts(work, as_json=as_json)
+    change = Change(asker, version, dry_run=dry_run)
+    who, target = await _target(parts, change, document)
+    changed = await parts.labels.undo(who, target, reason=reason, now=_now(), dry_run=dry_run)
+    return changed_shown(changed, parts)
 
 
-@label.command("approve")
-def approve(
+@command(label, "approve")
+async def approve(
+    parts: Parts,
     document: Document,
     proposal: Annotated[str, typer.Argument(help="The proposal; by default the only one.")] = "",
     *,
     asker: ActAs = "",
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """Approve a lower label that another person proposed."""
-
-    async def work(parts: Parts) -> Shown:
-        who = asker_of(parts, asker)
-        record = await document_of(parts, who, document)
-        chosen = proposal or await _only_proposal(parts, who, record.id)
-        changed = await parts.labels.approve(who, record.id, chosen, now=_now())
-        return changed_shown(changed, parts)
-
-    run_on_parts(work, as_json=as_json)
+    who = asker_of(parts, asker)
+    record = await document_of(parts, who, document)
+    chosen = proposal or await _only_proposal(parts, who, record.id)
+    changed = await parts.labels.approve(who, record.id, chosen, now=_now())
+    return changed_shown(changed, parts)
 
 
-@label.command("folder")
-def folder(  # noqa: PLR0913 - options
+@command(label, "folder")
+async def folder(  # noqa: PLR0913 - options
+    parts: Parts,
     path: Annotated[
         str,
         typer.Argument(
@@ -280,62 +255,53 @@ def folder(  # noqa: PLR0913 - options
         str, typer.Option("--approve", help="Approve this proposal of another person.")
     ] = "",
     version: Version = None,
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """Set what every document in a folder inherits, those that come later as well.
 
     What was set on a document itself stays. Without `--set` and `--unset`, shows what is set, and
     what waits for approval.
     """
-
-    async def work(parts: Parts) -> Shown:
-        who = asker_of(parts, asker)
-        if approve_proposal:
-            done = await parts.folders.approve(who, approve_proposal)
-            return await _folder_done(parts, done, quiet=as_json)
-        if not (path or tenant or asker):
-            raise SettingsError("say whose folders: `--tenant acme`, or a folder such as /acme/hr/")
-        owner = tenant or tenant_of(path)
-        if not values and not unset:
-            view = await parts.folders.view(who, owner)
-            return _folders_shown(answer(FolderList, view, parts.schema), path)
-        request = FolderRequest(
-            folder=path,
-            tenant=owner,
-            values=read_flags(values or [], parts.schema, option="--set"),
-            unset=frozenset(unset or []),
-            expected_version=version,
-            reason=reason,
-        )
-        if dry_run:
-            return _folder_plan(await parts.folders.plan(who, request), request, parts)
-        done = await parts.folders.set_folder(who, request)
-        return await _folder_done(parts, done, quiet=as_json)
-
-    run_on_parts(work, as_json=as_json, new=True)
+    who = asker_of(parts, asker)
+    if approve_proposal:
+        done = await parts.folders.approve(who, approve_proposal)
+        return await _folder_done(parts, done)
+    if not (path or tenant or asker):
+        raise SettingsError("say whose folders: `--tenant acme`, or a folder such as /acme/hr/")
+    owner = tenant or tenant_of(path)
+    if not values and not unset:
+        view = await parts.folders.view(who, owner)
+        return _folders_shown(answer(FolderList, view, parts.schema), path)
+    request = FolderRequest(
+        folder=path,
+        tenant=owner,
+        values=read_flags(values or [], parts.schema, option="--set"),
+        unset=frozenset(unset or []),
+        expected_version=version,
+        reason=reason,
+    )
+    if dry_run:
+        return _folder_plan(await parts.folders.plan(who, request), request, parts)
+    done = await parts.folders.set_folder(who, request)
+    return await _folder_done(parts, done)
 
 
-@label.command("jobs")
-def jobs(
+@command(label, "jobs")
+async def jobs(
+    parts: Parts,
     *,
     resume: Annotated[
         str, typer.Option("--resume", help="Go on with a job that was interrupted.")
     ] = "",
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """List the changes of many documents, how far each has come, and go on with one."""
-
-    async def work(parts: Parts) -> Shown:
-        if resume:
-            job = await parts.records.jobs.job(resume)
-            if job is None:
-                raise SettingsError(f"there is no job `{resume}`")
-            return await _carried_out(parts, job, (), quiet=as_json)
-        found = [answer(ListedJob, job) for job in await parts.records.jobs.recent()]
-        columns = "id created_at by total done pending conflict failed"
-        return Shown(JobList(jobs=found), [records(found, columns)])
-
-    run_on_parts(work, as_json=as_json)
+    if resume:
+        job = await parts.records.jobs.job(resume)
+        if job is None:
+            raise SettingsError(f"there is no job `{resume}`")
+        return await _carried_out(parts, job, ())
+    found = [answer(ListedJob, job) for job in await parts.records.jobs.recent()]
+    columns = "id created_at by total done pending conflict failed"
+    return Shown(JobList(jobs=found), [records(found, columns)])
 
 
 def changed_shown(changed: Changed, parts: Parts | None = None) -> Shown:
@@ -360,7 +326,7 @@ def changed_shown(changed: Changed, parts: Parts | None = None) -> Shown:
     return Shown(answer(ChangedLabel, changed), lines)
 
 
-async def _change(parts: Parts, name: str, change: Change, request: LabelRequest) -> Shown:
+async def _change(parts: Parts, name: str, request: LabelRequest, change: Change) -> Shown:
     who, target = await _target(parts, change, name)
     changed = await parts.labels.change(who, target, request, now=_now(), dry_run=change.dry_run)
     shown = changed_shown(changed, parts)
@@ -370,14 +336,12 @@ async def _change(parts: Parts, name: str, change: Change, request: LabelRequest
     return Shown(shown.answer, [*(shown.lines or ()), *read])
 
 
-async def _change_many(  # noqa: PLR0913 - each is said on the command line
+async def _change_many(
     parts: Parts,
     names: Sequence[str],
     change: Change,
     request: LabelRequest,
     tenant: str,
-    *,
-    quiet: bool,
 ) -> Shown:
     who = asker_of(parts, change.asker)
     selection = await _selection(parts, who, names, tenant)
@@ -387,7 +351,7 @@ async def _change_many(  # noqa: PLR0913 - each is said on the command line
         planned = await parts.bulk.plan(who, selection, request)
         return Shown(RelabelAnswer.of_plan(planned), _plan_lines(planned, parts))
     begun = await parts.bulk.begin(who, selection, request)
-    return await _carried_out(parts, begun.job, begun.refused, quiet=quiet)
+    return await _carried_out(parts, begun.job, begun.refused)
 
 
 async def _selection(parts: Parts, who: Asker, names: Sequence[str], tenant: str) -> Selection:
@@ -441,20 +405,17 @@ async def _readers(parts: Parts, who: Asker, document_id: str) -> list[Renderabl
     return [safe(f"has been read by: {seen}", "yellow")] if seen else []
 
 
-async def _folder_done(parts: Parts, done: FolderSet, *, quiet: bool) -> Shown:
+async def _folder_done(parts: Parts, done: FolderSet) -> Shown:
     if done.job is not None:
-        return await _carried_out(parts, done.job, done.refused, quiet=quiet)
+        return await _carried_out(parts, done.job, done.refused)
     said = f"Waits for the approval of another person: proposal {done.proposal}"
     return Shown(FolderAnswer.of_set(done), [safe(said, "yellow")])
 
 
-async def _carried_out(
-    parts: Parts, begun: Job, refused: Sequence[Refused], *, quiet: bool
-) -> Shown:
+async def _carried_out(parts: Parts, begun: Job, refused: Sequence[Refused]) -> Shown:
     columns = (TextColumn("changing labels"), BarColumn(), MofNCompleteColumn())
-    if not quiet:
-        # Before it is done: an interrupted job is resumed by its id.
-        out.print(safe(f"job {begun.id}", "dim"))
+    # Before it is done: an interrupted job is resumed by its id.
+    err.print(safe(f"job {begun.id}", "dim"))
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task("", total=begun.total)
 

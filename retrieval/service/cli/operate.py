@@ -13,8 +13,7 @@ from ingest.index.engine import EngineError
 from ingest.report import ReconcileReport
 from retrieval.rights.policy_source import read_texts
 from retrieval.service.cli.render import Shown, safe, table
-from retrieval.service.cli.run import run_on_parts
-from retrieval.service.cli.start import Json
+from retrieval.service.cli.run import command
 from retrieval.service.wiring import Parts, reconciler
 
 # A version younger than this may belong to an ingest that is still running.
@@ -57,53 +56,41 @@ class Status:
     now: datetime
 
 
-@app.command()
-def status(*, as_json: Json = False) -> None:
+@command(app, "status")
+async def status(parts: Parts) -> Shown:
     """Say what is stored, and which policy is in effect."""
-
-    async def work(parts: Parts) -> Shown:
-        found = await _status(parts)
-        rows = [
-            ("documents", found.documents),
-            ("labels not yet in the engine", found.labels_not_yet_in_the_engine),
-            ("points still to be deleted", found.points_still_to_be_deleted),
-            ("engine", found.engine),
-            ("policy", f"revision {found.policy_revision}, {found.policy_rules} rules"),
-            ("policy digest", found.policy_digest[:_DIGITS]),
-            ("policy folder", found.policy_folder),
-            ("audit events", found.audit_events),
-            ("audit head", found.audit_head[:_DIGITS]),
-            ("now", found.now),
-        ]
-        return Shown(found, [table("", ("what", "state"), rows)])
-
-    run_on_parts(work, as_json=as_json)
+    found = await _status(parts)
+    rows = [
+        ("documents", found.documents),
+        ("labels not yet in the engine", found.labels_not_yet_in_the_engine),
+        ("points still to be deleted", found.points_still_to_be_deleted),
+        ("engine", found.engine),
+        ("policy", f"revision {found.policy_revision}, {found.policy_rules} rules"),
+        ("policy digest", found.policy_digest[:_DIGITS]),
+        ("policy folder", found.policy_folder),
+        ("audit events", found.audit_events),
+        ("audit head", found.audit_head[:_DIGITS]),
+        ("now", found.now),
+    ]
+    return Shown(found, [table("", ("what", "state"), rows)])
 
 
-@app.command()
-def fsck(*, as_json: Json = False) -> None:
+@command(app, "fsck")
+async def fsck(parts: Parts) -> Shown:
     """Compare the records with the search engine, and repair differences."""
-
-    async def work(parts: Parts) -> Shown:
-        now = datetime.now(UTC)
-        return _checked(await reconciler(parts).run(now=now, begun_before=now - _UNDER_WAY))
-
-    run_on_parts(work, as_json=as_json)
+    now = datetime.now(UTC)
+    return _checked(await reconciler(parts).run(now=now, begun_before=now - _UNDER_WAY))
 
 
-@audit.command("verify")
-def audit_verify(*, as_json: Json = False) -> None:
+@command(audit, "verify")
+async def audit_verify(parts: Parts) -> Shown:
     """Check that no event of the audit was edited, removed or added."""
-
-    async def work(parts: Parts) -> Shown:
-        report = await parts.records.audit.verify()
-        if report.fault is not None:
-            said = f"the chain fails at number {report.fault.seq}: {report.fault.reason}"
-            return Shown(report, [], code=1, err=[safe(said, "bold red")])
-        said = f"ok: {report.verified} events, head {report.head.hash}"
-        return Shown(report, [safe(said, "green")])
-
-    run_on_parts(work, as_json=as_json)
+    report = await parts.records.audit.verify()
+    if report.fault is not None:
+        said = f"the chain fails at number {report.fault.seq}: {report.fault.reason}"
+        return Shown(report, [], code=1, err=[safe(said, "bold red")])
+    said = f"ok: {report.verified} events, head {report.head.hash}"
+    return Shown(report, [safe(said, "green")])
 
 
 def _checked(report: ReconcileReport) -> Shown:

@@ -43,11 +43,11 @@ from retrieval.service.cli.render import (
     answer,
     err,
     in_words,
-    out,
+    records,
     safe,
     table,
 )
-from retrieval.service.cli.run import ActAs, asker_of, run_on_parts
+from retrieval.service.cli.run import ActAs, asker_of, command
 from retrieval.service.cli.start import Json, command_settings, finish
 from retrieval.service.http.token_wiring import levels
 from retrieval.service.settings import SettingsError
@@ -86,23 +86,6 @@ class Checked:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place of a policy that is refused."""
-
-    where: str
-    column: str | None
-    operator: str | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A policy that cannot take effect."""
-
-    refused: tuple[Place, ...]
-
-
 @policy.command("check")
 def check(
     folder: Annotated[
@@ -126,90 +109,77 @@ def check(
     finish(Shown(checked, [safe(said, "green")]), as_json=as_json)
 
 
-@policy.command("log")
-def log(
+@command(policy, "log")
+async def log(
+    parts: Parts,
     *,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
     asker: ActAs = "",
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """List revisions, the latest first: who proposed what, why, and what took effect when."""
-
-    async def work(parts: Parts) -> Shown:
-        who = asker_of(parts, asker)
-        current = (await parts.desk.seeing(who, _now())).snapshot.revision
-        latest = await parts.desk.latest(who, _now(), limit=limit)
-        found = RevisionList(
-            revisions=[answer(Revision, revision) for revision in latest], in_effect=current
-        )
-        rows = [
-            (one.revision, _state(one, current), one.author, _when(one), one.reason)
-            for one in found.revisions
-        ]
-        return Shown(found, [table("", ("revision", "state", "author", "when", "reason"), rows)])
-
-    run_on_parts(work, as_json=as_json)
+    who = asker_of(parts, asker)
+    current = (await parts.desk.seeing(who, _now())).snapshot.revision
+    latest = await parts.desk.latest(who, _now(), limit=limit)
+    found = RevisionList(
+        revisions=[answer(Revision, revision) for revision in latest], in_effect=current
+    )
+    rows = [
+        (one.revision, _state(one, current), one.author, _when(one), one.reason)
+        for one in found.revisions
+    ]
+    return Shown(found, [table("", ("revision", "state", "author", "when", "reason"), rows)])
 
 
-@policy.command("show")
-def show(
+@command(policy, "show")
+async def show(
+    parts: Parts,
     number: Annotated[int | None, typer.Argument(help="By default the one in effect.")] = None,
     *,
     model: Annotated[bool, typer.Option("--model", help="model.conf, not policy.csv.")] = False,
     asker: ActAs = "",
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """Print the rules of a revision to the letter, so that they can be kept in a file."""
-
-    async def work(parts: Parts) -> Shown:
-        who = asker_of(parts, asker)
-        wanted = number or parts.snapshots.pin().revision
-        texts = await parts.desk.texts(who, wanted, _now())
-        revision = answer(Revision, await parts.desk.revision(who, wanted, _now()))
-        whole = RevisionWithTexts(**revision.model_dump(), model=texts.model, rules=texts.rules)
-        if not as_json:
-            # To the letter: what is printed here is read again by `policy propose`.
-            out.out(texts.model if model else texts.rules, end="", highlight=False)
-        return Shown(whole, [], err=[safe(f"revision {wanted}", "dim")])
-
-    run_on_parts(work, as_json=as_json)
+    who = asker_of(parts, asker)
+    wanted = number or parts.snapshots.pin().revision
+    texts = await parts.desk.texts(who, wanted, _now())
+    revision = answer(Revision, await parts.desk.revision(who, wanted, _now()))
+    whole = RevisionWithTexts(**revision.model_dump(), model=texts.model, rules=texts.rules)
+    # To the letter: what is printed here is read again by `policy propose`.
+    raw = texts.model if model else texts.rules
+    return Shown(whole, err=[safe(f"revision {wanted}", "dim")], raw=raw)
 
 
-@policy.command("diff")
-def diff(
+@command(policy, "diff")
+async def diff(
+    parts: Parts,
     number: Number,
     to: Annotated[
         int | None, typer.Argument(help="Compare with this one; by default with its base.")
     ] = None,
     *,
     asker: ActAs = "",
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """Show what a revision changes."""
-
-    async def work(parts: Parts) -> Shown:
-        who = asker_of(parts, asker)
-        other = to or (await parts.records.policies.revision(number)).base
-        compared = await parts.desk.compared(who, other or number, number, _now())
-        found = answer(RevisionDifference, compared)
-        if not other:
-            said = "This is the first revision; there is nothing to compare it with."
-            return Shown(found, [said])
-        return Shown(found, _difference_lines(found))
-
-    run_on_parts(work, as_json=as_json)
+    who = asker_of(parts, asker)
+    other = to or (await parts.records.policies.revision(number)).base
+    compared = await parts.desk.compared(who, other or number, number, _now())
+    found = answer(RevisionDifference, compared)
+    if not other:
+        said = "This is the first revision; there is nothing to compare it with."
+        return Shown(found, [said])
+    return Shown(found, _difference_lines(found))
 
 
-@policy.command("propose")
-def propose(  # noqa: PLR0913 - each is an option
+@command(policy, "propose")
+async def propose(  # noqa: PLR0913 - each is an option
+    parts: Parts,
     folder: Folder = None,
     *,
     add: Add = None,
     remove: Remove = None,
     reason: Reason = "",
     asker: ActAs = "",
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """Store a change of the policy as a numbered proposal. Nothing takes effect yet.
 
     Give a folder with the whole policy, or lines to add and to remove. Then look at it with
@@ -218,28 +188,25 @@ def propose(  # noqa: PLR0913 - each is an option
     edit = _edit(folder, add, remove)
     if edit is None:
         raise SettingsError("give a folder with a policy, or lines to `--add` and `--remove`")
-
-    async def work(parts: Parts) -> Shown:
-        who, base = asker_of(parts, asker), parts.snapshots.pin().revision
-        try:
-            revision = await parts.desk.propose(who, edit, expected=base, reason=reason, now=_now())
-        except PolicyError as error:
-            return _refused(error)
-        number = revision.revision
-        changes = await parts.desk.compared(who, base, number, _now())
-        lines = [
-            *_difference_lines(answer(RevisionDifference, changes)),
-            safe(f"proposed as revision {number}; nothing has taken effect yet", "green"),
-            safe(f"  strongroom policy preview {number}    who gains and who loses what", "cyan"),
-            safe(f"  strongroom policy activate {number}   prove it, let it take effect", "cyan"),
-        ]
-        return Shown(answer(Revision, revision), lines)
-
-    run_on_parts(work, as_json=as_json, new=True)
+    who, base = asker_of(parts, asker), parts.snapshots.pin().revision
+    try:
+        revision = await parts.desk.propose(who, edit, expected=base, reason=reason, now=_now())
+    except PolicyError as error:
+        return _refused(error)
+    number = revision.revision
+    changes = await parts.desk.compared(who, base, number, _now())
+    lines = [
+        *_difference_lines(answer(RevisionDifference, changes)),
+        safe(f"proposed as revision {number}; nothing has taken effect yet", "green"),
+        safe(f"  strongroom policy preview {number}    who gains and who loses what", "cyan"),
+        safe(f"  strongroom policy activate {number}   prove it, let it take effect", "cyan"),
+    ]
+    return Shown(answer(Revision, revision), lines)
 
 
-@policy.command("preview")
-def preview(  # noqa: PLR0913 - each is an option
+@command(policy, "preview")
+async def preview(  # noqa: PLR0913 - each is an option
+    parts: Parts,
     number: Annotated[int | None, typer.Argument(help="Of a proposal; or give a change.")] = None,
     *,
     folder: Annotated[Path | None, typer.Option(help="A folder with the whole policy.")] = None,
@@ -247,69 +214,55 @@ def preview(  # noqa: PLR0913 - each is an option
     remove: Remove = None,
     days: Annotated[int, typer.Option(min=0, max=366, help="Look so far back.")] = 30,
     asker: ActAs = "",
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """Show who would gain and who would lose which documents, and which past answers with them."""
     edit = _edit(folder, add, remove)
     wanted = number if edit is None else edit
     if wanted is None or (number is not None and edit is not None):
         raise SettingsError("name a revision, or give a change, and not both")
-
-    async def work(parts: Parts) -> Shown:
-        who = asker_of(parts, asker)
-        try:
-            found = await parts.desk.preview(who, wanted, LookBack(days=days), _now())
-        except PolicyError as error:
-            return _refused(error)
-        seen = answer(PreviewAnswer, found.preview, found.revision, parts.schema)
-        return Shown(seen, _preview_lines(seen, days, levels(parts.schema)))
-
-    run_on_parts(work, as_json=as_json)
+    who = asker_of(parts, asker)
+    try:
+        found = await parts.desk.preview(who, wanted, LookBack(days=days), _now())
+    except PolicyError as error:
+        return _refused(error)
+    seen = answer(PreviewAnswer, found.preview, found.revision, parts.schema)
+    return Shown(seen, _preview_lines(seen, days, levels(parts.schema)))
 
 
-@policy.command("activate")
-def activate(number: Number, *, asker: ActAs = "", as_json: Json = False) -> None:
+@command(policy, "activate")
+async def activate(parts: Parts, number: Number, *, asker: ActAs = "") -> Shown:
     """Prove a proposal on the stored documents, and let it take effect.
 
     Its filters are compared with the rules for every role and every label. If they differ
     anywhere, nothing takes effect and the difference is shown.
     """
-    run_on_parts(lambda parts: _activated(parts, asker_of(parts, asker), number), as_json=as_json)
+    return await _activated(parts, asker_of(parts, asker), number)
 
 
-@policy.command("rollback")
-def rollback(
-    number: Number, *, reason: Reason = "", asker: ActAs = "", as_json: Json = False
-) -> None:
+@command(policy, "rollback")
+async def rollback(
+    parts: Parts, number: Number, *, reason: Reason = "", asker: ActAs = ""
+) -> Shown:
     """Bring back what an earlier revision said, under a new number, and activate it."""
-
-    async def work(parts: Parts) -> Shown:
-        who, base = asker_of(parts, asker), parts.snapshots.pin().revision
-        found = await parts.desk.roll_back(who, number, expected=base, reason=reason, now=_now())
-        err.print(safe(f"proposed as revision {found.revision}: {found.reason}"))
-        return await _activated(parts, who, found.revision)
-
-    run_on_parts(work, as_json=as_json)
+    who, base = asker_of(parts, asker), parts.snapshots.pin().revision
+    found = await parts.desk.roll_back(who, number, expected=base, reason=reason, now=_now())
+    err.print(safe(f"proposed as revision {found.revision}: {found.reason}"))
+    return await _activated(parts, who, found.revision)
 
 
-@policy.command("prove")
-def prove(
+@command(policy, "prove")
+async def prove(
+    parts: Parts,
     number: Annotated[int | None, typer.Argument(help="By default the one in effect.")] = None,
-    *,
-    as_json: Json = False,
-) -> None:
+) -> Shown:
     """Compare filters and rules for every role and every stored label, here and now."""
-
-    async def work(parts: Parts) -> Shown:
-        wanted = number or parts.snapshots.pin().revision
-        proof = await ProofWatch(parts.records, parts.desk, clock=_now, rest=0).prove(wanted)
-        found = answer(ProofProgress, proof, None)
-        good = found.state == ProofState.PROVED
-        said = f"{found.state}: {found.done} of {found.labels} labels compared"
-        lines = [safe(said, "green" if good else "bold red"), *map(safe, found.mismatches)]
-        return Shown(found, lines, code=int(not good))
-
-    run_on_parts(work, as_json=as_json)
+    wanted = number or parts.snapshots.pin().revision
+    proof = await ProofWatch(parts.records, parts.desk, clock=_now, rest=0).prove(wanted)
+    found = answer(ProofProgress, proof, None)
+    good = found.state == ProofState.PROVED
+    said = f"{found.state}: {found.done} of {found.labels} labels compared"
+    lines = [safe(said, "green" if good else "bold red"), *map(safe, found.mismatches)]
+    return Shown(found, lines, code=int(not good))
 
 
 async def _activated(parts: Parts, who: Asker, number: int) -> Shown:
@@ -352,11 +305,9 @@ def _edit(folder: Path | None, add: Add, remove: Remove) -> Edit | None:
 
 
 def _refused(error: PolicyError) -> Shown:
-    places = tuple(Place(one.where, one.column, one.operator, one.reason) for one in error.refusals)
-    rows = [(place.where, place.column, place.operator, place.reason) for place in places]
-    said = f"refused: {len(places)} place(s); nothing of it takes effect"
-    refusals = table("", ("where", "column", "operator", "reason"), rows)
-    return Shown(Refused(places), [], code=1, err=[refusals, safe(said, "bold red")])
+    refusals = records(error.refusals, "where column operator reason")
+    said = f"refused: {len(error.refusals)} place(s); nothing of it takes effect"
+    return Shown({"refused": error.refusals}, [], code=1, err=[refusals, safe(said, "bold red")])
 
 
 def _state(revision: Revision, current: int) -> Text:

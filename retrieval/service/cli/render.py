@@ -16,7 +16,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -53,12 +53,14 @@ class Shown:
         lines: how people read it; by default field by field (law 3).
         code: the exit code.
         err: what is said on standard error.
+        raw: a text that is printed to the letter, where it is not asked for as JSON.
     """
 
     answer: Any
     lines: Sequence[object] | None = None
     code: int = 0
     err: Sequence[object] = ()
+    raw: str = ""
 
 
 def answer(model: type[_Answer], value: object, *more: Any) -> _Answer:  # noqa: ANN401 - as the model takes it
@@ -71,6 +73,8 @@ def show(shown: Shown, *, as_json: bool) -> None:
     """Print an answer."""
     if as_json:
         out.out(as_text(shown.answer), highlight=False)  # law 2
+    elif shown.raw:
+        out.out(shown.raw, end="", highlight=False)
     else:
         for line in fields_of(shown.answer) if shown.lines is None else shown.lines:
             out.print(line)
@@ -80,8 +84,7 @@ def show(shown: Shown, *, as_json: bool) -> None:
 
 def as_text(value: object) -> str:
     """Return a value as JSON whose text no terminal takes for a command."""
-    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    return json.dumps(to_jsonable_python(plain), ensure_ascii=True, indent=2)
+    return json.dumps(to_jsonable_python(value), ensure_ascii=True, indent=2)
 
 
 def fields_of(value: object) -> list[RenderableType]:

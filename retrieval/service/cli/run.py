@@ -5,16 +5,18 @@ The laws of this file:
 1. A person is one of the subjects file; without `--as`, a command acts for the operator of the
    machine.
 2. A document is named by its id, its uri, or the path as it was ingested.
+3. A command has the parameters of its function without the open parts, and `--json`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final, NoReturn, TypeVar, get_type_hints
 
 import typer
 
@@ -28,12 +30,13 @@ from retrieval.rights.authority import OPERATOR, Asker, Operator
 from retrieval.rights.policy_source import read_source
 from retrieval.service.cli.people import Person, people_of, person_named, read_people
 from retrieval.service.cli.render import CommandError, Shown
-from retrieval.service.cli.start import command_settings, finish, is_begun, require_begun
+from retrieval.service.cli.start import Json, command_settings, finish, is_begun, require_begun
 from retrieval.service.http.token_wiring import levels
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, open_parts
 
 Work = Callable[[Parts], Awaitable[Shown]]
+_Do = TypeVar("_Do", bound=Callable[..., Awaitable[Shown]])
 AskAs = Annotated[
     str, typer.Option("--as", help="Who asks, such as `user:ada`; a person of the subjects file.")
 ]
@@ -55,6 +58,31 @@ Until = Annotated[
 _SPAN: Final = re.compile(r"([0-9]{1,5})([dhm])\Z")
 _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
 _PAGE: Final = 500
+
+
+def command(group: typer.Typer, name: str) -> Callable[[_Do], _Do]:
+    """Make a command of a function that works on open parts and returns its answer (law 3).
+
+    Args:
+        group: where the command belongs.
+        name: what is typed.
+    """
+
+    def register(do: _Do) -> _Do:
+        hints = get_type_hints(do, include_extras=True)
+        _, *given = inspect.signature(do).parameters.values()
+        as_json = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False)
+
+        def run(*, as_json: bool, **values: object) -> None:
+            run_on_parts(lambda parts: do(parts, **values), as_json=as_json)
+
+        run.__doc__ = do.__doc__
+        run.__annotations__ = {one.name: hints[one.name] for one in given} | {"as_json": Json}
+        run.__signature__ = inspect.Signature([*given, as_json])  # type: ignore[attr-defined]
+        group.command(name)(run)
+        return do
+
+    return register
 
 
 def run_on_parts(
