@@ -106,7 +106,7 @@ class Change:
 
 @command(label, "show")
 async def show(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
-    """Show a document's label, where each value comes from, and whom it is shared with."""
+    """Show a document's label, where each value comes from, and its shares."""
     who = asker_of(parts, asker)
     record = await document_of(parts, who, document)
     view = answer(ShownLabel, await parts.labels.show(who, record.id, now=_now()))
@@ -134,7 +134,7 @@ async def set_label(  # noqa: PLR0913 - options
 ) -> Shown:
     """Change the label of one document, of several, or of all documents in a folder now.
 
-    What is set here stays, whatever the folder says later, until `--inherit`. Raising needs the
+    What is set here stays, also when the folder changes, until `--inherit`. Raising needs the
     right to tag, a new reader the right to share, everything else the right to declassify.
 
     Try it first with `--dry-run`:

@@ -68,7 +68,7 @@ def read_people(path: Path, levels: Attribute | None) -> dict[str, Person]:
 
 
 def people_of(path: Path, levels: Attribute | None) -> dict[str, Person]:
-    """Return the people of the subjects file, or nobody where there is none."""
+    """Return the people of the subjects file, or none where there is no file."""
     return read_people(path, levels) if path.exists() else {}
 
 
@@ -80,7 +80,7 @@ def person_named(people: Mapping[str, Person], name: str) -> Person:
     """
     found = people.get(name) or people.get(f"user:{name}")
     if found is None:
-        known = ", ".join(people) or "nobody"
+        known = ", ".join(people) or "none"
         raise SettingsError(f"there is no subject `{name}`; there are {known}")
     return found
 
