@@ -39,7 +39,7 @@ from retrieval.service.wiring import Parts
 
 app = typer.Typer()
 access = typer.Typer(
-    help="See who may read a document and who did; ask for access, and decide about requests.",
+    help="See who may read a document and who did; ask for access, and decide.",
     no_args_is_help=True,
 )
 app.add_typer(access, name="access")
@@ -68,7 +68,7 @@ async def who(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
         subjects=known_people(parts),
         now=datetime.now(UTC),
     )
-    found = answer(WhoAnswer, readership, "")
+    found = answer(WhoAnswer, readership, next_token="")
     lines = [
         safe(record.uri, "bold"),
         *(safe(f"  {subject}", "green") for subject in found.subjects),
@@ -177,7 +177,7 @@ async def grant(
     decider, whose = _decider(parts, asker, tenant)
     ends, now = moment(until), datetime.now(UTC)
     changed = await parts.requests.grant(decider, whose, request_id, until=ends, now=now)
-    return changed_shown(changed)
+    return changed_shown(changed, parts)
 
 
 @command(access, "refuse")

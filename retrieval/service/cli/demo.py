@@ -84,7 +84,7 @@ def demo(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show it with two small companies: one question, and what each person is answered.
+    """Show it with two small companies: one question, four people, four answers.
 
     With `--json`, prints what was answered and ends.
     """

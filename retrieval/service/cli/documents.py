@@ -104,7 +104,7 @@ async def _readable(parts: Parts, asker: str) -> DocumentList:
         page = await parts.reader.list_documents(
             person.subject, after=after, limit=_PAGE, now=datetime.now(UTC)
         )
-        pages.append(answer(DocumentList, page, ""))
+        pages.append(answer(DocumentList, page, next_token=""))
         after = page.cursor
     found = [document for page in pages for document in page.documents]
     return pages[-1].model_copy(update={"documents": found})

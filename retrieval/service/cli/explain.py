@@ -185,49 +185,43 @@ def explanation_lines(
 ) -> list[Text]:
     """Return an explanation: the verdict, then the rules that decide or come nearest."""
     verdict = ("may read", "bold green") if explanation.permitted else ("may not read", "bold red")
-    lines: list[Text] = [
-        Text.assemble(safe(explanation.subject), " ", verdict, " ", safe(record.uri))
-    ]
+    lines = [Text.assemble(safe(explanation.subject), " ", verdict, " ", safe(record.uri))]
     if explanation.permitted and reasons.through:
         lines.append(safe(f"through {' or '.join(reasons.through)}", "green"))
-    lines += _subject_lines(reasons, explanation)
+    if explanation.same_tenant and reasons.allowing and not explanation.deciding:
+        lines += _nearest(reasons)
+    else:
+        lines += _deciding(explanation)
     for actor in explanation.actors:
-        lines += [safe(f"acting for it: {actor.subject}", "bold"), *_rules(reasons, actor)]
+        lines += [safe(f"acting for it: {actor.subject}", "bold"), *_deciding(actor)]
     return lines
 
 
-def _subject_lines(reasons: Reasons, explanation: Explanation) -> list[Text]:
-    if not explanation.same_tenant:
-        return [safe("✗ the document belongs to another tenant; no rule can lift this", "red")]
-    if explanation.deciding or not reasons.allowing:
-        return _rules(reasons, explanation)
-    # What keeps each line from it is said line by line; what keeps all of them, once.
-    lines: list[Text] = [safe(f"{one_of(reasons.allowing)} would allow it", "bold")]
+def _nearest(reasons: Reasons) -> list[Text]:
+    """Return what keeps the lines that could allow it from doing so (law 2)."""
+    lines = [safe(f"{one_of(reasons.allowing)} would allow it", "bold")]
     if reasons.shared:
-        lines += [
-            safe("but for each of them:"),
-            *(_failing(reasons, text) for text in reasons.shared),
-        ]
+        lines.append(safe("but for each of them:"))
+    lines += [_failing(reasons, text) for text in reasons.shared]
     for rule in reasons.allowing:
-        lines.append(_heading(rule))
-        lines += [_failing(reasons, text) for text in reasons.own(rule)]
+        lines += [_heading(rule), *(_failing(reasons, text) for text in reasons.own(rule))]
     return lines
 
 
 def _failing(reasons: Reasons, condition: str) -> Text:
     values = reasons.values(condition)
-    said = f"{condition}    ({values})" if values else condition
+    said = f"{condition} ({values})" if values else condition
     return Text.assemble(("   ✗ ", "red"), safe(said))
 
 
-def _rules(reasons: Reasons, explanation: Explanation) -> list[Text]:
-    lines: list[Text] = []
+def _deciding(explanation: Explanation) -> list[Text]:
     if not explanation.same_tenant:
-        return _subject_lines(reasons, explanation)
+        return [safe("✗ the document belongs to another tenant; no rule can lift this", "red")]
+    lines: list[Text] = []
     for rule in explanation.deciding or explanation.rules:
         lines.append(_heading(rule))
         if len(rule.path) > 1:
-            lines.append(safe(f"   by way of {' → '.join(rule.path)}", "dim"))
+            lines.append(Text.assemble("   ", safe(f"by way of {' → '.join(rule.path)}", "dim")))
         for condition in rule.conditions:
             mark, style = _MARKS[condition.status]
             lines.append(Text.assemble((f"   {mark} ", style), safe(condition.text)))

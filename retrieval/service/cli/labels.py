@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from acl.actions import Action
 from acl.decision import Permitted
+from acl.errors import AclError
 from acl.policy.decide import decide
 from acl.policy.ways import way
 from acl.predicate import holds
@@ -70,7 +71,7 @@ _SHOWN: Final = 20
 
 app = typer.Typer()
 label = typer.Typer(
-    help="See who may read a document, and change it: classify, share, take back, undo.",
+    help="See who may read a document, and change it: classify, share, undo.",
     no_args_is_help=True,
 )
 app.add_typer(label, name="label")
@@ -191,7 +192,7 @@ async def history(parts: Parts, document: Document, *, asker: ActAs = "") -> Sho
     who = asker_of(parts, asker)
     record = await document_of(parts, who, document)
     changes = await parts.labels.history(who, record.id, now=_now())
-    found = [answer(ShownChange, change, parts.schema) for change in changes]
+    found = [ShownChange.of(change, parts.schema) for change in changes]
     rows = [
         (c.label_version, c.at, c.by, c.kind, _moved(c.before, c.after), c.reason) for c in found
     ]
@@ -270,7 +271,7 @@ async def folder(  # noqa: PLR0913 - options
     owner = tenant or tenant_of(path)
     if not values and not unset:
         view = await parts.folders.view(who, owner)
-        return _folders_shown(answer(FolderList, view, parts.schema), path)
+        return _folders_shown(FolderList.of(view, parts.schema), path)
     request = FolderRequest(
         folder=path,
         tenant=owner,
@@ -304,7 +305,7 @@ async def jobs(
     return Shown(JobList(jobs=found), [records(found, columns)])
 
 
-def changed_shown(changed: Changed, parts: Parts | None = None) -> Shown:
+def changed_shown(changed: Changed, parts: Parts) -> Shown:
     """Return what a change did or would do, as a table of before and after."""
     rows = [
         (name, changed.before.get(name), changed.after.get(name))
@@ -467,13 +468,13 @@ def _refused_lines(refused: Sequence[Refused]) -> list[RenderableType]:
 
 
 def _effect_lines(
-    effect: Effect | None, parts: Parts | None, changed: Changed | None = None
+    effect: Effect | None, parts: Parts, changed: Changed | None = None
 ) -> list[RenderableType]:
     """Return who gains and who loses (law 2)."""
     if effect is None:
         return ["Who gains or loses is not shown: that needs the right to review access."]
-    people = known_people(parts) if parts else []
-    moved = _people_moved(parts, people, changed) if parts and changed else {}
+    people = known_people(parts)
+    moved = _people_moved(parts, people, changed) if changed else {}
     lines: list[RenderableType] = []
     for what, names in (("gain", effect.gains), ("lose", effect.loses)):
         told = _told(parts, people, names)
@@ -484,10 +485,8 @@ def _effect_lines(
     return lines
 
 
-def _told(parts: Parts | None, people: Sequence[Subject], names: Iterable[str]) -> list[str]:
+def _told(parts: Parts, people: Sequence[Subject], names: Iterable[str]) -> list[str]:
     """Return the names without the roles that no known person has (law 2)."""
-    if parts is None:
-        return [name for name in names if not name.startswith("role:")]
     policy, now = parts.snapshots.pin().policy, _now()
     return [
         name
@@ -503,9 +502,14 @@ def _people_moved(
     """Return which known people gain, and which lose."""
     snapshot, now = parts.snapshots.pin(), _now()
     stored = changed.document.label_json
-    before, after = (
-        snapshot.schema.parse({**stored, **values}) for values in (changed.before, changed.after)
-    )
+    try:
+        before, after = (
+            snapshot.schema.parse({**stored, **values})
+            for values in (changed.before, changed.after)
+        )
+    except AclError:
+        # The change has been made; a label that could not be read before has no effect to tell.
+        return {}
     moved: dict[str, list[str]] = {"gain": [], "lose": []}
     for person in people:
         decision = decide(snapshot.policy, person, Action.DOCUMENT_READ, now)

@@ -30,7 +30,7 @@ COMMANDS: Final = {
     "serve": ("serve", "Serve until Ctrl-C."),
     "status": ("operate", "Say what is stored, and which policy is in effect."),
     "fsck": ("operate", "Compare the records with the search engine, and repair differences."),
-    "demo": ("demo", "Show it with two small companies: one question, three people."),
+    "demo": ("demo", "Show it with two small companies: one question, four people, four answers."),
     "policy": ("policy", "Rules that say who may do what: propose, preview, prove, activate."),
     "access": ("access", "See who may read a document and who did; ask for access, and decide."),
     "documents": ("documents", "Look at the documents that are stored."),

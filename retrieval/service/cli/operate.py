@@ -18,7 +18,6 @@ from retrieval.service.wiring import Parts, reconciler
 
 # A version younger than this may belong to an ingest that is still running.
 _UNDER_WAY: Final = timedelta(hours=1)
-_DIGITS: Final = 12
 _FOUND: Final = (
     ("half-done versions given up", "abandoned"),
     ("deletions carried out", "deletions"),
@@ -59,20 +58,7 @@ class Status:
 @command(app, "status")
 async def status(parts: Parts) -> Shown:
     """Say what is stored, and which policy is in effect."""
-    found = await _status(parts)
-    rows = [
-        ("documents", found.documents),
-        ("labels not yet in the engine", found.labels_not_yet_in_the_engine),
-        ("points still to be deleted", found.points_still_to_be_deleted),
-        ("engine", found.engine),
-        ("policy", f"revision {found.policy_revision}, {found.policy_rules} rules"),
-        ("policy digest", found.policy_digest[:_DIGITS]),
-        ("policy folder", found.policy_folder),
-        ("audit events", found.audit_events),
-        ("audit head", found.audit_head[:_DIGITS]),
-        ("now", found.now),
-    ]
-    return Shown(found, [table("", ("what", "state"), rows)])
+    return Shown(await _status(parts))
 
 
 @command(app, "fsck")

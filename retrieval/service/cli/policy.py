@@ -59,7 +59,7 @@ _DIGITS: Final = 12
 
 app = typer.Typer()
 policy = typer.Typer(
-    help="Rules that say who may do what: propose, look at the effect, prove, activate, go back.",
+    help="Rules that say who may do what: propose, preview, prove, activate.",
     no_args_is_help=True,
 )
 app.add_typer(policy, name="policy")
@@ -225,7 +225,7 @@ async def preview(  # noqa: PLR0913 - each is an option
         found = await parts.desk.preview(who, wanted, LookBack(days=days), _now())
     except PolicyError as error:
         return _refused(error)
-    seen = answer(PreviewAnswer, found.preview, found.revision, parts.schema)
+    seen = PreviewAnswer.of(found.preview, found.revision, parts.schema)
     return Shown(seen, _preview_lines(seen, days, levels(parts.schema)))
 
 
@@ -258,7 +258,7 @@ async def prove(
     """Compare filters and rules for every role and every stored label, here and now."""
     wanted = number or parts.snapshots.pin().revision
     proof = await ProofWatch(parts.records, parts.desk, clock=_now, rest=0).prove(wanted)
-    found = answer(ProofProgress, proof, None)
+    found = ProofProgress.of(proof, None)
     good = found.state == ProofState.PROVED
     said = f"{found.state}: {found.done} of {found.labels} labels compared"
     lines = [safe(said, "green" if good else "bold red"), *map(safe, found.mismatches)]

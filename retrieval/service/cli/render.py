@@ -34,6 +34,8 @@ err: Final = Console(stderr=True, highlight=False)
 _SNIPPET: Final = 280
 _WIDE: Final = 10_000
 _BETWEEN: Final = 3
+_DIGEST: Final = re.compile(r"\b[0-9a-f]{64}\b")
+_DIGITS: Final = 12
 _BLANKS: Final = re.compile(r"\s+")
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _HEADS: Final = {"uri": "document", "document_id": "document", "created_at": "when", "at": "when"}
@@ -63,9 +65,9 @@ class Shown:
     raw: str = ""
 
 
-def answer(model: type[_Answer], value: object, *more: Any) -> _Answer:  # noqa: ANN401 - as the model takes it
-    """Return `value` as the API sends it."""
-    made: _Answer = model.of(value, *more)  # type: ignore[attr-defined]
+def answer(model: type[_Answer], value: object, **more: object) -> _Answer:
+    """Return `value` as the API sends it, with what it does not hold itself."""
+    made: _Answer = model.of(value, *more.values())  # type: ignore[attr-defined]
     return made
 
 
@@ -135,7 +137,7 @@ def safe(text: object, style: str = "") -> Text:
 
 
 def in_words(value: object) -> str:
-    """Return a value in words."""
+    """Return a value in words; of a digest, the beginning."""
     match value:
         case None:
             return "-"
@@ -148,7 +150,7 @@ def in_words(value: object) -> str:
         case Mapping():
             return "; ".join(f"{name} {in_words(part)}" for name, part in value.items()) or "none"
         case _:
-            return str(value)
+            return _DIGEST.sub(lambda digest: digest[0][:_DIGITS], str(value))
 
 
 def count(number: int, noun: str, many: str = "") -> str:

@@ -69,7 +69,7 @@ def command(group: typer.Typer, name: str) -> Callable[[_Do], _Do]:
     """
 
     def register(do: _Do) -> _Do:
-        hints = get_type_hints(do, include_extras=True)
+        hints = get_type_hints(do, include_extras=True) | {"as_json": Json}
         _, *given = inspect.signature(do).parameters.values()
         as_json = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False)
 
@@ -77,8 +77,9 @@ def command(group: typer.Typer, name: str) -> Callable[[_Do], _Do]:
             run_on_parts(lambda parts: do(parts, **values), as_json=as_json)
 
         run.__doc__ = do.__doc__
-        run.__annotations__ = {one.name: hints[one.name] for one in given} | {"as_json": Json}
-        run.__signature__ = inspect.Signature([*given, as_json])  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [one.replace(annotation=hints[one.name]) for one in (*given, as_json)]
+        )
         group.command(name)(run)
         return do
 
