@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -77,6 +78,13 @@ def _wide(width: int) -> Iterator[None]:
         yield
     finally:
         render.out.width, render.err.width = widths
+
+
+def free_port() -> int:
+    """Return a port that no program listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def _interrupt(at: str, *streams: io.StringIO) -> None:

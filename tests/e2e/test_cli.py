@@ -11,6 +11,8 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ import pytest
 import typer
 
 from retrieval.service.cli.main import COMMANDS as COMMANDS_OF_MAIN
-from tests.commandline import interrupted, narrow, strongroom
+from tests.commandline import free_port, interrupted, narrow, strongroom
 from tests.serving import FILES
 
 ROOT = Path(__file__).parents[2]
@@ -150,10 +152,11 @@ def test_mistakes_are_one_sentence(
 
 def test_the_service_starts_says_where_and_ends_on_a_signal(folder: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "STRONGROOM_MODE": "development"}
+    port = str(free_port())
     process = subprocess.Popen(
         [sys.executable, "-m", "retrieval.service", "serve"],
         cwd=folder,
-        env=environment | {"STRONGROOM_PORT": "0"},
+        env=environment | {"STRONGROOM_PORT": port},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -171,14 +174,20 @@ def test_the_service_starts_says_where_and_ends_on_a_signal(folder: Path) -> Non
         headers = {"Authorization": f"Bearer {token}"}
         answer = httpx2.get(f"{address}/v1/documents", headers=headers, trust_env=False)
         assert len(answer.json()["documents"]) == 3
-        # The command line works beside it.
+        # The command line works beside it, and asks it where it can.
+        asked = ("search", "hotel budget", "--mode", "sparse", "--as", "ada")
+        found = strongroom(folder, *asked, mode="development", port=port).stdout
+        assert "EUR 4.2 million" in found
         assert "3 documents" in strongroom(folder, "documents", "list", "--as", "ada").stdout
         process.send_signal(signal.SIGTERM)
         logged = process.stderr.read()
         assert process.wait(60) == 0
         assert token not in logged
-        events = [json.loads(line)["event"] for line in logged.splitlines()]
-        assert {"development_mode", "listening"} <= set(events)
+        events = [json.loads(line) for line in logged.splitlines()]
+        assert {"development_mode", "listening"} <= {event["event"] for event in events}
+        assert ("/v1/search", "user:ada") in {
+            (event.get("route"), event.get("subject")) for event in events
+        }
     finally:
         process.kill()
         process.wait()
@@ -309,6 +318,24 @@ def test_a_taken_port_is_one_sentence(folder: Path) -> None:
         port = str(other.getsockname()[1])
         done = strongroom(folder, "serve", code=1, mode="development", port=port)
     assert f"port {port} of 127.0.0.1 is in use" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(("status", "body"), [(401, b"{}"), (200, b"hello"), (500, b"")])
+def test_another_service_on_the_port_is_as_none(folder: Path, status: int, body: bytes) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+    strongroom(folder, "token", "ada", mode="development")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        asked = ("search", "hotel budget", "--mode", "sparse", "--as", "ada")
+        port = str(other.server_port)
+        done = strongroom(folder, *asked, mode="development", port=port)
+        other.shutdown()
+    assert "EUR 4.2 million" in done.stdout
 
 
 def test_status_fits_a_narrow_terminal(folder: Path) -> None:

@@ -23,8 +23,7 @@ from retrieval.service.cli import demo
 from retrieval.service.cli.people import read_people
 from retrieval.service.http.token_wiring import levels
 from retrieval.service.wiring import open_parts
-from tests.commandline import strongroom
-from tests.e2e.test_readme import free_port
+from tests.commandline import free_port, strongroom
 
 ROOT = Path(__file__).parents[2]
 QUARANTINED = {

@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 import typer
 
 from retrieval.service.cli import main
+from tests.commandline import free_port
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(?:sh|bash)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -43,13 +43,6 @@ def _clone(tmp_path: Path) -> Path:
     program.write_text(f'#!/bin/sh\nexec env {python} "$@"\n')
     program.chmod(0o700)
     return clone
-
-
-def free_port() -> int:
-    """Return a port that no program listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.mark.slow
