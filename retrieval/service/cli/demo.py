@@ -236,16 +236,13 @@ def _passage(
 def _differences(
     parts: Parts, answers: Sequence[Found], records: Mapping[str, DocumentRecord]
 ) -> Group:
-    """Return each document that one of them found against each person, with what is missing."""
+    """Return each document that one of them found and another may not read, with the reasons."""
     mine = {hit.document_id for found in answers for hit in found.hits}
-    rows = [
-        [
-            safe(record.uri.removeprefix("file:")),
-            *(_verdict(_reasons(parts, found.person, record)) for found in answers),
-        ]
-        for record in records.values()
-        if record.id in mine
-    ]
+    rows = []
+    for record in records.values():
+        each = [_reasons(parts, found.person, record) for found in answers]
+        if record.id in mine and not all(reasons.explanation.permitted for reasons in each):
+            rows.append([safe(record.uri.removeprefix("file:")), *map(_verdict, each)])
     return table("", ("document", *(found.person.subject.id for found in answers)), rows)
 
 
