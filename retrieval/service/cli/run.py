@@ -98,7 +98,8 @@ def run_on_parts(
         new: whether the command may begin an installation.
     """
     settings = settings or command_settings()
-    begin(settings) if new else require_begun(settings)
+    check = begin if new else require_begun
+    check(settings)
     finish(asyncio.run(_on_parts(settings, work)), as_json=as_json)
 
 
