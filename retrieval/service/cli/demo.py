@@ -100,11 +100,10 @@ def demo_settings(folder: Path, port: int | None = None) -> Settings:
             "the demo needs the project's `examples` folder; run it from a checkout"
         )
     given: dict[str, Any] = {} if port is None else {"port": port}
-    policy = Path("policy") if Path("policy").is_dir() else _ROOT / "policy"
     return load_settings(
         mode=Mode.DEVELOPMENT,
         data_dir=folder / "data",
-        policy_dir=policy,
+        policy_dir=_ROOT / "policy",
         subjects_file=_EXAMPLES / "people.toml",
         **given,
     )
