@@ -112,8 +112,12 @@ def demo_settings(folder: Path, port: int | None = None) -> Settings:
 async def _run(settings: Settings, folder: Path, *, serving: bool, as_json: bool) -> int:
     if serving:
         await require_free_port(settings)
-    log = private_folder(folder) / "log.jsonl"
-    logs.configure(settings.log_level, log.open("a", encoding="utf-8"))  # law 2
+    with (private_folder(folder) / "log.jsonl").open("a", encoding="utf-8") as log:
+        logs.configure(settings.log_level, log)  # law 2
+        return await _shown(settings, folder, serving=serving, as_json=as_json)
+
+
+async def _shown(settings: Settings, folder: Path, *, serving: bool, as_json: bool) -> int:
     documents = _copied(folder / "documents")
     async with open_parts(settings) as parts, asyncio.TaskGroup() as tasks:
         # Importing the model's libraries takes as long as all that is read meanwhile.
