@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -16,8 +17,10 @@ from pathlib import Path
 
 import structlog
 
-from retrieval.service.cli import console
+from retrieval.service.cli import render
 from retrieval.service.cli.main import main
+
+WIDTH = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,20 @@ class Done:
 
 def strongroom(folder: Path, *arguments: str, code: int = 0, **settings: str) -> Done:
     """Run a command in `folder`; `settings` are set as `STRONGROOM_…`."""
-    return _done(folder, arguments, code, settings, "")
+    with _wide(WIDTH):
+        return _done(folder, arguments, code, settings, "")
+
+
+def narrow(folder: Path, *arguments: str) -> Done:
+    """Run a command in `folder`, in a terminal of 80 columns."""
+    with _wide(80):
+        return _done(folder, arguments, 0, {}, "")
 
 
 def interrupted(folder: Path, *arguments: str, at: str, **settings: str) -> Done:
     """Run a command in `folder`, and press Ctrl-C when it has printed `at`."""
-    return _done(folder, arguments, 0, settings, at)
+    with _wide(WIDTH):
+        return _done(folder, arguments, 0, settings, at)
 
 
 def _done(
@@ -59,6 +70,23 @@ def _done(
     return Done(out.getvalue(), err.getvalue())
 
 
+@contextlib.contextmanager
+def _wide(width: int) -> Iterator[None]:
+    widths = render.out.width, render.err.width
+    render.out.width = render.err.width = width
+    try:
+        yield
+    finally:
+        render.out.width, render.err.width = widths
+
+
+def free_port() -> int:
+    """Return a port that no program listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 def _interrupt(at: str, *streams: io.StringIO) -> None:
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
@@ -74,14 +102,12 @@ def _surroundings(
 ) -> Iterator[None]:
     root = logging.getLogger()
     before = dict(os.environ), Path.cwd(), sys.argv, root.handlers, root.level
-    widths = console.out.width, console.err.width
     for name in [name for name in os.environ if name.startswith("STRONGROOM_")]:
         del os.environ[name]
     os.environ |= {f"STRONGROOM_{name.upper()}": value for name, value in settings.items()}
-    os.environ |= {"NO_COLOR": "1", "COLUMNS": "160"}
+    os.environ |= {"NO_COLOR": "1"}
     os.chdir(folder)
     sys.argv = ["strongroom", *arguments]
-    console.out.width = console.err.width = 160
     try:
         yield
     finally:
@@ -90,5 +116,4 @@ def _surroundings(
         os.chdir(before[1])
         sys.argv, root.handlers = before[2], before[3]
         root.setLevel(before[4])
-        console.out.width, console.err.width = widths
         structlog.reset_defaults()

@@ -79,13 +79,20 @@ def domain_of(policy: Policy, subject: Subject) -> str:
 
 def path_to(policy: Policy, subject: Subject, row: Row, at: datetime) -> tuple[str, ...]:
     """Return the path from the subject to a name in a rule, or nothing if there is none (law 5)."""
+    paths = [
+        path for name in addressed(policy, row) if (path := path_to_name(policy, subject, name, at))
+    ]
+    return min(paths, key=len, default=())  # law 5
+
+
+def path_to_name(policy: Policy, subject: Subject, name: str, at: datetime) -> tuple[str, ...]:
+    """Return the shortest path from the subject to a name, or nothing if there is none (law 5)."""
     graph, domain = policy.graphs.get(ROLES), domain_of(policy, subject)
     paths: list[tuple[str, ...]] = []
-    for name in addressed(policy, row):
-        for mine in (subject.id, *sorted(subject.principals - {subject.id})):
-            path = (mine,) if mine == name else graph and graph.path(mine, name, domain, at)
-            if path:
-                paths.append(path)
+    for mine in (subject.id, *sorted(subject.principals - {subject.id})):
+        path = (mine,) if mine == name else graph and graph.path(mine, name, domain, at)
+        if path:
+            paths.append(path)
     return min(paths, key=len, default=())  # law 5
 
 

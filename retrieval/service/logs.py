@@ -56,7 +56,7 @@ def configure(level: str, stream: TextIO | None = None) -> None:
 
 
 def _without_text(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401 - structlog's signature
-    """Replace an exception by its class and place: its text may hold what nobody may read."""
+    """Replace an exception by its class and place: its text may hold text of a document."""
     info = event.pop("exc_info", None)
     if isinstance(info, BaseException):
         info = (type(info), info, info.__traceback__)

@@ -82,7 +82,7 @@ def _create(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # A link never replaces: whoever is second takes what the first one made.
+        # A link never replaces: the second process takes what the first one made.
         with contextlib.suppress(FileExistsError):
             os.link(beside, path)
     except OSError as error:

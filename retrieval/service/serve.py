@@ -23,7 +23,7 @@ from fastapi import FastAPI
 from retrieval.service.app import create_app
 from retrieval.service.background import background
 from retrieval.service.http.tokens import verifier
-from retrieval.service.settings import Settings, check_serving
+from retrieval.service.settings import Settings, SettingsError, check_serving
 from retrieval.service.wiring import Parts, open_parts
 
 GRACE: Final = 10
@@ -74,11 +74,31 @@ async def serve(settings: Settings, *, started: Callable[[str], None]) -> None:
         started: told the address when requests are answered.
 
     Raises:
-        SettingsError: the settings do not allow to serve.
+        SettingsError: the settings do not allow to serve, or the port is in use.
     """
     check_serving(settings)
+    await require_free_port(settings)
     async with open_parts(settings) as parts:
         await serve_parts(parts, started=started)
+
+
+async def require_free_port(settings: Settings) -> None:
+    """Look whether the port is free, before seconds go into opening parts.
+
+    Raises:
+        SettingsError: another program listens there, or the address is not this machine's.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(
+            asyncio.Protocol, settings.host, settings.port, start_serving=False
+        )
+    except OSError as error:
+        raise SettingsError(
+            f"port {settings.port} of {settings.host} is in use, or not to be had: set "
+            "`STRONGROOM_PORT` to another (0 takes a free one)"
+        ) from error
+    server.close()
 
 
 async def serve_parts(parts: Parts, *, started: Callable[[str], None]) -> None:

@@ -70,8 +70,8 @@ class Settings(BaseSettings):
     )
     policy_four_eyes: bool = Field(
         False,
-        description="Whether a proposed policy must be activated by somebody who does not stand "
-        "behind it: neither its author nor who acted for them.",
+        description="Whether a proposed policy must be activated by a second person: neither its "
+        "author nor an agent that acted for them.",
     )
     policy_proof_pairs: int = Field(
         20_000,
@@ -159,8 +159,7 @@ class Settings(BaseSettings):
 
     declassify_four_eyes: bool = Field(
         False,
-        description="Whether a label that is lowered waits until somebody approves it who does not "
-        "stand behind it.",
+        description="Whether a label that is lowered waits for the approval of a second person.",
     )
 
     body_max_bytes: int = Field(
@@ -224,7 +223,7 @@ def check_serving(settings: Settings) -> None:
     """Refuse to serve under settings that would let in the wrong people.
 
     Raises:
-        SettingsError: law 3 is broken, or nobody is named who vouches for tokens.
+        SettingsError: law 3 is broken, or no issuer of tokens is named.
     """
     if settings.development:
         if not settings.loopback:

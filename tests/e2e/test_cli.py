@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+import typer
 
-from tests.commandline import interrupted, strongroom
+from retrieval.service.cli.main import COMMANDS as COMMANDS_OF_MAIN
+from tests.commandline import free_port, interrupted, narrow, strongroom
 from tests.serving import FILES
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +102,7 @@ def test_lists(folder: Path) -> None:
 
 def test_state_and_repair(folder: Path) -> None:
     done = strongroom(folder, "status")
-    assert "revision 1" in done.stdout
+    assert "policy revision 1" in " ".join(done.stdout.split())
     assert "answers" in done.stdout
     assert "records and engine agree" in strongroom(folder, "fsck").stdout
     assert "ok: " in strongroom(folder, "audit", "verify").stdout
@@ -162,16 +170,19 @@ def test_with_another_casbin_nothing_starts(
 
 def test_the_service_starts_says_where_and_ends_on_a_signal(folder: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "STRONGROOM_MODE": "development"}
+    port = str(free_port())
     process = subprocess.Popen(
         [sys.executable, "-m", "retrieval.service", "serve"],
         cwd=folder,
-        env=environment | {"STRONGROOM_PORT": "0"},
+        env=environment | {"STRONGROOM_PORT": port},
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    assert process.stdout is not None
     assert process.stderr is not None
     try:
-        lines = iter(process.stderr.readline, "")
+        lines = iter(process.stdout.readline, "")
         said = [next(lines)]
         while "listening on" not in said[-1]:
             said.append(next(lines))
@@ -181,22 +192,30 @@ def test_the_service_starts_says_where_and_ends_on_a_signal(folder: Path) -> Non
         headers = {"Authorization": f"Bearer {token}"}
         answer = httpx2.get(f"{address}/v1/documents", headers=headers, trust_env=False)
         assert len(answer.json()["documents"]) == 3
-        # The command line works beside it.
+        # The command line works beside it, and asks it where it can.
+        asked = ("search", "hotel budget", "--mode", "sparse", "--as", "ada")
+        found = strongroom(folder, *asked, mode="development", port=port).stdout
+        assert "EUR 4.2 million" in found
         assert "3 documents" in strongroom(folder, "documents", "list", "--as", "ada").stdout
         process.send_signal(signal.SIGTERM)
-        rest = process.stderr.read()
+        logged = process.stderr.read()
         assert process.wait(60) == 0
-        assert "Traceback" not in rest
-        assert token not in rest
+        assert token not in logged
+        events = [json.loads(line) for line in logged.splitlines()]
+        assert {"development_mode", "listening"} <= {event["event"] for event in events}
+        assert ("/v1/search", "user:ada") in {
+            (event.get("route"), event.get("subject")) for event in events
+        }
     finally:
         process.kill()
         process.wait()
+        process.stdout.close()
         process.stderr.close()
 
 
 def test_ctrl_c_ends_the_service_in_order(folder: Path) -> None:
     done = interrupted(folder, "serve", at="listening on", mode="development", port="0")
-    assert "DEVELOPMENT MODE" in done.stderr
+    assert "DEVELOPMENT MODE" in done.stdout
 
 
 def test_pruning_removes_what_the_folder_lacks(folder: Path, tmp_path: Path) -> None:
@@ -221,3 +240,123 @@ def test_a_changed_audit_is_noticed(folder: Path, tmp_path: Path) -> None:
         database.commit()
     done = strongroom(folder, "audit", "verify", code=1, data_dir=str(tmp_path / "data"))
     assert "the chain fails at number" in done.stderr
+
+
+def leaves(command: Any, name: str = "") -> dict[str, Any]:
+    """Return every command that does something, by its name."""
+    if not hasattr(command, "commands"):
+        return {name: command}
+    return {
+        path: leaf
+        for part, inner in command.commands.items()
+        for path, leaf in leaves(inner, f"{name} {part}").items()
+    }
+
+
+def every_command() -> dict[str, Any]:
+    """Return every command of the program that does something, by its name."""
+    found: dict[str, Any] = {}
+    for name, (module, _) in COMMANDS_OF_MAIN.items():
+        app = import_module(f"retrieval.service.cli.{module}").app
+        found |= leaves(typer.main.get_group(app).commands[name], name)
+    return found
+
+
+def test_every_command_answers_in_json_as_well() -> None:
+    known = every_command()
+
+    assert len(known) > 30
+    assert [name for name, one in known.items() if "--json" not in str(_options(one))] == []
+
+
+def _options(command: Any) -> list[str]:
+    return [option for parameter in command.params for option in parameter.opts]
+
+
+def test_the_list_of_commands_says_of_each_what_it_says_of_itself() -> None:
+    for name, (module, said) in COMMANDS_OF_MAIN.items():
+        app = import_module(f"retrieval.service.cli.{module}").app
+        command = typer.main.get_group(app).commands[name]
+        assert said == str(command.help).partition("\n")[0], name
+
+
+def test_help_waits_for_no_library() -> None:
+    program = (
+        "import sys, retrieval.service.cli.main as main\n"
+        "heavy = {'torch', 'fastapi', 'sqlalchemy', 'casbin', 'numpy'} & set(sys.modules)\n"
+        "raise SystemExit(str(heavy) if heavy else 0)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], check=False, cwd=ROOT, timeout=60)
+
+    assert done.returncode == 0
+
+
+def test_json_is_what_the_api_answers(folder: Path) -> None:
+    listed = json.loads(strongroom(folder, "documents", "list", "--as", "ada", "--json").stdout)
+    assert {document["title"] for document in listed["documents"]} >= {"Travel"}
+    assert listed["next_token"] == ""
+    budget = "acme/finance/budget.md"
+    why = json.loads(strongroom(folder, "explain", "bob", budget, "--json").stdout)
+    assert (why["allowed"], why["obstacle"]["subject"]) == (False, "user:bob")
+    found = strongroom(folder, "search", "hotel", "--mode", "sparse", "--as", "bob", "--json")
+    assert json.loads(found.stdout)["hits"][0]["uri"] == "file:acme/handbook/travel.md"
+    state = json.loads(strongroom(folder, "status", "--json").stdout)
+    assert (state["documents"], len(state["policy_digest"])) == (4, 64)
+
+
+def test_a_yes_names_the_principal_and_a_no_every_line_that_would_do(folder: Path) -> None:
+    yes = strongroom(folder, "explain", "ada", "acme/finance/budget.md").stdout
+    assert "through group:finance" in yes
+    no = strongroom(folder, "explain", "bob", "acme/finance/budget.md").stdout
+    assert "one of lines 5, 6 would allow it" in no
+    assert "own clearance internal)" in " ".join(no.split())
+
+
+def test_a_command_that_fails_leaves_no_folder(folder: Path, tmp_path: Path) -> None:
+    none, broken = tmp_path / "none", tmp_path / "broken"
+    shutil.copytree(folder / "policy", broken)
+    (broken / "policy.csv").write_text("p, everyone\n")
+    documents = str(folder / "documents")
+    for arguments, words, policy in (
+        (("status",), "nothing is stored in", folder / "policy"),
+        (("explain", "ada", "x"), "nothing is stored in", folder / "policy"),
+        (("search", "x", "--as", "ada"), "nothing is stored in", folder / "policy"),
+        (("ingest", "nowhere"), "no folder or file", folder / "policy"),
+        (("ingest", documents, "--label", "colour=red"), "write key=value", folder / "policy"),
+        (("ingest", documents), "policy.csv", broken),
+    ):
+        done = strongroom(folder, *arguments, code=1, data_dir=str(none), policy_dir=str(policy))
+        assert words in " ".join(done.stderr.split()), arguments
+        assert not none.exists(), arguments
+
+
+def test_a_taken_port_is_one_sentence(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        done = strongroom(folder, "serve", code=1, mode="development", port=port)
+    assert f"port {port} of 127.0.0.1 is in use" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(("status", "body"), [(401, b"{}"), (200, b"hello"), (500, b"")])
+def test_another_service_on_the_port_is_as_none(folder: Path, status: int, body: bytes) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+    strongroom(folder, "token", "ada", mode="development")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        asked = ("search", "hotel budget", "--mode", "sparse", "--as", "ada")
+        port = str(other.server_port)
+        done = strongroom(folder, *asked, mode="development", port=port)
+        other.shutdown()
+    assert "EUR 4.2 million" in done.stdout
+
+
+def test_status_fits_a_narrow_terminal(folder: Path) -> None:
+    lines = narrow(folder, "status").stdout.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert any(line.strip().startswith("labels not yet in the engine ") for line in lines)

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +23,7 @@ from retrieval.service.cli import demo
 from retrieval.service.cli.people import read_people
 from retrieval.service.http.tokens import levels
 from retrieval.service.wiring import open_parts
-from tests.commandline import interrupted, strongroom
+from tests.commandline import free_port, strongroom
 
 ROOT = Path(__file__).parents[2]
 QUARANTINED = {
@@ -44,20 +51,77 @@ def test_three_people_get_three_answers_with_the_rule(shown: tuple[Path, str]) -
     assert "5.5 million" not in text
 
 
-def test_the_second_run_encodes_nothing(shown: tuple[Path, str]) -> None:
-    ready = "Ctrl-C stops it."
-    done = interrupted(ROOT, "demo", "--folder", str(shown[0]), at=ready, port="0")
-    assert "curl -s http://127.0.0.1:" in done.stdout
-    assert "ADA=ey" in done.stdout
-    assert "0 added, 0 updated" in done.stdout
-    assert "0 passages encoded" in done.stdout
+def test_who_reads_how_much_and_by_which_name(shown: tuple[Path, str]) -> None:
+    text = " ".join(shown[1].split())
+    assert "tenant acme" in text
+    assert re.search(r"reads \d+ of 49 documents", text)
+    assert "reads it: group:finance" in text
+    assert "one of lines 5, 6, 9 would allow it, but line 5: owner group:engineering" in text
+    assert "tenant globex" in text
+    assert "EUR 1.85 million" in text
+
+
+def test_every_step_that_it_prints_can_be_pasted(shown: tuple[Path, str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if "STRONGROOM" not in name}
+    command = [sys.executable, "-m", "retrieval.service", "demo", "--port", str(free_port())]
+    process = subprocess.Popen(
+        [*command, "--folder", str(shown[0])],
+        cwd=ROOT,
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        printed = list(iter(process.stdout.readline, "Ctrl-C stops it.\n"))
+        told = "".join(printed)
+        assert "0 added, 0 updated" in told
+        assert "0 passages encoded" in told
+        start = next(place for place, line in enumerate(printed) if "Try next" in line)
+        steps = [line.strip() for line in printed[start:] if line.startswith("  ")]
+        assert len(steps) == 6
+        for step in steps:
+            done = subprocess.run(
+                step, check=False, shell=True, cwd=ROOT, env=environment, capture_output=True
+            )
+            assert done.returncode == 0, (step, done.stderr)
+            assert not done.stderr or b"curl" in done.stderr, (step, done.stderr)
+        assert len((shown[0] / "tokens" / "ada").read_text()) > 100
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+        assert process.stderr.read() == ""
+        for line in (shown[0] / "log.jsonl").read_text().splitlines():
+            assert "event" in json.loads(line)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+
+
+def test_the_demo_answers_in_json(shown: tuple[Path, str]) -> None:
+    done = strongroom(ROOT, "demo", "--json", "--folder", str(shown[0]))
+    answers = json.loads(done.stdout)["answers"]
+    assert [one["person"]["subject"]["id"] for one in answers] == [*demo.ASKERS, demo.STRANGER]
+    assert all(one["of"] == 49 and one["hits"] for one in answers)
+
+
+def test_a_taken_port_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        arguments = ("demo", "--folder", str(tmp_path / "demo"), "--port", port)
+        done = strongroom(ROOT, *arguments, code=1)
+    assert f"port {port} of 127.0.0.1 is in use" in " ".join(done.stderr.split())
+    assert not (tmp_path / "demo").exists()
 
 
 async def test_the_policy_permits_what_is_expected_and_nothing_else(
     shown: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    settings = demo._settings(shown[0])
+    settings = demo.demo_settings(shown[0])
     questions = tomllib.loads((ROOT / "examples/company/questions.toml").read_text())["question"]
     async with open_parts(settings) as parts:
         policy, schema = parts.snapshots.pin().policy, parts.schema

@@ -146,7 +146,7 @@ def test_access_is_asked_for_and_looked_back_on(folder: Path) -> None:
     strongroom(folder, "search", "hotel", "--mode", "sparse", "--as", "bob")
     did = strongroom(folder, "access", "did", "acme/handbook/travel.md").stdout
     assert "user:bob" in did
-    assert "Nobody" in strongroom(folder, "access", "did", "globex/handbook/travel.md").stdout
+    assert "No one" in strongroom(folder, "access", "did", "globex/handbook/travel.md").stdout
 
 
 def test_who_may_read_what_and_why_not(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field
 from acl.labels import LabelSchema
 from acl.records import Approval, FolderLabel
 from retrieval.labels.folders import FolderRequest, FolderSet, FolderView
-from retrieval.labels.selection import checked_folder
+from retrieval.labels.selection import Planned, checked_folder
 from retrieval.rights.display import stored_of
 from retrieval.service.api.jobs import carry_out
 from retrieval.service.api.labels import (
@@ -100,6 +100,31 @@ class FolderAnswer(ShownExtent):
     proposal: str = Field(description='The proposal that waits; `""` if it is done.')
     waits: bool = Field(description="Whether somebody else has to approve it.")
 
+    @classmethod
+    def of_plan(cls, planned: Planned, request: FolderRequest) -> FolderAnswer:
+        """Return what a change of a folder would do."""
+        return cls.planned(
+            planned,
+            folder=checked_folder(request.folder),
+            version=request.expected_version or 0,
+            job="",
+            proposal="",
+            waits=planned.waits,
+        )
+
+    @classmethod
+    def of(cls, done: FolderSet) -> FolderAnswer:
+        """Return what came of a change of a folder."""
+        return cls.begun(
+            0 if done.job is None else done.job.total,
+            done.refused,
+            folder=done.folder,
+            version=done.version,
+            job="" if done.job is None else done.job.id,
+            proposal=done.proposal,
+            waits=bool(done.proposal),
+        )
+
 
 def _folder(one: FolderLabel, schema: LabelSchema) -> ShownFolder:
     label = stored_of(one.attributes, schema)
@@ -160,15 +185,7 @@ async def change_folder(
     request = patch.request(expected)
     if patch.dry_run:
         tag(response, expected)
-        planned = await parts.folders.plan(subject, request)
-        return FolderAnswer.planned(
-            planned,
-            folder=checked_folder(patch.folder),
-            version=expected,
-            job="",
-            proposal="",
-            waits=planned.waits,
-        )
+        return FolderAnswer.of_plan(await parts.folders.plan(subject, request), request)
     return await _done(parts, await parts.folders.set_folder(subject, request), response)
 
 
@@ -189,12 +206,4 @@ async def _done(parts: Parts, done: FolderSet, response: Response) -> FolderAnsw
     tag(response, done.version)
     if done.job is not None:
         await carry_out(parts, done.job)
-    return FolderAnswer.begun(
-        0 if done.job is None else done.job.total,
-        done.refused,
-        folder=done.folder,
-        version=done.version,
-        job="" if done.job is None else done.job.id,
-        proposal=done.proposal,
-        waits=bool(done.proposal),
-    )
+    return FolderAnswer.of(done)

@@ -1,95 +1,150 @@
-"""`strongroom demo`: one question, three people, three answers, and the rules between them.
+"""`strongroom demo`: one question, people of two companies, their answers, the rules between them.
 
-The demo has a folder of its own. On the first run it copies the example companies into it, where
-they can be changed, and reads them in; later runs read only what changed.
+The laws of this file:
+
+1. The demo has a folder of its own. On the first run the example companies are copied into it,
+   where they can be changed, and read in; later runs read only what changed.
+2. What is printed is prose. The log goes to a file in that folder.
+3. Each next step that is printed works when it is pasted: the program with the demo's settings is
+   a file in the folder, and so are the tokens.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
+import os
+import shlex
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final
 
-from rich.console import Group
+import typer
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from acl.explain.explain import Explanation, RuleLine, explain
 from acl.records import DocumentRecord
 from ingest.report import IngestReport
 from retrieval.rights.display import level_name
-from retrieval.search.search import READ, Hit, SearchRequest
 from retrieval.service import logs
-from retrieval.service.cli.commands_write import ingest_into, print_report
-from retrieval.service.cli.console import excerpt, out, safe, table
+from retrieval.service.api.search import FoundPassage
+from retrieval.service.cli.documents import ingest_into, report_lines
+from retrieval.service.cli.explain import Reasons, search_here
 from retrieval.service.cli.people import Person, read_people
+from retrieval.service.cli.render import Shown, excerpt, out, safe, show, table
+from retrieval.service.cli.start import Json
 from retrieval.service.http.tokens import development_issuer, levels
-from retrieval.service.serve import serve_parts
+from retrieval.service.secret_files import private_folder
+from retrieval.service.serve import require_free_port, serve_parts
 from retrieval.service.settings import Mode, Settings, SettingsError, load_settings
 from retrieval.service.wiring import Parts, open_parts
 
 QUESTION: Final = "What is the budget for project Falcon, and who approved it?"
 ASKERS: Final = ("user:ada", "user:bob", "user:eve")
+STRANGER: Final = "user:gus"
 COMPANIES: Final = ("acme", "globex")
 
 _HITS: Final = 3
+_MANY: Final = 200
 _TOKEN_SECONDS: Final = 3600
-_OF_DOCUMENT: Final = re.compile(r"r\.obj\.(\w+)")
-_OF_SUBJECT: Final = re.compile(r"r\.sub\.(\w+)")
-_EXAMPLES: Final = Path(__file__).resolve().parents[3] / "examples" / "company"
+_TELLING: Final = ("budget", "falcon", "approved", "EUR", "million")
+_ROOT: Final = Path(__file__).resolve().parents[3]
+_EXAMPLES: Final = _ROOT / "examples" / "company"
+
+app = typer.Typer()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What one person found."""
+class Found:
+    """One person, the documents that they read, and the best passages of their answer."""
 
     person: Person
-    hits: tuple[Hit, ...]
+    reads: int
+    of: int
+    hits: tuple[FoundPassage, ...]
 
 
-async def run(folder: Path, *, serving: bool) -> int:
-    """Run the demo; serve at the end until a signal comes, if `serving`."""
-    logs.configure("warning")
-    settings = _settings(folder)
-    documents = _copied(folder / "documents")
-    async with open_parts(settings) as parts, asyncio.TaskGroup() as tasks:
-        # Importing the model's libraries takes longer than all that is read meanwhile.
-        tasks.create_task(parts.encoder.load())
-        out.rule("1. Reading the papers of two companies in")
-        report = await ingest_into(parts, documents, {}, prune=False, quiet=True)
-        print_report(report)
-        out.rule("2. One question, three people")
-        answers = await _answers(parts, settings)
-        await _print_answers(parts, answers)
-        out.rule("3. What was different, and why")
-        await _print_differences(parts, answers)
-        if serving:
-            out.rule("4. The service")
-            logs.configure(settings.log_level)
-            await serve_parts(parts, started=lambda at: _print_service(settings, answers, at))
-    return 0 if _searchable(report) else 1
+@app.command()
+def demo(
+    *,
+    serving: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="Leave the service running at the end.")
+    ] = True,
+    folder: Annotated[
+        Path, typer.Option(help="Where the demo keeps its data; may be deleted.")
+    ] = Path(".demo"),
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="Port of the service; 0 takes a free one."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show it with two small companies: one question, four people, four answers.
+
+    With `--json`, prints what was answered and ends.
+    """
+    settings = demo_settings(folder, port)
+    code = asyncio.run(_run(settings, folder, serving=serving and not as_json, as_json=as_json))
+    raise typer.Exit(code)
 
 
-def _settings(folder: Path) -> Settings:
-    return load_settings(
-        mode=Mode.DEVELOPMENT,
-        data_dir=folder / "data",
-        subjects_file=_EXAMPLES / "people.toml",
-    )
-
-
-def _copied(target: Path) -> Path:
-    """Return the folder with the demo's documents; what was changed there stays as it is."""
+def demo_settings(folder: Path, port: int | None = None) -> Settings:
+    """Return the settings of a demo that keeps its data in `folder`."""
     if not _EXAMPLES.is_dir():
         raise SettingsError(
             "the demo needs the project's `examples` folder; run it from a checkout"
         )
+    given: dict[str, Any] = {} if port is None else {"port": port}
+    return load_settings(
+        mode=Mode.DEVELOPMENT,
+        data_dir=folder / "data",
+        policy_dir=_ROOT / "policy",
+        subjects_file=_EXAMPLES / "people.toml",
+        **given,
+    )
+
+
+async def _run(settings: Settings, folder: Path, *, serving: bool, as_json: bool) -> int:
+    if serving:
+        await require_free_port(settings)
+    with (private_folder(folder) / "log.jsonl").open("a", encoding="utf-8") as log:
+        logs.configure(settings.log_level, log)  # law 2
+        return await _shown(settings, folder, serving=serving, as_json=as_json)
+
+
+async def _shown(settings: Settings, folder: Path, *, serving: bool, as_json: bool) -> int:
+    documents = _copied(folder / "documents")
+    async with open_parts(settings) as parts, asyncio.TaskGroup() as tasks:
+        # Importing the model's libraries takes as long as all that is read meanwhile.
+        tasks.create_task(parts.encoder.load())
+        report = await ingest_into(parts, documents, {}, prune=False, quiet=True)
+        people = read_people(settings.people_file, levels(parts.schema))
+        answers = [await _found(parts, people[name]) for name in (*ASKERS, STRANGER)]
+        shown = Shown(
+            {"question": QUESTION, "answers": answers}, await _prose(parts, report, answers)
+        )
+        show(shown, as_json=as_json)
+        if serving:
+            program = write_program(settings, folder)
+            tokens = private_folder(folder / "tokens")
+            token = write_tokens(settings, tokens, [one.person for one in answers])
+            found = next((hit.uri for one in answers for hit in one.hits), "file:none")
+            document = found.removeprefix("file:")
+
+            def started(address: str) -> None:
+                _print_service(folder, address, steps(program, token, document, address))
+
+            await serve_parts(parts, started=started)
+    return 0 if _searchable(report) else 1
+
+
+def _copied(target: Path) -> Path:
+    """Return the folder with the demo's documents; what was changed there stays (law 1)."""
     for company in COMPANIES:
         if not (target / company).is_dir():
             shutil.copytree(_EXAMPLES / company, target / company)
@@ -100,157 +155,196 @@ def _searchable(report: IngestReport) -> bool:
     return report.added + report.updated + report.relabelled + report.unchanged > 0
 
 
-async def _answers(parts: Parts, settings: Settings) -> list[Answer]:
-    people = read_people(settings.people_file, levels(parts.schema))
-    request = SearchRequest(query=QUESTION, top_k=_HITS * 3)
-    return [
-        Answer(person, _documents(page.hits))
-        for person in (people[name] for name in ASKERS)
-        if (page := await parts.searcher.search(person.subject, request, datetime.now(UTC)))
-    ]
+async def _found(parts: Parts, person: Person) -> Found:
+    now = datetime.now(UTC)
+    page = await search_here(parts, person.subject, QUESTION, top_k=_HITS * 3, mode="hybrid")
+    readable = await parts.reader.list_documents(person.subject, after=None, limit=_MANY, now=now)
+    total = await parts.records.catalog.count_documents()
+    return Found(person, len(readable.documents), total, _best(page.hits))
 
 
-def _documents(hits: Iterable[Hit]) -> tuple[Hit, ...]:
+def _best(hits: Iterable[FoundPassage]) -> tuple[FoundPassage, ...]:
     """Return the best passage of each document, at most `_HITS`."""
-    best: dict[str, Hit] = {}
+    best: dict[str, FoundPassage] = {}
     for hit in hits:
         best.setdefault(hit.document_id, hit)
     return tuple(best.values())[:_HITS]
 
 
-async def _print_answers(parts: Parts, answers: Sequence[Answer]) -> None:
-    out.print(Text.assemble("Question: ", (QUESTION, "bold")))
+async def _prose(
+    parts: Parts, report: IngestReport, answers: Sequence[Found]
+) -> list[RenderableType]:
     records = await _records(parts, answers)
+    *three, stranger = answers
+    return [
+        _rule("1. Reading the papers of two companies in"),
+        *report_lines(report),
+        _rule("2. One question, three people of acme"),
+        Text.assemble("Question: ", (QUESTION, "bold")),
+        _panels(parts, three, records),
+        _rule("3. What was different, and why"),
+        _differences(parts, three, records),
+        *_lines_named(parts, answers, records),
+        "No one is told what was left out, nor that anything was.",
+        _rule("4. The same question from the other company"),
+        _panels(parts, [stranger], records),
+        "Globex has a project Falcon, too, and groups of the same names; no rule lifts the tenant.",
+    ]
+
+
+def _rule(title: str) -> Text:
+    return Text(f"\n── {title} {'─' * max(3, min(out.width, 100) - len(title) - 5)}", style="bold")
+
+
+def _panels(parts: Parts, answers: Sequence[Found], records: Mapping[str, DocumentRecord]) -> Table:
     grid = Table.grid(expand=True)
     for _ in answers:
         grid.add_column(ratio=1, vertical="top")
-    grid.add_row(*(_panel(parts, one, records) for one in answers))
-    out.print(grid)
+    grid.add_row(*(_panel(parts, found, records) for found in answers))
+    return grid
 
 
-def _panel(parts: Parts, answer: Answer, records: Mapping[str, DocumentRecord]) -> Panel:
-    passages = [_passage(parts, answer, hit, records[hit.document_id]) for hit in answer.hits]
+def _panel(parts: Parts, found: Found, records: Mapping[str, DocumentRecord]) -> Panel:
+    subject = found.person.subject
+    compartments = " + ".join(sorted(subject.compartments)) or "no compartment"
+    clearance = level_name(levels(parts.schema), subject.clearance)
     # A panel's title is cut where it does not fit; names and rights are not to be.
-    who = safe(answer.person.name, "bold"), safe(_rights(parts, answer.person)), Text("")
-    return Panel(Group(*who, *passages), title=safe(answer.person.subject.id))
+    head = [
+        safe(found.person.name, "bold"),
+        safe(f"tenant {subject.tenant}"),
+        safe(f"{clearance}; {compartments}"),
+        safe(f"reads {found.reads} of {found.of} documents", "bold"),
+        Text(""),
+    ]
+    passages = [_passage(parts, found.person, hit, records) for hit in found.hits]
+    return Panel(Group(*head, *passages), title=safe(subject.id))
 
 
-def _passage(parts: Parts, answer: Answer, hit: Hit, record: DocumentRecord) -> Text:
-    explanation = _explained(parts, answer.person, record)
-    rule = explanation.deciding[0]
+def _passage(
+    parts: Parts, person: Person, hit: FoundPassage, records: Mapping[str, DocumentRecord]
+) -> Text:
+    reasons = _reasons(parts, person, records[hit.document_id])
+    row = reasons.explanation.deciding[0].rule.row
     return Text("\n").join(
         [
             safe(hit.title, "bold"),
             safe(f"{hit.classification} · {hit.uri.removeprefix('file:')}", "dim"),
-            excerpt(hit.text, ("budget", "falcon", "approved", "EUR", "million"), length=200),
-            safe(f"policy.csv line {rule.rule.row}: {rule.text}", "green"),
+            excerpt(hit.text, _TELLING, length=200),
+            safe(f"{reasons.in_short()} (line {row})", "green"),
             Text(""),
         ]
     )
 
 
-def _rights(parts: Parts, person: Person) -> str:
-    compartments = _plain(sorted(person.subject.compartments) or "no compartment")
-    return f"{_clearance(parts, person)}; {compartments}"
+def _differences(
+    parts: Parts, answers: Sequence[Found], records: Mapping[str, DocumentRecord]
+) -> Group:
+    """Return each document that one of them found and another may not read, with the reasons."""
+    mine = {hit.document_id for found in answers for hit in found.hits}
+    rows = []
+    for record in records.values():
+        each = [_reasons(parts, found.person, record) for found in answers]
+        if record.id in mine and not all(reasons.explanation.permitted for reasons in each):
+            rows.append([safe(record.uri.removeprefix("file:")), *map(_verdict, each)])
+    return table("", ("document", *(found.person.subject.id for found in answers)), rows)
 
 
-def _clearance(parts: Parts, person: Person) -> str:
-    return level_name(levels(parts.schema), person.subject.clearance)
+def _verdict(reasons: Reasons) -> Text:
+    return safe(reasons.in_short(), "green" if reasons.explanation.permitted else "red")
 
 
-def _plain(value: object) -> str:
-    return (" + ".join(value) or "none") if isinstance(value, list) else str(value)
-
-
-async def _print_differences(parts: Parts, answers: Sequence[Answer]) -> None:
-    """Print each found document against each person, with what is missing."""
-    records = await _records(parts, answers)
-    rows = [
-        [
-            safe(record.uri.removeprefix("file:")),
-            *(_verdict(parts, answer.person, record) for answer in answers),
-        ]
+def _lines_named(
+    parts: Parts, answers: Sequence[Found], records: Mapping[str, DocumentRecord]
+) -> Iterator[Text]:
+    """Yield each line of the policy that is named above, once."""
+    texts = {
+        line.rule.row: line.text
+        for found in answers
         for record in records.values()
-    ]
-    names = [answer.person.subject.id for answer in answers]
-    out.print(table("", ("document", *names), rows))
-    out.print("Nobody is told what was left out, nor that anything was. Ask again with:")
-    for name in names[1:]:
-        path = next(iter(records.values())).uri.removeprefix("file:")
-        out.print(safe(f"  strongroom explain {name} {path}", "cyan"))
-        break
-
-
-def _verdict(parts: Parts, person: Person, record: DocumentRecord) -> Text:
-    explanation = _explained(parts, person, record)
-    if explanation.permitted:
-        return safe("reads it", "green")
-    if not explanation.same_tenant:
-        return safe("no: another tenant", "red")
-    denying = [line for line in explanation.deciding if line.effect == "deny"]
-    if denying:
-        return safe(f"no: line {denying[0].rule.row} denies", "red")
-    allowing = [line for line in explanation.rules if line.effect == "allow"]
-    shared = [
-        text for text in _missing(allowing[:1]) if all(text in _missing([one]) for one in allowing)
-    ]
-    if shared:
-        return safe("no: " + "; ".join(_said(parts, person, record, one) for one in shared), "red")
-    nearest = [line for line in allowing if len(line.missing) == len(allowing[0].missing)]
-    lines = " and ".join(f"line {one.rule.row}: {_missing([one])[-1]}" for one in nearest)
-    return safe(f"no: would need {lines}" if nearest else "no: no rule is for this person", "red")
-
-
-def _missing(lines: Sequence[RuleLine]) -> list[str]:
-    return [condition.text for line in lines for condition in line.missing]
-
-
-def _said(parts: Parts, person: Person, record: DocumentRecord, condition: str) -> str:
-    """Put the values that failed a condition beside each other."""
-    label, subject = record.label(parts.schema, datetime.now(UTC)), person.subject
-    said = [
-        f"{name} {_plain(parts.schema.attributes[name].display(label.values[name]))}"
-        for name in dict.fromkeys(_OF_DOCUMENT.findall(condition))
-        if name in label.values
-    ]
-    held: dict[str, object] = {
-        "clearance": _clearance(parts, person),
-        "compartments": sorted(subject.compartments),
+        for reasons in [_reasons(parts, found.person, record)]
+        for line in reasons.explanation.deciding or reasons.allowing
     }
-    said += [
-        f"own {name} {_plain(held[name])}"
-        for name in dict.fromkeys(_OF_SUBJECT.findall(condition))
-        if name in held
-    ]
-    return ", ".join(said) or condition
+    for row, text in sorted(texts.items()):
+        yield safe(f"policy.csv line {row}: {text}", "dim")
 
 
-def _explained(parts: Parts, person: Person, record: DocumentRecord) -> Explanation:
-    snapshot = parts.snapshots.pin()
-    now = datetime.now(UTC)
-    label = record.label(snapshot.schema, now)
-    return explain(snapshot.policy, person.subject, READ, label, now)
+def _reasons(parts: Parts, person: Person, record: DocumentRecord) -> Reasons:
+    return Reasons.of(parts.snapshots.pin(), person.subject, record, datetime.now(UTC))
 
 
-async def _records(parts: Parts, answers: Sequence[Answer]) -> Mapping[str, DocumentRecord]:
-    ids = dict.fromkeys(hit.document_id for answer in answers for hit in answer.hits)
+async def _records(parts: Parts, answers: Sequence[Found]) -> Mapping[str, DocumentRecord]:
+    ids = dict.fromkeys(hit.document_id for found in answers for hit in found.hits)
     found = await parts.records.catalog.labels_of(ids)
-    return {one: found[one] for one in ids if one in found}
+    return {identity: found[identity] for identity in ids if identity in found}
 
 
-def _print_service(settings: Settings, answers: Sequence[Answer], address: str) -> None:
-    issuer = development_issuer(settings)
-    out.print(Text.assemble("The service listens on ", (address, "bold cyan")))
-    out.print("DEVELOPMENT MODE: tokens signed on this machine are accepted. Loopback only.")
-    for answer in answers:
-        subject = answer.person.subject
-        token = issuer.issue(subject, seconds=_TOKEN_SECONDS)
+def steps(program: Path, token: Path, document: str, address: str) -> list[str]:
+    """Return the commands to paste, in their order (law 3).
+
+    Args:
+        program: with the demo's settings.
+        token: the file that holds one.
+        document: one that not everyone of the demo may read.
+        address: of the service.
+    """
+    run, held = shlex.quote(str(program)), shlex.quote(str(token))
+    body = shlex.quote(f'{{"query": "{QUESTION}", "top_k": 3}}')
+    post = f"curl -s {address}/v1/search -H 'Content-Type: application/json'"
+    return [
+        f"{run} explain user:bob {document}",
+        f"{run} search 'hotel limit per night' --as user:gus",
+        f"{run} label set {document} --set classification=internal --dry-run",
+        f"{run} status",
+        f'{post} -H "Authorization: Bearer $(cat {held})" -d {body}',
+        f"{run} token user:ada --lifetime {_TOKEN_SECONDS} > {held}",
+    ]
+
+
+def write_tokens(settings: Settings, folder: Path, people: Iterable[Person]) -> Path:
+    """Keep a token for each person in a file of its own; return that of the first."""
+    issue, files = development_issuer(settings).issue, list[Path]()
+    for person in people:
+        files.append(folder / person.subject.id.removeprefix("user:"))
+        _write(files[-1], issue(person.subject, seconds=_TOKEN_SECONDS) + "\n", 0o600)
+    return files[0]
+
+
+def write_program(settings: Settings, folder: Path) -> Path:
+    """Write the program with the demo's settings, and return its path (law 3)."""
+    given = {
+        "STRONGROOM_MODE": settings.mode.value,
+        "STRONGROOM_DATA_DIR": settings.data_dir.absolute(),
+        "STRONGROOM_POLICY_DIR": settings.policy_dir.absolute(),
+        "STRONGROOM_SUBJECTS_FILE": settings.subjects_file,
+        "STRONGROOM_HOST": settings.host,
+        "STRONGROOM_PORT": settings.port,
+        "PYTHONPATH": _ROOT,
+    }
+    words = [f"{name}={shlex.quote(str(value))}" for name, value in given.items()]
+    called = f"{shlex.quote(sys.executable)} -P -m retrieval.service"
+    path = folder / "strongroom"
+    _write(path, f'#!/bin/sh\nexec env {" ".join(words)} {called} "$@"\n', 0o700)
+    return path
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _print_service(folder: Path, address: str, commands: Sequence[str]) -> None:
+    out.print(_rule("5. The service"))
+    out.print(Text.assemble("It listens on ", (address, "bold cyan"), ", on this machine alone."))
+    out.print("DEVELOPMENT MODE: it accepts tokens that are signed on this machine.")
+    out.print(safe(f"The log of this demo is {folder / 'log.jsonl'}."))
+    minutes = _TOKEN_SECONDS // 60
+    tokens = f"Tokens lie in {folder / 'tokens'}/ and are good for {minutes} minutes."
+    out.print(safe(f"{tokens} The last command below makes a new one."))
+    out.print("\nTry next, in a second terminal, from this folder:\n")
+    for command in commands:
         # Plain, so that it can be copied without line ends.
-        out.out(f"{subject.id.removeprefix('user:').upper()}={token}")
-    out.print("\nCopy the three lines above into a shell, then:\n")
-    out.out(
-        f'curl -s {address}/v1/search -H "Authorization: Bearer $ADA" '
-        "-H 'Content-Type: application/json' "
-        f'-d \'{{"query": "{QUESTION}", "top_k": 3}}\''
-    )
+        out.out(f"  {command}")
     out.print("\nCtrl-C stops it.")
+    out.file.flush()

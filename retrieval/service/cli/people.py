@@ -34,25 +34,42 @@ class Person:
     name: str
 
 
+def read_text(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"`{path}` cannot be read") from error
+
+
 def read_people(path: Path, levels: Attribute | None) -> dict[str, Person]:
     """Return the people in `path` by their id, in the order of the file.
 
     Raises:
         SettingsError: the file cannot be read, or an entry is not a subject.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         raise SettingsError(
             f"there is no subjects file `{path}`: write who asks there, in the form of "
             "`examples/company/people.toml`, or set `STRONGROOM_SUBJECTS_FILE`"
-        ) from None
-    except (OSError, ValueError) as error:
+        )
+    try:
+        document = tomllib.loads(read_text(path))
+    except ValueError as error:
         raise SettingsError(f"the subjects file `{path}` is not readable TOML") from error
     entries = document.get("subjects", {})
     if set(document) - {"subjects"} or not isinstance(entries, dict):
         raise SettingsError(f"`{path}` holds something else than `[subjects.…]` tables")
     return {name: _person(path, name, entry, levels) for name, entry in entries.items()}
+
+
+def people_of(path: Path, levels: Attribute | None) -> dict[str, Person]:
+    """Return the people of the subjects file, or none where there is no file."""
+    return read_people(path, levels) if path.exists() else {}
 
 
 def person_named(people: Mapping[str, Person], name: str) -> Person:
@@ -63,7 +80,7 @@ def person_named(people: Mapping[str, Person], name: str) -> Person:
     """
     found = people.get(name) or people.get(f"user:{name}")
     if found is None:
-        known = ", ".join(people) or "nobody"
+        known = ", ".join(people) or "none"
         raise SettingsError(f"there is no subject `{name}`; there are {known}")
     return found
 

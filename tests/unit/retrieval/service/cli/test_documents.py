@@ -4,7 +4,8 @@ import pytest
 
 from acl.labels import LabelSchema
 from ingest.report import IngestReport, KeptOut, RaisedLabel
-from retrieval.service.cli.commands_write import print_report, read_flags
+from retrieval.service.cli.documents import read_flags, report_lines
+from retrieval.service.cli.render import Shown, show
 from retrieval.service.settings import SettingsError
 
 SCHEMA = LabelSchema.from_toml(
@@ -39,15 +40,14 @@ def test_a_flag_that_says_nothing_known(given: str) -> None:
 
 
 def test_a_report_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
-    print_report(
-        IngestReport(
-            added=1,
-            quarantined=(KeptOut("file:a", "has no label"),),
-            failed=(KeptOut("file:b", "was changed"),),
-            raised=(RaisedLabel("file:c", "restricted", ("aws-key",)),),
-            vanished=("file:d",),
-        )
+    report = IngestReport(
+        added=1,
+        quarantined=(KeptOut("file:a", "has no label"),),
+        failed=(KeptOut("file:b", "was changed"),),
+        raised=(RaisedLabel("file:c", "restricted", ("aws-key",)),),
+        vanished=("file:d",),
     )
+    show(Shown(report, report_lines(report)), as_json=False)
     text = " ".join(capsys.readouterr().out.split())
     for words in ("file:a", "has no label", "file:b", "raised to restricted", "aws-key", "file:d"):
         assert words in text

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+
 import pytest
 from rich.console import Console
 from rich.text import Text
 
-from retrieval.service.cli.console import excerpt, out, safe, snippet, table
+from retrieval.service.cli.render import Shown, as_text, excerpt, fields_of, out, safe, show, table
 
 
 def printed(thing: object) -> str:
@@ -24,8 +27,8 @@ def test_a51_foreign_text_commands_no_terminal_and_no_markup() -> None:
 
 
 def test_long_texts_are_cut() -> None:
-    assert len(snippet("word " * 100).plain) <= 280
-    assert snippet("short").plain == "short"
+    assert len(excerpt("word " * 100, []).plain) <= 280
+    assert excerpt("short", []).plain == "short"
 
 
 def test_an_excerpt_begins_where_the_words_are() -> None:
@@ -68,3 +71,50 @@ def test_rows_whose_words_do_not_fit_beside_each_other_are_blocks() -> None:
 
 def test_a_table_without_rows_is_nothing() -> None:
     assert printed(table("Title", ("a", "b"), [])).strip() == ""
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    seen_last: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    title: str
+    digest: str
+    parts: tuple[Part, ...] = ()
+
+
+ANSWER = Answer("a\u202eb", "0123456789ab" + "f" * 52, (Part("\x1b[31mred", seen_last=True),))
+
+
+def test_json_has_every_field_and_commands_no_terminal() -> None:
+    text = as_text(ANSWER)
+
+    assert text.isascii()
+    assert "\x1b" not in text
+    assert json.loads(text) == {
+        "title": "a\u202eb",
+        "digest": ANSWER.digest,
+        "parts": [{"name": "\x1b[31mred", "seen_last": True}],
+    }
+
+
+def test_an_answer_without_a_form_of_its_own_is_told_field_by_field() -> None:
+    text = " ".join("".join(printed(line) for line in fields_of(ANSWER)).split())
+
+    assert "title a�b digest 0123456789ab " in text
+    assert "parts name seen last" in text
+    assert text.endswith("�[31mred yes")
+
+
+def test_what_is_printed_to_the_letter_is_json_all_the_same(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show(Shown(ANSWER, raw="p, a, b\n"), as_json=False)
+    show(Shown(ANSWER, raw="p, a, b\n"), as_json=True)
+
+    raw, _, rest = capsys.readouterr().out.partition("\n")
+    assert raw == "p, a, b"
+    assert json.loads(rest)["title"] == "a\u202eb"

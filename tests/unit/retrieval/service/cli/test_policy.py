@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from acl.labels import LabelSchema
-from acl.subject import Subject
-from retrieval.service.cli.console_subjects import named
+from retrieval.service.api.policy import Who
+from retrieval.service.cli.policy import named
 
 LEVELS = LabelSchema.from_toml("""
 [label.classification]
@@ -15,13 +15,13 @@ levels = ["public", "internal", "confidential", "restricted"]
 """).attributes["classification"]
 
 
-def subject(name: str, clearance: int, *compartments: str, group: str = "") -> Subject:
-    return Subject(
-        id=f"user:{name}",
+def subject(name: str, clearance: int, *compartments: str, group: str = "") -> Who:
+    return Who(
+        subject=f"user:{name}",
         tenant="acme",
         clearance=clearance,
-        compartments=frozenset(compartments),
-        groups=frozenset({f"group:{group}"} if group else ()),
+        compartments=sorted(compartments),
+        groups=[f"group:{group}"] if group else [],
     )
 
 

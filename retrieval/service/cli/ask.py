@@ -1,0 +1,146 @@
+"""Asking as a person: `search`, and `token` for asking over HTTP.
+
+The laws of this file:
+
+1. Where this machine's service runs in development mode, it answers the question: its model is
+   loaded already. What it answers is what this process would answer.
+2. Only a service that takes a token of this installation is believed; any other is as none.
+3. What opens parts is imported when no service answered: it takes a second.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import import_module
+from typing import Annotated, Any, Final
+
+import typer
+from rich.panel import Panel
+from rich.text import Text
+
+from acl.labels import LabelSchema
+from acl.subject import Subject
+from retrieval.service.cli.people import person_named, read_people, read_text
+from retrieval.service.cli.render import Shown, excerpt, safe
+from retrieval.service.cli.start import Json, command_settings, finish, require_begun
+from retrieval.service.http.tokens import development_issuer, levels
+from retrieval.service.settings import Settings
+
+_TOKEN_SECONDS: Final = 30
+_SECONDS: Final = 20
+_OK: Final = 200
+
+app = typer.Typer()
+
+
+class SearchMode(StrEnum):
+    """How passages are found."""
+
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    SPARSE = "sparse"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that was signed here."""
+
+    token: str
+    subject: str
+    seconds: int
+
+
+@app.command()
+def search(
+    question: Annotated[str, typer.Argument(help="The question, in quotation marks.")],
+    *,
+    asker: Annotated[
+        str, typer.Option("--as", help="Who asks, such as `user:ada`; see the subjects file.")
+    ],
+    top_k: Annotated[int, typer.Option(min=1, max=100, help="At most so many passages.")] = 5,
+    mode: Annotated[
+        SearchMode,
+        typer.Option(help="By meaning and words, by meaning alone (dense), by words (sparse)."),
+    ] = SearchMode.HYBRID,
+    as_json: Json = False,
+) -> None:
+    """Ask a question as a person, and see what that person finds."""
+    settings = command_settings()
+    subject = _subject(settings, asker)
+    require_begun(settings)
+    body = {"query": question, "top_k": top_k, "mode": mode.value}
+    page = ask_service(settings, subject, body)
+    if page is not None:
+        finish(_shown(page, question), as_json=as_json)
+    if mode is not SearchMode.SPARSE:
+        # It takes a second, in which the parts are opened.
+        threading.Thread(target=import_module, args=("ingest.encode.bert",), daemon=True).start()
+    here, run = (import_module(f"{__package__}.{name}") for name in ("explain", "run"))  # law 3
+
+    async def work(parts: Any) -> Shown:  # noqa: ANN401 - its type takes a second to import
+        found = await here.search_here(parts, subject, question, top_k=top_k, mode=mode.value)
+        return _shown(found.model_dump(mode="json"), question)
+
+    run.run_on_parts(work, as_json=as_json, settings=settings)
+
+
+@app.command()
+def token(
+    subject: Annotated[str, typer.Argument(help="For whom, such as `user:ada`.")],
+    lifetime: Annotated[
+        int, typer.Option(min=1, max=86_400, help="How many seconds it is good for.")
+    ] = 900,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Sign a token for a person, to try the service. Development mode only."""
+    settings = command_settings()
+    about = _subject(settings, subject)
+    seconds = min(lifetime, settings.token_max_seconds)
+    signed = Token(development_issuer(settings).issue(about, seconds=seconds), about.id, seconds)
+    finish(Shown(signed, raw=f"{signed.token}\n"), as_json=as_json)
+
+
+def ask_service(
+    settings: Settings, subject: Subject, body: dict[str, object]
+) -> dict[str, Any] | None:
+    """Return what this machine's running service answers; None where none answers (law 2)."""
+    key = settings.signing_key_file or settings.data_dir / "development.key"
+    if not (settings.development and settings.loopback and settings.port and key.exists()):
+        return None
+    token = development_issuer(settings).issue(subject, seconds=_TOKEN_SECONDS)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    connection = http.client.HTTPConnection(settings.host, settings.port, timeout=_SECONDS)
+    try:
+        connection.request("POST", "/v1/search", json.dumps(body), headers)
+        response = connection.getresponse()
+        return json.loads(response.read()) if response.status == _OK else None
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def _subject(settings: Settings, name: str) -> Subject:
+    # Read by itself: what reads the policy as well takes half a second to import.
+    schema = LabelSchema.from_toml(read_text(settings.policy_dir / "labels.toml"))
+    people = read_people(settings.people_file, levels(schema))
+    return person_named(people, name).subject
+
+
+def _shown(page: dict[str, Any], question: str) -> Shown:
+    lines = [_panel(place, hit, question) for place, hit in enumerate(page["hits"], start=1)]
+    nothing = [] if lines else ["Nothing that this person may read answers the question."]
+    said = f"policy revision {page['policy_revision']}, decision {page['decision_id']}"
+    return Shown(page, [*lines, *nothing, safe(said, "dim")])
+
+
+def _panel(place: int, hit: dict[str, str], question: str) -> Panel:
+    title = Text.assemble(f"{place}. ", safe(hit["title"], "bold"))
+    about = safe(f"{hit['uri']} · {hit['classification']} · {hit['owner']}", "dim")
+    body = Text("\n").join([excerpt(hit["text"], question.split()), about])
+    return Panel(body, title=title, title_align="left")

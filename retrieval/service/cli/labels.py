@@ -1,0 +1,567 @@
+"""`strongroom label …`: labels seen and changed, of one document, of many, of folders.
+
+The laws of this file:
+
+1. A change is what the desk makes of it: here are its words, and what is printed of it.
+2. Of those who lose or gain, people and groups are told; a role, only where a known person has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from acl.actions import Action
+from acl.decision import Permitted
+from acl.errors import AclError
+from acl.policy.decide import decide
+from acl.policy.names import path_to_name
+from acl.predicate import holds
+from acl.records import ChangeKind, ItemState, Job
+from acl.subject import Subject
+from retrieval.access.audience import Effect
+from retrieval.access.documents import DocumentNotFoundError
+from retrieval.labels.folders import FolderRequest, FolderSet
+from retrieval.labels.requests import LabelRequest, ShareRequest
+from retrieval.labels.selection import Planned, Refused, Selection, checked_folder
+from retrieval.labels.views import Changed, Target
+from retrieval.rights.authority import Asker
+from retrieval.service.api.folders import FolderAnswer, FolderList
+from retrieval.service.api.jobs import PROBLEMS, JobList, ListedJob, ShownJob
+from retrieval.service.api.labels import (
+    ChangedLabel,
+    LabelHistory,
+    RelabelAnswer,
+    ShownChange,
+    ShownLabel,
+)
+from retrieval.service.cli.documents import read_flags
+from retrieval.service.cli.render import (
+    Shown,
+    count,
+    err,
+    in_words,
+    records,
+    safe,
+    table,
+)
+from retrieval.service.cli.run import (
+    ActAs,
+    Document,
+    Until,
+    asker_of,
+    command,
+    document_of,
+    find_document,
+    known_people,
+    moment,
+    tenant_of,
+)
+from retrieval.service.http.bodies import answer
+from retrieval.service.settings import SettingsError
+from retrieval.service.wiring import Parts
+
+_SHOWN: Final = 20
+
+app = typer.Typer()
+label = typer.Typer(
+    help="See who may read a document, and change it: classify, share, undo.",
+    no_args_is_help=True,
+)
+app.add_typer(label, name="label")
+
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the change.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, do nothing.")]
+Version = Annotated[
+    int | None,
+    typer.Option(
+        "--version",
+        min=0,
+        help="The version that you looked at, as `label show` prints it: if it was changed since, "
+        "you are told and nothing is changed.",
+    ),
+]
+Tenant = Annotated[
+    str, typer.Option("--tenant", help="Whose folder, if it does not begin with the tenant's name.")
+]
+SetValues = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="One attribute, as classification=confidential. Repeatable."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How a change is asked for: by whom, on which version, and whether it is a trial."""
+
+    asker: str
+    version: int | None
+    dry_run: bool
+
+
+@command(label, "show")
+async def show(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
+    """Show a document's label, where each value comes from, and its shares."""
+    who = asker_of(parts, asker)
+    record = await document_of(parts, who, document)
+    view = answer(ShownLabel, await parts.labels.show(who, record.id, now=_now()))
+    return Shown(view, _label_lines(view))
+
+
+@command(label, "set")
+async def set_label(  # noqa: PLR0913 - options
+    parts: Parts,
+    documents: Annotated[
+        list[str],
+        typer.Argument(help="One or more documents, or a folder that ends in `/` for all in it."),
+    ],
+    *,
+    values: SetValues = None,
+    inherit: Annotated[
+        list[str] | None,
+        typer.Option("--inherit", help="Take this attribute from the folder again. Repeatable."),
+    ] = None,
+    asker: ActAs = "",
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    tenant: Tenant = "",
+    version: Version = None,
+) -> Shown:
+    """Change the label of one document, of several, or of all documents in a folder now.
+
+    What is set here stays, also when the folder changes, until `--inherit`. Raising needs the
+    right to tag, a new reader the right to share, everything else the right to declassify.
+
+    Try it first with `--dry-run`:
+    strongroom label set acme/hr/plan.md --set classification=restricted --dry-run
+    """
+    change = Change(asker, version, dry_run=dry_run)
+    request = _label_request(parts, values or [], inherit or [], reason)
+    if len(documents) == 1 and not documents[0].endswith("/"):
+        return await _change(parts, documents[0], request, change)
+    return await _change_many(parts, documents, change, request, tenant)
+
+
+@command(label, "share")
+async def share(  # noqa: PLR0913 - options
+    parts: Parts,
+    document: Document,
+    principal: Annotated[str, typer.Argument(help="Who is to read: user:ada, group:finance …")],
+    *,
+    until: Until = "",
+    asker: ActAs = "",
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    version: Version = None,
+) -> Shown:
+    """Let a user or a group read a document, for a time or for good.
+
+    It lifts nothing else: a person who lacks the clearance or a compartment still cannot read it.
+    """
+    shared = (ShareRequest(principal=principal, until=moment(until)),)
+    request = LabelRequest(kind=ChangeKind.SHARE, share=shared, reason=reason)
+    return await _change(parts, document, request, Change(asker, version, dry_run=dry_run))
+
+
+@command(label, "unshare")
+async def unshare(  # noqa: PLR0913 - options
+    parts: Parts,
+    document: Document,
+    principal: Annotated[str, typer.Argument(help="Whose share is taken back.")],
+    *,
+    asker: ActAs = "",
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    version: Version = None,
+) -> Shown:
+    """Take a share back."""
+    names = frozenset({principal})
+    request = LabelRequest(kind=ChangeKind.UNSHARE, unshare=names, reason=reason)
+    return await _change(parts, document, request, Change(asker, version, dry_run=dry_run))
+
+
+@command(label, "history")
+async def history(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
+    """List who changed a document's label, when and why, the last change first."""
+    who = asker_of(parts, asker)
+    record = await document_of(parts, who, document)
+    changes = await parts.labels.history(who, record.id, now=_now())
+    found = [ShownChange.of(change, parts.schema) for change in changes]
+    rows = [
+        (c.label_version, c.at, c.by, c.kind, _moved(c.before, c.after), c.reason) for c in found
+    ]
+    columns = ("version", "when", "who", "what", "change", "reason")
+    return Shown(LabelHistory(changes=found), [table("", columns, rows)])
+
+
+@command(label, "undo")
+async def undo(  # noqa: PLR0913 - options
+    parts: Parts,
+    document: Document,
+    *,
+    asker: ActAs = "",
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    version: Version = None,
+) -> Shown:
+    """Take the last change back, as a new change. Shares that ended meanwhile stay ended."""
+    change = Change(asker, version, dry_run=dry_run)
+    who, target = await _target(parts, change, document)
+    changed = await parts.labels.undo(who, target, reason=reason, now=_now(), dry_run=dry_run)
+    return changed_shown(changed, parts)
+
+
+@command(label, "approve")
+async def approve(
+    parts: Parts,
+    document: Document,
+    proposal: Annotated[str, typer.Argument(help="The proposal; by default the only one.")] = "",
+    *,
+    asker: ActAs = "",
+) -> Shown:
+    """Approve a lower label that another person proposed."""
+    who = asker_of(parts, asker)
+    record = await document_of(parts, who, document)
+    chosen = proposal or await _only_proposal(parts, who, record.id)
+    changed = await parts.labels.approve(who, record.id, chosen, now=_now())
+    return changed_shown(changed, parts)
+
+
+@command(label, "folder")
+async def folder(  # noqa: PLR0913 - options
+    parts: Parts,
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="[FOLDER]", help="The folder, such as /acme/hr/; without it, all that are set."
+        ),
+    ] = "",
+    *,
+    values: SetValues = None,
+    unset: Annotated[
+        list[str] | None,
+        typer.Option("--unset", help="Let the folder no longer say this. Repeatable."),
+    ] = None,
+    asker: ActAs = "",
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    tenant: Tenant = "",
+    approve_proposal: Annotated[
+        str, typer.Option("--approve", help="Approve this proposal of another person.")
+    ] = "",
+    version: Version = None,
+) -> Shown:
+    """Set what every document in a folder inherits, those that come later as well.
+
+    What was set on a document itself stays. Without `--set` and `--unset`, shows what is set, and
+    what waits for approval.
+    """
+    who = asker_of(parts, asker)
+    if approve_proposal:
+        done = await parts.folders.approve(who, approve_proposal)
+        return await _folder_done(parts, done)
+    if not (path or tenant or asker):
+        raise SettingsError("say whose folders: `--tenant acme`, or a folder such as /acme/hr/")
+    owner = tenant or tenant_of(path)
+    if not values and not unset:
+        view = await parts.folders.view(who, owner)
+        return _folders_shown(FolderList.of(view, parts.schema), path)
+    request = FolderRequest(
+        folder=path,
+        tenant=owner,
+        values=read_flags(values or [], parts.schema, option="--set"),
+        unset=frozenset(unset or []),
+        expected_version=version,
+        reason=reason,
+    )
+    if dry_run:
+        return _folder_plan(await parts.folders.plan(who, request), request, parts)
+    done = await parts.folders.set_folder(who, request)
+    return await _folder_done(parts, done)
+
+
+@command(label, "jobs")
+async def jobs(
+    parts: Parts,
+    *,
+    resume: Annotated[
+        str, typer.Option("--resume", help="Go on with a job that was interrupted.")
+    ] = "",
+) -> Shown:
+    """List the changes of many documents, how far each has come, and go on with one."""
+    if resume:
+        job = await parts.records.jobs.job(resume)
+        if job is None:
+            raise SettingsError(f"there is no job `{resume}`")
+        return await _carried_out(parts, job, ())
+    found = [answer(ListedJob, job) for job in await parts.records.jobs.recent()]
+    columns = "id created_at by total done pending conflict failed"
+    return Shown(JobList(jobs=found), [records(found, columns)])
+
+
+def changed_shown(changed: Changed, parts: Parts) -> Shown:
+    """Return what a change did or would do, as a table of before and after."""
+    rows = [
+        (name, changed.before.get(name), changed.after.get(name))
+        for name in sorted(changed.before.keys() | changed.after.keys())
+        if changed.before.get(name) != changed.after.get(name)
+    ]
+    lines: list[RenderableType] = [
+        safe(changed.document.uri, "bold"),
+        table("", ("", "before", "after"), rows) if rows else "The label's values stay the same.",
+        *_effect_lines(changed.effect, parts, changed),
+    ]
+    if changed.proposal:
+        said = f"Waits for the approval of another person: proposal {changed.proposal}"
+        lines.append(safe(said, "yellow"))
+    elif changed.dry:
+        lines.append(safe("Nothing was changed; without --dry-run it would be.", "yellow"))
+    else:
+        lines.append(safe(f"Done: label version {changed.version}", "green"))
+    return Shown(answer(ChangedLabel, changed), lines)
+
+
+async def _change(parts: Parts, name: str, request: LabelRequest, change: Change) -> Shown:
+    who, target = await _target(parts, change, name)
+    changed = await parts.labels.change(who, target, request, now=_now(), dry_run=change.dry_run)
+    shown = changed_shown(changed, parts)
+    if changed.effect is None or not changed.effect.loses:
+        return shown
+    read = await _readers(parts, who, target.document_id)
+    return Shown(shown.answer, [*(shown.lines or ()), *read])
+
+
+async def _change_many(
+    parts: Parts,
+    names: Sequence[str],
+    change: Change,
+    request: LabelRequest,
+    tenant: str,
+) -> Shown:
+    who = asker_of(parts, change.asker)
+    selection = await _selection(parts, who, names, tenant)
+    if change.version is not None:
+        raise SettingsError("`--version` is of one document, and these are many")
+    if change.dry_run:
+        planned = await parts.bulk.plan(who, selection, request)
+        return Shown(RelabelAnswer.planned(planned, job=""), _plan_lines(planned, parts))
+    begun = await parts.bulk.begin(who, selection, request)
+    return await _carried_out(parts, begun.job, begun.refused)
+
+
+async def _selection(parts: Parts, who: Asker, names: Sequence[str], tenant: str) -> Selection:
+    folders = [name for name in names if name.endswith("/")]
+    if folders and len(names) > 1:
+        raise SettingsError("name one folder, or documents; not both")
+    if folders:
+        path = checked_folder(folders[0])
+        return Selection(folder=path, tenant=tenant or tenant_of(path))
+    own = who.tenant if isinstance(who, Subject) else ""
+    found = [await find_document(parts, name, own) for name in names]
+    # One that the asker may not know of is left out by the desk, as one that is not there.
+    return Selection(ids=tuple(record.id for record in found if record is not None))
+
+
+def _label_request(
+    parts: Parts, values: Sequence[str], inherit: Sequence[str], reason: str
+) -> LabelRequest:
+    if not values and not inherit:
+        raise SettingsError("say what is to change: `--set classification=confidential`")
+    flags = read_flags(values, parts.schema, option="--set")
+    return LabelRequest(values=flags, inherit=frozenset(inherit), reason=reason)
+
+
+async def _target(parts: Parts, change: Change, name: str) -> tuple[Asker, Target]:
+    """Return who asks, and the document with the version that they looked at, or the one now."""
+    who = asker_of(parts, change.asker)
+    record = await document_of(parts, who, name)
+    version = record.label_version if change.version is None else change.version
+    return who, Target(record.id, version)
+
+
+async def _only_proposal(parts: Parts, who: Asker, document_id: str) -> str:
+    waiting = (await parts.labels.show(who, document_id, now=_now())).proposals
+    if len(waiting) != 1:
+        raise SettingsError(
+            f"{len(waiting)} proposals wait for this document; name one: "
+            "`strongroom label show` lists them"
+        )
+    return waiting[0].id
+
+
+async def _readers(parts: Parts, who: Asker, document_id: str) -> list[RenderableType]:
+    """Return who has read it: what they have seen, no label takes back."""
+    try:
+        readers = (await parts.history.readers(who, document_id, now=_now())).readers
+    except DocumentNotFoundError:
+        # Who raises a label above their own clearance has done so, and is told no more.
+        return [safe("It is beyond your rights now: who has read it is not shown.", "yellow")]
+    seen = ", ".join(f"{reader.subject} ({reader.last:%Y-%m-%d})" for reader in readers[:_SHOWN])
+    return [safe(f"has been read by: {seen}", "yellow")] if seen else []
+
+
+async def _folder_done(parts: Parts, done: FolderSet) -> Shown:
+    if done.job is not None:
+        return await _carried_out(parts, done.job, done.refused)
+    said = f"Waits for the approval of another person: proposal {done.proposal}"
+    return Shown(FolderAnswer.of(done), [safe(said, "yellow")])
+
+
+async def _carried_out(parts: Parts, begun: Job, refused: Sequence[Refused]) -> Shown:
+    columns = (TextColumn("changing labels"), BarColumn(), MofNCompleteColumn())
+    # Before it is done: an interrupted job is resumed by its id.
+    err.print(safe(f"job {begun.id}", "dim"))
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("", total=begun.total)
+
+        def progress(job: Job) -> None:
+            bar.update(task, completed=job.total - job.pending)
+
+        job = await parts.bulk.run(begun.id, on_progress=progress)
+    problems = [
+        item
+        for state in (ItemState.CONFLICT, ItemState.FAILED)
+        for item in await parts.records.jobs.items(job.id, state=state, limit=PROBLEMS)
+    ]
+    shown = ShownJob.shown(job, problems[:PROBLEMS])
+    not_done = shown.conflict + shown.failed
+    lines = [
+        *_refused_lines(refused),
+        records(shown.problems[:_SHOWN], "document_id detail", title="Not changed"),
+        safe(f"{shown.done} of {shown.total} documents changed, {not_done} not", "bold"),
+    ]
+    return Shown(shown, lines, code=int(bool(not_done or shown.pending)))
+
+
+def _folder_plan(planned: Planned, request: FolderRequest, parts: Parts) -> Shown:
+    found = FolderAnswer.of_plan(planned, request)
+    return Shown(found, _plan_lines(planned, parts))
+
+
+def _plan_lines(planned: Planned, parts: Parts) -> list[RenderableType]:
+    rows = [(uri,) for uri in sorted(planned.uris.values())[:_SHOWN]]
+    more = len(planned.items) - len(rows)
+    title = "Would change" if more <= 0 else f"Would change, and {more} more"
+    left = f"{planned.not_compared} more changes of labels were not compared for this."
+    return [
+        table(title, ("document",), rows),
+        *_refused_lines(planned.refused),
+        *_effect_lines(planned.effect, parts),
+        *([safe(left, "yellow")] if planned.not_compared else []),
+        *(["It would wait for the approval of another person."] if planned.waits else []),
+        safe(
+            f"{count(len(planned.items), 'document')} would change. Nothing was changed.", "yellow"
+        ),
+    ]
+
+
+def _refused_lines(refused: Sequence[Refused]) -> list[RenderableType]:
+    return [records(refused[:_SHOWN], "uri reason", title=f"Left alone: {len(refused)}")]
+
+
+def _effect_lines(
+    effect: Effect | None, parts: Parts, changed: Changed | None = None
+) -> list[RenderableType]:
+    """Return who gains and who loses (law 2)."""
+    if effect is None:
+        return ["Who gains or loses is not shown: that needs the right to review access."]
+    people = known_people(parts)
+    moved = _people_moved(parts, people, changed) if changed else {}
+    lines: list[RenderableType] = []
+    for what, names in (("gain", effect.gains), ("lose", effect.loses)):
+        told = _told(parts, people, names)
+        where = f" access, where cleared for it: {', '.join(told)}" if told else " access: no one"
+        lines.append(safe(what + where))
+        if moved.get(what):
+            lines.append(safe(f"   of the people in the subjects file: {', '.join(moved[what])}"))
+    return lines
+
+
+def _told(parts: Parts, people: Sequence[Subject], names: Iterable[str]) -> list[str]:
+    """Return the names without the roles that no known person has (law 2)."""
+    policy, now = parts.snapshots.pin().policy, _now()
+    return [
+        name
+        for name in names
+        if not name.startswith("role:")
+        or any(path_to_name(policy, person, name, now) for person in people)
+    ]
+
+
+def _people_moved(
+    parts: Parts, people: Sequence[Subject], changed: Changed
+) -> dict[str, list[str]]:
+    """Return which known people gain, and which lose."""
+    snapshot, now = parts.snapshots.pin(), _now()
+    stored = changed.document.label_json
+    try:
+        before, after = (
+            snapshot.schema.parse({**stored, **values})
+            for values in (changed.before, changed.after)
+        )
+    except AclError:
+        # The change has been made; a label that could not be read before has no effect to tell.
+        return {}
+    moved: dict[str, list[str]] = {"gain": [], "lose": []}
+    for person in people:
+        decision = decide(snapshot.policy, person, Action.DOCUMENT_READ, now)
+        if isinstance(decision, Permitted):
+            could, can = holds(decision.predicate, before), holds(decision.predicate, after)
+            if could != can:
+                moved["gain" if can else "lose"].append(person.id)
+    return moved
+
+
+def _label_lines(view: ShownLabel) -> list[RenderableType]:
+    rows = [(name, value, view.origins[name]) for name, value in view.label.items()]
+    shares = [
+        (s.principal, "for good" if s.until is None else s.until, s.by, s.since)
+        for s in view.shares
+    ]
+    return [
+        safe(view.uri, "bold"),
+        table("", ("", "value", "comes from"), rows),
+        table("Shared with", ("who", "until", "by", "since"), shares),
+        records(view.proposals, "id by at reason", title="Waits for approval"),
+        safe(f"label version {view.label_version}", "dim"),
+    ]
+
+
+def _moved(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:
+    if before is None:
+        return "first label"
+    moved = [
+        f"{name}: {in_words(before.get(name))} → {in_words(after.get(name))}"
+        for name in sorted(after.keys() | before.keys())
+        if before.get(name) != after.get(name)
+    ]
+    return "; ".join(moved) or "values as before"
+
+
+def _folders_shown(found: FolderList, path: str) -> Shown:
+    wanted = checked_folder(path) if path else ""
+    folders = [
+        one
+        for one in found.folders
+        if not wanted or wanted.startswith(one.folder) or one.folder.startswith(wanted)
+    ]
+    rows = [
+        (shown.folder, name, value, shown.by, shown.at, shown.version)
+        for shown in folders
+        for name, value in shown.label.items()
+    ]
+    columns = ("folder", "attribute", "value", "set by", "when", "version")
+    waiting = [(p.id, p.folder, p.label or "nothing", p.by, p.reason) for p in found.proposals]
+    heads = ("proposal", "folder", "would say", "by", "reason")
+    lines = [table("", columns, rows), table("Waits for approval", heads, waiting)]
+    return Shown(FolderList(folders=folders, proposals=found.proposals), lines)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,445 @@
+"""`strongroom policy …`: rules proposed, looked at, proved, activated, taken back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import RenderableType
+from rich.progress import Progress as Bar
+from rich.text import Text
+
+from acl.errors import PolicyError, SchemaError
+from acl.labels import Attribute
+from acl.records import ProofState, StalePolicyError
+from retrieval.policy.edits import Edit, FourEyesError
+from retrieval.policy.preview import LookBack
+from retrieval.policy.prover import OnProgress
+from retrieval.rights.authority import Asker
+from retrieval.rights.display import level_name
+from retrieval.rights.policy_source import read_source, read_texts
+from retrieval.service.api.policy import (
+    ActivatedRevision,
+    Count,
+    OtherRight,
+    PreviewAnswer,
+    ProofProgress,
+    Revision,
+    RevisionDifference,
+    RevisionList,
+    RevisionWithTexts,
+    RightsChange,
+    Who,
+)
+from retrieval.service.cli.render import (
+    CommandError,
+    Shown,
+    err,
+    in_words,
+    records,
+    safe,
+    table,
+)
+from retrieval.service.cli.run import ActAs, asker_of, command
+from retrieval.service.cli.start import Json, command_settings, finish
+from retrieval.service.http.bodies import answer
+from retrieval.service.http.tokens import levels
+from retrieval.service.settings import SettingsError
+from retrieval.service.wiring import Parts
+
+_SHOWN: Final = 20
+_NAMES: Final = 4
+_DIGITS: Final = 12
+
+app = typer.Typer()
+policy = typer.Typer(
+    help="Rules that say who may do what: propose, preview, prove, activate.",
+    no_args_is_help=True,
+)
+app.add_typer(policy, name="policy")
+
+Number = Annotated[int, typer.Argument(min=1, help="Number of the revision; see `policy log`.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for those who read the log.")]
+Folder = Annotated[
+    Path | None, typer.Argument(help="Folder with model.conf and policy.csv, whole.")
+]
+Add = Annotated[
+    list[str] | None,
+    typer.Option("--add", help='A line to add, such as "p, role:x, …". Repeatable.'),
+]
+Remove = Annotated[
+    list[str] | None, typer.Option("--remove", help="A line to remove, as it stands. Repeatable.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A policy in a folder that can take effect."""
+
+    rules: int
+    digest: str
+
+
+@policy.command("check")
+def check(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder with the policy; the configured one by default.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Read a policy in a folder strictly, and name every line that could not be enforced.
+
+    Nothing is stored. What is in effect is in the records; see `policy show`.
+    """
+    try:
+        found = read_source(folder or command_settings().policy_dir).policy
+    except SchemaError as error:
+        raise CommandError(f"refused: {error}") from None
+    except PolicyError as error:
+        finish(_refused(error), as_json=as_json)
+    checked = Checked(len(found.rules), found.digest)
+    said = f"ok: {checked.rules} rules, digest {checked.digest[:_DIGITS]}"
+    finish(Shown(checked, [safe(said, "green")]), as_json=as_json)
+
+
+@command(policy, "log")
+async def log(
+    parts: Parts,
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
+    asker: ActAs = "",
+) -> Shown:
+    """List revisions, the latest first: who proposed what, why, and what took effect when."""
+    who = asker_of(parts, asker)
+    current = (await parts.views.seeing(who, _now())).snapshot.revision
+    latest = await parts.views.latest(who, _now(), limit=limit)
+    found = RevisionList(
+        revisions=[answer(Revision, revision) for revision in latest], in_effect=current
+    )
+    rows = [
+        (one.revision, _state(one, current), one.author, _when(one), one.reason)
+        for one in found.revisions
+    ]
+    return Shown(found, [table("", ("revision", "state", "author", "when", "reason"), rows)])
+
+
+@command(policy, "show")
+async def show(
+    parts: Parts,
+    number: Annotated[int | None, typer.Argument(help="By default the one in effect.")] = None,
+    *,
+    model: Annotated[bool, typer.Option("--model", help="model.conf, not policy.csv.")] = False,
+    asker: ActAs = "",
+) -> Shown:
+    """Print the rules of a revision to the letter, so that they can be kept in a file."""
+    who = asker_of(parts, asker)
+    wanted = number or parts.snapshots.pin().revision
+    texts = await parts.views.texts(who, wanted, _now())
+    revision = answer(Revision, await parts.views.revision(who, wanted, _now()))
+    whole = RevisionWithTexts(**revision.model_dump(), model=texts.model, rules=texts.rules)
+    # To the letter: what is printed here is read again by `policy propose`.
+    raw = texts.model if model else texts.rules
+    return Shown(whole, err=[safe(f"revision {wanted}", "dim")], raw=raw)
+
+
+@command(policy, "diff")
+async def diff(
+    parts: Parts,
+    number: Number,
+    to: Annotated[
+        int | None, typer.Argument(help="Compare with this one; by default with its base.")
+    ] = None,
+    *,
+    asker: ActAs = "",
+) -> Shown:
+    """Show what a revision changes."""
+    who = asker_of(parts, asker)
+    other = to or (await parts.records.policies.revision(number)).base
+    compared = await parts.views.compared(who, other or number, number, _now())
+    found = answer(RevisionDifference, compared)
+    if not other:
+        said = "This is the first revision; there is nothing to compare it with."
+        return Shown(found, [said])
+    return Shown(found, _difference_lines(found))
+
+
+@command(policy, "propose")
+async def propose(  # noqa: PLR0913 - each is an option
+    parts: Parts,
+    folder: Folder = None,
+    *,
+    add: Add = None,
+    remove: Remove = None,
+    reason: Reason = "",
+    asker: ActAs = "",
+) -> Shown:
+    """Store a change of the policy as a numbered proposal. Nothing takes effect yet.
+
+    Give a folder with the whole policy, or lines to add and to remove. Then look at it with
+    `policy preview`, and let it take effect with `policy activate`.
+    """
+    edit = _edit(folder, add, remove)
+    if edit is None:
+        raise SettingsError("give a folder with a policy, or lines to `--add` and `--remove`")
+    who, base = asker_of(parts, asker), parts.snapshots.pin().revision
+    try:
+        revision = await parts.desk.propose(who, edit, expected=base, reason=reason, now=_now())
+    except PolicyError as error:
+        return _refused(error)
+    number = revision.revision
+    changes = await parts.views.compared(who, base, number, _now())
+    lines = [
+        *_difference_lines(answer(RevisionDifference, changes)),
+        safe(f"proposed as revision {number}; nothing has taken effect yet", "green"),
+        safe(f"  strongroom policy preview {number}    who gains and who loses what", "cyan"),
+        safe(f"  strongroom policy activate {number}   prove it, let it take effect", "cyan"),
+    ]
+    return Shown(answer(Revision, revision), lines)
+
+
+@command(policy, "preview")
+async def preview(  # noqa: PLR0913 - each is an option
+    parts: Parts,
+    number: Annotated[int | None, typer.Argument(help="Of a proposal; or give a change.")] = None,
+    *,
+    folder: Annotated[Path | None, typer.Option(help="A folder with the whole policy.")] = None,
+    add: Add = None,
+    remove: Remove = None,
+    days: Annotated[int, typer.Option(min=0, max=366, help="Look so far back.")] = 30,
+    asker: ActAs = "",
+) -> Shown:
+    """Show who would gain and who would lose which documents, and which past answers with them."""
+    edit = _edit(folder, add, remove)
+    wanted = number if edit is None else edit
+    if wanted is None or (number is not None and edit is not None):
+        raise SettingsError("name a revision, or give a change, and not both")
+    who = asker_of(parts, asker)
+    try:
+        found = await parts.views.preview(who, wanted, LookBack(days=days), _now())
+    except PolicyError as error:
+        return _refused(error)
+    seen = PreviewAnswer.of(found.preview, found.revision, parts.schema)
+    return Shown(seen, _preview_lines(seen, days, levels(parts.schema)))
+
+
+@command(policy, "activate")
+async def activate(parts: Parts, number: Number, *, asker: ActAs = "") -> Shown:
+    """Prove a proposal on the stored documents, and let it take effect.
+
+    Its filters are compared with the rules for every role and every label. If they differ
+    anywhere, nothing takes effect and the difference is shown.
+    """
+    return await _activated(parts, asker_of(parts, asker), number)
+
+
+@command(policy, "rollback")
+async def rollback(
+    parts: Parts, number: Number, *, reason: Reason = "", asker: ActAs = ""
+) -> Shown:
+    """Bring back what an earlier revision said, under a new number, and activate it."""
+    who, base = asker_of(parts, asker), parts.snapshots.pin().revision
+    found = await parts.desk.roll_back(who, number, expected=base, reason=reason, now=_now())
+    err.print(safe(f"proposed as revision {found.revision}: {found.reason}"))
+    return await _activated(parts, who, found.revision)
+
+
+@command(policy, "prove")
+async def prove(
+    parts: Parts,
+    number: Annotated[int | None, typer.Argument(help="By default the one in effect.")] = None,
+) -> Shown:
+    """Compare filters and rules for every role and every stored label, here and now."""
+    wanted = number or parts.snapshots.pin().revision
+    with _progress(wanted) as on_progress:
+        proof = await parts.desk.prove(wanted, _now(), on_progress=on_progress)
+    mismatches = [mismatch.text for mismatch in proof.mismatches]
+    found = answer(ProofProgress, proof, mismatches=mismatches)
+    good = found.state == ProofState.PROVED
+    said = f"{found.state} on {found.labels} labels of documents"
+    lines = [safe(said, "green" if good else "bold red"), *map(safe, found.mismatches)]
+    return Shown(found, lines, code=int(not good))
+
+
+async def _activated(parts: Parts, who: Asker, number: int) -> Shown:
+    base = parts.snapshots.pin().revision
+    with _progress(number) as on_progress:
+        try:
+            done = await parts.desk.activate(
+                who, number, expected=base, now=_now(), on_progress=on_progress
+            )
+        except FourEyesError as error:
+            raise CommandError(f"not activated: {error}") from error
+        except StalePolicyError as error:
+            reason = f"revision {base} took effect meanwhile, and this one was made on another"
+            raise CommandError(f"not activated: {reason}; propose it again") from error
+    found = answer(ActivatedRevision, done)
+    lines = [
+        safe(f"no difference: {found.proof.what}", "green"),
+        safe(f"revision {number} is in effect; the next request obeys it", "bold green"),
+        *([] if found.proof.everything else ["To compare every pair: `strongroom policy prove`."]),
+    ]
+    return Shown(found, lines)
+
+
+@contextmanager
+def _progress(number: int) -> Iterator[OnProgress]:
+    with Bar(console=err, transient=True) as bar:
+        task = bar.add_task(f"proving revision {number}", total=None)
+        yield lambda now: bar.update(task, total=now.of, completed=now.compared)
+
+
+def _edit(folder: Path | None, add: Add, remove: Remove) -> Edit | None:
+    """Return the change that is asked for, if any is.
+
+    Raises:
+        PolicyError: a file cannot be read.
+    """
+    if folder is None:
+        return Edit(add=tuple(add or ()), remove=tuple(remove or ())) if add or remove else None
+    texts = read_texts(folder)
+    return Edit(
+        model=texts.model, rules=texts.rules, add=tuple(add or ()), remove=tuple(remove or ())
+    )
+
+
+def _refused(error: PolicyError) -> Shown:
+    refusals = records(error.refusals, "where column operator reason")
+    said = f"refused: {len(error.refusals)} place(s); nothing of it takes effect"
+    return Shown({"refused": error.refusals}, [], code=1, err=[refusals, safe(said, "bold red")])
+
+
+def _state(revision: Revision, current: int) -> Text:
+    if revision.revision == current:
+        return safe("in effect", "bold green")
+    if revision.activated_at is not None:
+        return safe("was in effect", "dim")
+    return safe("proposed", "yellow") if revision.base == current else safe("overtaken", "dim")
+
+
+def _when(revision: Revision) -> datetime:
+    return revision.activated_at or revision.created_at
+
+
+def _difference_lines(found: RevisionDifference) -> list[RenderableType]:
+    lines: list[RenderableType] = [safe(f"- {line}", "red") for line in found.removed]
+    lines += [safe(f"+ {line}", "green") for line in found.added]
+    if found.model_changed:
+        lines.append(safe("the model changes:", "bold"))
+    if found.model_changed or not (found.added or found.removed):
+        lines.append(Text(found.text, style="dim"))
+    return lines
+
+
+def _preview_lines(
+    found: PreviewAnswer, days: int, known: Attribute | None
+) -> list[RenderableType]:
+    refused = len(found.refused)
+    rows = [
+        (release.at, release.subject, len(release.documents) + release.hidden)
+        for release in found.refused[:_SHOWN]
+    ]
+    return [
+        f"{found.documents} documents were looked at.",
+        *(safe(cut, "bold red") for cut in found.cut),
+        _changes("People seen lately", found.people, known),
+        _changes("Roles that the policy knows", found.roles, known),
+        _rights(found.rights, known),
+        f"{found.releases} answers of the last {days} days: "
+        + (f"{refused} would have been refused" if refused else "none refused"),
+        table("", ("when", "who", "documents refused"), rows),
+    ]
+
+
+def _changes(
+    title: str, changes: Sequence[RightsChange], known: Attribute | None
+) -> RenderableType:
+    rows = [
+        (
+            change.action,
+            named(change.who, known),
+            _counted(change.gained, "+"),
+            _counted(change.lost, "-"),
+        )
+        for change in changes[:_SHOWN]
+    ]
+    if not rows:
+        return f"{title}: nothing changes."
+    return table(title, ("action", "who", "gains", "loses"), rows)
+
+
+def _rights(rights: Sequence[OtherRight], known: Attribute | None) -> RenderableType:
+    title = "Other actions than reading"
+    rows = [
+        (
+            right.action,
+            named(right.who, known),
+            " and ".join(("gains",) * right.gained + ("loses",) * right.lost),
+            in_words({k: v for k, v in (right.example or {}).items() if v != []})
+            if right.example
+            else "",
+        )
+        for right in rights
+    ]
+    if not rows:
+        return f"{title}: nothing changes."
+    return table(title, ("action", "who", "what", "for example on"), rows)
+
+
+def _counted(tally: Count, sign: str) -> str:
+    if not tally.documents:
+        return ""
+    levels = ", ".join(
+        f"{number} {name}" for name, number in tally.by_classification.items() if number
+    )
+    return f"{sign}{tally.documents} ({levels})"
+
+
+def named(subjects: Iterable[Who], known: Attribute | None) -> str:
+    """Return who they are, each name once, with all that it was looked at with.
+
+    Args:
+        subjects: whose rights change.
+        known: the attribute whose levels name clearances, if any.
+    """
+    seen: defaultdict[str, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for subject in subjects:
+        name = ", ".join(subject.groups) or subject.subject
+        needs = ", ".join(subject.compartments) or "no compartment"
+        seen[name][needs].add(subject.clearance)
+    told = [f"{name} ({_cleared(cleared, known)})" for name, cleared in seen.items()]
+    more = f" and {len(told) - _NAMES} more" if len(told) > _NAMES else ""
+    return "; ".join(told[:_NAMES]) + more
+
+
+def _cleared(cleared: dict[str, set[int]], known: Attribute | None) -> str:
+    """Return what decides beside the name; compartments of the same clearances are told at once."""
+    alike: defaultdict[tuple[int, ...], list[str]] = defaultdict(list)
+    for needs, clearances in cleared.items():
+        alike[tuple(sorted(clearances))].append(needs)
+    return "; ".join(
+        f"clearance {_span(clearances, known)}, {' or '.join(needs)}"
+        for clearances, needs in alike.items()
+    )
+
+
+def _span(clearances: Sequence[int], known: Attribute | None) -> str:
+    """Return the names of clearances; those that follow each other by the first and the last."""
+    runs: list[list[int]] = []
+    for clearance in clearances:
+        if runs and clearance == runs[-1][-1] + 1:
+            runs[-1].append(clearance)
+        else:
+            runs.append([clearance])
+    names = [[level_name(known, level) for level in (run[0], run[-1])] for run in runs]
+    return ", ".join(first if first == last else f"{first} to {last}" for first, last in names)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

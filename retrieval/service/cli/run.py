@@ -1,0 +1,229 @@
+"""How a command works on open parts, and what it is given the names of: people, documents, moments.
+
+The laws of this file:
+
+1. A person is one of the subjects file; without `--as`, a command acts for the operator of the
+   machine.
+2. A document is named by its id, its uri, or the path as it was ingested.
+3. A command has the parameters of its function without the open parts, and `--json`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, NoReturn, TypeVar, get_type_hints
+
+import typer
+
+from acl.records import DocumentRecord, UnstorableError
+from acl.records.database.storable import checked_time
+from acl.subject import Subject
+from ingest.context import document_id
+from ingest.index.engine import EngineError
+from retrieval.access.documents import DocumentNotFoundError
+from retrieval.rights.authority import OPERATOR, Asker, Operator
+from retrieval.rights.policy_source import read_source
+from retrieval.service.cli.people import Person, people_of, person_named, read_people
+from retrieval.service.cli.render import CommandError, Shown
+from retrieval.service.cli.start import Json, command_settings, finish, is_begun, require_begun
+from retrieval.service.http.tokens import levels
+from retrieval.service.settings import Settings, SettingsError
+from retrieval.service.wiring import Parts, open_parts
+
+Work = Callable[[Parts], Awaitable[Shown]]
+_Do = TypeVar("_Do", bound=Callable[..., Awaitable[Shown]])
+AskAs = Annotated[
+    str, typer.Option("--as", help="Who asks, such as `user:ada`; a person of the subjects file.")
+]
+ActAs = Annotated[
+    str,
+    typer.Option(
+        "--as",
+        help="Act with the rights of this person, such as `user:ada`. Without it you act as the "
+        "operator of this machine, who may do everything.",
+    ),
+]
+Document = Annotated[
+    str, typer.Argument(help="The document's path as ingested, such as acme/hr/plan.md, or its id.")
+]
+Until = Annotated[
+    str, typer.Option("--until", help="When it ends: 2026-03-31, 2026-03-31T18:00, 7d or 12h.")
+]
+
+_SPAN: Final = re.compile(r"([0-9]{1,5})([dhm])\Z")
+_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
+_PAGE: Final = 500
+
+
+def command(group: typer.Typer, name: str) -> Callable[[_Do], _Do]:
+    """Make a command of a function that works on open parts and returns its answer (law 3).
+
+    Args:
+        group: where the command belongs.
+        name: what is typed.
+    """
+
+    def register(do: _Do) -> _Do:
+        hints = get_type_hints(do, include_extras=True) | {"as_json": Json}
+        _, *given = inspect.signature(do).parameters.values()
+        as_json = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False)
+
+        def run(*, as_json: bool, **values: object) -> None:
+            run_on_parts(lambda parts: do(parts, **values), as_json=as_json)
+
+        run.__doc__ = do.__doc__
+        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [one.replace(annotation=hints[one.name]) for one in (*given, as_json)]
+        )
+        group.command(name)(run)
+        return do
+
+    return register
+
+
+def run_on_parts(
+    work: Work, *, as_json: bool, settings: Settings | None = None, new: bool = False
+) -> NoReturn:
+    """Open every part, do what a command does, print its answer, and exit with its code.
+
+    Args:
+        work: what the command does.
+        as_json: whether the answer is printed as JSON.
+        settings: those of the environment, unless others are given.
+        new: whether the command may begin an installation.
+    """
+    settings = settings or command_settings()
+    check = begin if new else require_begun
+    check(settings)
+    finish(asyncio.run(_on_parts(settings, work)), as_json=as_json)
+
+
+def begin(settings: Settings) -> None:
+    """Look at the policy before the data folder is made.
+
+    Raises:
+        PolicyError, SchemaError: it is refused, so that no installation can begin with it.
+    """
+    if not is_begun(settings):
+        read_source(settings.policy_dir)
+
+
+async def _on_parts(settings: Settings, work: Work) -> Shown:
+    try:
+        async with open_parts(settings) as parts:
+            return await work(parts)
+    except EngineError as error:
+        raise CommandError(str(error)) from error
+
+
+def known_people(parts: Parts) -> list[Subject]:
+    """Return the people of the subjects file, if there is one."""
+    known = people_of(parts.settings.people_file, levels(parts.schema))
+    return [person.subject for person in known.values()]
+
+
+def person_of(parts: Parts, name: str) -> Person:
+    """Return the person called `name` (law 1).
+
+    Raises:
+        SettingsError: there is none of this name.
+    """
+    return person_named(read_people(parts.settings.people_file, levels(parts.schema)), name)
+
+
+def asker_of(parts: Parts, name: str) -> Asker:
+    """Return a person of the subjects file, or without a name the operator (law 1).
+
+    Raises:
+        SettingsError: there is none of this name.
+    """
+    return person_of(parts, name).subject if name else OPERATOR
+
+
+async def document_of(parts: Parts, asker: Asker, name: str) -> DocumentRecord:
+    """Return the document called `name` (law 2), for an asker whose rights are looked at later.
+
+    Raises:
+        SettingsError: there is none, or it waits in quarantine; told to the operator alone.
+        DocumentNotFoundError: there is none.
+    """
+    if isinstance(asker, Operator):
+        return await document_named(parts, name)
+    record = await find_document(parts, name, asker.tenant)
+    if record is None:
+        raise DocumentNotFoundError
+    return record
+
+
+async def document_named(parts: Parts, name: str, tenant: str = "") -> DocumentRecord:
+    """Return the document called `name` (law 2), for the operator.
+
+    Raises:
+        SettingsError: there is none, or it waits in quarantine.
+    """
+    record = await find_document(parts, name, tenant)
+    if record is not None:
+        return record
+    await _refuse_quarantined(parts, name)
+    raise SettingsError(f"there is no document `{name}`, neither as an id nor as a path")
+
+
+async def find_document(parts: Parts, name: str, tenant: str = "") -> DocumentRecord | None:
+    """Return the document called `name` (law 2), if there is one, also one that is hidden."""
+    try:
+        return await parts.records.catalog.document(str(uuid.UUID(name)))
+    except ValueError:
+        path = name.removeprefix("file:").lstrip("/")
+    # Its path may begin with the tenant; if not, it belongs to one that the people are of.
+    tenants = [tenant, *(person.tenant for person in known_people(parts)), tenant_of(path)]
+    for owner in dict.fromkeys(tenants):
+        if owner and (
+            record := await parts.records.catalog.document(document_id(owner, f"file:{path}"))
+        ):
+            return record
+    return None
+
+
+def tenant_of(path: str) -> str:
+    """Return the tenant that a path of a folder or document begins with."""
+    return path.strip("/").partition("/")[0]
+
+
+def moment(text: str) -> datetime | None:
+    """Return the moment that `2026-03-31`, `2026-03-31T18:00`, `7d` or `12h` means.
+
+    A day ends when it is over; a time without a zone is in UTC; nothing is for good.
+
+    Raises:
+        SettingsError: it is none of these.
+    """
+    try:
+        return checked_time("--until", _moment(text)) if text else None
+    except (ValueError, OverflowError, UnstorableError):
+        raise SettingsError(
+            f"`--until {text}` is no moment: write 2026-03-31, 2026-03-31T18:00, 7d or 12h"
+        ) from None
+
+
+def _moment(text: str) -> datetime:
+    span = _SPAN.match(text)
+    if span is not None:
+        return datetime.now(UTC) + timedelta(**{_UNITS[span[2]]: int(span[1])})
+    time = datetime.fromisoformat(text)
+    if re.fullmatch(r"[0-9-]{8,10}", text):
+        time += timedelta(days=1)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+async def _refuse_quarantined(parts: Parts, name: str) -> None:
+    uri, after = f"file:{name.removeprefix('file:').lstrip('/')}", 0
+    while entries := await parts.records.quarantine.entries(after=after, limit=_PAGE):
+        for entry in entries:
+            if entry.uri == uri:
+                raise SettingsError(f"{uri} waits in quarantine: {entry.reason}")
+        after = entries[-1].id
