@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
@@ -76,9 +75,6 @@ def search(
     page = ask_service(settings, subject, body)
     if page is not None:
         finish(_shown(page, question), as_json=as_json)
-    if mode is not SearchMode.SPARSE:
-        # It takes a second, in which the parts are opened.
-        threading.Thread(target=import_module, args=("ingest.encode.bert",), daemon=True).start()
     here, run = (import_module(f"{__package__}.{name}") for name in ("explain", "run"))  # law 3
 
     async def work(parts: Any) -> Shown:  # noqa: ANN401 - its type takes a second to import
