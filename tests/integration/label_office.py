@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection, text
+
 from acl.records import AuditKind, DocumentRecord, Job
-from acl.records.tables.heads import mark_refuted
 from acl.subject import Subject
 from ingest.project import Projector
 from retrieval.labels.desk import LabelDesk
@@ -90,6 +91,10 @@ class Office:
         return labels[0]
 
 
+def _move_on(connection: Connection) -> None:
+    connection.execute(text("UPDATE heads SET refuted = 1 - refuted"))
+
+
 class MovingDesk(LabelDesk):
     """A desk after whose first look something moves on."""
 
@@ -99,7 +104,7 @@ class MovingDesk(LabelDesk):
         found = await super().authority(asker, now)
         self.looks += 1
         if self.looks == 1:
-            await self.parts.records.database.write(mark_refuted)
+            await self.parts.records.database.write(_move_on)
         return found
 
 
