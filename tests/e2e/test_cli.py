@@ -161,11 +161,15 @@ def test_with_another_casbin_nothing_starts(
     monkeypatch.syspath_prepend(tmp_path / "site")
     shutil.copytree(ROOT / "policy", tmp_path / "policy")
     (tmp_path / "policy" / "subjects.toml").write_text(PEOPLE)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "records.db").touch()
 
     done = strongroom(tmp_path, *command, code=1, mode="development")
 
     assert "error: the old package `casbin` overwrites `pycasbin`" in done.stderr
-    assert {one.name for one in tmp_path.iterdir()} == {"site", "policy"}, "nothing was opened"
+    assert [one.name for one in (tmp_path / "data").iterdir()] == ["records.db"], (
+        "nothing was opened"
+    )
 
 
 def test_the_service_starts_says_where_and_ends_on_a_signal(folder: Path) -> None:

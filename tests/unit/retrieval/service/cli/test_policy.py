@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from acl.labels import LabelSchema
+from acl.subject import Subject
 from retrieval.service.api.policy import Who
 from retrieval.service.cli.policy import named
 
@@ -16,12 +17,14 @@ levels = ["public", "internal", "confidential", "restricted"]
 
 
 def subject(name: str, clearance: int, *compartments: str, group: str = "") -> Who:
-    return Who(
-        subject=f"user:{name}",
-        tenant="acme",
-        clearance=clearance,
-        compartments=sorted(compartments),
-        groups=[f"group:{group}"] if group else [],
+    return Who.model_validate(
+        Subject(
+            id=f"user:{name}",
+            tenant="acme",
+            clearance=clearance,
+            compartments=frozenset(compartments),
+            groups=frozenset({f"group:{group}"} if group else ()),
+        )
     )
 
 
