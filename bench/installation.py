@@ -28,8 +28,7 @@ from ingest.project import Projector
 from retrieval.labels.desk import LabelDesk
 from retrieval.labels.views import LabelParts
 from retrieval.policy.seeding import seeded
-from retrieval.rights.decisions import Decisions
-from retrieval.rights.snapshot import SnapshotHolder
+from retrieval.rights.decisions import Decisions, SnapshotHolder
 from retrieval.rights.standing import Standing
 from retrieval.search.search import Searcher, SearchRequest
 from retrieval.search.store import Mode, Store

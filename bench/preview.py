@@ -19,8 +19,7 @@ from acl.language.casbin_adapter import Row
 from acl.policy.policy import Policy, load
 from acl.predicate import ALWAYS
 from acl.preview.census import Corpus
-from acl.preview.difference import Conditions
-from acl.preview.preview import PastRelease, Preview, preview, review_releases
+from acl.preview.preview import Conditions, PastRelease, Preview, preview, review_releases
 from acl.subject import Subject
 from bench.compile import NOW, READ, policy, schema
 

@@ -24,7 +24,7 @@ from acl.policy.policy import Policy
 from acl.proof.plan import BUDGET, plan_for
 from acl.proof.worker import PolicyText, ProofJob, packed
 from bench.compile import FOLDER, NOW, READ, policy, schema, subject
-from retrieval.policy.prover import prove
+from retrieval.policy.gate import prove
 
 RULES: Final = 50
 LABELS: Final = 800

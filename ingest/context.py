@@ -10,8 +10,7 @@ from typing import Final
 
 from acl.records import AuditEvent, AuditKind, DocumentRecord
 from ingest.label.description import Labeller
-from ingest.label.folder_labels import LabelResolver
-from ingest.label.label_files import Statement
+from ingest.label.label_files import LabelResolver, Statement
 from ingest.parts import Stores, Tools
 from ingest.project import Projector, event_of
 from ingest.report import Progress

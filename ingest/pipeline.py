@@ -19,8 +19,7 @@ from acl.records.documents.catalog import Inventory
 from acl.subject import INGESTION
 from ingest.context import Context, PipelineSettings, Task
 from ingest.label.description import Labeller, making_digest
-from ingest.label.folder_labels import LabelResolver
-from ingest.label.label_files import Statement
+from ingest.label.label_files import LabelResolver, Statement
 from ingest.parts import Stores, Tools
 from ingest.project import Projector, event_of
 from ingest.report import IngestEvent, IngestReport, Progress

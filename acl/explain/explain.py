@@ -9,7 +9,7 @@ The laws of this file:
    roles to the name in the rule.
 
 It names rules and attributes of this one document; who may ask for it is decided by the caller.
-What would change the answer is the business of `acl.explain.grants`.
+What would change the answer is the business of `acl.explain.changes`.
 """
 
 from __future__ import annotations

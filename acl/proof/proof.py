@@ -2,33 +2,158 @@
 
 The laws of this file:
 
-1. Casbin allows a pair if the oracle does (`acl.proof.oracle`). Strongroom allows it if a filter
-   could be compiled and its predicate holds.
+1. Casbin allows a pair if the oracle does (laws 4 to 6). Strongroom allows it if a filter could be
+   compiled and its predicate holds.
 2. A pair on which they differ is a counterexample, in whichever direction.
 3. Nothing is remembered from pair to pair but what the policy alone decides, so that any range of
    indexes gives the same result in any process.
+4. The oracle allows a label if the guard holds for it and `enforce` says so, for the subject and
+   for each of its actors. Anything that `enforce` raises denies.
+5. Casbin reads the policy again from its rows. What it shares with the compiler is the text of the
+   policy, the subject's record and the label's JSON.
+6. One question at a time: each text is parsed once, and what was parsed is not for two threads.
+7. A counterexample that holds a label of another tenant is shown to administrators of all tenants
+   alone.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from threading import Lock
 from typing import Final, TypeAlias
 
-from acl.decision import Denied, Permitted
+from acl.decision import TENANT, Denied, Permitted, guard
 from acl.engine.filter import to_filter
 from acl.errors import AclError
 from acl.labels import Label
-from acl.policy.decide import decide
+from acl.language.casbin_adapter import Oracle
+from acl.policy.decide import decide, known_columns, request_of
 from acl.policy.policy import Policy
-from acl.predicate import Predicate, holds
-from acl.proof.counterexample import Counterexample
+from acl.predicate import Condition, Predicate, holds
 from acl.proof.labels import Pair, Role
-from acl.proof.oracle import PolicyOracle, Request
 from acl.proof.plan import PlanSummary, ProofPlan
 from acl.subject import Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counterexample:
+    """A pair on which the compiled filter and Casbin differ.
+
+    Attributes:
+        profile: who asks.
+        action: what for.
+        label: about which label.
+        compiled: whether the compiled filter lets it pass.
+        casbin: whether Casbin allows it.
+        error: why no filter could be compiled, or `""`.
+    """
+
+    profile: Subject
+    action: str
+    label: Label
+    compiled: bool
+    casbin: bool
+    error: str = ""
+
+    @property
+    def tenant(self) -> str:
+        """The tenant of both profile and label, or `""` if they are of two."""
+        mine = self.profile.tenant
+        return mine if self.label.values.get(TENANT, mine) == mine else ""
+
+    def __str__(self) -> str:
+        reason = f" ({self.error})" if self.error else ""
+        through = "".join(f" through {one.id}" for one in self.profile.actors)
+        return (
+            f"{self.profile.id}{through} {sorted(self.profile.groups)} in {self.profile.tenant}, "
+            f"{self.action}, {self.label.as_json()}: the filter {_said(self.compiled)}{reason}, "
+            f"Casbin {_said(self.casbin)}"
+        )
+
+
+def _said(allows: bool) -> str:  # noqa: FBT001 - it is the value
+    return "allows" if allows else "denies"
+
+
+# Each question brings its own moment.
+_UNASKED: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request without the label.
+
+    Attributes:
+        fence: the guard.
+        askers: the columns of the subject, and those of each of its actors.
+        at: the moment for which time-limited roles are decided.
+    """
+
+    fence: Condition
+    askers: tuple[Mapping[str, object], ...]
+    at: datetime
+
+
+class PolicyOracle:
+    """Asks Casbin about one policy."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Have Casbin read the policy anew (law 5)."""
+        self._policy = policy
+        self._casbin = Oracle(
+            policy.model, policy.rows, policy.matching, policy.suffix, at=_UNASKED, parse_once=True
+        )
+        self._alone = Lock()
+
+    def request(self, subject: Subject, action: str, at: datetime) -> Request:
+        """Return the request of `subject`, to be asked about labels."""
+        policy = self._policy
+        askers = tuple(request_of(policy, one, action, at) for one in (subject, *subject.actors))
+        return Request(guard(policy.schema, subject.tenant), askers, at)
+
+    def allows(self, request: Request, label: Label) -> bool:
+        """Say whether Casbin allows the request about `label` (law 4)."""
+        if not holds(request.fence, label):
+            return False
+        with self._alone:  # law 6
+            self._casbin.at = request.at
+            return all(self._enforced(asker, label) for asker in request.askers)
+
+    def _enforced(self, asker: Mapping[str, object], label: Label) -> bool:
+        columns = enforced_request(self._policy, asker, label)
+        if columns is None:
+            return False
+        try:
+            return self._casbin.enforce(*columns)
+        except Exception:  # noqa: BLE001 - whatever Casbin raises, it denies (law 4)
+            return False
+
+
+def enforced_request(
+    policy: Policy, asker: Mapping[str, object], label: Label
+) -> tuple[object, ...] | None:
+    """Return the request about `label` as `enforce` takes it.
+
+    A column that the matcher compares by itself is the label's attribute of that name; a label
+    without it cannot be asked about, and there is no request.
+    """
+    prefix, columns = policy.names.request
+    record, known = label.as_json(), set(known_columns(policy))
+    request: list[object] = []
+    for column in columns:
+        if column in known:
+            request.append(asker[column])
+        elif f"{prefix}_{column}" not in policy.bare:
+            request.append(record)
+        elif column in record:
+            request.append(record[column])
+        else:
+            return None
+    return tuple(request)
+
 
 MAX_SHOWN: Final = 20
 """Counterexamples that are kept; the rest are counted."""

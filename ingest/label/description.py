@@ -24,7 +24,7 @@ from acl.errors import LabelError
 from acl.labels import AttributeType, Label, LabelSchema
 from acl.records import DocumentRecord
 from ingest.errors import SourceError
-from ingest.label.folder_labels import RawLabel
+from ingest.label.label_files import RawLabel
 from ingest.read.parsed import MAX_TITLE, Parsed
 
 SOURCE: Final = "_source"

@@ -1,23 +1,40 @@
-"""What a person wrote about labels, read strictly.
+"""From what is written about a document to its raw label.
 
-`_label.toml` in a folder holds `[label]`, `[metadata]` and `[[rule]]` tables; `NAME.label.toml`
-beside a document holds `title`, `[label]` and `[metadata]`; front matter holds the same three names
-among others. A key that is not known is a fault that names the file and the key, because a typing
-error must never weaken a label.
+The laws of this file:
+
+1. Strength, weakest first: `_label.toml` from the root down (in each, the folder before its rules,
+   and a later rule before an earlier one), front matter, sidecar, flags. The stronger wins key by
+   key.
+2. Front matter comes with the text, so the writer of the text writes it. Where the folder says a
+   level, front matter may only raise it; it may add compartments and drop none; it cannot move a
+   document to another tenant.
+3. `path` is where the document lies. It cannot be set.
+4. A fault in any of these places is a fault of the document: it waits in quarantine.
+
+`_label.toml` in a folder holds `[label]`, `[metadata]` and `[[rule]]` tables. `NAME.label.toml`
+beside a document holds `title`, `[label]` and `[metadata]`; front matter holds the same three. A
+key that is not known is a fault that names the file and the key, because a typing error must never
+weaken a label.
+
+Completeness and types are the schema's to judge: the result goes through `LabelSchema.parse`.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from enum import StrEnum
+from fnmatch import translate
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 from typing import Final
 
-from acl.labels import AttributeType, LabelSchema
+from acl.labels import Attribute, AttributeType, LabelSchema, LabelValue
 from ingest.errors import SourceError
 from ingest.read import front_matter
-from ingest.sources.folder import read_regular
+from ingest.sources.folder import FOLDER_LABEL, SIDECAR_SUFFIX, SourceFile, read_regular
 
 MAX_LABEL_FILE: Final = 256 * 1024
 MAX_PATTERN: Final = 512
@@ -162,3 +179,195 @@ def _known(table: Mapping[str, object], names: Collection[str], where: str) -> N
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0][:200]
+
+
+class LabelSource(StrEnum):
+    """Which kind of place said a value, weakest first."""
+
+    LOCATION = "location"
+    FOLDER = "folder"
+    FRONT_MATTER = "front matter"
+    SIDECAR = "sidecar"
+    FLAG = "flag"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value comes from: the kind of place, and the place."""
+
+    source: LabelSource
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawLabel:
+    """What is said about a document, not yet checked for completeness.
+
+    Attributes:
+        values: label attribute to value as it was written.
+        metadata: metadata attribute to value as it was written.
+        title: the strongest title, or None.
+        provenance: label attribute to the place that said its value.
+    """
+
+    values: Mapping[str, object]
+    metadata: Mapping[str, object]
+    title: str | None
+    provenance: Mapping[str, Origin]
+
+
+NO_FLAGS = Statement("flags")
+
+
+class LabelResolver:
+    """Resolves the raw labels of the documents below one root; reads each label file once."""
+
+    def __init__(self, root: Path, schema: LabelSchema) -> None:
+        top = root.resolve()
+        self._root = top if top.is_dir() else top.parent
+        self._schema = schema
+        self._folders: dict[PurePosixPath, FolderFile | SourceError | None] = {}
+
+    def resolve(
+        self, file: SourceFile, *, front_matter: str | None = None, flags: Statement = NO_FLAGS
+    ) -> RawLabel:
+        """Return what is said about `file`.
+
+        Raises:
+            SourceError: one place is not readable, says something unknown, or weakens a label
+                that it may not weaken. The reason names the place.
+        """
+        folder = tuple(self._folder_statements(file.relative))
+        sidecar = self._sidecar(file)
+        raw = _merge(LabelSource.FOLDER, folder)  # law 1
+        if front_matter is not None:
+            own = read_front_matter(front_matter, self._schema)
+            settled = sidecar.label.keys() | flags.label.keys()
+            self._guard(own, raw, settled)  # law 2
+            raw = _merge(LabelSource.FRONT_MATTER, (own,), raw)
+        raw = _merge(LabelSource.SIDECAR, (sidecar,), raw)
+        raw = _merge(LabelSource.FLAG, (flags,), raw)
+        return self._located(raw, file)
+
+    def _folder_statements(self, relative: PurePosixPath) -> Iterator[Statement]:
+        for folder in reversed(relative.parents):
+            found = self._folder_file(folder)
+            if found is None:
+                continue
+            yield found.statement
+            below = relative.relative_to(folder)
+            yield from (rule.statement for rule in found.rules if matches(rule.match, below))
+
+    def _folder_file(self, folder: PurePosixPath) -> FolderFile | None:
+        if folder not in self._folders:
+            self._folders[folder] = self._read_folder(folder)
+        found = self._folders[folder]
+        if isinstance(found, SourceError):
+            raise SourceError(found.reason)  # law 4
+        return found
+
+    def _read_folder(self, folder: PurePosixPath) -> FolderFile | SourceError | None:
+        relative = folder / FOLDER_LABEL
+        try:
+            return read_folder_file(
+                self._root / relative, where=f"`{relative}`", schema=self._schema
+            )
+        except SourceError as error:
+            return error
+
+    def _sidecar(self, file: SourceFile) -> Statement:
+        relative = file.relative.with_name(file.relative.name + SIDECAR_SUFFIX)
+        where = f"`{relative}`"
+        found = read_sidecar(self._root / relative, where=where, schema=self._schema)
+        return found or Statement(where)
+
+    def _guard(self, own: Statement, folder: RawLabel, settled: frozenset[str] | set[str]) -> None:
+        """Hold law 2 for every value that would take effect."""
+        for name in own.label.keys() & folder.values.keys() - settled:
+            attribute = self._schema.attributes[name]
+            origin = folder.provenance[name].where
+            said = _typed(attribute, folder.values[name], origin)
+            wanted = _typed(attribute, own.label[name], own.where)
+            if _weakens(attribute, said, wanted):
+                raise SourceError(
+                    f"front matter may not weaken `{name}`: it says "
+                    f"`{attribute.display(wanted)}`, {origin} says `{attribute.display(said)}`"
+                )
+
+    def _located(self, raw: RawLabel, file: SourceFile) -> RawLabel:
+        attribute = self._schema.attributes.get("path")
+        if attribute is None or attribute.type is not AttributeType.PATH:
+            return raw
+        if raw.provenance.get("path"):
+            raise SourceError("`path` is set by where the document lies")  # law 3
+        origin = Origin(LabelSource.LOCATION, file.uri)
+        return RawLabel(
+            {**raw.values, "path": file.label_path},
+            raw.metadata,
+            raw.title,
+            {**raw.provenance, "path": origin},
+        )
+
+
+_NOTHING = RawLabel({}, {}, None, {})
+
+
+def _merge(
+    source: LabelSource, statements: tuple[Statement, ...], below: RawLabel = _NOTHING
+) -> RawLabel:
+    values, metadata = dict(below.values), dict(below.metadata)
+    provenance, title = dict(below.provenance), below.title
+    for statement in statements:
+        values |= statement.label
+        metadata |= statement.metadata
+        provenance |= dict.fromkeys(statement.label, Origin(source, statement.where))
+        title = statement.title or title
+    return RawLabel(values, metadata, title, provenance)
+
+
+def _typed(attribute: Attribute, value: object, where: str) -> LabelValue:
+    try:
+        return attribute.parse(value)
+    except ValueError as error:
+        raise SourceError(f"{where}: `{attribute.name}`: {error}") from error
+
+
+def _weakens(attribute: Attribute, said: LabelValue, wanted: LabelValue) -> bool:
+    if attribute.levels and isinstance(said, int) and isinstance(wanted, int):
+        return wanted < said
+    if attribute.name == "compartments" and isinstance(said, frozenset):
+        return not (isinstance(wanted, frozenset) and said <= wanted)
+    return attribute.name == "tenant" and wanted != said
+
+
+def matches(pattern: str, relative: PurePosixPath) -> bool:
+    """Say whether the path below a folder matches `pattern`.
+
+    `*`, `?` and `[…]` stay within one segment; `**` stands for any number of folders. `*.md` is
+    therefore the folder's own Markdown, `**/*.md` that of every folder below as well.
+    """
+    wanted, parts = pattern.split("/"), relative.parts
+    # reachable[i]: the segments read so far can be matched by the first i parts of the pattern.
+    reachable = _through_stars({0}, wanted)
+    for part in parts:
+        stepped = {
+            at if wanted[at] == "**" else at + 1
+            for at in reachable
+            if at < len(wanted) and (wanted[at] == "**" or _segment(wanted[at]).match(part))
+        }
+        reachable = _through_stars(stepped, wanted)
+    return len(wanted) in reachable
+
+
+def _through_stars(reachable: set[int], wanted: list[str]) -> set[int]:
+    """Add what is reached by letting `**` stand for no folder at all."""
+    reached = set(reachable)
+    for at, segment in enumerate(wanted):
+        if at in reached and segment == "**":
+            reached.add(at + 1)
+    return reached
+
+
+@lru_cache(maxsize=1024)
+def _segment(pattern: str) -> re.Pattern[str]:
+    return re.compile(translate(pattern))

@@ -26,8 +26,7 @@ from acl.policy.profiles import profiles, stands_for
 from acl.subject import EVERYONE, Subject
 from ingest.label.inherit import CLASSIFICATION, COMPARTMENTS
 from retrieval.access.types import permits
-from retrieval.rights.decisions import Decisions
-from retrieval.rights.snapshot import PolicySnapshot
+from retrieval.rights.decisions import Decisions, PolicySnapshot
 
 READ: Final = Action.DOCUMENT_READ
 MAX_ROWS: Final = 100_000

@@ -25,8 +25,8 @@ from typing import Final
 from acl.actions import Action
 from acl.containment.budget import Budget
 from acl.errors import LabelError
+from acl.explain.changes import Grant, grants
 from acl.explain.explain import explain
-from acl.explain.grants import Grant, grants
 from acl.labels import Label
 from acl.records import AuditKind, DocumentRecord, Records
 from acl.records.tables.types import canonical_id
@@ -55,9 +55,8 @@ from retrieval.access.types import (
     permits,
 )
 from retrieval.rights.authority import Asker, authority_of
-from retrieval.rights.decisions import Decisions
+from retrieval.rights.decisions import Decisions, PolicySnapshot
 from retrieval.rights.releases import Release
-from retrieval.rights.snapshot import PolicySnapshot
 from retrieval.rights.standing import ANY, AtLeast, Standing, settled
 from retrieval.rights.threads import for_review
 from retrieval.search.search import READ

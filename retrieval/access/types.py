@@ -9,8 +9,8 @@ from typing import Final
 
 from acl.actions import Action
 from acl.errors import RequestError
+from acl.explain.changes import Grant
 from acl.explain.explain import Explanation
-from acl.explain.grants import Grant
 from acl.labels import Label
 from acl.records.tables.types import NO_ID, canonical_id
 from acl.subject import EVERYONE, Subject

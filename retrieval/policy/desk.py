@@ -48,8 +48,7 @@ from retrieval.policy.edits import (
     UnchangedError,
     foreign_lines_changed,
 )
-from retrieval.policy.gate import Gate, Passage
-from retrieval.policy.prover import OnProgress, live_labels
+from retrieval.policy.gate import Gate, OnProgress, Passage, live_labels
 from retrieval.rights.authority import Asker, Authority, authority_of, parties_of, share_nobody
 from retrieval.rights.decisions import Decisions
 from retrieval.rights.policy_source import PolicySource, bounded_source, source_of

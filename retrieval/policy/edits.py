@@ -24,8 +24,7 @@ from acl.language.casbin_adapter import Row
 from acl.policy.admission import POLICY_FILE, read_csv
 from acl.policy.delegation import Overreach, Verdict, tenant_of
 from acl.policy.policy import MODEL_FILE, Policy, load
-from acl.proof.counterexample import Counterexample
-from acl.proof.proof import ProofReport
+from acl.proof.proof import Counterexample, ProofReport
 from acl.records import Mismatch, PolicyRevision, RevisionTexts
 from acl.subject import is_tenant
 from retrieval.rights.policy_source import PolicySource

@@ -25,8 +25,8 @@ from acl.policy.policy import Policy
 from acl.policy.profiles import profiles
 from acl.predicate import ALWAYS, NEVER, Condition
 from acl.preview.census import Corpus
-from acl.preview.difference import Conditions
 from acl.preview.preview import (
+    Conditions,
     PastRelease,
     Preview,
     ReleaseReview,
@@ -38,7 +38,7 @@ from acl.preview.preview import (
 from acl.proof.plan import clearances_of, compartments_of, tenants_of
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Outcome, Records
 from acl.subject import Subject
-from retrieval.policy.prover import live_labels
+from retrieval.policy.gate import live_labels
 from retrieval.rights.authority import Authority
 from retrieval.rights.releases import subject_of
 from retrieval.rights.threads import in_turn

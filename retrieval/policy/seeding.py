@@ -24,8 +24,8 @@ from acl.records import (
     StalePolicyError,
     UnknownRevisionError,
 )
+from retrieval.rights.decisions import PolicySnapshot
 from retrieval.rights.policy_source import PolicySource, read_schema, read_source, source_of
-from retrieval.rights.snapshot import PolicySnapshot
 
 REASON: Final = "the policy folder, at first start"
 

@@ -28,8 +28,7 @@ from prometheus_client import Counter
 
 from acl.labels import Label
 from acl.policy.policy import Policy
-from acl.proof.counterexample import Counterexample
-from acl.proof.oracle import PolicyOracle
+from acl.proof.proof import Counterexample, PolicyOracle
 from acl.records import Proof, ProofState, Records, RecordsError
 from retrieval.policy.edits import mismatches_of
 from retrieval.rights.releases import Release

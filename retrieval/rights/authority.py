@@ -22,9 +22,8 @@ from acl.errors import AclError
 from acl.labels import Label
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Heads, Outcome
 from acl.subject import Subject
-from retrieval.rights.decisions import Decisions
+from retrieval.rights.decisions import Decisions, PolicySnapshot
 from retrieval.rights.releases import Release
-from retrieval.rights.snapshot import PolicySnapshot
 from retrieval.rights.standing import ANY, AtLeast, Pinned, Standing
 
 OPERATOR_NAME: Final = "service:operator"

@@ -1,4 +1,4 @@
-"""Decisions, kept for as long as they are true.
+"""The policy that a request pins, and the decisions under it, kept for as long as they are true.
 
 The laws of this file:
 
@@ -9,6 +9,10 @@ The laws of this file:
 3. Under a policy that was refuted, a label is permitted only if Casbin's `enforce` allows it too,
    for the subject and for each actor. What the compiled filter leaves out stays left out.
 4. The number of decisions kept is bounded; the one not used for longest goes first.
+5. A snapshot is frozen: policy, schema, revision and what was found about it belong together.
+6. A request pins one snapshot and asks it for everything. Activating a policy swaps one reference;
+   requests under way go on under the policy that they began with.
+7. The label schema is a property of the stored points: a policy of another one is refused.
 """
 
 from __future__ import annotations
@@ -26,12 +30,63 @@ from acl.containment.search import escapee_of
 from acl.decision import Decision, Denied, DenyReason, Permitted
 from acl.engine.filter import to_filter
 from acl.engine.wire import Filter
+from acl.errors import SchemaError
 from acl.labels import Label, LabelSchema
 from acl.policy.decide import decide
+from acl.policy.policy import Policy
 from acl.predicate import holds
-from acl.proof.proof import Decider
+from acl.proof.proof import Decider, PolicyOracle
 from acl.subject import Subject
-from retrieval.rights.snapshot import PolicySnapshot
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PolicySnapshot:
+    """A policy that is in effect, under its revision number.
+
+    Attributes:
+        refuted: whether its compiled filters and Casbin were found to differ.
+    """
+
+    policy: Policy
+    revision: int
+    refuted: bool = False
+
+    @property
+    def schema(self) -> LabelSchema:
+        """The label's attributes, against which the policy was typed."""
+        return self.policy.schema
+
+    @property
+    def digest(self) -> str:
+        """Which policy this is, whatever its number."""
+        return self.policy.digest
+
+    @cached_property
+    def oracle(self) -> PolicyOracle | None:
+        """Casbin, where it has to be asked about each label (law 3)."""
+        return PolicyOracle(self.policy) if self.refuted else None
+
+
+class SnapshotHolder:
+    """The snapshot in effect, as far as this process knows."""
+
+    def __init__(self, snapshot: PolicySnapshot) -> None:
+        self._current = snapshot
+
+    def pin(self) -> PolicySnapshot:
+        """Return the snapshot in effect, to be used for the whole request."""
+        return self._current
+
+    def swap(self, snapshot: PolicySnapshot) -> None:
+        """Let requests from now on pin `snapshot`.
+
+        Raises:
+            SchemaError: it was typed against other labels than the stored ones.
+        """
+        if snapshot.schema.digest != self._current.schema.digest:
+            raise SchemaError("the policy was typed against another labels.toml than the index")
+        self._current = snapshot
+
 
 KEPT: Final = 4096
 

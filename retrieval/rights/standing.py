@@ -24,8 +24,8 @@ from acl.errors import AclError, PolicyError
 from acl.records import AuditEntry, AuditEvent, Heads, MovedOnError, Records
 from acl.records.audit.log import AuditLog
 from acl.subject import Subject
+from retrieval.rights.decisions import PolicySnapshot, SnapshotHolder
 from retrieval.rights.policy_source import source_of
-from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
 
 P = ParamSpec("P")
 T = TypeVar("T")

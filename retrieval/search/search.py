@@ -28,10 +28,9 @@ from acl.labels import LabelSchema
 from acl.records import AuditEvent, AuditKind, Records
 from acl.subject import Subject
 from ingest.parts import Encoding
-from retrieval.rights.decisions import Decided, Decisions
+from retrieval.rights.decisions import Decided, Decisions, PolicySnapshot
 from retrieval.rights.display import classification_of, owner_of
 from retrieval.rights.releases import Release, Witness, unwitnessed
-from retrieval.rights.snapshot import PolicySnapshot
 from retrieval.rights.standing import ANY, AtLeast, Standing, settled
 from retrieval.search.narrow import Narrowing, narrow
 from retrieval.search.recheck import AsOf, Cleared, Counts, Recheck

@@ -1,13 +1,44 @@
-"""The HTTP service: routes, and what every error becomes."""
+"""The HTTP service: its routes, and which problem each error becomes."""
 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Final
 
-from fastapi import FastAPI
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
 
+from acl.errors import FilterTooLargeError, PolicyError, Refusal, RequestError
+from acl.policy.policy import MODEL_FILE
+from acl.records import (
+    AlteredRevisionError,
+    RecordsConflictError,
+    RecordsUnavailableError,
+    RefutedRevisionError,
+    StaleFolderError,
+    StaleLabelError,
+    StalePolicyError,
+    UnknownDocumentError,
+    UnknownRevisionError,
+    UnstorableError,
+)
+from acl.records.database.errors import AuditUnavailableError
+from acl.records.labels.approvals import TooManyRequestsError
+from ingest.errors import ModelError
+from ingest.index.engine import EngineError
+from retrieval.access.documents import DocumentNotFoundError
+from retrieval.labels.access_requests import UnknownRequestError
+from retrieval.labels.requests import LabelRequestError
+from retrieval.labels.views import OtherOutcomeError, OwnProposalError
+from retrieval.policy.edits import FourEyesError, OverreachError, RefutedError, UnchangedError
+from retrieval.policy.gate import LabelsKeepChangingError, ProofError
+from retrieval.rights.authority import ForbiddenError
+from retrieval.rights.directory import UnknownSubjectError
+from retrieval.rights.standing import NotReachedError, PolicyUnreadableError, UnsettledError
+from retrieval.search.narrow import NarrowingError
 from retrieval.service.api import (
     access,
     authzen,
@@ -21,13 +52,124 @@ from retrieval.service.api import (
     search,
     welcome,
 )
-from retrieval.service.errors import handle_errors
+from retrieval.service.http import problems
 from retrieval.service.http.authentication import Authentication
-from retrieval.service.http.envelope import Envelope
-from retrieval.service.http.problems import Problem
+from retrieval.service.http.envelope import Envelope, refusal, request_id
+from retrieval.service.http.problems import FieldFault, Problem, ProblemError, ProblemType
 from retrieval.service.http.tokens import TokenVerifier
 from retrieval.service.scim import routes as scim
 from retrieval.service.wiring import Parts
+
+log = structlog.get_logger("strongroom.service")
+
+_MAX_REFUSALS: Final = 50
+
+# The one table from errors of the packages below to problems.
+ERRORS: dict[type[Exception], ProblemType] = {
+    DocumentNotFoundError: ProblemType.NOT_FOUND,
+    FilterTooLargeError: ProblemType.FILTER_TOO_LARGE,
+    RequestError: ProblemType.INVALID,
+    UnknownSubjectError: ProblemType.UNAUTHENTICATED,
+    EngineError: ProblemType.UNAVAILABLE,
+    RecordsUnavailableError: ProblemType.UNAVAILABLE,
+    AuditUnavailableError: ProblemType.UNAVAILABLE,
+    ModelError: ProblemType.UNAVAILABLE,
+    NotReachedError: ProblemType.NOT_REACHED,
+    UnknownRevisionError: ProblemType.NOT_FOUND,
+    UnknownRequestError: ProblemType.NOT_FOUND,
+    TooManyRequestsError: ProblemType.QUOTA_EXCEEDED,
+    StalePolicyError: ProblemType.STALE,
+    ForbiddenError: ProblemType.FORBIDDEN,
+    UnknownDocumentError: ProblemType.NOT_FOUND,
+    StaleLabelError: ProblemType.STALE,
+    StaleFolderError: ProblemType.STALE,
+    OwnProposalError: ProblemType.REFUSED,
+    OtherOutcomeError: ProblemType.REFUSED,
+    # Two asked for the same thing at once, and the other was first.
+    RecordsConflictError: ProblemType.REFUSED,
+    FourEyesError: ProblemType.REFUSED,
+    OverreachError: ProblemType.REFUSED,
+    RefutedError: ProblemType.REFUSED,
+    UnchangedError: ProblemType.REFUSED,
+    # A proof found a difference before; the same texts can be proposed again.
+    RefutedRevisionError: ProblemType.REFUSED,
+    # Its sentence names a field and never what stands there.
+    UnstorableError: ProblemType.INVALID,
+    ProofError: ProblemType.UNAVAILABLE,
+    LabelsKeepChangingError: ProblemType.UNAVAILABLE,
+    UnsettledError: ProblemType.UNAVAILABLE,
+    # The policy of record cannot be read: nothing may be answered under another one.
+    PolicyUnreadableError: ProblemType.UNAVAILABLE,
+    AlteredRevisionError: ProblemType.UNAVAILABLE,
+    PolicyError: ProblemType.INVALID,
+}
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Register the handlers."""
+    app.add_exception_handler(HTTPException, _of_framework)
+    app.add_exception_handler(RequestValidationError, _of_fields)
+    for error in ERRORS:
+        app.add_exception_handler(error, _of_package)
+
+
+async def _of_framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if not isinstance(error, ProblemError):
+        error = ProblemError(problems.of_status(error.status_code), headers=error.headers)
+    return refusal(error, request.scope)
+
+
+async def _of_fields(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problem = ProblemError(ProblemType.INVALID, problems.field_faults(error.errors()))
+    return refusal(problem, request.scope)
+
+
+async def _of_package(request: Request, error: Exception) -> Response:
+    kind = next(ERRORS[one] for one in type(error).__mro__ if one in ERRORS)
+    if kind is not ProblemType.NOT_FOUND:
+        log.warning("refused", id=request_id(request.scope), error=type(error).__name__)
+    return refusal(ProblemError(kind, _faults(error)), request.scope)
+
+
+def _faults(error: Exception) -> list[FieldFault]:
+    match error:
+        case NarrowingError():
+            part = "key" if error.unknown else "value"
+            return [FieldFault(f"/filter/{error.place}/{part}", error.reason)]
+        case NotReachedError():
+            return [FieldFault(f"/{error.field}", "is a revision that is not reached")]
+        case PolicyError():
+            return [_refusal(one) for one in error.refusals[:_MAX_REFUSALS]]
+        case ForbiddenError():
+            return [FieldFault("", error.needs)]
+        case LabelRequestError():
+            return [
+                FieldFault(problems.pointer((one.attribute,)), one.reason) for one in error.faults
+            ]
+        case (
+            LabelsKeepChangingError()
+            | FourEyesError()
+            | UnchangedError()
+            | OwnProposalError()
+            | OtherOutcomeError()
+            | UnstorableError()
+        ):
+            return [FieldFault("", str(error))]
+        case OverreachError():
+            return [FieldFault("", one) for one in error.reasons[:_MAX_REFUSALS]]
+        case RefutedError():
+            return [FieldFault("", one) for one in error.shown]
+        case _:
+            return []
+
+
+def _refusal(one: Refusal) -> FieldFault:
+    """Name the place and the reason; what stands there is not repeated."""
+    place = f"{one.where}, column {one.column}" if one.column else one.where
+    return FieldFault("/model" if one.where == MODEL_FILE else "/rules", f"{place}: {one.reason}")
+
 
 TITLE = "Strongroom"
 

@@ -46,10 +46,9 @@ from retrieval.policy.desk import PolicyDesk
 from retrieval.policy.seeding import seeded
 from retrieval.policy.shadow import Shadow
 from retrieval.policy.views import PolicyViews
-from retrieval.rights.decisions import Decisions
+from retrieval.rights.decisions import Decisions, SnapshotHolder
 from retrieval.rights.directory import SubjectResolver
 from retrieval.rights.policy_source import read_labels
-from retrieval.rights.snapshot import SnapshotHolder
 from retrieval.rights.standing import Resolve, Standing
 from retrieval.search.plan import PlanSettings
 from retrieval.search.search import Searcher

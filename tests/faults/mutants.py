@@ -319,24 +319,22 @@ MUTANTS: Final = (
         "matching",
     ),
     # Patterns.
-    Mutant(
-        "nothing may follow", "acl.algebra.patterns", "Shape(segments, tail)", "Shape(segments)"
-    ),
+    Mutant("nothing may follow", "acl.algebra.leaves", "Shape(segments, tail)", "Shape(segments)"),
     Mutant(
         "prefix without slash",
-        "acl.algebra.patterns",
+        "acl.algebra.leaves",
         '_under(attribute, f"{text}/"',
         "_under(attribute, text",
     ),
     Mutant(
         "a star shows hidden files",
-        "acl.algebra.patterns",
+        "acl.algebra.leaves",
         'Wildcard.VISIBLE if part == "*"',
         'Wildcard.SOME if part == "*"',
     ),
     Mutant(
         "a star inside a segment",
-        "acl.algebra.patterns",
+        "acl.algebra.leaves",
         'and not prefix.endswith("/")',
         "and not prefix",
     ),

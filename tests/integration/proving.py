@@ -21,9 +21,8 @@ from retrieval.policy.desk import PolicyDesk
 from retrieval.policy.edits import Edit
 from retrieval.policy.seeding import seeded
 from retrieval.rights.authority import OPERATOR
-from retrieval.rights.decisions import Decisions
+from retrieval.rights.decisions import Decisions, SnapshotHolder
 from retrieval.rights.policy_source import read_labels
-from retrieval.rights.snapshot import SnapshotHolder
 from retrieval.rights.standing import Standing
 from tests.builders import put, version
 from tests.integration.world import AUDIT_KEY, NOW, POLICY

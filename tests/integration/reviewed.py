@@ -24,7 +24,7 @@ from acl.records import (
 from acl.subject import Subject
 from retrieval.access.questions import Questions
 from retrieval.policy.seeding import seeded
-from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.rights.decisions import PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import Standing
 from tests.builders import KEY, document_id, last_event
 

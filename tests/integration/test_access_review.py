@@ -23,7 +23,7 @@ from retrieval.access.documents import DocumentNotFoundError
 from retrieval.access.questions import CONSIDERED, Questions
 from retrieval.access.types import MAX_PAGE, PageAsked, Party
 from retrieval.rights.authority import OPERATOR
-from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.rights.decisions import PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import AtLeast, NotReachedError, Standing
 from tests.builders import document_id
 from tests.integration.reviewed import ADA, BOB, EVE, GUS, NOW, PEOPLE, World, under_review

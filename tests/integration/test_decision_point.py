@@ -37,7 +37,7 @@ from retrieval.access.types import (
     Target,
 )
 from retrieval.policy.seeding import seeded
-from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.rights.decisions import PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import Standing
 from tests.builders import KEY, document_id
 

@@ -16,8 +16,7 @@ from acl.policy.policy import Policy
 from acl.records import AuditEvent, AuditKind, Records
 from acl.subject import Subject
 from retrieval.access.documents import DocumentNotFoundError, DocumentReader
-from retrieval.rights.decisions import Decisions
-from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.rights.decisions import Decisions, PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import AtLeast, NotReachedError, Standing
 from tests.builders import document_id, last_event
 from tests.integration.reviewed import ADA, BOB, NOW, paper, put, under_rules

@@ -15,8 +15,7 @@ from acl.proof.worker import ProofJob
 from acl.records import ProofState, RefutedRevisionError, StalePolicyError, UnknownRevisionError
 from acl.subject import Subject
 from retrieval.policy.edits import ELSEWHERE, Edit, RefutedError
-from retrieval.policy.gate import Gate, LabelsKeepChangingError, Passage
-from retrieval.policy.prover import OnProgress
+from retrieval.policy.gate import Gate, LabelsKeepChangingError, OnProgress, Passage
 from retrieval.rights.authority import OPERATOR
 from tests.builders import last_event
 from tests.integration.proving import (

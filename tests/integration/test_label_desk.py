@@ -23,7 +23,7 @@ from retrieval.labels.requests import LabelRequest, LabelRequestError, ShareRequ
 from retrieval.labels.selection import Selection
 from retrieval.labels.views import OwnProposalError, Target
 from retrieval.rights.authority import OPERATOR, Authority, ForbiddenError
-from retrieval.rights.snapshot import PolicySnapshot
+from retrieval.rights.decisions import PolicySnapshot
 from tests.builders import events_about
 from tests.integration.label_office import (
     ABSENT,

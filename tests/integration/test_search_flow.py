@@ -22,8 +22,8 @@ from acl.records import (
 from acl.subject import Subject
 from ingest.index.engine import EngineUnavailableError, Point
 from retrieval.access.documents import DocumentReader
+from retrieval.rights.decisions import PolicySnapshot
 from retrieval.rights.policy_source import read_source
-from retrieval.rights.snapshot import PolicySnapshot
 from retrieval.search.narrow import Narrowing, NarrowingError, Operator
 from retrieval.search.search import Searcher, SearchRequest
 from retrieval.search.store import Mode, Store

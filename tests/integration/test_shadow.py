@@ -22,8 +22,7 @@ from acl.labels import Label
 from acl.policy.decide import decide
 from acl.policy.policy import Policy
 from acl.predicate import AnyOf, Or
-from acl.proof.oracle import PolicyOracle, Request
-from acl.proof.proof import Decider
+from acl.proof.proof import Decider, PolicyOracle, Request
 from acl.records import AuditKind, Proof, ProofState, Records, RecordsUnavailableError
 from acl.subject import Subject
 from retrieval.access.documents import DocumentNotFoundError, DocumentReader
@@ -31,9 +30,8 @@ from retrieval.access.questions import Questions
 from retrieval.access.types import DOCUMENT, Claimed, Party, Question, Target
 from retrieval.policy.shadow import Oracles, Shadow
 from retrieval.rights.authority import authority_of
-from retrieval.rights.decisions import Decisions
+from retrieval.rights.decisions import Decisions, PolicySnapshot, SnapshotHolder
 from retrieval.rights.releases import Release
-from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import Standing
 from retrieval.search.search import READ, Searcher, SearchPage, SearchRequest
 from retrieval.search.store import Mode

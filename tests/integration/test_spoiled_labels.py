@@ -19,8 +19,8 @@ from retrieval.labels.folders import FolderRequest
 from retrieval.labels.requests import LabelRequest, LabelRequestError
 from retrieval.labels.selection import Selection
 from retrieval.policy.edits import Edit
+from retrieval.policy.gate import live_labels
 from retrieval.policy.preview import corpus_of
-from retrieval.policy.prover import live_labels
 from retrieval.rights.authority import OPERATOR
 from retrieval.service.background import mend
 from retrieval.service.wiring import Parts

@@ -18,9 +18,8 @@ from acl.policy.decide import request_of
 from acl.policy.policy import Policy
 from acl.predicate import holds
 from acl.subject import Subject
-from retrieval.rights.decisions import Decisions
+from retrieval.rights.decisions import Decisions, PolicySnapshot
 from retrieval.rights.policy_source import PolicySource
-from retrieval.rights.snapshot import PolicySnapshot
 from retrieval.search.search import READ
 from tests.integration.policies import changed, put_in_effect
 from tests.integration.world import ADA, BOB, EVE, GUS, LEO, NOW, POLICY, SAM, World

@@ -18,8 +18,7 @@ from acl.subject import MAX_GROUPS, Subject
 from retrieval.access.questions import CONSIDERED, Questions
 from retrieval.access.subjects import DirectorySubjects
 from retrieval.access.types import DOCUMENT, Claimed, PageAsked, Party, Question, Sought, Target
-from retrieval.rights.decisions import Decided, Decisions
-from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.rights.decisions import Decided, Decisions, PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import Standing
 from tests.builders import document_id
 from tests.integration.reviewed import ADA, BOB, NOW, paper, put, under_rules

@@ -15,7 +15,7 @@ from acl.records import Records
 from acl.records.tables.core import documents
 from retrieval.access.documents import SCANNED, Listing
 from retrieval.policy.seeding import seeded
-from retrieval.rights.snapshot import PolicySnapshot
+from retrieval.rights.decisions import PolicySnapshot
 from tests.builders import KEY, document_id
 from tests.integration.reviewed import NOW, POLICY, put
 

@@ -24,8 +24,7 @@ from ingest.reconcile import Reconciler
 from ingest.report import IngestEvent, IngestReport
 from retrieval.access.documents import DocumentReader
 from retrieval.policy.seeding import seeded
-from retrieval.rights.decisions import Decisions
-from retrieval.rights.snapshot import PolicySnapshot, SnapshotHolder
+from retrieval.rights.decisions import Decisions, PolicySnapshot, SnapshotHolder
 from retrieval.rights.standing import Standing
 from retrieval.search.search import READ, Hit, Searcher, SearchPage, SearchRequest
 from retrieval.search.store import Mode, Store

@@ -6,9 +6,8 @@ import random
 
 from acl.decision import Permitted
 from acl.errors import PolicyError
-from acl.explain.changes import GrantKind
+from acl.explain.changes import Grant, GrantKind, grants
 from acl.explain.explain import explain
-from acl.explain.grants import Grant, grants
 from acl.labels import Label
 from acl.language.casbin_adapter import Row
 from acl.policy.decide import decide

@@ -19,7 +19,7 @@ from casbin.rbac.default_role_manager import (
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from acl.algebra.patterns import matches
+from acl.algebra.leaves import matches
 from acl.labels import Attribute, AttributeType, LabelSchema, Prefixes
 from acl.language.expression import ExpressionError
 from acl.language.roles import Link, PlainRoleGraph, Window

@@ -29,8 +29,8 @@ from acl.records import DocumentRecord
 from acl.subject import EVERYONE, Subject
 from retrieval.access.types import Reviewed
 from retrieval.rights.authority import OPERATOR
+from retrieval.rights.decisions import PolicySnapshot
 from retrieval.rights.display import level_name
-from retrieval.rights.snapshot import PolicySnapshot
 from retrieval.search.search import READ, SearchRequest
 from retrieval.search.store import Mode
 from retrieval.service.api.review import WhyAnswer

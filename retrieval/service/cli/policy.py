@@ -19,8 +19,8 @@ from acl.errors import PolicyError, SchemaError
 from acl.labels import Attribute
 from acl.records import ProofState, StalePolicyError
 from retrieval.policy.edits import Edit, FourEyesError
+from retrieval.policy.gate import OnProgress
 from retrieval.policy.preview import LookBack
-from retrieval.policy.prover import OnProgress
 from retrieval.rights.authority import Asker
 from retrieval.rights.display import level_name
 from retrieval.rights.policy_source import read_source, read_texts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from casbin import util
 
-from acl.algebra.patterns import matches
+from acl.algebra.leaves import matches
 from acl.labels import Attribute, AttributeType, LabelSchema, Prefixes
 from acl.language.expression import ExpressionError
 from acl.predicate import ALWAYS, Constant, holds

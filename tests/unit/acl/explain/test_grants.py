@@ -11,8 +11,7 @@ import pytest
 from acl.containment.budget import Budget
 from acl.decision import Permitted
 from acl.errors import RequestError
-from acl.explain.changes import GrantKind
-from acl.explain.grants import Grant, grants
+from acl.explain.changes import Grant, GrantKind, grants
 from acl.labels import MAX_SET, Label, LabelSchema
 from acl.language.casbin_adapter import Effect, RoleMatching
 from acl.policy.admission import read_csv

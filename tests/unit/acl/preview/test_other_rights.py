@@ -10,8 +10,7 @@ from acl.decision import Permitted
 from acl.labels import Label
 from acl.policy.decide import decide
 from acl.predicate import holds
-from acl.preview.difference import Conditions
-from acl.preview.preview import OTHERS, Shift, other_rights
+from acl.preview.preview import OTHERS, Conditions, Shift, other_rights
 from acl.subject import Subject
 from tests.unit.acl.company_policy import ROWS, policy
 from tests.unit.acl.default_policy import ADA, EVE, NOW

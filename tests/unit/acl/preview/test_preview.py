@@ -16,8 +16,15 @@ from acl.policy.policy import Policy, load
 from acl.policy.profiles import profiles
 from acl.predicate import ALWAYS, NEVER, AnyOf, AtMost, Condition, holds
 from acl.preview.census import Corpus
-from acl.preview.difference import Comparison, Conditions, difference_of
-from acl.preview.preview import PastRelease, Preview, preview, review_releases
+from acl.preview.preview import (
+    Comparison,
+    Conditions,
+    PastRelease,
+    Preview,
+    difference_of,
+    preview,
+    review_releases,
+)
 from acl.subject import Subject
 from tests.unit.acl import small_policies as small
 from tests.unit.acl.company_policy import ROWS, policy

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from acl.decision import Permitted
 from acl.policy.decide import decide
 from acl.predicate import holds
-from acl.proof.oracle import PolicyOracle
+from acl.proof.proof import PolicyOracle
 from acl.subject import Subject
 from tests.unit.acl.company_policy import policy
 from tests.unit.acl.default_policy import ADA, NOW, READ, label

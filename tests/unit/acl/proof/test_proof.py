@@ -15,9 +15,8 @@ from acl.policy.admission import read_csv
 from acl.policy.decide import decide
 from acl.policy.policy import Policy, load
 from acl.predicate import AnyOf, Labelled
-from acl.proof.oracle import enforced_request
 from acl.proof.plan import ProofPlan, plan_for
-from acl.proof.proof import MAX_SHOWN, Batch, Decider, Proof, ProofReport
+from acl.proof.proof import MAX_SHOWN, Batch, Decider, Proof, ProofReport, enforced_request
 from acl.subject import Subject
 from tests.unit.acl import default_policy
 from tests.unit.acl import small_policies as small

@@ -15,7 +15,7 @@ import pytest
 
 from acl.proof.proof import Progress
 from acl.proof.worker import PolicyText, ProofJob, packed
-from retrieval.policy.prover import ProofError, prove
+from retrieval.policy.gate import ProofError, prove
 from tests.unit.acl.company_policy import ROWS
 from tests.unit.acl.default_policy import FOLDER, MODEL, NOW, READ, label
 from tests.unit.acl.proof.test_proof import everything
@@ -121,7 +121,7 @@ async def test_a_job_that_cannot_be_read_proves_nothing() -> None:
 PARENT = """
 import asyncio, sys
 from tests.unit.retrieval.policy.test_prover import job
-from retrieval.policy.prover import prove
+from retrieval.policy.gate import prove
 
 async def main():
     await prove(job(budget=10**6), on_progress=lambda one: print("begun", flush=True))

@@ -10,9 +10,8 @@ import pytest
 
 from acl.decision import Denied, Permitted
 from acl.subject import Subject
-from retrieval.rights.decisions import Decisions, decision_key
+from retrieval.rights.decisions import Decisions, PolicySnapshot, decision_key
 from retrieval.rights.policy_source import read_source
-from retrieval.rights.snapshot import PolicySnapshot
 
 POLICY = Path(__file__).parents[4] / "policy"
 READ = "document:read"

@@ -14,8 +14,8 @@ from acl.labels import LabelSchema
 from acl.records.directory.types import Wanted
 from acl.subject import PrincipalKind, identity_of
 from retrieval.rights.display import level_name
-from retrieval.service.scim.filters import narrowed
 from retrieval.service.scim.models import Group, Member, User, scim_models
+from retrieval.service.scim.storage import narrowed
 
 NAMES = st.sampled_from(["ada", "Ada", "bob", "no body", "\u212aim", "x", ""])
 TERMS = st.one_of(

@@ -6,8 +6,7 @@ import pytest
 
 from acl.labels import LabelSchema
 from ingest.errors import SourceError
-from ingest.label.folder_labels import LabelResolver, LabelSource, RawLabel, matches
-from ingest.label.label_files import Statement
+from ingest.label.label_files import LabelResolver, LabelSource, RawLabel, Statement, matches
 from ingest.sources.folder import SourceFile, walk
 from tests.unit.ingest.documents import SCHEMA
 
