@@ -50,7 +50,6 @@ from retrieval.service.api import (
     policy,
     review,
     search,
-    welcome,
 )
 from retrieval.service.http import problems
 from retrieval.service.http.authentication import Authentication
@@ -196,7 +195,6 @@ def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
         access,
         review,
         health,
-        welcome,
     ):
         app.include_router(routes.router)
     scim.mount(app, parts)
