@@ -130,8 +130,8 @@ class Expected:
         for one in self.moved:
             assert found.get(one) == after[one], f"{kind} left half of {one}"
         assert not step["whole"] or self.moved in (parts, set()), f"{kind} is there in part"
-        # A proposal takes effect after it was stored.
-        assert "policy" not in self.moved or "proposed" in self.moved
+        # A proposal takes effect after it was stored; a refutation is of the revision in effect.
+        assert "policy" not in self.moved or "proposed" in self.moved or kind == "refute"
         if step["whole"] and self.moved:
             self.later = step["later"]
         self.killed[kind] += bool(parts)
