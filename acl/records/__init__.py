@@ -44,7 +44,7 @@ from acl.records.labels.types import (
     NewJob,
     Provided,
 )
-from acl.records.policies.types import (
+from acl.records.policies import (
     Mismatch,
     NewRevision,
     PolicyRevision,

@@ -23,7 +23,7 @@ from acl.records.labels.folders import Folders
 from acl.records.labels.jobs import Jobs
 from acl.records.labels.labels import Labels
 from acl.records.migrate import migrate
-from acl.records.policies.revisions import Policies
+from acl.records.policies import Policies
 from acl.records.tables.heads import Standing
 
 

@@ -126,6 +126,9 @@ def translated() -> Iterator[None]:
 # Well below what either driver takes as parameters of one statement.
 BATCH: Final = 500
 
+PAGE: Final = 100
+"""How much of a list comes at once, unless more is asked for."""
+
 Upsert: TypeAlias = postgresql.Insert | sqlite.Insert
 
 
