@@ -42,7 +42,6 @@ from acl.records.database.storable import (
     names_to_json,
     to_json,
 )
-from acl.records.tables.core import documents, heads
 from acl.records.tables.heads import (
     Heads,
     lock_heads,
@@ -50,7 +49,7 @@ from acl.records.tables.heads import (
     put_in_effect,
     require_rights,
 )
-from acl.records.tables.policy import policy_proofs, policy_revisions
+from acl.records.tables.schema import documents, heads, policy_proofs, policy_revisions
 from acl.subject import PROGRAM
 
 

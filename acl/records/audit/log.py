@@ -39,8 +39,8 @@ from acl.records.audit.events import (
 from acl.records.database.database import Database, Part, snapshot, upsert
 from acl.records.database.errors import AuditUnavailableError, MovedOnError, RecordsError
 from acl.records.database.storable import from_json, to_json, to_microseconds
-from acl.records.tables.core import audit_events, audit_head, audit_resources
 from acl.records.tables.heads import Heads, which_stand
+from acl.records.tables.schema import audit_events, audit_head, audit_resources
 
 MAX_BATCH: Final = 256
 VERIFY_BATCH: Final = 1000

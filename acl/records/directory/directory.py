@@ -42,8 +42,8 @@ from acl.records.directory.types import (
     UserState,
     Wanted,
 )
-from acl.records.tables.directory import directory_groups, directory_users
 from acl.records.tables.heads import Heads, bump_directory, lock_directory, require_rights
+from acl.records.tables.schema import directory_groups, directory_users
 
 ALL = Wanted()
 FIRST = Slice()

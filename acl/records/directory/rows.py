@@ -16,7 +16,7 @@ from acl.records.directory.types import (
     UserState,
     Wanted,
 )
-from acl.records.tables.directory import (
+from acl.records.tables.schema import (
     directory_groups,
     directory_users,
     group_memberships,

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Select, func, or_, select
 from acl.records.database.database import Part, batches, snapshot, transaction
 from acl.records.database.storable import from_json
 from acl.records.labels.types import STATE_COLUMNS, LabelState, state_of
-from acl.records.tables.core import chunks, documents, pending_versions
+from acl.records.tables.schema import chunks, documents, pending_versions
 from acl.records.tables.transitions import describe, was_live
 from acl.records.tables.types import (
     DOCUMENT_COLUMNS,

@@ -33,8 +33,8 @@ from acl.records.labels import steps as label_steps
 from acl.records.labels.folders import require_folders
 from acl.records.labels.types import ChangeKind, LabelEdit
 from acl.records.tables import transitions as step
-from acl.records.tables.core import chunks, documents, pending_versions
 from acl.records.tables.heads import bump
+from acl.records.tables.schema import chunks, documents, pending_versions
 from acl.records.tables.types import DocumentRecord, DocumentVersion, FromSource, NewVersion
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, select, update
 from acl.records.database.database import Part, snapshot, transaction, upsert
 from acl.records.database.errors import RecordsMismatchError
 from acl.records.database.storable import checked_time
-from acl.records.tables.core import collection_state, documents, point_deletions
+from acl.records.tables.schema import collection_state, documents, point_deletions
 from acl.records.tables.types import (
     DOCUMENT_COLUMNS,
     CollectionState,

@@ -12,7 +12,7 @@ from acl.records.audit.events import AuditEvent
 from acl.records.audit.log import AuditedPart
 from acl.records.database.database import snapshot, transaction, upsert
 from acl.records.database.storable import escaped_text
-from acl.records.tables.core import quarantine
+from acl.records.tables.schema import quarantine
 from acl.records.tables.types import MAX_KEY_BYTES, Quarantined
 
 

@@ -49,9 +49,8 @@ from acl.records.database.storable import (
 from acl.records.labels.steps import require_folder_version
 from acl.records.labels.types import Approval, ApprovalKind, ApprovalState
 from acl.records.tables import transitions as step
-from acl.records.tables.core import documents
 from acl.records.tables.heads import Heads, lock_heads, require_rights
-from acl.records.tables.labels import approvals
+from acl.records.tables.schema import approvals, documents
 
 MAX_OPEN: Final = 100
 KEPT: Final = timedelta(days=30)

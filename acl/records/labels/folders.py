@@ -33,9 +33,8 @@ from acl.records.labels.approvals import use_up
 from acl.records.labels.jobs import create_job
 from acl.records.labels.steps import drop_waiting, require_folder_version
 from acl.records.labels.types import NOTHING, ApprovalKind, FolderLabel, NewJob, Provided
-from acl.records.tables.core import documents
 from acl.records.tables.heads import lock_heads, require_rights
-from acl.records.tables.labels import approvals, folder_labels
+from acl.records.tables.schema import approvals, documents, folder_labels
 
 
 class Folders(AuditedPart):

@@ -20,7 +20,7 @@ from acl.records.audit.log import AuditedPart
 from acl.records.database.database import BATCH, snapshot, transaction
 from acl.records.database.storable import checked_text, from_json, to_json
 from acl.records.labels.types import ItemState, Job, JobItem, NewJob
-from acl.records.tables.labels import label_job_items, label_jobs
+from acl.records.tables.schema import label_job_items, label_jobs
 from acl.records.tables.types import canonical_id
 
 _ITEMS: Final = select(

@@ -52,9 +52,8 @@ from acl.records.labels.types import (
     state_of,
 )
 from acl.records.tables import transitions as step
-from acl.records.tables.core import documents
 from acl.records.tables.heads import require_rights
-from acl.records.tables.labels import label_changes
+from acl.records.tables.schema import documents, label_changes
 from acl.records.tables.types import ended, without
 
 _LIVE: Final = documents.c.live_version > 0

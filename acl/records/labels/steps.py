@@ -23,9 +23,8 @@ from acl.labels import Label, require_bounded
 from acl.records.database.errors import StaleFolderError, UnstorableError
 from acl.records.database.storable import from_json, to_json
 from acl.records.labels.types import ApprovalKind, ApprovalState, ChangeKind, LabelChange, LabelEdit
-from acl.records.tables.core import documents
 from acl.records.tables.heads import bump
-from acl.records.tables.labels import approvals, folder_labels, label_changes
+from acl.records.tables.schema import approvals, documents, folder_labels, label_changes
 from acl.records.tables.transitions import was_live
 from acl.records.tables.types import READERS, DocumentRecord, Share, share_columns, standing
 

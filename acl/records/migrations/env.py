@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from acl.records.tables.core import metadata
+from acl.records.tables.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -27,8 +27,7 @@ from sqlalchemy import Connection, func, select, update
 
 from acl.records.database.database import Part, batches, snapshot, upsert
 from acl.records.database.errors import MovedOnError
-from acl.records.tables.core import audit_head, documents, heads
-from acl.records.tables.directory import directory_heads
+from acl.records.tables.schema import audit_head, directory_heads, documents, heads
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,10 @@ from acl.records.database.errors import (
     UnknownDocumentError,
 )
 from acl.records.database.storable import from_json, to_json
-from acl.records.tables.core import (
+from acl.records.tables.heads import bump
+from acl.records.tables.schema import (
     DESCRIPTION,
+    approvals,
     chunks,
     documents,
     pending_versions,
@@ -29,8 +31,6 @@ from acl.records.tables.core import (
     quarantine,
     version_counters,
 )
-from acl.records.tables.heads import bump
-from acl.records.tables.labels import approvals
 from acl.records.tables.types import (
     DOCUMENT_COLUMNS,
     READERS,

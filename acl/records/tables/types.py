@@ -30,7 +30,7 @@ from acl.records.database.storable import (
     to_json,
     to_microseconds,
 )
-from acl.records.tables.core import documents
+from acl.records.tables.schema import documents
 
 READERS: Final = "readers"
 
