@@ -1,6 +1,6 @@
 """The system of record in SQL: documents, labels, policy revisions, the audit chain."""
 
-from acl.records.audit.events import (
+from acl.records.audit.chain import (
     AuditEntry,
     AuditEvent,
     AuditFault,

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
-from acl.records.audit.events import AuditEvent, AuditKind, Outcome
+from acl.records.audit.chain import AuditEvent, AuditKind, Outcome
 from acl.records.audit.log import AuditedPart
 from acl.records.database.database import PAGE, snapshot, transaction, upsert
 from acl.records.database.errors import (

@@ -26,15 +26,19 @@ from typing import Any, Final
 
 from sqlalchemy import JSON, Connection, Select, cast, func, insert, select, type_coerce, update
 
-from acl.records.audit.chain import GENESIS, AuditVerifier, Chain, Link, SealedHead
-from acl.records.audit.events import (
+from acl.records.audit.chain import (
+    GENESIS,
     AuditEntry,
     AuditEvent,
     AuditHead,
     AuditKind,
     AuditRecord,
     AuditReport,
+    AuditVerifier,
+    Chain,
+    Link,
     Outcome,
+    SealedHead,
 )
 from acl.records.database.database import Database, Part, snapshot, upsert
 from acl.records.database.errors import AuditUnavailableError, MovedOnError, RecordsError

@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from acl.records.audit.events import AuditEvent
+from acl.records.audit.chain import AuditEvent
 from acl.records.audit.log import AuditedPart
 from acl.records.database.database import snapshot, transaction
 from acl.records.database.errors import FoldersMovedOnError

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, Select, func, insert, select, update
 
-from acl.records.audit.events import AuditEvent
+from acl.records.audit.chain import AuditEvent
 from acl.records.audit.log import AuditedPart
 from acl.records.database.database import BATCH, snapshot, transaction
 from acl.records.database.storable import checked_text, from_json, to_json

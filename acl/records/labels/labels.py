@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from acl.labels import Label, LabelValue
-from acl.records.audit.events import AuditEvent
+from acl.records.audit.chain import AuditEvent
 from acl.records.audit.log import AuditedPart
 from acl.records.database.database import batches, snapshot, transaction
 from acl.records.database.errors import RecordsConflictError, UnknownDocumentError

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from acl.labels import Label
-from acl.records.audit.events import AuditEvent
+from acl.records.audit.chain import AuditEvent
 from acl.records.database.storable import checked_text, from_json
 from acl.records.tables.heads import Heads
 from acl.records.tables.schema import documents

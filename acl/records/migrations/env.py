@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `acl.records.migrate` hands over, and on no other.
+"""Runs the migrations on the connection that `acl.records.system` hands over, and on no other.
 
 The caller owns the transaction, so that the tables and the head of the audit chain appear together.
 """
