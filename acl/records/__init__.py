@@ -55,7 +55,6 @@ from acl.records.policies import (
 from acl.records.system import Records
 from acl.records.tables.heads import Heads
 from acl.records.tables.types import (
-    READERS,
     CollectionState,
     DistinctLabel,
     DocumentRecord,
@@ -69,7 +68,6 @@ from acl.records.tables.types import (
 )
 
 __all__ = [
-    "READERS",
     "AlteredRevisionError",
     "Approval",
     "ApprovalKind",

@@ -50,6 +50,7 @@ from acl.records.tables.heads import (
     require_rights,
 )
 from acl.records.tables.schema import documents, heads, policy_proofs, policy_revisions
+from acl.records.tables.types import LIVE
 from acl.subject import PROGRAM
 
 
@@ -406,5 +407,5 @@ def _proof(connection: Connection, number: int) -> Proof | None:
 
 def _unproved(connection: Connection, covered: Collection[str]) -> tuple[str, ...]:
     """Return the digests of live labels beyond `covered`; the counters must be locked (law 6)."""
-    statement = select(documents.c.label_digest).where(documents.c.live_version > 0).distinct()
+    statement = select(documents.c.label_digest).where(LIVE).distinct()
     return tuple(sorted(set(connection.scalars(statement)) - set(covered)))

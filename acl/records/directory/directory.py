@@ -38,11 +38,7 @@ from sqlalchemy import (
 from acl.records.audit.chain import AuditEvent
 from acl.records.audit.log import AuditedPart
 from acl.records.database.database import batches, snapshot, transaction
-from acl.records.database.errors import (
-    StaleEntryError,
-    TakenIdentityError,
-    UnknownEntryError,
-)
+from acl.records.database.errors import StaleEntryError, TakenIdentityError, UnknownEntryError
 from acl.records.database.storable import from_json, is_storable, to_json
 from acl.records.directory.memberships import (
     add_members,

@@ -28,7 +28,7 @@ from sqlalchemy import Connection, delete, insert, select
 from acl.labels import Label
 from acl.records.audit.chain import AuditEvent
 from acl.records.audit.log import AuditedPart
-from acl.records.database.database import snapshot, transaction, upsert
+from acl.records.database.database import PAGE, snapshot, transaction, upsert
 from acl.records.database.errors import StaleVersionError
 from acl.records.database.storable import checked_time, escaped_text
 from acl.records.labels import steps as label_steps
@@ -278,7 +278,7 @@ class Quarantine(AuditedPart):
 
     @snapshot
     def entries(
-        self, connection: Connection, *, after: int = 0, limit: int = 100
+        self, connection: Connection, *, after: int = 0, limit: int = PAGE
     ) -> tuple[Quarantined, ...]:
         """Return entries in the order in which they came, beginning behind id `after`."""
         newer = quarantine.c.id > after

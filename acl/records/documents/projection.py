@@ -21,10 +21,12 @@ from acl.records.database.storable import checked_time
 from acl.records.tables.schema import collection_state, documents, point_deletions
 from acl.records.tables.types import (
     DOCUMENT_COLUMNS,
+    LIVE,
     CollectionState,
     DocumentRecord,
     DocumentVersion,
     document_of,
+    these,
 )
 
 
@@ -42,7 +44,7 @@ class Projection(Part):
         lags = documents.c.projected_label_version < documents.c.label_version
         statement = (
             select(*DOCUMENT_COLUMNS)
-            .where(lags, documents.c.live_version > 0, documents.c.id > after)
+            .where(lags, LIVE, documents.c.id > after)
             .order_by(documents.c.id)
             .limit(limit)
         )
@@ -75,9 +77,7 @@ class Projection(Part):
     def mark_deleted(self, connection: Connection, versions: Iterable[DocumentVersion]) -> None:
         """Note that the engine holds no point of these versions any more."""
         for version in sorted(versions):
-            mine = point_deletions.c.document_id == version.document_id
-            this = point_deletions.c.version == version.version
-            connection.execute(delete(point_deletions).where(mine, this))
+            connection.execute(delete(point_deletions).where(these(version, point_deletions)))
 
 
 class Collection(Part):

@@ -51,6 +51,7 @@ from acl.records.labels.types import Approval, ApprovalKind, ApprovalState
 from acl.records.tables import transitions as step
 from acl.records.tables.heads import Heads, lock_heads, require_rights
 from acl.records.tables.schema import approvals, documents
+from acl.records.tables.types import LIVE
 
 MAX_OPEN: Final = 100
 KEPT: Final = timedelta(days=30)
@@ -219,12 +220,8 @@ def _open(now: datetime) -> ColumnElement[bool]:
 
 
 def _of_live_document(tenant: str) -> ColumnElement[bool]:
-    there = select(documents.c.id).where(
-        documents.c.id == _TABLE.about,
-        documents.c.tenant == tenant,
-        documents.c.live_version > 0,
-    )
-    return there.exists()
+    mine = (documents.c.id == _TABLE.about) & (documents.c.tenant == tenant)
+    return select(documents.c.id).where(LIVE, mine).exists()
 
 
 def _behind(place: Place | None) -> ColumnElement[bool]:

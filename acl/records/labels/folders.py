@@ -15,14 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from acl.records.audit.chain import AuditEvent
 from acl.records.audit.log import AuditedPart
@@ -35,6 +28,7 @@ from acl.records.labels.steps import drop_waiting, require_folder_version
 from acl.records.labels.types import NOTHING, ApprovalKind, FolderLabel, NewJob, Provided
 from acl.records.tables.heads import lock_heads, require_rights
 from acl.records.tables.schema import approvals, documents, folder_labels
+from acl.records.tables.types import LIVE
 
 
 class Folders(AuditedPart):
@@ -126,13 +120,11 @@ def require_folders(connection: Connection, tenant: str, version: int | None) ->
 
 def _with_arrived(connection: Connection, job: NewJob, folder: FolderLabel, since: int) -> NewJob:
     """Return the job with what changed below behind label revision `since` (law 3)."""
-    newer = (documents.c.label_revision > since) & (documents.c.live_version > 0)
-    statement = select(documents.c.id, documents.c.label_version, documents.c.label).where(
-        newer, documents.c.tenant == folder.tenant
-    )
+    newer = (documents.c.label_revision > since) & (documents.c.tenant == folder.tenant)
+    columns = documents.c.id, documents.c.label_version, documents.c.label
     arrived = {
         document_id: version
-        for document_id, version, label in connection.execute(statement)
+        for document_id, version, label in connection.execute(select(*columns).where(LIVE, newer))
         if str(from_json(label).get("path", "")).startswith(folder.path)
     }
     return replace(job, items={**job.items, **arrived})

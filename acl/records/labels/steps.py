@@ -19,14 +19,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from acl.errors import LabelError
-from acl.labels import Label, require_bounded
+from acl.labels import READERS, Label, require_bounded
 from acl.records.database.errors import StaleFolderError, UnstorableError
 from acl.records.database.storable import from_json, to_json
 from acl.records.labels.types import ApprovalKind, ApprovalState, ChangeKind, LabelChange, LabelEdit
 from acl.records.tables.heads import bump
 from acl.records.tables.schema import approvals, documents, folder_labels, label_changes
 from acl.records.tables.transitions import was_live
-from acl.records.tables.types import READERS, DocumentRecord, Share, share_columns, standing
+from acl.records.tables.types import DocumentRecord, Share, share_columns, standing
 
 
 def origins_of(connection: Connection, document_id: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
+from acl.labels import READERS
 from acl.records.database.database import upsert
 from acl.records.database.errors import (
     RecordsConflictError,
@@ -33,13 +34,13 @@ from acl.records.tables.schema import (
 )
 from acl.records.tables.types import (
     DOCUMENT_COLUMNS,
-    READERS,
     DocumentRecord,
     DocumentVersion,
     NewVersion,
     document_of,
     share_columns,
     standing,
+    these,
 )
 
 
@@ -155,16 +156,15 @@ def known_document(connection: Connection, document_id: str) -> DocumentRecord:
 def live_document(connection: Connection, document_id: str) -> DocumentRecord:
     """Return a live document and hold its row."""
     document = document_of_record(connection, document_id)
-    if document.live_version == 0:
+    if not document.is_live:
         raise UnknownDocumentError(document_id)
     return document
 
 
 def pending_version(connection: Connection, version: DocumentVersion) -> Row[Any]:
     """Return the row of a version that may still go live."""
-    mine = pending_versions.c.document_id == version.document_id
-    this = pending_versions.c.version == version.version
-    row = connection.execute(select(pending_versions).where(mine, this)).one_or_none()
+    this = select(pending_versions).where(these(version, pending_versions))
+    row = connection.execute(this).one_or_none()
     if row is None:
         raise StaleVersionError(version.document_id, version.version)
     return row
@@ -270,8 +270,7 @@ def drop_pending(
 
 
 def _drop_chunks(connection: Connection, version: DocumentVersion) -> None:
-    mine = chunks.c.document_id == version.document_id
-    connection.execute(delete(chunks).where(mine, chunks.c.version == version.version))
+    connection.execute(delete(chunks).where(these(version, chunks)))
 
 
 def describe(connection: Connection, document_id: str, metadata: Mapping[str, object]) -> None:

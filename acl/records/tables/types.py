@@ -19,8 +19,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
+from sqlalchemy import ColumnElement, Table
+
 from acl.errors import LabelError
-from acl.labels import Label, LabelSchema
+from acl.labels import READERS, Label, LabelSchema
 from acl.records.database.errors import UnstorableError
 from acl.records.database.storable import (
     checked_text,
@@ -31,8 +33,6 @@ from acl.records.database.storable import (
     to_microseconds,
 )
 from acl.records.tables.schema import documents
-
-READERS: Final = "readers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,6 +341,15 @@ DOCUMENT_COLUMNS: Final = tuple(
     documents.c["label" if name == "label_json" else name] for name in _FIELDS
 )
 """The columns of a document, in the order in which `document_of` takes them."""
+
+LIVE: Final = documents.c.live_version > 0
+"""That readers can see a document."""
+
+
+def these(version: DocumentVersion, table: Table) -> ColumnElement[bool]:
+    """Return what is true for the rows of a version."""
+    mine = table.c.document_id == version.document_id
+    return mine & (table.c.version == version.version)
 
 
 def document_of(row: Sequence[Any]) -> DocumentRecord:
