@@ -59,7 +59,7 @@ class _Waiting:
     future: asyncio.Future[AuditEntry]
 
 
-_HEAD: Final = select(audit_head.c.seq, audit_head.c.hash, audit_head.c.mac)
+_HEAD: Final = select(*(audit_head.c[part.name] for part in fields(SealedHead)))
 _LINKS: Final = select(*(audit_events.c[part.name] for part in fields(Link)))
 _IN_ORDER: Final = _LINKS.order_by(audit_events.c.seq)
 

@@ -152,9 +152,7 @@ class Documents(AuditedPart):
             StaleLabelError: the label was changed meanwhile.
             FoldersMovedOnError: folders do not say any more what the label rests on (law 7).
         """
-        step.lock(connection, document_id)
-        old = step.live_document(connection, document_id)
-        step.require_label_version(old, expected_label_version)
+        old = step.hold_label(connection, document_id, expected_label_version)
         label_steps.require_storable(label)
         known = label_steps.origins_of(connection, document_id)
         edit = LabelEdit(

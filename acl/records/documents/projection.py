@@ -21,7 +21,7 @@ from acl.records.database.storable import checked_time
 from acl.records.tables.schema import collection_state, documents, point_deletions
 from acl.records.tables.types import (
     DOCUMENT_COLUMNS,
-    LIVE,
+    LAGS,
     CollectionState,
     DocumentRecord,
     DocumentVersion,
@@ -41,10 +41,9 @@ class Projection(Part):
 
         They come in the order of their ids, beginning behind `after`.
         """
-        lags = documents.c.projected_label_version < documents.c.label_version
         statement = (
             select(*DOCUMENT_COLUMNS)
-            .where(lags, LIVE, documents.c.id > after)
+            .where(LAGS, documents.c.id > after)
             .order_by(documents.c.id)
             .limit(limit)
         )

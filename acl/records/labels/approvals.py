@@ -187,9 +187,7 @@ def _require_version(connection: Connection, new: Approval) -> None:
     """Hold what it is about, and refuse what was decided upon another version."""
     match new.kind:
         case ApprovalKind.LABEL:
-            step.lock(connection, new.about)
-            document = step.live_document(connection, new.about)
-            step.require_label_version(document, new.version)
+            step.hold_label(connection, new.about, new.version)
         case ApprovalKind.FOLDER:
             require_folder_version(connection, new.tenant, new.about, new.version)
         case ApprovalKind.ACCESS:

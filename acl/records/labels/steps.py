@@ -64,7 +64,10 @@ def require_storable(label: Label) -> None:
 def relabel(
     connection: Connection, old: DocumentRecord, edit: LabelEdit, *, by: str, at: datetime
 ) -> int:
-    """Put a label in the place of `old`, which is locked and is what was decided upon (law 2)."""
+    """Put a label in the place of `old`, which is locked and is what was decided upon (law 2).
+
+    The caller checks a label that comes from outside; one that stood before may be what it is.
+    """
     if edit.label.values.get("tenant", old.tenant) != old.tenant:
         raise UnstorableError("the label names another tenant than the document")
     label_json, version = edit.label.as_json(), old.label_version + 1

@@ -29,6 +29,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
 from acl.records.database.storable import from_microseconds, to_microseconds
@@ -67,6 +68,10 @@ class Moment(TypeDecorator[datetime]):
         """Return the time."""
         del dialect
         return None if value is None else from_microseconds(value)
+
+
+def _table(name: str, *parts: SchemaItem) -> Table:
+    return Table(name, metadata, *parts, sqlite_strict=True)
 
 
 def _texts(*names: str) -> tuple[Column[str], ...]:
@@ -111,9 +116,8 @@ def _description() -> tuple[Column[Any], ...]:
 
 DESCRIPTION: Final = tuple(column.name for column in _description())
 
-documents: Final = Table(
+documents: Final = _table(
     "documents",
-    metadata,
     Column("id", Text, primary_key=True),
     *_texts("tenant"),
     Column("uri", Sorted, nullable=False),
@@ -135,13 +139,11 @@ documents: Final = Table(
     Index("ix_documents_label_digest", "label_digest"),
     _partial("ix_documents_shares_next", "shares_next", where="shares_next IS NOT NULL"),
     _partial("ix_documents_unprojected", "id", where="projected_label_version < label_version"),
-    sqlite_strict=True,
 )
 
 # A version that is being written. Its label waits here and takes effect when it goes live.
-pending_versions: Final = Table(
+pending_versions: Final = _table(
     "pending_versions",
-    metadata,
     _document_id(primary=True),
     *_wholes("version"),
     *_description(),
@@ -150,12 +152,10 @@ pending_versions: Final = Table(
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("based_on_label_version >= 0", name="based_on_label_version"),
     CheckConstraint("chunk_count >= 1", name="chunk_count"),
-    sqlite_strict=True,
 )
 
-chunks: Final = Table(
+chunks: Final = _table(
     "chunks",
-    metadata,
     Column("id", Text, primary_key=True),
     _document_id(),
     *_wholes("version", "ordinal", "span_start", "span_end"),
@@ -165,106 +165,88 @@ chunks: Final = Table(
     CheckConstraint("span_start >= 0 AND span_start < span_end", name="span"),
     CheckConstraint("length(text) = span_end - span_start", name="text"),
     UniqueConstraint("document_id", "version", "ordinal"),
-    sqlite_strict=True,
 )
 
 # Which version numbers were handed out, and the label version that a deleted document had. A row
 # outlives its document, so that no number comes back while points of the old one may linger or
 # a decision on its label is still held; and it is the lock that orders a document's writers.
-version_counters: Final = Table(
+version_counters: Final = _table(
     "version_counters",
-    metadata,
     Column("document_id", Text, primary_key=True),
     *_wholes("last_version"),
     Column("label_version", Whole, nullable=False, server_default="0"),
     CheckConstraint("last_version >= 1", name="last_version"),
-    sqlite_strict=True,
 )
 
 # Outbox: versions that are gone here and whose points must still go from the engine.
-point_deletions: Final = Table(
+point_deletions: Final = _table(
     "point_deletions",
-    metadata,
     Column("document_id", Text, primary_key=True),
     _number("version"),
     *_moments("requested_at"),
     CheckConstraint("version >= 1", name="version"),
-    sqlite_strict=True,
 )
 
-quarantine: Final = Table(
+quarantine: Final = _table(
     "quarantine",
-    metadata,
     Column("id", Whole, Identity(), primary_key=True),
     *_texts("tenant", "uri", "reason", "content_digest"),
     *_moments("first_seen", "last_seen"),
     CheckConstraint("length(uri) > 0 AND length(reason) > 0", name="filled"),
     UniqueConstraint("tenant", "uri"),
-    sqlite_strict=True,
 )
 
 # One row: how far each kind of change has come.
-heads: Final = Table(
+heads: Final = _table(
     "heads",
-    metadata,
     _number("id"),
     *_wholes("policy", "refuted", "label"),
     CheckConstraint("id = 1", name="single"),
     CheckConstraint("policy >= 0 AND refuted IN (0, 1) AND label >= 0", name="counts"),
-    sqlite_strict=True,
 )
 
-collection_state: Final = Table(
+collection_state: Final = _table(
     "collection_state",
-    metadata,
     _number("id"),
     *_texts("label_schema_digest", "model_name", "model_digest"),
     *_moments("created_at"),
     CheckConstraint("id = 1", name="single"),
-    sqlite_strict=True,
 )
 
-audit_events: Final = Table(
+audit_events: Final = _table(
     "audit_events",
-    metadata,
     _number("seq"),
     *_wholes("time"),
     *_texts("kind", "body", "previous", "hash"),
     CheckConstraint("seq >= 1", name="seq"),
     CheckConstraint("length(previous) = 64 AND length(hash) = 64", name="hashes"),
     Index("ix_audit_events_time", "time"),
-    sqlite_strict=True,
 )
 
-audit_head: Final = Table(
+audit_head: Final = _table(
     "audit_head",
-    metadata,
     _number("id"),
     *_wholes("seq"),
     *_texts("hash", "mac"),
     CheckConstraint("id = 1", name="single"),
     CheckConstraint("seq >= 0", name="seq"),
     CheckConstraint("length(hash) = 64 AND length(mac) = 64", name="hashes"),
-    sqlite_strict=True,
 )
 
 # Finds events again by document, and by who got it: `reader` names the subject that got passages by
 # the event and those it acted through; it is empty where no one did. The chain is the truth.
-audit_resources: Final = Table(
+audit_resources: Final = _table(
     "audit_resources",
-    metadata,
     Column("resource", Text, primary_key=True),
     _number("seq"),
     Column("reader", Text, nullable=False, server_default=""),
     Index("ix_audit_resources_reader", "resource", "reader", "seq"),
-    sqlite_strict=True,
 )
 
 
 # What happened to a label goes with its document; the audit keeps that it happened.
-label_changes: Final = Table(
+label_changes: Final = _table(
     "label_changes",
-    metadata,
     _document_id(primary=True),
     _number("label_version"),
     *_texts("kind"),
@@ -273,12 +255,10 @@ label_changes: Final = Table(
     *_moments("at"),
     *_texts("reason", "change_id"),
     CheckConstraint("label_version >= 1", name="label_version"),
-    sqlite_strict=True,
 )
 
-folder_labels: Final = Table(
+folder_labels: Final = _table(
     "folder_labels",
-    metadata,
     Column("tenant", Text, primary_key=True),
     Column("path", Sorted, primary_key=True),
     *_texts("attributes", "by"),
@@ -286,13 +266,11 @@ folder_labels: Final = Table(
     *_wholes("version"),
     CheckConstraint("version >= 1", name="version"),
     CheckConstraint("length(tenant) > 0 AND length(path) > 0", name="filled"),
-    sqlite_strict=True,
 )
 
 # It can be about a document that does not exist, on purpose: a request for access tells nothing.
-approvals: Final = Table(
+approvals: Final = _table(
     "approvals",
-    metadata,
     Column("id", Text, primary_key=True),
     *_texts("kind", "tenant"),
     Column("about", Sorted, nullable=False),
@@ -308,37 +286,31 @@ approvals: Final = Table(
     Index("ix_approvals_about", "tenant", "kind", "about"),
     Index("ix_approvals_at", "tenant", "at"),
     _partial("ix_approvals_access", "tenant", "by", "about", where="kind = 'access'", unique=True),
-    sqlite_strict=True,
 )
 
-label_jobs: Final = Table(
+label_jobs: Final = _table(
     "label_jobs",
-    metadata,
     Column("id", Text, primary_key=True),
     *_texts("tenant", "by", "asker", "request", "reason"),
     *_moments("created_at"),
     CheckConstraint("length(id) = 36", name="id"),
-    sqlite_strict=True,
 )
 
 # No foreign key to the document: what became of it is told even when it is gone.
-label_job_items: Final = Table(
+label_job_items: Final = _table(
     "label_job_items",
-    metadata,
     Column("job_id", Text, ForeignKey("label_jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("document_id", Text, primary_key=True),
     *_wholes("expected_version"),
     *_texts("state", "detail"),
     CheckConstraint("state IN ('pending', 'done', 'conflict', 'failed')", name="state"),
-    sqlite_strict=True,
 )
 
 
 # Triggers of the migration keep a row as it is; only its activation is added, once.
 # A revision of before texts were kept has empty texts, and cannot be activated again.
-policy_revisions: Final = Table(
+policy_revisions: Final = _table(
     "policy_revisions",
-    metadata,
     _number("revision"),
     *_wholes("base"),
     *_texts("digest", "model", "rules", "author", "reason"),
@@ -349,14 +321,12 @@ policy_revisions: Final = Table(
     Column("texts_digest", Text, nullable=False, server_default=""),
     CheckConstraint("revision >= 1 AND base >= 0 AND base < revision", name="numbers"),
     CheckConstraint("length(digest) > 0 AND length(author) > 0", name="filled"),
-    sqlite_strict=True,
 )
 
 _REVISION: Final = ForeignKey("policy_revisions.revision")
 
-policy_proofs: Final = Table(
+policy_proofs: Final = _table(
     "policy_proofs",
-    metadata,
     Column("revision", Whole, _REVISION, primary_key=True, autoincrement=False),
     *_texts("state"),
     *_wholes("labels"),
@@ -364,7 +334,6 @@ policy_proofs: Final = Table(
     *_moments("updated_at"),
     CheckConstraint("state IN ('sampled', 'proved', 'refuted')", name="state"),
     CheckConstraint("labels >= 0", name="labels"),
-    sqlite_strict=True,
 )
 
 
@@ -386,9 +355,8 @@ def _entry(kind: str) -> tuple[Any, ...]:
     )
 
 
-directory_users: Final = Table(
+directory_users: Final = _table(
     "directory_users",
-    metadata,
     *_entry("user"),
     *_texts("display_name"),
     *_wholes("active"),
@@ -397,23 +365,19 @@ directory_users: Final = Table(
     CheckConstraint("active IN (0, 1)", name="active"),
     CheckConstraint("clearance >= 0", name="clearance"),
     Index("ix_directory_users_external_id", "tenant", "external_id"),
-    sqlite_strict=True,
 )
 
-directory_groups: Final = Table(
+directory_groups: Final = _table(
     "directory_groups",
-    metadata,
     *_entry("group"),
     Index("ix_directory_groups_external_id", "tenant", "external_id"),
-    sqlite_strict=True,
 )
 
 
 def _memberships(name: str, members: str) -> Table:
     """Who is directly in a group; a membership goes with either end."""
-    return Table(
+    return _table(
         name,
-        metadata,
         Column("group_id", Text, primary_key=True),
         Column("member_id", Text, primary_key=True),
         *_texts("tenant"),
@@ -427,7 +391,6 @@ def _memberships(name: str, members: str) -> Table:
         ),
         CheckConstraint("group_id <> member_id", name="other"),
         Index(f"ix_{name}_member_id", "member_id"),
-        sqlite_strict=True,
     )
 
 
@@ -435,12 +398,10 @@ user_memberships: Final = _memberships("directory_user_memberships", "directory_
 group_memberships: Final = _memberships("directory_group_memberships", "directory_groups")
 
 # How many changes of users and groups each tenant has seen; the lock that orders its writers.
-directory_heads: Final = Table(
+directory_heads: Final = _table(
     "directory_heads",
-    metadata,
     Column("tenant", Text, primary_key=True),
     *_wholes("changes"),
     CheckConstraint("length(tenant) > 0", name="tenant"),
     CheckConstraint("changes >= 0", name="changes"),
-    sqlite_strict=True,
 )

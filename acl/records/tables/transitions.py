@@ -161,6 +161,14 @@ def live_document(connection: Connection, document_id: str) -> DocumentRecord:
     return document
 
 
+def hold_label(connection: Connection, document_id: str, expected: int) -> DocumentRecord:
+    """Hold a live document, and refuse a decision that was taken on an older label."""
+    lock(connection, document_id)
+    document = live_document(connection, document_id)
+    require_label_version(document, expected)
+    return document
+
+
 def pending_version(connection: Connection, version: DocumentVersion) -> Row[Any]:
     """Return the row of a version that may still go live."""
     this = select(pending_versions).where(these(version, pending_versions))

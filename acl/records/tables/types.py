@@ -345,6 +345,9 @@ DOCUMENT_COLUMNS: Final = tuple(
 LIVE: Final = documents.c.live_version > 0
 """That readers can see a document."""
 
+LAGS: Final = LIVE & (documents.c.projected_label_version < documents.c.label_version)
+"""That the engine is not known to carry the label of record."""
+
 
 def these(version: DocumentVersion, table: Table) -> ColumnElement[bool]:
     """Return what is true for the rows of a version."""
