@@ -42,13 +42,7 @@ from acl.records.database.storable import (
     names_to_json,
     to_json,
 )
-from acl.records.tables.heads import (
-    Heads,
-    lock_heads,
-    mark_refuted,
-    put_in_effect,
-    require_rights,
-)
+from acl.records.tables.heads import Heads, lock_heads, mark_refuted, put_in_effect, require_rights
 from acl.records.tables.schema import documents, heads, policy_proofs, policy_revisions
 from acl.records.tables.types import LIVE
 from acl.subject import PROGRAM

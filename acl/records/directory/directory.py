@@ -166,9 +166,8 @@ class Directory(AuditedPart):
             TakenIdentityError: the tenant has one of this name.
         """
         lock_directory(connection, tenant)
-        event = edit.event
         _require_free(connection, directory_users, tenant, state.identity)
-        user_id = _insert(connection, directory_users, tenant, _user_columns(state), event)
+        user_id = _insert(connection, directory_users, tenant, _user_columns(state), edit.event)
         self._conclude(connection, edit, _Change("created", tenant, user_id, _user_detail(state)))
         return _known_user(connection, tenant, user_id)
 
@@ -182,14 +181,13 @@ class Directory(AuditedPart):
             UnknownEntryError, StaleEntryError, TakenIdentityError: nothing was changed.
         """
         lock_directory(connection, place.tenant)
-        event = edit.event
         old = _known_user(connection, place.tenant, place.id)
         _require_version(place, old.version)
         if old.state.identity != state.identity:
             _require_free(connection, directory_users, place.tenant, state.identity)
         if old.state.says_rights and not state.says_rights:
             state = replace(state, compartments=frozenset())
-        _move_on(connection, directory_users, [old.id], event, **_user_columns(state))
+        _move_on(connection, directory_users, [old.id], edit.event, **_user_columns(state))
         detail = {**_user_detail(state), "before": _user_detail(old.state)}
         self._conclude(connection, edit, _Change("replaced", place.tenant, old.id, detail))
         return _known_user(connection, place.tenant, place.id)
@@ -214,10 +212,9 @@ class Directory(AuditedPart):
             DirectoryFaultError: a member is none of this tenant, or too deeply nested.
         """
         lock_directory(connection, tenant)
-        event = edit.event
         _require_free(connection, directory_groups, tenant, state.identity)
         columns = {"identity": state.identity, "external_id": state.external_id}
-        group_id = _insert(connection, directory_groups, tenant, columns, event)
+        group_id = _insert(connection, directory_groups, tenant, columns, edit.event)
         added = add_members(connection, tenant, group_id, set(state.members))
         detail = {"identity": state.identity, "added": sorted(one.identity for one in added)}
         self._conclude(connection, edit, _Change("created", tenant, group_id, detail))
@@ -234,13 +231,12 @@ class Directory(AuditedPart):
             DirectoryFaultError: a member is none of this tenant, or would close a circle.
         """
         lock_directory(connection, place.tenant)
-        event = edit.event
         old = _known_group(connection, place.tenant, place.id)
         _require_version(place, old.version)
         if old.identity != state.identity:
             _require_free(connection, directory_groups, place.tenant, state.identity)
         columns = {"identity": state.identity, "external_id": state.external_id}
-        _move_on(connection, directory_groups, [old.id], event, **columns)
+        _move_on(connection, directory_groups, [old.id], edit.event, **columns)
         dropped = [one for one in old.members if one.id not in state.members]
         drop_members(connection, old.id, dropped)
         new = set(state.members) - {one.id for one in old.members}
@@ -265,14 +261,13 @@ class Directory(AuditedPart):
 
     def _delete(self, connection: Connection, table: Table, place: Place, edit: Edit) -> None:
         lock_directory(connection, place.tenant)
-        event = edit.event
         columns = table.c.identity, table.c.version
         mine = _where(table, place.tenant, Wanted(id=place.id), *columns)
         row = connection.execute(mine).one_or_none()
         if row is None:
             raise UnknownEntryError(place.id)
         _require_version(place, row.version)
-        _move_on(connection, directory_groups, groups_holding(connection, place.id), event)
+        _move_on(connection, directory_groups, groups_holding(connection, place.id), edit.event)
         connection.execute(delete(table).where(table.c.id == place.id))
         change = _Change("deleted", place.tenant, place.id, {"identity": row.identity})
         self._conclude(connection, edit, change)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from acl.records.audit.chain import AuditEvent
 from acl.records.audit.log import AuditedPart
@@ -24,7 +24,7 @@ from acl.records.database.errors import FoldersMovedOnError
 from acl.records.database.storable import checked_text, from_json, to_json
 from acl.records.labels.approvals import use_up
 from acl.records.labels.jobs import create_job
-from acl.records.labels.steps import drop_waiting, require_folder_version
+from acl.records.labels.steps import drop_waiting, require_folder_version, this_folder
 from acl.records.labels.types import NOTHING, ApprovalKind, FolderLabel, NewJob, Provided
 from acl.records.tables.heads import lock_heads, require_rights
 from acl.records.tables.schema import approvals, documents, folder_labels
@@ -81,7 +81,7 @@ class Folders(AuditedPart):
         }
         # Of two that set it for the first time at once, the second finds the key taken.
         connection.execute(
-            update(folder_labels).where(_this(folder.tenant, folder.path)).values(new)
+            update(folder_labels).where(this_folder(folder.tenant, folder.path)).values(new)
             if known
             else insert(folder_labels).values(tenant=folder.tenant, path=folder.path, **new)
         )
@@ -96,10 +96,6 @@ class Folders(AuditedPart):
         require_rights(connection, provided.under)  # law 2
         self.audit.append_within(connection, event)
         return expected_version + 1
-
-
-def _this(tenant: str, path: str) -> ColumnElement[bool]:
-    return (folder_labels.c.tenant == tenant) & (folder_labels.c.path == path)
 
 
 def require_folders(connection: Connection, tenant: str, version: int | None) -> None:

@@ -128,14 +128,19 @@ def drop_waiting(connection: Connection, kind: ApprovalKind, these: ColumnElemen
     connection.execute(delete(approvals).where(mine, these))
 
 
+def this_folder(tenant: str, path: str) -> ColumnElement[bool]:
+    """Return what is true for the row of a folder."""
+    return (folder_labels.c.tenant == tenant) & (folder_labels.c.path == path)
+
+
 def require_folder_version(connection: Connection, tenant: str, path: str, expected: int) -> bool:
     """Lock a folder's label and say whether there is one.
 
     Raises:
         StaleFolderError: it is another version than expected.
     """
-    this = (folder_labels.c.tenant == tenant) & (folder_labels.c.path == path)
-    actual = connection.scalar(select(folder_labels.c.version).where(this).with_for_update()) or 0
+    stands = select(folder_labels.c.version).where(this_folder(tenant, path)).with_for_update()
+    actual = connection.scalar(stands) or 0
     if actual != expected:
         raise StaleFolderError(path, expected=expected, actual=actual)
     return actual > 0

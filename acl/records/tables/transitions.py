@@ -113,12 +113,15 @@ def settle(
 def _first_sight(
     connection: Connection, new: NewVersion, described: dict[str, Any], now: datetime
 ) -> DocumentRecord:
+    mine = version_counters.c.document_id == new.document_id
+    # A document that was deleted had a label version, which is not used again.
+    last = connection.execute(select(version_counters.c.label_version).where(mine)).scalar_one()
     connection.execute(
         insert(documents).values(
             id=new.document_id,
             tenant=new.tenant,
             uri=new.uri,
-            label_version=_last_label_version(connection, new.document_id) + 1,
+            label_version=last + 1,
             projected_label_version=0,
             live_version=0,
             created_at=now,
@@ -127,13 +130,6 @@ def _first_sight(
         )
     )
     return document_of_record(connection, new.document_id)
-
-
-def _last_label_version(connection: Connection, document_id: str) -> int:
-    """Return the label version that a deleted document had, or 0."""
-    mine = version_counters.c.document_id == document_id
-    last = select(version_counters.c.label_version).where(mine)
-    return int(connection.execute(last).scalar_one())
 
 
 def document_of_record(connection: Connection, document_id: str) -> DocumentRecord:
