@@ -84,7 +84,7 @@ class AuditEvent:
     policy_revision: int = 0
     policy_digest: str = ""
     resources: tuple[str, ...] = ()
-    query_hmac: str = ""
+    query_hmac: str = ""  # law 4
     detail: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

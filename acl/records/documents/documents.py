@@ -270,7 +270,7 @@ class Quarantine(AuditedPart):
         connection.execute(
             upsert(connection, quarantine)
             .values(first_seen=event.time, **name, **latest)
-            .on_conflict_do_update(index_elements=list(name), set_=latest)
+            .on_conflict_do_update(index_elements=list(name), set_=latest)  # law 8
         )
         self.audit.append_within(connection, event)
 

@@ -26,7 +26,7 @@ from acl.records.tables.types import (
     DocumentRecord,
     DocumentVersion,
     document_of,
-    these,
+    of_version,
 )
 
 
@@ -76,7 +76,7 @@ class Projection(Part):
     def mark_deleted(self, connection: Connection, versions: Iterable[DocumentVersion]) -> None:
         """Note that the engine holds no point of these versions any more."""
         for version in sorted(versions):
-            connection.execute(delete(point_deletions).where(these(version, point_deletions)))
+            connection.execute(delete(point_deletions).where(of_version(point_deletions, version)))
 
 
 class Collection(Part):

@@ -38,9 +38,9 @@ from acl.records.tables.types import (
     DocumentVersion,
     NewVersion,
     document_of,
+    of_version,
     share_columns,
     standing,
-    these,
 )
 
 
@@ -167,7 +167,7 @@ def hold_label(connection: Connection, document_id: str, expected: int) -> Docum
 
 def pending_version(connection: Connection, version: DocumentVersion) -> Row[Any]:
     """Return the row of a version that may still go live."""
-    this = select(pending_versions).where(these(version, pending_versions))
+    this = select(pending_versions).where(of_version(pending_versions, version))
     row = connection.execute(this).one_or_none()
     if row is None:
         raise StaleVersionError(version.document_id, version.version)
@@ -274,7 +274,7 @@ def drop_pending(
 
 
 def _drop_chunks(connection: Connection, version: DocumentVersion) -> None:
-    connection.execute(delete(chunks).where(these(version, chunks)))
+    connection.execute(delete(chunks).where(of_version(chunks, version)))
 
 
 def describe(connection: Connection, document_id: str, metadata: Mapping[str, object]) -> None:

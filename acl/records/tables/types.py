@@ -349,7 +349,7 @@ LAGS: Final = LIVE & (documents.c.projected_label_version < documents.c.label_ve
 """That the engine is not known to carry the label of record."""
 
 
-def these(version: DocumentVersion, table: Table) -> ColumnElement[bool]:
+def of_version(table: Table, version: DocumentVersion) -> ColumnElement[bool]:
     """Return what is true for the rows of a version."""
     mine = table.c.document_id == version.document_id
     return mine & (table.c.version == version.version)
