@@ -41,7 +41,7 @@ from acl.engine.payload import (
 )
 from acl.engine.wire import Filter, MatchExcept, Range
 from acl.records import DocumentRecord, DocumentVersion, Passage
-from acl.records.audit.events import AuditEvent, AuditKind
+from acl.records.audit.chain import AuditEvent, AuditKind
 from acl.records.documents.catalog import Inventory
 from acl.records.system import Records
 from acl.subject import PROGRAM

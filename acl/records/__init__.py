@@ -1,6 +1,6 @@
 """The system of record in SQL: documents, labels, policy revisions, the audit chain."""
 
-from acl.records.audit.events import (
+from acl.records.audit.chain import (
     AuditEntry,
     AuditEvent,
     AuditFault,
@@ -44,7 +44,7 @@ from acl.records.labels.types import (
     NewJob,
     Provided,
 )
-from acl.records.policies.types import (
+from acl.records.policies import (
     Mismatch,
     NewRevision,
     PolicyRevision,
@@ -55,7 +55,6 @@ from acl.records.policies.types import (
 from acl.records.system import Records
 from acl.records.tables.heads import Heads
 from acl.records.tables.types import (
-    READERS,
     CollectionState,
     DistinctLabel,
     DocumentRecord,
@@ -69,7 +68,6 @@ from acl.records.tables.types import (
 )
 
 __all__ = [
-    "READERS",
     "AlteredRevisionError",
     "Approval",
     "ApprovalKind",

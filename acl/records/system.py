@@ -1,30 +1,43 @@
-"""The records as one value: open it, use its parts, close it."""
+"""The records as one value: open it, use its parts, close it.
+
+The laws of this file:
+
+1. Opening brings the tables to the version that this program knows in one transaction, under a
+   lock: of several processes that start at once, one migrates and the others find it done.
+2. A database of a version that this program does not know is refused, never guessed at.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
-from sqlalchemy import Connection, make_url, text
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
+from sqlalchemy import Connection, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from acl.records.audit.chain import Chain
-from acl.records.audit.log import AuditLog, AuditReaders
+from acl.records.audit.log import AuditLog, AuditReaders, begin_chain
 from acl.records.database.database import Database
-from acl.records.database.errors import RecordsError
+from acl.records.database.errors import RecordsError, RecordsMismatchError
 from acl.records.database.postgresql import PostgresDatabase
 from acl.records.database.sqlite import SqliteDatabase
 from acl.records.directory.directory import Directory
 from acl.records.documents.catalog import Catalog
-from acl.records.documents.documents import Documents
+from acl.records.documents.documents import Documents, Quarantine
 from acl.records.documents.projection import Collection, Projection
-from acl.records.documents.quarantine import Quarantine
 from acl.records.labels.approvals import Approvals
 from acl.records.labels.folders import Folders
 from acl.records.labels.jobs import Jobs
 from acl.records.labels.labels import Labels
-from acl.records.migrate import migrate
-from acl.records.policies.revisions import Policies
+from acl.records.policies import Policies
 from acl.records.tables.heads import Standing
+
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +50,6 @@ class Records:
         projection: what is still to be done in the engine.
         quarantine: what is kept out.
         policies: which policy took effect when.
-        proofs: on which labels it was proved.
         audit: the chain of events.
         readers: who got passages of each document.
         collection: what the collection was made with.
@@ -80,7 +92,7 @@ class Records:
         chain, database = Chain(audit_key), database_at(url)
         try:
             await database.require_durable()
-            await migrate(database, chain)
+            await database.write(_migrate, database, chain)
         except BaseException:
             await database.close()
             raise
@@ -109,7 +121,7 @@ class Records:
         Raises:
             RecordsUnavailableError: it does not.
         """
-        await self.database.read(_answer)
+        await self.database.read(lambda connection: connection.execute(select(1)))
 
     async def close(self) -> None:
         """Finish what is under way and let the database go."""
@@ -136,5 +148,26 @@ def database_at(url: str) -> Database:
             raise RecordsError(f"records cannot be kept in `{other}`")
 
 
-def _answer(connection: Connection) -> None:
-    connection.execute(text("SELECT 1"))
+def _migrate(connection: Connection, database: Database, chain: Chain) -> None:
+    """Create or upgrade the tables; a new database gets the head of its audit chain."""
+    database.lock_migration(connection)  # law 1
+    before = MigrationContext.configure(connection).get_current_revision()
+    try:
+        command.upgrade(_alembic(connection), "head")
+    except CommandError as error:
+        raise RecordsMismatchError(  # law 2
+            f"the records are of version `{before}`, which this program does not know: open them "
+            "with the program that made them, or begin with an empty database and ingest again"
+        ) from error
+    if before is None:
+        begin_chain(connection, chain)
+
+
+def _alembic(connection: Connection) -> Config:
+    """Return what alembic needs to find the migrations and to use this connection."""
+    config = Config()
+    # A `%` begins an interpolation in alembic's options.
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config

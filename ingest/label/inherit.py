@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from acl.errors import LabelError, LabelFault
-from acl.labels import AttributeType, Label, LabelSchema
-from acl.records import READERS, FolderLabel, Share
+from acl.labels import READERS, AttributeType, Label, LabelSchema
+from acl.records import FolderLabel, Share
 
 PATH: Final = "path"
 FIXED: Final = frozenset({"tenant", PATH})

@@ -27,10 +27,9 @@ from acl.containment.budget import UndecidedError
 from acl.containment.search import escapee
 from acl.decision import Permitted, guard
 from acl.errors import LabelError
-from acl.labels import AttributeType, LabelSchema
+from acl.labels import READERS, AttributeType, LabelSchema
 from acl.predicate import NEVER, Condition, SubsetOf, Under
 from acl.records import (
-    READERS,
     Approval,
     ApprovalKind,
     AuditKind,

@@ -20,7 +20,7 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 from acl.actions import Action
-from acl.labels import Attribute, AttributeType
+from acl.labels import READERS, Attribute, AttributeType
 from acl.language.casbin_adapter import Row
 from acl.language.terms import (
     AllOf,
@@ -36,7 +36,7 @@ from acl.language.terms import (
     walk,
 )
 from acl.policy.policy import Policy
-from acl.records import READERS, Approval, DocumentRecord, FolderLabel, LabelEdit, LabelState
+from acl.records import Approval, DocumentRecord, FolderLabel, LabelEdit, LabelState
 from ingest.label.inherit import CLASSIFICATION, COMPARTMENTS
 from retrieval.access.audience import Effect, effect
 from retrieval.labels.requests import Ground, LabelRequest, Wanted, wanted

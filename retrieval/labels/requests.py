@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from acl.actions import Action
 from acl.errors import LabelError, LabelFault, RequestError
-from acl.labels import Attribute, AttributeType, Label, LabelSchema, LabelValue
-from acl.records import READERS, ChangeKind, FolderLabel, LabelState, Share
+from acl.labels import READERS, Attribute, AttributeType, Label, LabelSchema, LabelValue
+from acl.records import ChangeKind, FolderLabel, LabelState, Share
 from acl.records.database.errors import UnstorableError
 from acl.records.database.storable import checked_time, from_microseconds, to_microseconds
 from acl.records.tables.types import ended, without

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from acl.records import AuditKind, Proof, ProofState, RevisionTexts
 from acl.records.directory.directory import Edit, Place
 from acl.records.directory.types import GroupState, UserState, Wanted
-from acl.records.tables.core import version_counters
+from acl.records.tables.schema import version_counters
 from ingest.context import document_id
 from ingest.label.inherit import Origins, settled
 from retrieval.rights.policy_source import PolicySource, read_schema, source_of

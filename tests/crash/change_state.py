@@ -17,8 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from acl.records import AuditKind, LabelState
-from acl.records.tables.core import audit_events
-from acl.records.tables.labels import label_jobs
+from acl.records.tables.schema import audit_events, label_jobs
 from tests.integration.folders import write
 from tests.integration.world import NOW, World
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert
 from acl.errors import RequestError
 from acl.records import Approval, ApprovalKind, ApprovalState, AuditEvent, AuditKind, Outcome
 from acl.records.labels.approvals import KEPT, MAX_OPEN, TooManyRequestsError
-from acl.records.tables.labels import approvals
+from acl.records.tables.schema import approvals
 from acl.subject import Subject
 from ingest.project import Projector
 from retrieval.access.documents import DocumentNotFoundError

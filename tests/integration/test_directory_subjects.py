@@ -16,7 +16,7 @@ from acl.errors import RequestError
 from acl.records import AuditEvent, AuditKind, Records
 from acl.records.directory.directory import Edit, Place
 from acl.records.directory.types import GroupState, UserState, Wanted
-from acl.records.tables.directory import directory_groups, user_memberships
+from acl.records.tables.schema import directory_groups, user_memberships
 from acl.subject import MAX_GROUPS, Subject
 from retrieval.access import subjects
 from retrieval.access.subjects import DirectorySubjects

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, update
 
 from acl.labels import MAX_SET
 from acl.records import ItemState
-from acl.records.tables.core import documents
+from acl.records.tables.schema import documents
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.folders import FolderRequest
 from retrieval.labels.requests import LabelRequest, LabelRequestError

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, select
 
 from acl.labels import Label
 from acl.records import Records
-from acl.records.tables.core import documents
+from acl.records.tables.schema import documents
 from retrieval.access.documents import SCANNED, Listing
 from retrieval.policy.seeding import seeded
 from retrieval.rights.decisions import PolicySnapshot

@@ -1,4 +1,4 @@
-"""The audit chain as pure functions: how an event is linked, and where a chain first fails.
+"""The audit chain: what it records, how an event is linked, and where a chain first fails.
 
 The laws of this file:
 
@@ -9,18 +9,152 @@ The laws of this file:
 3. What cannot show: someone who restores an *older state as a whole* - entries and the head of
    that time - restores a chain that was once true. Only a head kept elsewhere tells; compare
    with `AuditVerifier.finish(anchor=...)`. A holder of the key can write any history.
+4. No field holds the text of a query, on purpose.
 """
 
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Final
+from enum import StrEnum
+from typing import Any, Final
 
-from acl.records.audit.events import AuditEvent, AuditFault, AuditHead
 from acl.records.database.errors import UnstorableError
-from acl.records.database.storable import from_json, to_json, to_microseconds
+from acl.records.database.storable import checked_time, from_json, to_json, to_microseconds
+
+
+class AuditKind(StrEnum):
+    """What happened."""
+
+    SEARCH = "search"
+    FETCH = "fetch"
+    LIST = "list"
+    EXPLAIN = "explain"
+    EVALUATE = "evaluate"
+    INGEST = "ingest"
+    RELABEL = "relabel"
+    RELABEL_PROPOSED = "relabel_proposed"
+    RELABEL_JOB = "relabel_job"
+    FOLDER_LABELLED = "folder_labelled"
+    DELETE = "delete"
+    QUARANTINE = "quarantine"
+    POLICY_PREVIEWED = "policy_previewed"
+    POLICY_PROPOSED = "policy_proposed"
+    POLICY_ACTIVATED = "policy_activated"
+    POLICY_REFUSED = "policy_refused"
+    POLICY_REFUTED = "policy_refuted"
+    DIRECTORY = "directory"
+    ACCESS_REQUESTED = "access_requested"
+    ACCESS_DECIDED = "access_decided"
+    AUDIT_READ = "audit_read"
+    DENIED = "denied"
+
+
+class Outcome(StrEnum):
+    """How it ended."""
+
+    PERMITTED = "permitted"
+    DENIED = "denied"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """One event as the program reports it.
+
+    Attributes:
+        time: when it happened, with a zone.
+        subject: whose rights were used, such as `user:ada`.
+        actors: who acted for the subject, the nearest first (RFC 8693 `act`).
+        resources: the ids that were released or changed.
+        query_hmac: keyed hash of the query; the text itself is never recorded.
+        detail: anything else, as JSON.
+    """
+
+    kind: AuditKind
+    time: datetime
+    subject: str
+    outcome: Outcome = Outcome.PERMITTED
+    actors: tuple[str, ...] = ()
+    tenant: str = ""
+    action: str = ""
+    decision_id: str = ""
+    policy_revision: int = 0
+    policy_digest: str = ""
+    resources: tuple[str, ...] = ()
+    query_hmac: str = ""  # law 4
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "time", checked_time("time", self.time))
+        to_json("event", self.as_json())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields that the chain covers."""
+        covered = {part.name: getattr(self, part.name) for part in fields(self)}
+        return {**covered, "time": self.time.isoformat(timespec="microseconds")}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> AuditEvent:
+        """Return the event of which `body` is the stored form.
+
+        Raises:
+            KeyError, ValueError: `body` is not one.
+        """
+        covered = {part.name: body[part.name] for part in fields(cls)}
+        parsed = {
+            "kind": AuditKind(body["kind"]),
+            "time": datetime.fromisoformat(body["time"]),
+            "outcome": Outcome(body["outcome"]),
+            "actors": tuple(body["actors"]),
+            "resources": tuple(body["resources"]),
+        }
+        return cls(**{**covered, **parsed})
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """The receipt of a durable event: its place in the chain and its link."""
+
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """The end of the chain. Kept elsewhere, it is the anchor that shows a truncation."""
+
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """An event as it stands in the chain."""
+
+    seq: int
+    hash: str
+    event: AuditEvent
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFault:
+    """Where the chain first fails: the first sequence number that cannot be vouched for."""
+
+    seq: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """The result of a verification; `fault` is `None` when the whole chain holds."""
+
+    verified: int
+    head: AuditHead
+    fault: AuditFault | None
+
 
 GENESIS: Final = AuditHead(0, "0" * 64)
 MIN_KEY: Final = 32

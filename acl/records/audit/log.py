@@ -20,27 +20,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, Connection, Select, cast, func, insert, select, type_coerce, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
-from acl.records.audit.chain import GENESIS, AuditVerifier, Chain, Link, SealedHead
-from acl.records.audit.events import (
+from acl.records.audit.chain import (
+    GENESIS,
     AuditEntry,
     AuditEvent,
     AuditHead,
     AuditKind,
     AuditRecord,
     AuditReport,
+    AuditVerifier,
+    Chain,
+    Link,
     Outcome,
+    SealedHead,
 )
-from acl.records.database.database import Database, Part, snapshot, upsert
+from acl.records.database.database import PAGE, Database, Part, json_value, snapshot, upsert
 from acl.records.database.errors import AuditUnavailableError, MovedOnError, RecordsError
 from acl.records.database.storable import from_json, to_json, to_microseconds
-from acl.records.tables.core import audit_events, audit_head, audit_resources
 from acl.records.tables.heads import Heads, which_stand
+from acl.records.tables.schema import audit_events, audit_head, audit_resources
 
 MAX_BATCH: Final = 256
 VERIFY_BATCH: Final = 1000
@@ -55,16 +59,9 @@ class _Waiting:
     future: asyncio.Future[AuditEntry]
 
 
-_HEAD: Final = select(audit_head.c.seq, audit_head.c.hash, audit_head.c.mac)
-COLUMNS: Final = select(
-    audit_events.c.seq,
-    audit_events.c.time,
-    audit_events.c.kind,
-    audit_events.c.body,
-    audit_events.c.previous,
-    audit_events.c.hash,
-)
-_LINKS: Final = COLUMNS.order_by(audit_events.c.seq)
+_HEAD: Final = select(*(audit_head.c[part.name] for part in fields(SealedHead)))
+_LINKS: Final = select(*(audit_events.c[part.name] for part in fields(Link)))
+_IN_ORDER: Final = _LINKS.order_by(audit_events.c.seq)
 
 
 class AuditLog(Part):
@@ -142,11 +139,11 @@ class AuditLog(Part):
         connection: Connection,
         *,
         after: int = 0,
-        limit: int = 100,
+        limit: int = PAGE,
         kind: AuditKind | None = None,
     ) -> tuple[AuditRecord, ...]:
         """Return events in the order of the chain, beginning behind number `after`."""
-        statement = _LINKS.where(audit_events.c.seq > after).limit(limit)
+        statement = _IN_ORDER.where(audit_events.c.seq > after).limit(limit)
         if kind is not None:
             statement = statement.where(audit_events.c.kind == kind.value)
         return _records(connection, statement)
@@ -173,16 +170,14 @@ class AuditLog(Part):
             limit: how many at most.
         """
         statement = (
-            COLUMNS.where(audit_events.c.time >= to_microseconds(moment))
+            _LINKS.where(audit_events.c.time >= to_microseconds(moment))
             .where(audit_events.c.kind.in_([one.value for one in kinds]))
             .order_by(audit_events.c.seq.desc())
             .limit(limit)
         )
         if before is not None:
             statement = statement.where(audit_events.c.seq < before)
-        body = audit_events.c.body
-        read = cast(body, JSON) if _is_postgresql(connection) else type_coerce(body, JSON)
-        mine = read["tenant"].as_string().in_(list(tenants))
+        mine = json_value(connection, audit_events.c.body, "tenant").in_(list(tenants))
         return _records(connection, statement.where(mine))
 
     async def verify(self, expected_head: AuditHead | None = None) -> AuditReport:
@@ -260,7 +255,7 @@ def _links(connection: Connection) -> Iterator[Link]:
     # From below the first number, so that a smuggled entry 0 is met and not passed over.
     after = -(2**62)
     while True:
-        statement = _LINKS.where(audit_events.c.seq > after).limit(VERIFY_BATCH)
+        statement = _IN_ORDER.where(audit_events.c.seq > after).limit(VERIFY_BATCH)
         rows = connection.execute(statement).all()
         for row in rows:
             yield Link(*row)
@@ -278,15 +273,11 @@ def _walk(connection: Connection, verifier: AuditVerifier) -> None:
 
 
 def _records(connection: Connection, statement: Select[Any]) -> tuple[AuditRecord, ...]:
-    return tuple(map(record_of, connection.execute(statement)))
+    return tuple(map(_record_of, connection.execute(statement)))
 
 
-def _is_postgresql(connection: Connection) -> bool:
-    return connection.dialect.name == "postgresql"
-
-
-def record_of(row: Sequence[Any]) -> AuditRecord:
-    """Return the event of a row that was selected by `COLUMNS`.
+def _record_of(row: Sequence[Any]) -> AuditRecord:
+    """Return the event of a row that was selected by `_LINKS`.
 
     Raises:
         RecordsError: it is not one; it was changed.
@@ -359,7 +350,7 @@ class AuditReaders(Part):
         resource: str,
         *,
         after: ReadersFrom | None = None,
-        limit: int = 100,
+        limit: int = PAGE,
     ) -> tuple[Readings, ...]:
         """Return who got passages of `resource`, the last one first."""
         last = func.max(_SEQ)
@@ -374,11 +365,11 @@ class AuditReaders(Part):
             grouped = grouped.where(audit_resources.c.seq <= after.upto).having(last < after.below)
         found = grouped.subquery()
         statement = (
-            COLUMNS.add_columns(found.c.times)
+            _LINKS.add_columns(found.c.times)
             .join(found, found.c.last == audit_events.c.seq)
             .order_by(audit_events.c.seq.desc())
         )
         return tuple(
-            Readings(times=times, last=record_of(link))
+            Readings(times=times, last=_record_of(link))
             for *link, times in connection.execute(statement)
         )

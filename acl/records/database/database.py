@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import JSON, Column, ColumnElement, Connection, Table, cast, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
@@ -126,6 +126,9 @@ def translated() -> Iterator[None]:
 # Well below what either driver takes as parameters of one statement.
 BATCH: Final = 500
 
+PAGE: Final = 100
+"""How much of a list comes at once, unless more is asked for."""
+
 Upsert: TypeAlias = postgresql.Insert | sqlite.Insert
 
 
@@ -134,6 +137,13 @@ def upsert(connection: Connection, table: Table) -> Upsert:
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)
+
+
+def json_value(connection: Connection, stored: Column[str], name: str) -> ColumnElement[str]:
+    """Return a value of the JSON object that a column keeps: a text as it is, others as JSON."""
+    if connection.dialect.name == "postgresql":
+        return cast(stored, JSON).op("->>")(name)
+    return func.json_extract(stored, f'$."{name}"')
 
 
 def batches(values: Iterable[T]) -> Iterator[list[T]]:

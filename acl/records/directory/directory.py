@@ -21,18 +21,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    delete,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
-from acl.records.audit.events import AuditEvent
+from acl.records.audit.chain import AuditEvent
 from acl.records.audit.log import AuditedPart
 from acl.records.database.database import batches, snapshot, transaction
-from acl.records.database.errors import (
-    StaleEntryError,
-    TakenIdentityError,
-    UnknownEntryError,
+from acl.records.database.errors import StaleEntryError, TakenIdentityError, UnknownEntryError
+from acl.records.database.storable import from_json, is_storable, to_json
+from acl.records.directory.memberships import (
+    add_members,
+    drop_members,
+    groups_holding,
+    groups_of,
+    members_of,
 )
-from acl.records.directory import rows
-from acl.records.directory.memberships import add_members, drop_members, groups_holding, groups_of
 from acl.records.directory.types import (
     DirectoryEntry,
     DirectoryGroup,
@@ -42,8 +56,13 @@ from acl.records.directory.types import (
     UserState,
     Wanted,
 )
-from acl.records.tables.directory import directory_groups, directory_users
 from acl.records.tables.heads import Heads, bump_directory, lock_directory, require_rights
+from acl.records.tables.schema import (
+    directory_groups,
+    directory_users,
+    group_memberships,
+    user_memberships,
+)
 
 ALL = Wanted()
 FIRST = Slice()
@@ -81,7 +100,7 @@ class Directory(AuditedPart):
     @snapshot
     def resolve(self, connection: Connection, tenant: str, identity: str) -> DirectoryEntry | None:
         """Return the user called `identity` with all groups that it is in, in one reading."""
-        user = rows.select_user(connection, tenant, Wanted(identity=identity))
+        user = _user(connection, tenant, Wanted(identity=identity))
         if user is None:
             return None
         return DirectoryEntry(user=user, groups=groups_of(connection, user.id))
@@ -89,21 +108,22 @@ class Directory(AuditedPart):
     @snapshot
     def user(self, connection: Connection, tenant: str, wanted: Wanted) -> DirectoryUser | None:
         """Return the user of this id or identity."""
-        return rows.select_user(connection, tenant, wanted)
+        return _user(connection, tenant, wanted)
 
     @snapshot
     def group(
         self, connection: Connection, tenant: str, wanted: Wanted, *, members: bool = True
     ) -> DirectoryGroup | None:
         """Return the group of this id or identity."""
-        return rows.select_group(connection, tenant, wanted, members=members)
+        return _group(connection, tenant, wanted, members=members)
 
     @snapshot
     def users(
         self, connection: Connection, tenant: str, wanted: Wanted = ALL, part: Slice = FIRST
     ) -> tuple[DirectoryUser, ...]:
         """Return users in the order of their identities."""
-        return rows.list_users(connection, tenant, wanted, part)
+        statement = _part(_where(directory_users, tenant, wanted), directory_users, part)
+        return tuple(map(_user_of, connection.execute(statement).mappings()))
 
     @snapshot
     def groups(
@@ -115,23 +135,26 @@ class Directory(AuditedPart):
         *,
         members: bool = False,
     ) -> tuple[DirectoryGroup, ...]:
-        """Return groups in the order of their identities."""
-        return rows.list_groups(connection, tenant, wanted, part, members=members)
+        """Return groups in the order of their identities, with their members if asked for."""
+        statement = _part(_where(directory_groups, tenant, wanted), directory_groups, part)
+        return _groups(connection, statement, members=members)
 
     @snapshot
     def groups_directly(self, connection: Connection, member_id: str) -> tuple[DirectoryGroup, ...]:
-        """Return the groups that an entry is directly in."""
-        return rows.groups_directly(connection, member_id)
+        """Return the groups that an entry is directly in, without their members."""
+        mine = directory_groups.c.id.in_(groups_holding(connection, member_id))
+        statement = select(directory_groups).where(mine).order_by(directory_groups.c.identity)
+        return _groups(connection, statement, members=False)
 
     @snapshot
     def count_users(self, connection: Connection, tenant: str, wanted: Wanted = ALL) -> int:
         """Count users."""
-        return rows.count(connection, directory_users, tenant, wanted)
+        return _count(connection, directory_users, tenant, wanted)
 
     @snapshot
     def count_groups(self, connection: Connection, tenant: str, wanted: Wanted = ALL) -> int:
         """Count groups."""
-        return rows.count(connection, directory_groups, tenant, wanted)
+        return _count(connection, directory_groups, tenant, wanted)
 
     @transaction
     def create_user(
@@ -143,11 +166,10 @@ class Directory(AuditedPart):
             TakenIdentityError: the tenant has one of this name.
         """
         lock_directory(connection, tenant)
-        event = edit.event
         _require_free(connection, directory_users, tenant, state.identity)
-        user_id = _insert(connection, directory_users, tenant, rows.user_columns(state), event)
+        user_id = _insert(connection, directory_users, tenant, _user_columns(state), edit.event)
         self._conclude(connection, edit, _Change("created", tenant, user_id, _user_detail(state)))
-        return _user(connection, tenant, user_id)
+        return _known_user(connection, tenant, user_id)
 
     @transaction
     def replace_user(
@@ -159,17 +181,16 @@ class Directory(AuditedPart):
             UnknownEntryError, StaleEntryError, TakenIdentityError: nothing was changed.
         """
         lock_directory(connection, place.tenant)
-        event = edit.event
-        old = _user(connection, place.tenant, place.id)
+        old = _known_user(connection, place.tenant, place.id)
         _require_version(place, old.version)
         if old.state.identity != state.identity:
             _require_free(connection, directory_users, place.tenant, state.identity)
         if old.state.says_rights and not state.says_rights:
             state = replace(state, compartments=frozenset())
-        _move_on(connection, directory_users, [old.id], event, **rows.user_columns(state))
+        _move_on(connection, directory_users, [old.id], edit.event, **_user_columns(state))
         detail = {**_user_detail(state), "before": _user_detail(old.state)}
         self._conclude(connection, edit, _Change("replaced", place.tenant, old.id, detail))
-        return _user(connection, place.tenant, place.id)
+        return _known_user(connection, place.tenant, place.id)
 
     @transaction
     def delete_user(self, connection: Connection, place: Place, edit: Edit) -> None:
@@ -191,14 +212,13 @@ class Directory(AuditedPart):
             DirectoryFaultError: a member is none of this tenant, or too deeply nested.
         """
         lock_directory(connection, tenant)
-        event = edit.event
         _require_free(connection, directory_groups, tenant, state.identity)
         columns = {"identity": state.identity, "external_id": state.external_id}
-        group_id = _insert(connection, directory_groups, tenant, columns, event)
+        group_id = _insert(connection, directory_groups, tenant, columns, edit.event)
         added = add_members(connection, tenant, group_id, set(state.members))
         detail = {"identity": state.identity, "added": sorted(one.identity for one in added)}
         self._conclude(connection, edit, _Change("created", tenant, group_id, detail))
-        return _group(connection, tenant, group_id)
+        return _known_group(connection, tenant, group_id)
 
     @transaction
     def replace_group(
@@ -211,13 +231,12 @@ class Directory(AuditedPart):
             DirectoryFaultError: a member is none of this tenant, or would close a circle.
         """
         lock_directory(connection, place.tenant)
-        event = edit.event
-        old = _group(connection, place.tenant, place.id)
+        old = _known_group(connection, place.tenant, place.id)
         _require_version(place, old.version)
         if old.identity != state.identity:
             _require_free(connection, directory_groups, place.tenant, state.identity)
         columns = {"identity": state.identity, "external_id": state.external_id}
-        _move_on(connection, directory_groups, [old.id], event, **columns)
+        _move_on(connection, directory_groups, [old.id], edit.event, **columns)
         dropped = [one for one in old.members if one.id not in state.members]
         drop_members(connection, old.id, dropped)
         new = set(state.members) - {one.id for one in old.members}
@@ -229,7 +248,7 @@ class Directory(AuditedPart):
             "removed": sorted(one.identity for one in dropped),
         }
         self._conclude(connection, edit, _Change("replaced", place.tenant, old.id, detail))
-        return _group(connection, place.tenant, place.id)
+        return _known_group(connection, place.tenant, place.id)
 
     @transaction
     def delete_group(self, connection: Connection, place: Place, edit: Edit) -> None:
@@ -242,15 +261,15 @@ class Directory(AuditedPart):
 
     def _delete(self, connection: Connection, table: Table, place: Place, edit: Edit) -> None:
         lock_directory(connection, place.tenant)
-        event = edit.event
-        found = rows.select_name(connection, table, place.tenant, Wanted(id=place.id))
-        if found is None:
+        columns = table.c.identity, table.c.version
+        mine = _where(table, place.tenant, Wanted(id=place.id), *columns)
+        row = connection.execute(mine).one_or_none()
+        if row is None:
             raise UnknownEntryError(place.id)
-        identity, version = found
-        _require_version(place, version)
-        _move_on(connection, directory_groups, groups_holding(connection, place.id), event)
+        _require_version(place, row.version)
+        _move_on(connection, directory_groups, groups_holding(connection, place.id), edit.event)
         connection.execute(delete(table).where(table.c.id == place.id))
-        change = _Change("deleted", place.tenant, place.id, {"identity": identity})
+        change = _Change("deleted", place.tenant, place.id, {"identity": row.identity})
         self._conclude(connection, edit, change)
 
     def _conclude(self, connection: Connection, edit: Edit, change: _Change) -> None:
@@ -271,22 +290,35 @@ class _Change:
     detail: Mapping[str, Any]
 
 
-def _user(connection: Connection, tenant: str, user_id: str) -> DirectoryUser:
-    user = rows.select_user(connection, tenant, Wanted(id=user_id))
+def _user(connection: Connection, tenant: str, wanted: Wanted) -> DirectoryUser | None:
+    statement = _where(directory_users, tenant, wanted)
+    row = connection.execute(statement).mappings().one_or_none()
+    return None if row is None else _user_of(row)
+
+
+def _known_user(connection: Connection, tenant: str, user_id: str) -> DirectoryUser:
+    user = _user(connection, tenant, Wanted(id=user_id))
     if user is None:
         raise UnknownEntryError(user_id)
     return user
 
 
-def _group(connection: Connection, tenant: str, group_id: str) -> DirectoryGroup:
-    group = rows.select_group(connection, tenant, Wanted(id=group_id))
+def _group(
+    connection: Connection, tenant: str, wanted: Wanted, *, members: bool
+) -> DirectoryGroup | None:
+    groups = _groups(connection, _where(directory_groups, tenant, wanted), members=members)
+    return next(iter(groups), None)
+
+
+def _known_group(connection: Connection, tenant: str, group_id: str) -> DirectoryGroup:
+    group = _group(connection, tenant, Wanted(id=group_id), members=True)
     if group is None:
         raise UnknownEntryError(group_id)
     return group
 
 
 def _require_free(connection: Connection, table: Table, tenant: str, identity: str) -> None:
-    if rows.count(connection, table, tenant, Wanted(identity=identity)):
+    if _count(connection, table, tenant, Wanted(identity=identity)):
         raise TakenIdentityError(identity)
 
 
@@ -339,3 +371,75 @@ def _user_detail(state: UserState) -> dict[str, Any]:
         "clearance": state.clearance,
         "compartments": None if state.compartments is None else sorted(state.compartments),
     }
+
+
+def _user_columns(state: UserState) -> dict[str, Any]:
+    said = state.compartments
+    return {
+        "identity": state.identity,
+        "external_id": state.external_id,
+        "display_name": state.display_name,
+        "active": int(state.active),
+        "clearance": state.clearance,
+        "compartments": None if said is None else to_json("compartments", {"in": said}),
+    }
+
+
+def _user_of(row: RowMapping) -> DirectoryUser:
+    said = row["compartments"]
+    state = UserState(
+        identity=row["identity"],
+        external_id=row["external_id"],
+        display_name=row["display_name"],
+        active=bool(row["active"]),
+        clearance=row["clearance"],
+        compartments=None if said is None else frozenset(from_json(said)["in"]),
+    )
+    return DirectoryUser(
+        id=row["id"],
+        tenant=row["tenant"],
+        state=state,
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def _count(connection: Connection, table: Table, tenant: str, wanted: Wanted) -> int:
+    return connection.scalar(_where(table, tenant, wanted, func.count())) or 0
+
+
+def _groups(
+    connection: Connection, statement: Select[Any], *, members: bool
+) -> tuple[DirectoryGroup, ...]:
+    rows = connection.execute(statement).mappings().all()
+    held = members_of(connection, [row["id"] for row in rows]) if members else {}
+    return tuple(DirectoryGroup(**row, members=held.get(row["id"], ())) for row in rows)
+
+
+def _part(statement: Select[Any], table: Table, part: Slice) -> Select[Any]:
+    return (
+        statement.where(table.c.identity > part.after)
+        .order_by(table.c.identity)
+        .offset(part.start)
+        .limit(part.limit)
+    )
+
+
+def _where(table: Table, tenant: str, wanted: Wanted, *columns: Any) -> Select[Any]:  # noqa: ANN401
+    """Return the statement for what is wanted: whole rows, or these columns."""
+    asked = {name: getattr(wanted, name) for name in ("id", "identity", "external_id")}
+    given = {name: value for name, value in asked.items() if value is not None}
+    statement = select(*(columns or (table,))).select_from(table).where(table.c.tenant == tenant)
+    if not all(map(is_storable, (*given.values(), wanted.member or ""))):
+        # What cannot be stored equals nothing; the driver would not even take it.
+        return statement.where(false())
+    for name, value in given.items():
+        statement = statement.where(table.c[name] == value)
+    if wanted.member is not None:
+        held = [
+            table.c.id.in_(select(one.c.group_id).where(one.c.member_id == wanted.member))
+            for one in (user_memberships, group_memberships)
+        ]
+        statement = statement.where(or_(*held))
+    return statement

@@ -21,7 +21,7 @@ from acl.records.database.database import batches
 from acl.records.database.errors import DirectoryFaultError
 from acl.records.database.storable import is_storable
 from acl.records.directory.types import Member
-from acl.records.tables.directory import (
+from acl.records.tables.schema import (
     directory_groups,
     directory_users,
     group_memberships,

@@ -14,6 +14,7 @@ from typing import Final
 
 from acl.errors import IdentityError
 from acl.labels import normalise
+from acl.records.database.database import PAGE
 from acl.records.database.errors import DirectoryFaultError, UnstorableError
 from acl.records.database.storable import checked_text
 from acl.subject import PrincipalKind, identity_of, name_of
@@ -159,7 +160,7 @@ class Slice:
 
     start: int = 0
     after: str = ""
-    limit: int = 100
+    limit: int = PAGE
 
 
 def _check_identity(kind: PrincipalKind, identity: str) -> None:

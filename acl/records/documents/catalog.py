@@ -16,21 +16,20 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, func, or_, select
 
-from acl.records.database.database import Part, batches, snapshot, transaction
+from acl.records.database.database import PAGE, Part, batches, snapshot, transaction
 from acl.records.database.storable import from_json
 from acl.records.labels.types import STATE_COLUMNS, LabelState, state_of
-from acl.records.tables.core import chunks, documents, pending_versions
+from acl.records.tables.schema import chunks, documents, pending_versions
 from acl.records.tables.transitions import describe, was_live
 from acl.records.tables.types import (
     DOCUMENT_COLUMNS,
+    LIVE,
     DistinctLabel,
     DocumentRecord,
     DocumentVersion,
     Passage,
     document_of,
 )
-
-_LIVE: Final = documents.c.live_version > 0  # law 1
 
 _PASSAGES: Final = select(
     chunks.c.id,
@@ -86,7 +85,7 @@ class Catalog(Part):
         tenant: str,
         *,
         after: str = "",
-        limit: int = 100,
+        limit: int = PAGE,
         labels: Collection[str] | None = None,
         at: datetime | None = None,
     ) -> tuple[DocumentRecord, ...]:
@@ -108,10 +107,9 @@ class Catalog(Part):
         return _all(connection, statement)
 
     @snapshot
-    def count_documents(self, connection: Connection, tenant: str | None = None) -> int:
-        """Count the live documents of a tenant, or of all."""
-        statement = select(func.count()).select_from(documents).where(_LIVE)
-        return int(connection.execute(_of(statement, tenant)).scalar_one())
+    def count_documents(self, connection: Connection) -> int:
+        """Count the live documents of all tenants."""
+        return connection.scalar(select(func.count()).select_from(documents).where(LIVE)) or 0
 
     @snapshot
     def distinct_labels(
@@ -120,33 +118,31 @@ class Catalog(Part):
         """Return each label that live documents of a tenant, or of all, carry."""
         statement = (
             select(documents.c.label_digest, func.min(documents.c.label), func.count())
-            .where(_LIVE)
+            .where(LIVE)
             .group_by(documents.c.label_digest)
             .order_by(documents.c.label_digest)
         )
+        if tenant is not None:
+            statement = statement.where(documents.c.tenant == tenant)
         return tuple(
             DistinctLabel(digest, from_json(text), count)
-            for digest, text, count in connection.execute(_of(statement, tenant))
+            for digest, text, count in connection.execute(statement)
         )
 
     @snapshot
     def carrying(
-        self, connection: Connection, digests: Iterable[str], *, limit: int = 100
+        self, connection: Connection, digests: Iterable[str], *, limit: int = PAGE
     ) -> tuple[str, ...]:
         """Return the ids of live documents whose label has one of these digests."""
         found: list[str] = []
         for batch in batches(digests):
-            mine = select(documents.c.id).where(_LIVE, documents.c.label_digest.in_(batch))
+            mine = select(documents.c.id).where(LIVE, documents.c.label_digest.in_(batch))
             found += connection.scalars(mine.order_by(documents.c.id).limit(limit - len(found)))
         return tuple(found)
 
 
 def _documents() -> Select[Any]:
-    return select(*DOCUMENT_COLUMNS).where(_LIVE)
-
-
-def _of(statement: Select[Any], tenant: str | None) -> Select[Any]:
-    return statement if tenant is None else statement.where(documents.c.tenant == tenant)
+    return select(*DOCUMENT_COLUMNS).where(LIVE)  # law 1
 
 
 def _all(connection: Connection, statement: Select[Any]) -> tuple[DocumentRecord, ...]:

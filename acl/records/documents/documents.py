@@ -15,6 +15,8 @@ The laws of this file:
 6. A document that is withdrawn loses its text and keeps its label, where the values come from, its
    shares and its history. It comes back under them. One that is deleted leaves nothing but numbers.
 7. A label that was put together from what folders say takes effect only while they say so.
+8. A source that could not be parsed, scanned or labelled has one entry in the quarantine, with the
+   latest reason. Names and reasons stand there as they are, because a strange name is a reason.
 """
 
 from __future__ import annotations
@@ -24,18 +26,25 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select
 
 from acl.labels import Label
-from acl.records.audit.events import AuditEvent
+from acl.records.audit.chain import AuditEvent
 from acl.records.audit.log import AuditedPart
-from acl.records.database.database import snapshot, transaction
+from acl.records.database.database import PAGE, snapshot, transaction, upsert
 from acl.records.database.errors import StaleVersionError
-from acl.records.database.storable import checked_time
+from acl.records.database.storable import checked_time, escaped_text
 from acl.records.labels import steps as label_steps
 from acl.records.labels.folders import require_folders
 from acl.records.labels.types import ChangeKind, LabelEdit
 from acl.records.tables import transitions as step
-from acl.records.tables.core import chunks, documents, pending_versions
 from acl.records.tables.heads import bump
-from acl.records.tables.types import DocumentRecord, DocumentVersion, FromSource, NewVersion
+from acl.records.tables.schema import chunks, documents, pending_versions, quarantine
+from acl.records.tables.types import (
+    MAX_KEY_BYTES,
+    DocumentRecord,
+    DocumentVersion,
+    FromSource,
+    NewVersion,
+    Quarantined,
+)
 
 
 class Documents(AuditedPart):
@@ -143,9 +152,7 @@ class Documents(AuditedPart):
             StaleLabelError: the label was changed meanwhile.
             FoldersMovedOnError: folders do not say any more what the label rests on (law 7).
         """
-        step.lock(connection, document_id)
-        old = step.live_document(connection, document_id)
-        step.require_label_version(old, expected_label_version)
+        old = step.hold_label(connection, document_id, expected_label_version)
         label_steps.require_storable(label)
         known = label_steps.origins_of(connection, document_id)
         edit = LabelEdit(
@@ -237,3 +244,46 @@ def begin(connection: Connection, new: NewVersion, now: datetime) -> DocumentVer
     )
     connection.execute(insert(chunks), step.chunk_rows(version, new))
     return version
+
+
+class Quarantine(AuditedPart):
+    """The list of what is kept out of the index."""
+
+    @transaction
+    def put(  # noqa: PLR0913 - an entry has as many sides
+        self,
+        connection: Connection,
+        *,
+        uri: str,
+        reason: str,
+        content_digest: str,
+        event: AuditEvent,
+        tenant: str = "",
+    ) -> None:
+        """Record that a source is kept out; a known one gets the new reason."""
+        latest = {
+            "reason": escaped_text(reason) or "(no reason)",
+            "content_digest": content_digest,
+            "last_seen": event.time,
+        }
+        name = {"tenant": _short(tenant), "uri": _short(uri) or "(no name)"}
+        connection.execute(
+            upsert(connection, quarantine)
+            .values(first_seen=event.time, **name, **latest)
+            .on_conflict_do_update(index_elements=list(name), set_=latest)  # law 8
+        )
+        self.audit.append_within(connection, event)
+
+    @snapshot
+    def entries(
+        self, connection: Connection, *, after: int = 0, limit: int = PAGE
+    ) -> tuple[Quarantined, ...]:
+        """Return entries in the order in which they came, beginning behind id `after`."""
+        newer = quarantine.c.id > after
+        statement = select(quarantine).where(newer).order_by(quarantine.c.id).limit(limit)
+        return tuple(Quarantined(**row) for row in connection.execute(statement).mappings())
+
+
+def _short(text: str) -> str:
+    """Return what an index can hold; the end of a name tells more than its beginning."""
+    return escaped_text(text).encode()[-MAX_KEY_BYTES:].decode(errors="ignore")

@@ -18,13 +18,15 @@ from sqlalchemy import Connection, delete, select, update
 from acl.records.database.database import Part, snapshot, transaction, upsert
 from acl.records.database.errors import RecordsMismatchError
 from acl.records.database.storable import checked_time
-from acl.records.tables.core import collection_state, documents, point_deletions
+from acl.records.tables.schema import collection_state, documents, point_deletions
 from acl.records.tables.types import (
     DOCUMENT_COLUMNS,
+    LAGS,
     CollectionState,
     DocumentRecord,
     DocumentVersion,
     document_of,
+    of_version,
 )
 
 
@@ -39,10 +41,9 @@ class Projection(Part):
 
         They come in the order of their ids, beginning behind `after`.
         """
-        lags = documents.c.projected_label_version < documents.c.label_version
         statement = (
             select(*DOCUMENT_COLUMNS)
-            .where(lags, documents.c.live_version > 0, documents.c.id > after)
+            .where(LAGS, documents.c.id > after)
             .order_by(documents.c.id)
             .limit(limit)
         )
@@ -75,9 +76,7 @@ class Projection(Part):
     def mark_deleted(self, connection: Connection, versions: Iterable[DocumentVersion]) -> None:
         """Note that the engine holds no point of these versions any more."""
         for version in sorted(versions):
-            mine = point_deletions.c.document_id == version.document_id
-            this = point_deletions.c.version == version.version
-            connection.execute(delete(point_deletions).where(mine, this))
+            connection.execute(delete(point_deletions).where(of_version(point_deletions, version)))
 
 
 class Collection(Part):

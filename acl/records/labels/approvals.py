@@ -35,7 +35,7 @@ from sqlalchemy import (
     update,
 )
 
-from acl.records.audit.events import AuditEvent
+from acl.records.audit.chain import AuditEvent
 from acl.records.audit.log import AuditedPart
 from acl.records.database.database import snapshot, transaction
 from acl.records.database.errors import RecordsConflictError, RecordsError
@@ -49,9 +49,9 @@ from acl.records.database.storable import (
 from acl.records.labels.steps import require_folder_version
 from acl.records.labels.types import Approval, ApprovalKind, ApprovalState
 from acl.records.tables import transitions as step
-from acl.records.tables.core import documents
 from acl.records.tables.heads import Heads, lock_heads, require_rights
-from acl.records.tables.labels import approvals
+from acl.records.tables.schema import approvals, documents
+from acl.records.tables.types import LIVE
 
 MAX_OPEN: Final = 100
 KEPT: Final = timedelta(days=30)
@@ -187,9 +187,7 @@ def _require_version(connection: Connection, new: Approval) -> None:
     """Hold what it is about, and refuse what was decided upon another version."""
     match new.kind:
         case ApprovalKind.LABEL:
-            step.lock(connection, new.about)
-            document = step.live_document(connection, new.about)
-            step.require_label_version(document, new.version)
+            step.hold_label(connection, new.about, new.version)
         case ApprovalKind.FOLDER:
             require_folder_version(connection, new.tenant, new.about, new.version)
         case ApprovalKind.ACCESS:
@@ -220,12 +218,8 @@ def _open(now: datetime) -> ColumnElement[bool]:
 
 
 def _of_live_document(tenant: str) -> ColumnElement[bool]:
-    there = select(documents.c.id).where(
-        documents.c.id == _TABLE.about,
-        documents.c.tenant == tenant,
-        documents.c.live_version > 0,
-    )
-    return there.exists()
+    mine = (documents.c.id == _TABLE.about) & (documents.c.tenant == tenant)
+    return select(documents.c.id).where(LIVE, mine).exists()
 
 
 def _behind(place: Place | None) -> ColumnElement[bool]:

@@ -15,27 +15,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, func, insert, select, update
 
-from acl.records.audit.events import AuditEvent
+from acl.records.audit.chain import AuditEvent
 from acl.records.audit.log import AuditedPart
 from acl.records.database.database import snapshot, transaction
 from acl.records.database.errors import FoldersMovedOnError
 from acl.records.database.storable import checked_text, from_json, to_json
 from acl.records.labels.approvals import use_up
 from acl.records.labels.jobs import create_job
-from acl.records.labels.steps import drop_waiting, require_folder_version
+from acl.records.labels.steps import drop_waiting, require_folder_version, this_folder
 from acl.records.labels.types import NOTHING, ApprovalKind, FolderLabel, NewJob, Provided
-from acl.records.tables.core import documents
 from acl.records.tables.heads import lock_heads, require_rights
-from acl.records.tables.labels import approvals, folder_labels
+from acl.records.tables.schema import approvals, documents, folder_labels
+from acl.records.tables.types import LIVE
 
 
 class Folders(AuditedPart):
@@ -88,7 +81,7 @@ class Folders(AuditedPart):
         }
         # Of two that set it for the first time at once, the second finds the key taken.
         connection.execute(
-            update(folder_labels).where(_this(folder.tenant, folder.path)).values(new)
+            update(folder_labels).where(this_folder(folder.tenant, folder.path)).values(new)
             if known
             else insert(folder_labels).values(tenant=folder.tenant, path=folder.path, **new)
         )
@@ -103,10 +96,6 @@ class Folders(AuditedPart):
         require_rights(connection, provided.under)  # law 2
         self.audit.append_within(connection, event)
         return expected_version + 1
-
-
-def _this(tenant: str, path: str) -> ColumnElement[bool]:
-    return (folder_labels.c.tenant == tenant) & (folder_labels.c.path == path)
 
 
 def require_folders(connection: Connection, tenant: str, version: int | None) -> None:
@@ -127,13 +116,11 @@ def require_folders(connection: Connection, tenant: str, version: int | None) ->
 
 def _with_arrived(connection: Connection, job: NewJob, folder: FolderLabel, since: int) -> NewJob:
     """Return the job with what changed below behind label revision `since` (law 3)."""
-    newer = (documents.c.label_revision > since) & (documents.c.live_version > 0)
-    statement = select(documents.c.id, documents.c.label_version, documents.c.label).where(
-        newer, documents.c.tenant == folder.tenant
-    )
+    newer = (documents.c.label_revision > since) & (documents.c.tenant == folder.tenant)
+    columns = documents.c.id, documents.c.label_version, documents.c.label
     arrived = {
         document_id: version
-        for document_id, version, label in connection.execute(statement)
+        for document_id, version, label in connection.execute(select(*columns).where(LIVE, newer))
         if str(from_json(label).get("path", "")).startswith(folder.path)
     }
     return replace(job, items={**job.items, **arrived})

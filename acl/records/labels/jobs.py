@@ -10,25 +10,21 @@ The laws of this file:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, Select, func, insert, select, update
 
-from acl.records.audit.events import AuditEvent
+from acl.records.audit.chain import AuditEvent
 from acl.records.audit.log import AuditedPart
-from acl.records.database.database import BATCH, snapshot, transaction
+from acl.records.database.database import BATCH, PAGE, snapshot, transaction
 from acl.records.database.storable import checked_text, from_json, to_json
 from acl.records.labels.types import ItemState, Job, JobItem, NewJob
-from acl.records.tables.labels import label_job_items, label_jobs
+from acl.records.tables.schema import label_job_items, label_jobs
 from acl.records.tables.types import canonical_id
 
-_ITEMS: Final = select(
-    label_job_items.c.document_id,
-    label_job_items.c.expected_version,
-    label_job_items.c.state,
-    label_job_items.c.detail,
-)
+_ITEMS: Final = select(*(label_job_items.c[part.name] for part in fields(JobItem)))
 
 
 class Jobs(AuditedPart):
@@ -77,7 +73,7 @@ class Jobs(AuditedPart):
         *,
         state: ItemState,
         after: str = "",
-        limit: int = 100,
+        limit: int = PAGE,
     ) -> tuple[JobItem, ...]:
         """Return documents of a job in this state, in the order of their ids, behind `after`."""
         mine = (label_job_items.c.job_id == job_id) & (label_job_items.c.document_id > after)
@@ -86,15 +82,8 @@ class Jobs(AuditedPart):
             .order_by(label_job_items.c.document_id)
             .limit(limit)
         )
-        return tuple(
-            JobItem(
-                document_id=document_id,
-                expected_version=version,
-                state=ItemState(stored),
-                detail=detail,
-            )
-            for document_id, version, stored, detail in connection.execute(statement)
-        )
+        rows = connection.execute(statement).mappings()
+        return tuple(JobItem(**{**row, "state": ItemState(row["state"])}) for row in rows)
 
     @transaction
     def settle(

@@ -16,27 +16,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    RowMapping,
-    cast,
-    func,
-    select,
-)
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Connection, RowMapping, func, select
 
 from acl.labels import Label, LabelValue
-from acl.records.audit.events import AuditEvent
+from acl.records.audit.chain import AuditEvent
 from acl.records.audit.log import AuditedPart
-from acl.records.database.database import batches, snapshot, transaction
+from acl.records.database.database import PAGE, batches, json_value, snapshot, transaction
 from acl.records.database.errors import RecordsConflictError, UnknownDocumentError
-from acl.records.database.storable import (
-    checked_time,
-    from_json,
-)
+from acl.records.database.storable import checked_time, from_json
 from acl.records.labels import steps as label_steps
 from acl.records.labels.approvals import use_up
 from acl.records.labels.jobs import settle_item
@@ -52,12 +41,9 @@ from acl.records.labels.types import (
     state_of,
 )
 from acl.records.tables import transitions as step
-from acl.records.tables.core import documents
 from acl.records.tables.heads import require_rights
-from acl.records.tables.labels import label_changes
-from acl.records.tables.types import ended, without
-
-_LIVE: Final = documents.c.live_version > 0
+from acl.records.tables.schema import documents, label_changes
+from acl.records.tables.types import LIVE, ended, without
 
 
 class Labels(AuditedPart):
@@ -82,13 +68,14 @@ class Labels(AuditedPart):
         folder: str,
         *,
         after: str = "",
-        limit: int = 100,
+        limit: int = PAGE,
     ) -> tuple[LabelState, ...]:
         """Return live documents whose `path` begins so, by uri, beginning behind `after`."""
-        lies = func.substr(_value(connection, "path"), 1, len(folder)) == folder
+        path = json_value(connection, documents.c.label, "path")
+        lies = func.substr(path, 1, len(folder)) == folder
         statement = (
             select(*STATE_COLUMNS)
-            .where(_LIVE, documents.c.tenant == tenant, documents.c.uri > after, lies)
+            .where(LIVE, documents.c.tenant == tenant, documents.c.uri > after, lies)
             .order_by(documents.c.uri)
             .limit(limit)
         )
@@ -97,8 +84,8 @@ class Labels(AuditedPart):
     @snapshot
     def named(self, connection: Connection, tenant: str, attribute: str) -> frozenset[str]:
         """Return every element that live documents of a tenant have in a set of their labels."""
-        value = _value(connection, attribute)
-        statement = select(value).where(_LIVE, documents.c.tenant == tenant, value.is_not(None))
+        value = json_value(connection, documents.c.label, attribute)
+        statement = select(value).where(LIVE, documents.c.tenant == tenant, value.is_not(None))
         found = connection.execute(statement.distinct()).scalars()
         return frozenset(name for text in found for name in json.loads(text))
 
@@ -149,7 +136,7 @@ class Labels(AuditedPart):
         document_id: str,
         *,
         below: int | None = None,
-        limit: int = 100,
+        limit: int = PAGE,
     ) -> tuple[LabelChange, ...]:
         """Return the changes of a document's label, the last one first."""
         return _history(connection, document_id, below, limit)
@@ -161,18 +148,18 @@ class Labels(AuditedPart):
         document_id: str,
         *,
         below: int | None = None,
-        limit: int = 100,
+        limit: int = PAGE,
     ) -> tuple[LabelState | None, tuple[LabelChange, ...]]:
         """Return a live document with the changes of its label, from one snapshot."""
         state = _states(connection, [document_id]).get(document_id)
         return state, _history(connection, document_id, below, limit)
 
     @snapshot
-    def due(self, connection: Connection, at: datetime, *, limit: int = 100) -> tuple[str, ...]:
+    def due(self, connection: Connection, at: datetime, *, limit: int = PAGE) -> tuple[str, ...]:
         """Return documents of which a share has ended and still stands in the label."""
         statement = (
             select(documents.c.id)
-            .where(documents.c.shares_next <= checked_time("at", at), _LIVE)
+            .where(documents.c.shares_next <= checked_time("at", at), LIVE)
             .order_by(documents.c.shares_next)
             .limit(limit)
         )
@@ -181,10 +168,9 @@ class Labels(AuditedPart):
     @snapshot
     def next_expiry(self, connection: Connection) -> datetime | None:
         """Return when the next share ends."""
-        known = documents.c.shares_next.is_not(None) & _LIVE
-        first: datetime | None = connection.scalar(
-            select(func.min(documents.c.shares_next)).where(known)
-        )
+        known = documents.c.shares_next.is_not(None) & LIVE
+        earliest = select(func.min(documents.c.shares_next)).where(known)
+        first: datetime | None = connection.scalar(earliest)
         return first
 
     @transaction
@@ -228,7 +214,7 @@ def _stored(label: Mapping[str, Any]) -> Label:
 def _states(connection: Connection, ids: Iterable[str]) -> dict[str, LabelState]:
     found: dict[str, LabelState] = {}
     for batch in batches(ids):
-        statement = select(*STATE_COLUMNS).where(_LIVE, documents.c.id.in_(batch))
+        statement = select(*STATE_COLUMNS).where(LIVE, documents.c.id.in_(batch))
         states = map(state_of, connection.execute(statement))
         found |= {state.document.id: state for state in states}
     return found
@@ -252,10 +238,3 @@ def _label_change(row: RowMapping) -> LabelChange:
         "after": from_json(row["after"]),
     }
     return LabelChange(**{**row, **parsed})
-
-
-def _value(connection: Connection, attribute: str) -> ColumnElement[str]:
-    """Return a value of the label: a text as it is, anything else as JSON."""
-    if connection.dialect.name == "postgresql":
-        return cast(documents.c.label, JSONB).op("->>")(attribute)
-    return func.json_extract(documents.c.label, f'$."{attribute}"')

@@ -19,15 +19,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from acl.errors import LabelError
-from acl.labels import Label, require_bounded
+from acl.labels import READERS, Label, require_bounded
 from acl.records.database.errors import StaleFolderError, UnstorableError
 from acl.records.database.storable import from_json, to_json
 from acl.records.labels.types import ApprovalKind, ApprovalState, ChangeKind, LabelChange, LabelEdit
-from acl.records.tables.core import documents
 from acl.records.tables.heads import bump
-from acl.records.tables.labels import approvals, folder_labels, label_changes
+from acl.records.tables.schema import approvals, documents, folder_labels, label_changes
 from acl.records.tables.transitions import was_live
-from acl.records.tables.types import READERS, DocumentRecord, Share, share_columns, standing
+from acl.records.tables.types import DocumentRecord, Share, share_columns, standing
 
 
 def origins_of(connection: Connection, document_id: str) -> dict[str, Any]:
@@ -65,7 +64,10 @@ def require_storable(label: Label) -> None:
 def relabel(
     connection: Connection, old: DocumentRecord, edit: LabelEdit, *, by: str, at: datetime
 ) -> int:
-    """Put a label in the place of `old`, which is locked and is what was decided upon (law 2)."""
+    """Put a label in the place of `old`, which is locked and is what was decided upon (law 2).
+
+    The caller checks a label that comes from outside; one that stood before may be what it is.
+    """
     if edit.label.values.get("tenant", old.tenant) != old.tenant:
         raise UnstorableError("the label names another tenant than the document")
     label_json, version = edit.label.as_json(), old.label_version + 1
@@ -126,14 +128,19 @@ def drop_waiting(connection: Connection, kind: ApprovalKind, these: ColumnElemen
     connection.execute(delete(approvals).where(mine, these))
 
 
+def this_folder(tenant: str, path: str) -> ColumnElement[bool]:
+    """Return what is true for the row of a folder."""
+    return (folder_labels.c.tenant == tenant) & (folder_labels.c.path == path)
+
+
 def require_folder_version(connection: Connection, tenant: str, path: str, expected: int) -> bool:
     """Lock a folder's label and say whether there is one.
 
     Raises:
         StaleFolderError: it is another version than expected.
     """
-    this = (folder_labels.c.tenant == tenant) & (folder_labels.c.path == path)
-    actual = connection.scalar(select(folder_labels.c.version).where(this).with_for_update()) or 0
+    stands = select(folder_labels.c.version).where(this_folder(tenant, path)).with_for_update()
+    actual = connection.scalar(stands) or 0
     if actual != expected:
         raise StaleFolderError(path, expected=expected, actual=actual)
     return actual > 0

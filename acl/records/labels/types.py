@@ -10,10 +10,10 @@ from enum import StrEnum
 from typing import Any, Final
 
 from acl.labels import Label
-from acl.records.audit.events import AuditEvent
+from acl.records.audit.chain import AuditEvent
 from acl.records.database.storable import checked_text, from_json
-from acl.records.tables.core import documents
 from acl.records.tables.heads import Heads
+from acl.records.tables.schema import documents
 from acl.records.tables.types import DOCUMENT_COLUMNS, DocumentRecord, Share, document_of
 
 

@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `acl.records.migrate` hands over, and on no other.
+"""Runs the migrations on the connection that `acl.records.system` hands over, and on no other.
 
 The caller owns the transaction, so that the tables and the head of the audit chain appear together.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from acl.records.tables.core import metadata
+from acl.records.tables.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -27,8 +27,8 @@ from sqlalchemy import Connection, func, select, update
 
 from acl.records.database.database import Part, batches, snapshot, upsert
 from acl.records.database.errors import MovedOnError
-from acl.records.tables.core import audit_head, documents, heads
-from acl.records.tables.directory import directory_heads
+from acl.records.tables.schema import audit_head, directory_heads, documents, heads
+from acl.records.tables.types import LAGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,7 @@ class Standing(Part):
         Raises:
             RecordsUnavailableError: the records cannot be asked, so nothing is known to be current.
         """
-        behind = (documents.c.projected_label_version < documents.c.label_version) & (
-            documents.c.live_version > 0
-        )
-        first = select(func.min(documents.c.label_revision)).where(behind).scalar_subquery()
+        first = select(func.min(documents.c.label_revision)).where(LAGS).scalar_subquery()
         columns = heads.c.policy, heads.c.refuted, heads.c.label
         policy, refuted, label, missing = connection.execute(select(*columns, first)).one()
         directory = None

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
+from acl.labels import READERS
 from acl.records.database.database import upsert
 from acl.records.database.errors import (
     RecordsConflictError,
@@ -20,8 +21,10 @@ from acl.records.database.errors import (
     UnknownDocumentError,
 )
 from acl.records.database.storable import from_json, to_json
-from acl.records.tables.core import (
+from acl.records.tables.heads import bump
+from acl.records.tables.schema import (
     DESCRIPTION,
+    approvals,
     chunks,
     documents,
     pending_versions,
@@ -29,15 +32,13 @@ from acl.records.tables.core import (
     quarantine,
     version_counters,
 )
-from acl.records.tables.heads import bump
-from acl.records.tables.labels import approvals
 from acl.records.tables.types import (
     DOCUMENT_COLUMNS,
-    READERS,
     DocumentRecord,
     DocumentVersion,
     NewVersion,
     document_of,
+    of_version,
     share_columns,
     standing,
 )
@@ -112,12 +113,15 @@ def settle(
 def _first_sight(
     connection: Connection, new: NewVersion, described: dict[str, Any], now: datetime
 ) -> DocumentRecord:
+    mine = version_counters.c.document_id == new.document_id
+    # A document that was deleted had a label version, which is not used again.
+    last = connection.execute(select(version_counters.c.label_version).where(mine)).scalar_one()
     connection.execute(
         insert(documents).values(
             id=new.document_id,
             tenant=new.tenant,
             uri=new.uri,
-            label_version=_last_label_version(connection, new.document_id) + 1,
+            label_version=last + 1,
             projected_label_version=0,
             live_version=0,
             created_at=now,
@@ -126,13 +130,6 @@ def _first_sight(
         )
     )
     return document_of_record(connection, new.document_id)
-
-
-def _last_label_version(connection: Connection, document_id: str) -> int:
-    """Return the label version that a deleted document had, or 0."""
-    mine = version_counters.c.document_id == document_id
-    last = select(version_counters.c.label_version).where(mine)
-    return int(connection.execute(last).scalar_one())
 
 
 def document_of_record(connection: Connection, document_id: str) -> DocumentRecord:
@@ -155,16 +152,23 @@ def known_document(connection: Connection, document_id: str) -> DocumentRecord:
 def live_document(connection: Connection, document_id: str) -> DocumentRecord:
     """Return a live document and hold its row."""
     document = document_of_record(connection, document_id)
-    if document.live_version == 0:
+    if not document.is_live:
         raise UnknownDocumentError(document_id)
+    return document
+
+
+def hold_label(connection: Connection, document_id: str, expected: int) -> DocumentRecord:
+    """Hold a live document, and refuse a decision that was taken on an older label."""
+    lock(connection, document_id)
+    document = live_document(connection, document_id)
+    require_label_version(document, expected)
     return document
 
 
 def pending_version(connection: Connection, version: DocumentVersion) -> Row[Any]:
     """Return the row of a version that may still go live."""
-    mine = pending_versions.c.document_id == version.document_id
-    this = pending_versions.c.version == version.version
-    row = connection.execute(select(pending_versions).where(mine, this)).one_or_none()
+    this = select(pending_versions).where(of_version(pending_versions, version))
+    row = connection.execute(this).one_or_none()
     if row is None:
         raise StaleVersionError(version.document_id, version.version)
     return row
@@ -270,8 +274,7 @@ def drop_pending(
 
 
 def _drop_chunks(connection: Connection, version: DocumentVersion) -> None:
-    mine = chunks.c.document_id == version.document_id
-    connection.execute(delete(chunks).where(mine, chunks.c.version == version.version))
+    connection.execute(delete(chunks).where(of_version(chunks, version)))
 
 
 def describe(connection: Connection, document_id: str, metadata: Mapping[str, object]) -> None:

@@ -19,8 +19,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
+from sqlalchemy import ColumnElement, Table
+
 from acl.errors import LabelError
-from acl.labels import Label, LabelSchema
+from acl.labels import READERS, Label, LabelSchema
 from acl.records.database.errors import UnstorableError
 from acl.records.database.storable import (
     checked_text,
@@ -30,9 +32,7 @@ from acl.records.database.storable import (
     to_json,
     to_microseconds,
 )
-from acl.records.tables.core import documents
-
-READERS: Final = "readers"
+from acl.records.tables.schema import documents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,6 +341,18 @@ DOCUMENT_COLUMNS: Final = tuple(
     documents.c["label" if name == "label_json" else name] for name in _FIELDS
 )
 """The columns of a document, in the order in which `document_of` takes them."""
+
+LIVE: Final = documents.c.live_version > 0
+"""That readers can see a document."""
+
+LAGS: Final = LIVE & (documents.c.projected_label_version < documents.c.label_version)
+"""That the engine is not known to carry the label of record."""
+
+
+def of_version(table: Table, version: DocumentVersion) -> ColumnElement[bool]:
+    """Return what is true for the rows of a version."""
+    mine = table.c.document_id == version.document_id
+    return mine & (table.c.version == version.version)
 
 
 def document_of(row: Sequence[Any]) -> DocumentRecord:

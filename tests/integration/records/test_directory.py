@@ -25,8 +25,8 @@ from acl.records.directory.types import (
     UserState,
     Wanted,
 )
-from acl.records.tables.directory import user_memberships
 from acl.records.tables.heads import DirectoryHead
+from acl.records.tables.schema import user_memberships
 from tests.builders import NOW, events_about, in_effect
 from tests.integration.records.people import CHANGE, EVENT, group, groups, members, user
 

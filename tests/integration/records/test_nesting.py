@@ -19,7 +19,7 @@ from acl.records.directory.types import (
     Member,
     Wanted,
 )
-from acl.records.tables.directory import group_memberships
+from acl.records.tables.schema import group_memberships
 from acl.subject import PrincipalKind
 from tests.integration.records.people import CHANGE, group, groups, members, user
 

@@ -23,8 +23,7 @@ from acl.records import (
 )
 from acl.records.migrations.versions.revision_1 import FIXED, ONCE
 from acl.records.system import database_at
-from acl.records.tables.core import metadata
-from acl.records.tables.policy import policy_revisions
+from acl.records.tables.schema import metadata, policy_revisions
 from tests.builders import KEY, NOW, event, put, version
 from tests.integration.records import tampering
 

@@ -17,7 +17,7 @@ from acl.records import (
     RefutedRevisionError,
     UnknownRevisionError,
 )
-from acl.records.policies.types import digest_of
+from acl.records.policies import digest_of
 from acl.records.tables.heads import mark_refuted
 from retrieval.policy.seeding import seeded
 from tests.builders import KEY, NOW, event, in_effect, revision

@@ -10,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acl.records.audit.chain import GENESIS, AuditVerifier, Chain, Link, SealedHead
-from acl.records.audit.events import AuditEvent, AuditFault, AuditHead, AuditKind
+from acl.records.audit.chain import (
+    GENESIS,
+    AuditEvent,
+    AuditFault,
+    AuditHead,
+    AuditKind,
+    AuditVerifier,
+    Chain,
+    Link,
+    SealedHead,
+)
 from acl.records.database.errors import UnstorableError
 
 KEY = b"k" * 32

@@ -1,1 +1,0 @@
-"""Policy revisions of record: numbered, never edited, in effect one at a time."""
