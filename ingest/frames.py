@@ -6,7 +6,8 @@ The laws of this file:
 2. A frame that announces more than its bound is refused before its content is read.
 3. Each message has a declared shape. A value of another type, a field too many or too few, and an
    unknown kind of message are refused.
-4. Every fault of a frame raises `FrameError`, whose text repeats nothing of the frame.
+4. Every fault of a frame raises `FrameError`, whose text repeats nothing of the frame: it is a
+   sentence of this file, or that of a message's own `__post_init__`.
 """
 
 from __future__ import annotations
@@ -58,7 +59,10 @@ def unpack(content: bytes, shape: type[_T]) -> _T:
     try:
         return msgspec.msgpack.decode(content, type=shape)
     except (ValueError, RecursionError) as error:
-        raise FrameError("a frame holds no known message") from error  # law 4
+        # The cause is what a constructor of ours said; the library's own words may quote.
+        cause = error.__cause__
+        said = str(cause) if isinstance(cause, ValueError) else "a frame holds no known message"
+        raise FrameError(said) from error  # law 4
 
 
 async def read_frame(reader: asyncio.StreamReader, *, limit: int) -> bytes:

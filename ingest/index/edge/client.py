@@ -27,7 +27,7 @@ from acl.engine.wire import Filter
 from acl.labels import LabelSchema
 from ingest.index.edge import messages
 from ingest.index.edge.connection import Connection
-from ingest.index.edge.messages import Where, pack_leaf, pack_point
+from ingest.index.edge.messages import pack_leaf, pack_point
 from ingest.index.edge.rendezvous import meet, stop
 from ingest.index.engine import (
     Candidate,
@@ -98,14 +98,14 @@ class EdgeEngine:
     async def set_label(self, where: Filter, payload: Payload) -> None:
         """Replace the label of every point in `where`; on disk when this returns."""
         await self._ask(
-            messages.SetLabel(Where.of(where), dict(payload)),
+            messages.SetLabel(where, dict(payload)),
             messages.Done,
             self._patience.write,
         )
 
     async def delete(self, where: Filter) -> None:
         """Delete every point in `where`; on disk when this returns."""
-        await self._ask(messages.Delete(Where.of(where)), messages.Done, self._patience.write)
+        await self._ask(messages.Delete(where), messages.Done, self._patience.write)
 
     async def query(self, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
         """Answer each leaf, best first, in one exchange."""
@@ -114,14 +114,14 @@ class EdgeEngine:
 
     async def count(self, where: Filter, *, exact: bool) -> int:
         """Count the points in `where`, or estimate their number."""
-        question = messages.Count(Where.of(where), exact)
+        question = messages.Count(where, exact)
         return (await self._ask(question, messages.Counted, self._patience.read)).number
 
     async def scroll(self, where: Filter, *, batch: int = 1000) -> AsyncIterator[Candidate]:
         """Walk over every point in `where` in the order of ids."""
         after: str | None = None
         while True:
-            question = messages.Scroll(Where.of(where), after, batch)
+            question = messages.Scroll(where, after, batch)
             page = await self._ask(question, messages.Page, self._patience.read)
             for candidate in page.points:
                 yield candidate

@@ -3,8 +3,9 @@
 The laws of this file:
 
 1. Each operation and each answer has a shape, which `ingest.frames` checks on arrival.
-2. A filter that arrives is rebuilt by the constructors of `acl.engine.wire`, so that an empty one
-   cannot arrive any more than it can be built. It is nested to a bounded depth.
+2. Filters travel as they are (`acl.engine.wire`). An empty one cannot arrive any more than it can
+   be built, and a request that leaves out a field is refused although the field has a default:
+   what is missing may be the part of a filter that hides.
 3. Vectors travel as float32 bytes, finite and of the expected dimension. Scores travel as
    float64, which carries the engine's float32 bit for bit.
 """
@@ -16,71 +17,22 @@ from typing import Annotated, Any, Final, TypeAlias, assert_never
 import numpy as np
 from msgspec import Meta
 
-from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
+from acl.engine.wire import Filter
 from acl.labels import AttributeType
-from ingest.frames import FrameError, Message, pack, unpack
+from ingest.frames import LENGTH, FrameError, Message, pack, unpack
 from ingest.index.engine import Candidate, DenseLeaf, Leaf, Plan, Point, SparseLeaf, Vector
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 """Raised with every change of a message, so that an older process is refused, not misread."""
 
 MAX_FRAME: Final = 64 * 2**20
-MAX_DEPTH: Final = 64
 
 Whole: TypeAlias = Annotated[int, Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, Meta(gt=0)]
 
 
-class _Any(Message, frozen=True, tag="any"):
-    key: str
-    values: tuple[str | int, ...]
-
-
-class _Except(Message, frozen=True, tag="except"):
-    key: str
-    values: tuple[str, ...]
-
-
-class _Range(Message, frozen=True, tag="range"):
-    key: str
-    gte: int | None
-    lte: int | None
-
-
-class Where(Message, frozen=True, tag="filter"):
-    """A filter as it travels."""
-
-    must: tuple[_Condition, ...]
-    should: tuple[_Condition, ...]
-    must_not: tuple[_Condition, ...]
-
-    @classmethod
-    def of(cls, where: Filter) -> Where:
-        """Return a filter as it travels."""
-        parts = (where.must, where.should, where.must_not)
-        return cls(*(tuple(map(_packed, part)) for part in parts))
-
-    def filter(self, depth: int = MAX_DEPTH) -> Filter:
-        """Return the filter, built anew.
-
-        Raises:
-            FrameError: it is an empty one, or nested deeper than `depth`.
-        """
-        if not depth:
-            raise FrameError(f"a filter is nested deeper than {MAX_DEPTH}")
-        parts = (self.must, self.should, self.must_not)
-        try:
-            return Filter(*(tuple(_rebuilt(one, depth - 1) for one in part) for part in parts))
-        except ValueError as error:
-            # The constructors' own sentences: an empty filter, a match on no value, no bound.
-            raise FrameError(str(error)) from error  # law 2
-
-
-_Condition: TypeAlias = _Any | _Except | _Range | Where
-
-
 class _Dense(Message, frozen=True, tag="dense"):
-    where: Where
+    where: Filter
     limit: Positive
     vector: bytes
     plan: Plan
@@ -88,10 +40,10 @@ class _Dense(Message, frozen=True, tag="dense"):
 
 
 class _Sparse(Message, frozen=True, tag="sparse"):
-    where: Where
+    where: Filter
     limit: Positive
     text: str
-    corpus: Where
+    corpus: Filter
     steady: bool
 
 
@@ -125,14 +77,14 @@ class Upsert(Message, frozen=True, tag="upsert"):
 class SetLabel(Message, frozen=True, tag="set_label"):
     """Replace the label of every point in `where`."""
 
-    where: Where
+    where: Filter
     label: dict[str, Any]
 
 
 class Delete(Message, frozen=True, tag="delete"):
     """Delete every point in `where`."""
 
-    where: Where
+    where: Filter
 
 
 class Query(Message, frozen=True, tag="query"):
@@ -144,14 +96,14 @@ class Query(Message, frozen=True, tag="query"):
 class Count(Message, frozen=True, tag="count"):
     """Count the points in `where`."""
 
-    where: Where
+    where: Filter
     exact: bool
 
 
 class Scroll(Message, frozen=True, tag="scroll"):
     """Return the next points in `where`, from the id `after` on."""
 
-    where: Where
+    where: Filter
     after: str | None
     limit: Positive
 
@@ -225,6 +177,18 @@ def pack_reply(number: int, outcome: Outcome) -> bytearray:
         return pack(Reply(number, Refused(str(error))), limit=MAX_FRAME)
 
 
+def unpack_request(content: bytes) -> Request:
+    """Return the request in the content of a frame.
+
+    Raises:
+        FrameError: it is none, or leaves a field out.
+    """
+    request = unpack(content, Request)
+    if pack(request, limit=MAX_FRAME)[LENGTH.size :] != content:  # law 2
+        raise FrameError("a request is not written out in full")
+    return request
+
+
 def number_of(content: bytes) -> int:
     """Return the number that a broken request still carries, or 0."""
     try:
@@ -235,12 +199,11 @@ def number_of(content: bytes) -> int:
 
 def pack_leaf(leaf: Leaf) -> LeafMessage:
     """Return a leaf as it travels."""
-    where = Where.of(leaf.filter)
     match leaf:
         case DenseLeaf():
-            return _Dense(where, leaf.limit, _bytes(leaf.vector), leaf.plan, leaf.ef)
+            return _Dense(leaf.filter, leaf.limit, _bytes(leaf.vector), leaf.plan, leaf.ef)
         case SparseLeaf():
-            return _Sparse(where, leaf.limit, leaf.text, Where.of(leaf.corpus), leaf.steady)
+            return _Sparse(leaf.filter, leaf.limit, leaf.text, leaf.corpus, leaf.steady)
         case _:
             assert_never(leaf)
 
@@ -249,16 +212,14 @@ def unpack_leaf(message: LeafMessage, *, dimension: int) -> Leaf:
     """Return the leaf in `message`.
 
     Raises:
-        FrameError: it holds no filter, or no vector of this dimension.
+        FrameError: it holds no vector of this dimension.
     """
-    where = message.where.filter()
     match message:
-        case _Dense(_, limit, raw, plan, ef):
+        case _Dense(where, limit, raw, plan, ef):
             vector = _vector(raw, dimension)
             return DenseLeaf(vector=vector, filter=where, limit=limit, plan=plan, ef=ef)
-        case _Sparse(_, limit, text, corpus, steady):
-            counted = corpus.filter()
-            return SparseLeaf(text=text, filter=where, corpus=counted, limit=limit, steady=steady)
+        case _Sparse(where, limit, text, corpus, steady):
+            return SparseLeaf(text=text, filter=where, corpus=corpus, limit=limit, steady=steady)
         case _:
             assert_never(message)
 
@@ -275,34 +236,6 @@ def unpack_point(message: PointMessage, *, dimension: int) -> Point:
         FrameError: it holds no vector of this dimension.
     """
     return Point(message.id, _vector(message.vector, dimension), message.text, message.payload)
-
-
-def _packed(condition: WireCondition) -> _Condition:
-    match condition:
-        case MatchAny(key, values):
-            return _Any(key, values)
-        case MatchExcept(key, texts):
-            return _Except(key, texts)
-        case Range(key, gte, lte):
-            return _Range(key, gte, lte)
-        case Filter():
-            return Where.of(condition)
-        case _:
-            assert_never(condition)
-
-
-def _rebuilt(message: _Condition, depth: int) -> WireCondition:
-    match message:
-        case _Any(key, values):
-            return MatchAny(key, values)
-        case _Except(key, texts):
-            return MatchExcept(key, texts)
-        case _Range(key, gte, lte):
-            return Range(key, gte, lte)
-        case Where():
-            return message.filter(depth)
-        case _:
-            assert_never(message)
 
 
 def _bytes(vector: Vector) -> bytes:

@@ -29,9 +29,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, assert_never
 
-from ingest.frames import FrameError, read_frame, unpack
+from ingest.frames import FrameError, read_frame
 from ingest.index.edge import messages
-from ingest.index.edge.messages import Refused, number_of, pack_reply, unpack_leaf, unpack_point
+from ingest.index.edge.messages import (
+    Refused,
+    number_of,
+    pack_reply,
+    unpack_leaf,
+    unpack_point,
+    unpack_request,
+)
 from ingest.index.edge.rendezvous import SOCKET, WORKER_LOCK, lock
 from ingest.index.edge.shard import Collection, Shard
 from ingest.index.engine import EngineError
@@ -70,7 +77,7 @@ class Worker:
     def answer(self, content: bytes) -> bytearray:
         """Return the frame that answers the frame's `content`, good or bad."""
         try:
-            request = unpack(content, messages.Request)
+            request = unpack_request(content)
         except FrameError as error:
             return pack_reply(number_of(content), Refused(str(error)))  # law 3
         self._asked += 1
@@ -124,15 +131,15 @@ class Worker:
             case messages.Upsert(points):
                 self._upsert(points)
             case messages.SetLabel(where, label):
-                self._opened.set_label(where.filter(), label)
+                self._opened.set_label(where, label)
             case messages.Delete(where):
-                self._opened.delete(where.filter())
+                self._opened.delete(where)
             case messages.Query(leaves):
                 return self._query(leaves)
             case messages.Count(where, exact):
-                return messages.Counted(self._opened.count(where.filter(), exact=exact))
+                return messages.Counted(self._opened.count(where, exact=exact))
             case messages.Scroll(where, after, limit):
-                return messages.Page(*self._opened.scroll(where.filter(), after=after, limit=limit))
+                return messages.Page(*self._opened.scroll(where, after=after, limit=limit))
             case messages.Optimize():
                 self._opened.optimize()
             case _:

@@ -1,7 +1,10 @@
 """Wire filters, plans and index types in the classes of the embedded engine.
 
-The law of this file: the same filter means the same on every engine. It is rendered by one
-`match`, closed by `assert_never`, and the conformance corpus holds every engine to one oracle.
+The laws of this file:
+
+1. The same filter means the same on every engine. It is rendered by one `match`, closed by
+   `assert_never`, and the conformance corpus holds every engine to one oracle.
+2. A filter is nested to a bounded depth, so that none exhausts the engine's stack.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ import qdrant_edge as edge
 
 from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
 from acl.labels import AttributeType
-from ingest.index.engine import DenseLeaf, Plan, Terms
+from ingest.index.engine import DenseLeaf, EngineError, Plan, Terms
+
+MAX_DEPTH: Final = 64
 
 _TENANT: Final = "label.value.tenant"
 
@@ -28,18 +33,22 @@ _EdgeCondition: TypeAlias = (
 IndexParams: TypeAlias = edge.KeywordIndexParams | edge.IntegerIndexParams
 
 
-def render(filter_: Filter) -> edge.Filter:
-    """Return the engine's own filter."""
-    return edge.Filter(
-        must=_all(filter_.must), should=_all(filter_.should), must_not=_all(filter_.must_not)
+def render(filter_: Filter, depth: int = MAX_DEPTH) -> edge.Filter:
+    """Return the engine's own filter.
+
+    Raises:
+        EngineError: it is nested deeper than `depth`.
+    """
+    if not depth:  # law 2
+        raise EngineError(f"a filter is nested deeper than {MAX_DEPTH}")
+    must, should, must_not = (
+        [_condition(condition, depth - 1) for condition in part] or None
+        for part in (filter_.must, filter_.should, filter_.must_not)
     )
+    return edge.Filter(must=must, should=should, must_not=must_not)
 
 
-def _all(conditions: tuple[WireCondition, ...]) -> list[_EdgeCondition] | None:
-    return [_condition(one) for one in conditions] or None
-
-
-def _condition(condition: WireCondition) -> _EdgeCondition:
+def _condition(condition: WireCondition, depth: int) -> _EdgeCondition:
     match condition:
         case MatchAny(key, values):
             return edge.FieldCondition(key, match=edge.MatchAny(list(values)))  # type: ignore[arg-type]
@@ -48,7 +57,7 @@ def _condition(condition: WireCondition) -> _EdgeCondition:
         case Range(key, gte, lte):
             return edge.FieldCondition(key, range=edge.RangeFloat(gte=gte, lte=lte))
         case Filter():
-            return render(condition)
+            return render(condition, depth)
         case _:
             assert_never(condition)
 

@@ -14,7 +14,7 @@ from acl.engine.filter import labelled
 from acl.engine.payload import payload_indexes
 from acl.engine.wire import Filter
 from acl.labels import AttributeType
-from ingest.frames import LENGTH, pack, unpack
+from ingest.frames import LENGTH, Message, pack, unpack
 from ingest.index.edge import process as edge_worker
 from ingest.index.edge.connection import Connection
 from ingest.index.edge.messages import (
@@ -38,7 +38,6 @@ from ingest.index.edge.messages import (
     Scroll,
     SetLabel,
     Upsert,
-    Where,
     pack_leaf,
     pack_point,
 )
@@ -49,9 +48,7 @@ from ingest.index.engine import EngineError, EngineUnavailableError, SparseLeaf
 from tests.conformance import corpus
 
 EVERYTHING = Filter(must=labelled(corpus.SCHEMA))
-
-
-WHERE = Where.of(EVERYTHING)
+EMPTY = ["filter", [], [], []]
 INDEXES: dict[str, AttributeType] = dict(payload_indexes(corpus.SCHEMA))
 GREETING = Open(PROTOCOL, corpus.SCHEMA.digest, corpus.DIMENSION, INDEXES)
 
@@ -81,11 +78,11 @@ async def worker(tmp_path: Path) -> AsyncIterator[Worker]:
 async def test_nothing_is_done_before_the_collection_is_open(worker: Worker) -> None:
     for operation in (
         Upsert([]),
-        SetLabel(WHERE, {}),
-        Delete(WHERE),
+        SetLabel(EVERYTHING, {}),
+        Delete(EVERYTHING),
         Query([]),
-        Count(WHERE, exact=True),
-        Scroll(WHERE, None, 1),
+        Count(EVERYTHING, exact=True),
+        Scroll(EVERYTHING, None, 1),
         Optimize(),
     ):
         assert refusal(asked(worker, operation)) == "the collection is not open"
@@ -103,7 +100,7 @@ async def test_a_bad_frame_costs_an_answer_and_nothing_else(worker: Worker) -> N
     for name in ("upsert", "set_label", "delete", "query", "count", "scroll", "open", "ping"):
         content = msgspec.msgpack.encode([5, [name, "more"]])
         assert refusal(answered(worker, content)) == "a frame holds no known message"
-    assert asked(worker, Count(WHERE, exact=True)) == Counted(0)
+    assert asked(worker, Count(EVERYTHING, exact=True)) == Counted(0)
 
 
 async def test_another_protocol_schema_or_dimension_is_refused(worker: Worker) -> None:
@@ -139,9 +136,15 @@ async def test_a_panic_ends_the_process(worker: Worker, monkeypatch: pytest.Monk
     assert shard is not None
     monkeypatch.setattr(shard, "count", panic)
 
-    assert refusal(asked(worker, Count(WHERE, exact=True))) == "the engine gave up"
+    assert refusal(asked(worker, Count(EVERYTHING, exact=True))) == "the engine gave up"
     assert worker.ended.is_set()
     shard.close()
+
+
+class NoFilter(Message, frozen=True, tag="delete"):
+    """An operation that our own client cannot build."""
+
+    where: list[object]
 
 
 async def test_clients_are_served_until_the_end(
@@ -165,7 +168,7 @@ async def test_clients_are_served_until_the_end(
     while worker._shard is None or worker._shard.unflushed:
         await asyncio.sleep(0.01)
     with pytest.raises(EngineError, match="without a positive condition"):
-        await second.ask(Delete(Where((), (), ())), Done, patience=60)
+        await second.ask(NoFilter(EMPTY), Done, patience=60)  # type: ignore[arg-type]
     second._writer.write(LENGTH.pack(MAX_FRAME + 1))
     while not lost:
         await asyncio.sleep(0.01)
@@ -243,14 +246,14 @@ async def test_every_operation_is_answered(worker: Worker) -> None:
     answers = asked(worker, Query([pack_leaf(leaf)]))
     assert isinstance(answers, Answers)
     assert [[one.id for one in leaf] for leaf in answers.leaves] == [[point.id]]
-    page = asked(worker, Scroll(WHERE, None, 5))
+    page = asked(worker, Scroll(EVERYTHING, None, 5))
     assert isinstance(page, Page)
     assert ([one.id for one in page.points], page.following) == ([point.id], None)
-    assert isinstance(asked(worker, Scroll(WHERE, point.id, 5)), Page)
-    assert asked(worker, SetLabel(WHERE, point.payload["label"])) == Done()
+    assert isinstance(asked(worker, Scroll(EVERYTHING, point.id, 5)), Page)
+    assert asked(worker, SetLabel(EVERYTHING, point.payload["label"])) == Done()
     assert asked(worker, Optimize()) == Done()
-    assert asked(worker, Delete(WHERE)) == Done()
-    assert asked(worker, Count(WHERE, exact=True)) == Counted(0)
+    assert asked(worker, Delete(EVERYTHING)) == Done()
+    assert asked(worker, Count(EVERYTHING, exact=True)) == Counted(0)
 
 
 async def test_the_process_goes_when_its_parent_changes(monkeypatch: pytest.MonkeyPatch) -> None:
