@@ -27,7 +27,9 @@ from acl.labels import LabelSchema
 from ingest.frames import Message
 
 Vector: TypeAlias = npt.NDArray[np.float32]
-"""Shape (384,), unit length."""
+"""Shape (`DIMENSION`,), unit length."""
+
+DIMENSION: Final = 384
 
 Payload: TypeAlias = Mapping[str, Any]
 

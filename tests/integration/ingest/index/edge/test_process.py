@@ -16,7 +16,7 @@ from acl.engine.wire import Filter
 from acl.labels import AttributeType
 from ingest.frames import LENGTH, Message, pack, unpack
 from ingest.index.edge import process as edge_worker
-from ingest.index.edge.connection import Connection
+from ingest.index.edge.client import Connection
 from ingest.index.edge.messages import (
     MAX_FRAME,
     PROTOCOL,

@@ -30,7 +30,7 @@ from ingest.index.edge.messages import (
     unpack_point,
     unpack_request,
 )
-from ingest.index.edge.render import MAX_DEPTH, render
+from ingest.index.edge.shard import MAX_DEPTH, render
 from ingest.index.engine import Candidate, DenseLeaf, EngineError, Plan, SparseLeaf
 from tests.conformance import corpus
 
