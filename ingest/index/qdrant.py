@@ -38,7 +38,6 @@ from ingest.index.engine import (
     Plan,
     Point,
     SparseLeaf,
-    Terms,
     pairs,
     resummed,
 )
@@ -405,20 +404,17 @@ def query_request(leaf: Leaf, *, local: bool) -> models.QueryRequest:
 def steady_requests(leaf: SparseLeaf, found: Sequence[Candidate]) -> list[models.QueryRequest]:
     """Return the queries that score `found` again by pairs of terms (`ingest.index.engine`)."""
     question = _BM25.embed_query(leaf.text)
-    terms = Terms(tuple(question.indices), tuple(question.values))
     these = models.HasIdCondition(has_id=[one.id for one in found])
     corpus = models.IdfCorpusParams(corpus=render(leaf.corpus))
     return [
         models.QueryRequest(
-            query=models.NearestQuery(
-                nearest=models.SparseVector(indices=list(part.indices), values=list(part.values))
-            ),
+            query=models.NearestQuery(nearest=models.SparseVector(indices=indices, values=values)),
             using="sparse",
             filter=models.Filter(must=[these, render(leaf.filter)]),
             limit=len(found),
             params=models.SearchParams(idf=corpus),
         )
-        for part in pairs(terms)
+        for indices, values in pairs(question.indices, question.values)
     ]
 
 

@@ -27,9 +27,8 @@ from typing import Final, TypeVar
 from acl.engine.payload import payload_indexes
 from acl.engine.wire import Filter
 from acl.labels import LabelSchema
-from ingest.frames import FrameError, pack, read_frame, unpack
+from ingest.frames import FrameError, read_frame, unpack
 from ingest.index.edge import messages
-from ingest.index.edge.messages import pack_leaf, pack_point
 from ingest.index.edge.rendezvous import Streams, meet, stop
 from ingest.index.engine import (
     DIMENSION,
@@ -93,16 +92,13 @@ class EdgeEngine:
     async def upsert(self, points: Sequence[Point]) -> None:
         """Write points; on disk when this returns."""
         for start in range(0, len(points), _POINTS_PER_FRAME):
-            packed = [pack_point(point) for point in points[start : start + _POINTS_PER_FRAME]]
-            await self._ask(messages.Upsert(packed), messages.Done, self._patience.write)
+            operation = messages.Upsert(list(points[start : start + _POINTS_PER_FRAME]))
+            await self._ask(operation, messages.Done, self._patience.write)
 
     async def set_label(self, where: Filter, payload: Payload) -> None:
         """Replace the label of every point in `where`; on disk when this returns."""
-        await self._ask(
-            messages.SetLabel(where, dict(payload)),
-            messages.Done,
-            self._patience.write,
-        )
+        operation = messages.SetLabel(where, payload)
+        await self._ask(operation, messages.Done, self._patience.write)
 
     async def delete(self, where: Filter) -> None:
         """Delete every point in `where`; on disk when this returns."""
@@ -110,7 +106,7 @@ class EdgeEngine:
 
     async def query(self, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
         """Answer each leaf, best first, in one exchange."""
-        question = messages.Query([pack_leaf(leaf) for leaf in leaves])
+        question = messages.Query(list(leaves))
         return (await self._ask(question, messages.Answers, self._patience.read)).leaves
 
     async def count(self, where: Filter, *, exact: bool) -> int:
@@ -275,6 +271,6 @@ class Connection:
 
 def _packed(request: messages.Request) -> bytearray:
     try:
-        return pack(request, limit=messages.MAX_FRAME)
+        return messages.pack_request(request)
     except FrameError as error:
         raise EngineError(str(error)) from error

@@ -25,7 +25,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, assert_never
 
@@ -35,8 +34,6 @@ from ingest.index.edge.messages import (
     Refused,
     number_of,
     pack_reply,
-    unpack_leaf,
-    unpack_point,
     unpack_request,
 )
 from ingest.index.edge.rendezvous import SOCKET, WORKER_LOCK, lock
@@ -129,13 +126,15 @@ class Worker:
             case messages.Open():
                 self._open(operation)
             case messages.Upsert(points):
-                self._upsert(points)
+                self._opened.upsert(points)
+                if self._opened.unflushed > _MOST_UNFLUSHED:  # law 5
+                    self._opened.flush()
             case messages.SetLabel(where, label):
                 self._opened.set_label(where, label)
             case messages.Delete(where):
                 self._opened.delete(where)
             case messages.Query(leaves):
-                return self._query(leaves)
+                return messages.Answers(self._opened.query(leaves))
             case messages.Count(where, exact):
                 return messages.Counted(self._opened.count(where, exact=exact))
             case messages.Scroll(where, after, limit):
@@ -165,18 +164,6 @@ class Worker:
         if (held.schema, held.dimension) != (wanted.schema, wanted.dimension):
             raise EngineError("the shard was made for another schema or dimension")
         self._shard.index(wanted.indexes)
-
-    def _upsert(self, points: Sequence[messages.PointMessage]) -> None:
-        dimension = self._opened.collection.dimension
-        self._opened.upsert([unpack_point(point, dimension=dimension) for point in points])
-        if self._opened.unflushed > _MOST_UNFLUSHED:  # law 5
-            self._opened.flush()
-
-    def _query(self, leaves: Sequence[messages.LeafMessage]) -> messages.Answers:
-        dimension = self._opened.collection.dimension
-        return messages.Answers(
-            self._opened.query([unpack_leaf(one, dimension=dimension) for one in leaves])
-        )
 
 
 async def serve(worker: Worker) -> None:

@@ -14,6 +14,7 @@ The laws of this file:
 6. The same filter means the same on every engine. It is rendered by one `match`, closed by
    `assert_never`, and the conformance corpus holds every engine to one oracle.
 7. A filter is nested to a bounded depth, so that none exhausts the engine's stack.
+8. A vector of another dimension is refused here.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from ingest.index.engine import (
     Plan,
     Point,
     SparseLeaf,
-    Terms,
+    Vector,
     pairs,
     resummed,
 )
@@ -183,18 +184,17 @@ class Shard:
         if not found:
             return found
         question = self._bm25.embed_query(leaf.text)
-        terms = Terms(tuple(question.indices), tuple(question.values))
         these: set[edge.PointId] = {one.id for one in found}
         where = edge.Filter(must=[edge.HasIdCondition(these), render(leaf.filter)])
         params = edge.SearchParams(idf=edge.IdfParams(corpus=render(leaf.corpus)))
         parts = [
             edge.QueryRequest(
                 limit=len(found),
-                query=edge.Query.Nearest(sparse(part), using="sparse"),
+                query=edge.Query.Nearest(edge.SparseVector(*part), using="sparse"),
                 filter=where,
                 params=params,
             )
-            for part in pairs(terms)
+            for part in pairs(question.indices, question.values)
         ]
         return resummed(found, self._batch(parts))
 
@@ -209,13 +209,21 @@ class Shard:
             sync_all(self._log)  # law 4
 
     def _point(self, point: Point) -> edge.Point:
-        vectors = {"dense": point.dense, "sparse": self._bm25.embed_document(point.text)}
+        vectors = {
+            "dense": self._measured(point.dense),
+            "sparse": self._bm25.embed_document(point.text),
+        }
         return edge.Point(point.id, vectors, dict(point.payload))  # type: ignore[arg-type]
+
+    def _measured(self, vector: Vector) -> Vector:
+        if vector.shape != (self.collection.dimension,):  # law 8
+            raise EngineError(f"a vector is not {self.collection.dimension} float32 numbers")
+        return vector
 
     def _leaf(self, leaf: Leaf) -> edge.QueryRequest:
         match leaf:
             case DenseLeaf():
-                query = edge.Query.Nearest(leaf.vector, using="dense")  # type: ignore[arg-type]
+                query = edge.Query.Nearest(self._measured(leaf.vector), using="dense")  # type: ignore[arg-type]
                 params = search_params(leaf)
             case SparseLeaf():
                 query = edge.Query.Nearest(self._bm25.embed_query(leaf.text), using="sparse")
@@ -352,11 +360,6 @@ def search_params(leaf: DenseLeaf) -> edge.SearchParams:
             return edge.SearchParams(hnsw_ef=leaf.ef)
         case _:
             assert_never(leaf.plan)
-
-
-def sparse(terms: Terms) -> edge.SparseVector:
-    """Return terms as a sparse vector."""
-    return edge.SparseVector(list(terms.indices), list(terms.values))
 
 
 def index_params(key: str, kind: AttributeType) -> IndexParams:

@@ -14,7 +14,7 @@ from acl.engine.filter import labelled
 from acl.engine.payload import payload_indexes
 from acl.engine.wire import Filter
 from acl.labels import AttributeType
-from ingest.frames import LENGTH, Message, pack, unpack
+from ingest.frames import LENGTH, Message, unpack
 from ingest.index.edge import process as edge_worker
 from ingest.index.edge.client import Connection
 from ingest.index.edge.messages import (
@@ -38,13 +38,12 @@ from ingest.index.edge.messages import (
     Scroll,
     SetLabel,
     Upsert,
-    pack_leaf,
-    pack_point,
+    pack_request,
 )
 from ingest.index.edge.process import Worker, main, serve
 from ingest.index.edge.rendezvous import WORKER_LOCK, lock, meet
 from ingest.index.edge.shard import Collection, Shard
-from ingest.index.engine import EngineError, EngineUnavailableError, SparseLeaf
+from ingest.index.engine import DenseLeaf, EngineError, EngineUnavailableError, SparseLeaf
 from tests.conformance import corpus
 
 EVERYTHING = Filter(must=labelled(corpus.SCHEMA))
@@ -54,7 +53,7 @@ GREETING = Open(PROTOCOL, corpus.SCHEMA.digest, corpus.DIMENSION, INDEXES)
 
 
 def asked(worker: Worker, operation: Operation) -> Outcome:
-    return answered(worker, bytes(pack(Request(5, operation), limit=MAX_FRAME)[4:]))
+    return answered(worker, bytes(pack_request(Request(5, operation))[4:]))
 
 
 def answered(worker: Worker, content: bytes) -> Outcome:
@@ -116,11 +115,22 @@ async def test_the_engine_s_own_words_stay_here(
     worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked(worker, GREETING)
-    made = pack_point(corpus.labelling(random.Random(1)).point)
+    made = corpus.labelling(random.Random(1)).point
     outcome = asked(worker, Upsert([msgspec.structs.replace(made, id="no uuid")]))
 
     assert outcome == Refused("the engine refused `upsert`: ValueError")
     assert "no uuid" in caplog.text
+
+
+async def test_a_vector_of_another_dimension_is_refused(worker: Worker) -> None:
+    asked(worker, GREETING)
+    vector = corpus.vector(random.Random(1), dimension=3)
+    point = msgspec.structs.replace(corpus.labelling(random.Random(1)).point, dense=vector)
+    leaf = DenseLeaf(vector=vector, filter=EVERYTHING, limit=1)
+
+    for operation in (Upsert([point]), Query([leaf])):
+        outcome = asked(worker, operation)
+        assert outcome == Refused(f"a vector is not {corpus.DIMENSION} float32 numbers")
 
 
 class Panic(BaseException):
@@ -161,7 +171,7 @@ async def test_clients_are_served_until_the_end(
     first = Connection((await meet(tmp_path, patience=1)).streams, lost=lost.append)
     second = Connection((await meet(tmp_path, patience=1)).streams, lost=lost.append)
     await first.ask(GREETING, Done, patience=60)
-    point = pack_point(corpus.labelling(random.Random(1)).point)
+    point = corpus.labelling(random.Random(1)).point
     await first.ask(Upsert([point]), Done, patience=60)
     with pytest.raises(EngineError, match="answered another question"):
         await first.ask(Ping(), Counted, patience=60)
@@ -189,7 +199,7 @@ async def test_many_unflushed_points_are_flushed_at_once(
     monkeypatch.setattr(edge_worker, "_MOST_UNFLUSHED", 3)
     asked(worker, GREETING)
     rng = random.Random(2)
-    points = [pack_point(corpus.labelling(rng).point) for _ in range(3)]
+    points = [corpus.labelling(rng).point for _ in range(3)]
     asked(worker, Upsert(points))
     assert worker._shard is not None
     assert worker._shard.unflushed == 3
@@ -240,10 +250,10 @@ def test_a_metadata_index_is_made_late_and_changed(tmp_path: Path) -> None:
 async def test_every_operation_is_answered(worker: Worker) -> None:
     asked(worker, GREETING)
     point = corpus.labelling(random.Random(4)).point
-    asked(worker, Upsert([pack_point(point)]))
+    asked(worker, Upsert([point]))
     leaf = SparseLeaf(text=point.text, filter=EVERYTHING, corpus=EVERYTHING, limit=1)
 
-    answers = asked(worker, Query([pack_leaf(leaf)]))
+    answers = asked(worker, Query([leaf]))
     assert isinstance(answers, Answers)
     assert [[one.id for one in leaf] for leaf in answers.leaves] == [[point.id]]
     page = asked(worker, Scroll(EVERYTHING, None, 5))
