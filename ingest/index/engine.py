@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any, Final, Protocol, TypeAlias
+from typing import Annotated, Any, Final, Protocol, TypeAlias, assert_never
 
 import msgspec
 import numpy as np
@@ -24,7 +24,7 @@ import numpy.typing as npt
 from msgspec import Meta
 
 from acl.engine.wire import Filter
-from acl.labels import LabelSchema
+from acl.labels import AttributeType, LabelSchema
 from ingest.frames import Message
 
 Vector: TypeAlias = npt.NDArray[np.float32]
@@ -155,6 +155,22 @@ class VectorEngine(Protocol):
 
     async def close(self) -> None:
         """Flush and let go."""
+
+
+TENANT_KEY: Final = "label.value.tenant"
+"""Points that share a tenant are kept together."""
+
+
+def is_whole_number(kind: AttributeType) -> bool:
+    """Say whether a payload holds values of this type as integers (`acl.engine.payload`)."""
+    match kind:
+        case AttributeType.INTEGER | AttributeType.BOOLEAN | AttributeType.DATETIME:
+            # Booleans are stored as 0 and 1, moments as whole seconds.
+            return True
+        case AttributeType.KEYWORD | AttributeType.KEYWORD_SET | AttributeType.PATH:
+            return False
+        case _:
+            assert_never(kind)
 
 
 TOLERANCE: Final = 1e-4

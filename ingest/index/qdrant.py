@@ -29,6 +29,7 @@ from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
 from acl.labels import AttributeType, LabelSchema
 from ingest.index.engine import (
     DIMENSION,
+    TENANT_KEY,
     Candidate,
     DenseLeaf,
     EngineError,
@@ -38,6 +39,7 @@ from ingest.index.engine import (
     Plan,
     Point,
     SparseLeaf,
+    is_whole_number,
     pairs,
     resummed,
 )
@@ -55,7 +57,6 @@ _BUSY_GRPC: Final = frozenset(
         grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
-_TENANT: Final = "label.value.tenant"
 
 # The embedded engine's own tokenizer and weights, so that both engines hold the same vectors.
 _BM25: Final = qdrant_edge.Bm25()
@@ -145,7 +146,7 @@ class QdrantEngine:
     async def upsert(self, points: Sequence[Point]) -> None:
         """Write points, vectors and payload together, in requests of bounded size."""
         for start in range(0, len(points), _POINTS_PER_REQUEST):
-            made = [point_struct(one) for one in points[start : start + _POINTS_PER_REQUEST]]
+            made = [_point_struct(one) for one in points[start : start + _POINTS_PER_REQUEST]]
             await _called(
                 self._writer.upsert(
                     self._name, points=made, wait=True, ordering=models.WriteOrdering.STRONG
@@ -177,10 +178,10 @@ class QdrantEngine:
 
     async def query(self, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
         """Answer each leaf, best first: one request, and one more for each steady leaf."""
-        answers = await self._batch([query_request(leaf, local=self._local) for leaf in leaves])
+        answers = await self._batch([_query_request(leaf, local=self._local) for leaf in leaves])
         for place, leaf in enumerate(leaves):
             if isinstance(leaf, SparseLeaf) and leaf.steady and answers[place]:
-                parts = await self._batch(steady_requests(leaf, answers[place]))
+                parts = await self._batch(_steady_requests(leaf, answers[place]))
                 answers[place] = resummed(answers[place], parts)
         return answers
 
@@ -289,7 +290,7 @@ class QdrantEngine:
                     self._writer.create_payload_index(
                         self._name,
                         field_name=key,
-                        field_schema=index_params(key, kind),
+                        field_schema=_index_params(key, kind),
                         wait=True,
                         ordering=models.WriteOrdering.STRONG,
                     )
@@ -315,12 +316,14 @@ async def _called(call: Awaitable[_T]) -> _T:
 
 def render(filter_: Filter) -> models.Filter:
     """Return the client's own filter."""
-    return models.Filter(
-        must=_all(filter_.must), should=_all(filter_.should), must_not=_all(filter_.must_not)
+    must, should, must_not = (
+        [_condition(condition) for condition in part] or None
+        for part in (filter_.must, filter_.should, filter_.must_not)
     )
+    return models.Filter(must=must, should=should, must_not=must_not)
 
 
-def search_params(leaf: DenseLeaf) -> models.SearchParams:
+def _search_params(leaf: DenseLeaf) -> models.SearchParams:
     """Return the parameters of a dense leaf's plan."""
     match leaf.plan:
         case Plan.EXACT:
@@ -334,26 +337,15 @@ def search_params(leaf: DenseLeaf) -> models.SearchParams:
             assert_never(leaf.plan)
 
 
-def index_params(
+def _index_params(
     key: str, kind: AttributeType
 ) -> models.KeywordIndexParams | models.IntegerIndexParams:
     """Return the payload index for a key of the declared type."""
-    match kind:
-        case AttributeType.INTEGER | AttributeType.BOOLEAN | AttributeType.DATETIME:
-            # Booleans are stored as 0 and 1, moments as whole seconds (acl.engine.payload).
-            integer = models.IntegerIndexType.INTEGER
-            return models.IntegerIndexParams(type=integer, lookup=True, range=True)
-        case AttributeType.KEYWORD | AttributeType.KEYWORD_SET | AttributeType.PATH:
-            keyword = models.KeywordIndexType.KEYWORD
-            return models.KeywordIndexParams(
-                type=keyword, is_tenant=True if key == _TENANT else None
-            )
-        case _:
-            assert_never(kind)
-
-
-def _all(conditions: tuple[WireCondition, ...]) -> list[models.Condition] | None:
-    return [_condition(one) for one in conditions] or None
+    if is_whole_number(kind):
+        integer = models.IntegerIndexType.INTEGER
+        return models.IntegerIndexParams(type=integer, lookup=True, range=True)
+    keyword = models.KeywordIndexType.KEYWORD
+    return models.KeywordIndexParams(type=keyword, is_tenant=True if key == TENANT_KEY else None)
 
 
 def _condition(condition: WireCondition) -> models.Condition:
@@ -372,19 +364,19 @@ def _condition(condition: WireCondition) -> models.Condition:
             assert_never(condition)
 
 
-def point_struct(point: Point) -> models.PointStruct:
+def _point_struct(point: Point) -> models.PointStruct:
     """Return a point, its sparse vector made from its text."""
     sparse = _sparse(_BM25.embed_document(point.text))
     vectors = {"dense": point.dense.tolist(), "sparse": sparse}
     return models.PointStruct(id=point.id, vector=vectors, payload=dict(point.payload))
 
 
-def query_request(leaf: Leaf, *, local: bool) -> models.QueryRequest:
+def _query_request(leaf: Leaf, *, local: bool) -> models.QueryRequest:
     """Return the query of one leaf; `local` mode is always exact and warns of other wishes."""
     match leaf:
         case DenseLeaf():
             query: Any = leaf.vector.tolist()
-            using, params = "dense", None if local else search_params(leaf)
+            using, params = "dense", None if local else _search_params(leaf)
         case SparseLeaf():
             query = _sparse(_BM25.embed_query(leaf.text))
             corpus = models.IdfCorpusParams(corpus=render(leaf.corpus))
@@ -401,7 +393,7 @@ def query_request(leaf: Leaf, *, local: bool) -> models.QueryRequest:
     )
 
 
-def steady_requests(leaf: SparseLeaf, found: Sequence[Candidate]) -> list[models.QueryRequest]:
+def _steady_requests(leaf: SparseLeaf, found: Sequence[Candidate]) -> list[models.QueryRequest]:
     """Return the queries that score `found` again by pairs of terms (`ingest.index.engine`)."""
     question = _BM25.embed_query(leaf.text)
     these = models.HasIdCondition(has_id=[one.id for one in found])

@@ -32,6 +32,7 @@ import qdrant_edge as edge
 from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
 from acl.labels import AttributeType
 from ingest.index.engine import (
+    TENANT_KEY,
     Candidate,
     DenseLeaf,
     EngineError,
@@ -41,6 +42,7 @@ from ingest.index.engine import (
     Point,
     SparseLeaf,
     Vector,
+    is_whole_number,
     pairs,
     resummed,
 )
@@ -61,7 +63,6 @@ _SYNC_ROUNDS: Final = 100
 
 MAX_DEPTH: Final = 64
 
-_TENANT: Final = "label.value.tenant"
 
 _EdgeCondition: TypeAlias = (
     edge.FieldCondition
@@ -72,7 +73,7 @@ _EdgeCondition: TypeAlias = (
     | edge.NestedCondition
     | edge.Filter
 )
-IndexParams: TypeAlias = edge.KeywordIndexParams | edge.IntegerIndexParams
+_IndexParams: TypeAlias = edge.KeywordIndexParams | edge.IntegerIndexParams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,11 @@ class Collection:
     schema: str
     dimension: int
     indexes: Mapping[str, AttributeType]
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What stands beside the shard."""
+        return {"format": FORMAT, "schema": self.schema, "dimension": self.dimension}
 
 
 class Shard:
@@ -118,8 +124,8 @@ class Shard:
         """
         present = self._shard.info().payload_schema
         for key, kind in indexes.items():
-            wanted = index_params(key, kind)
-            if key in present and present[key].data_type != data_type(wanted):
+            wanted = _index_params(key, kind)
+            if key in present and present[key].data_type != _data_type(wanted):
                 self._shard.update(edge.UpdateOperation.delete_field_index(key))
             elif key in present:
                 continue
@@ -224,7 +230,7 @@ class Shard:
         match leaf:
             case DenseLeaf():
                 query = edge.Query.Nearest(self._measured(leaf.vector), using="dense")  # type: ignore[arg-type]
-                params = search_params(leaf)
+                params = _search_params(leaf)
             case SparseLeaf():
                 query = edge.Query.Nearest(self._bm25.embed_query(leaf.text), using="sparse")
                 params = edge.SearchParams(idf=edge.IdfParams(corpus=render(leaf.corpus)))
@@ -267,10 +273,9 @@ def _config(dimension: int) -> edge.EdgeConfig:
 
 
 def _record(directory: Path, collection: Collection) -> None:
-    facts = {"format": FORMAT, "schema": collection.schema, "dimension": collection.dimension}
     aside = directory / "collection.json.new"
     with aside.open("w") as file:
-        json.dump(facts, file)
+        json.dump(collection.facts, file)
         file.flush()
         os.fsync(file.fileno())
     aside.rename(directory / "collection.json")
@@ -285,8 +290,7 @@ def _recorded(directory: Path) -> dict[str, object]:
 
 
 def _check(facts: Mapping[str, object], collection: Collection) -> None:
-    wanted = {"format": FORMAT, "schema": collection.schema, "dimension": collection.dimension}
-    for name, value in wanted.items():  # law 2
+    for name, value in collection.facts.items():  # law 2
         if facts.get(name) != value:
             raise EngineError(f"the shard was made for another {name}: `{facts.get(name)}`")
 
@@ -348,7 +352,7 @@ def _condition(condition: WireCondition, depth: int) -> _EdgeCondition:
             assert_never(condition)
 
 
-def search_params(leaf: DenseLeaf) -> edge.SearchParams:
+def _search_params(leaf: DenseLeaf) -> edge.SearchParams:
     """Return the parameters of a dense leaf's plan."""
     match leaf.plan:
         case Plan.EXACT:
@@ -362,19 +366,14 @@ def search_params(leaf: DenseLeaf) -> edge.SearchParams:
             assert_never(leaf.plan)
 
 
-def index_params(key: str, kind: AttributeType) -> IndexParams:
+def _index_params(key: str, kind: AttributeType) -> _IndexParams:
     """Return the payload index for a key of the declared type."""
-    match kind:
-        case AttributeType.INTEGER | AttributeType.BOOLEAN | AttributeType.DATETIME:
-            # Booleans are stored as 0 and 1, moments as whole seconds (acl.engine.payload).
-            return edge.IntegerIndexParams(lookup=True, range=True)
-        case AttributeType.KEYWORD | AttributeType.KEYWORD_SET | AttributeType.PATH:
-            return edge.KeywordIndexParams(is_tenant=key == _TENANT)
-        case _:
-            assert_never(kind)
+    if is_whole_number(kind):
+        return edge.IntegerIndexParams(lookup=True, range=True)
+    return edge.KeywordIndexParams(is_tenant=key == TENANT_KEY)
 
 
-def data_type(params: IndexParams) -> edge.PayloadSchemaType:
+def _data_type(params: _IndexParams) -> edge.PayloadSchemaType:
     """Return the type under which the engine lists such an index."""
     if isinstance(params, edge.IntegerIndexParams):
         return edge.PayloadSchemaType.Integer
