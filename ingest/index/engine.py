@@ -157,6 +157,10 @@ class VectorEngine(Protocol):
         """Flush and let go."""
 
 
+GRAPH: Final[Mapping[str, Any]] = {"m": 16, "ef_construct": 100, "full_scan_threshold": 3000}
+"""How the graph is built. It is linked for values that cover more than 3000 KB of vectors. That
+is low, and the plan decides about exact search, because an engine uses one number for both."""
+
 TENANT_KEY: Final = "label.value.tenant"
 """Points that share a tenant are kept together."""
 

@@ -29,6 +29,7 @@ from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
 from acl.labels import AttributeType, LabelSchema
 from ingest.index.engine import (
     DIMENSION,
+    GRAPH,
     TENANT_KEY,
     Candidate,
     DenseLeaf,
@@ -46,9 +47,10 @@ from ingest.index.engine import (
 
 FORMAT: Final = 1
 
+_DURABLY: Final[Mapping[str, Any]] = {"wait": True, "ordering": models.WriteOrdering.STRONG}
+_MAJORITY: Final = models.ReadConsistencyType.MAJORITY
 _POINTS_PER_REQUEST: Final = 500
 _OPTIMIZE_SECONDS: Final = 1800.0
-_FULL_SCAN_KB: Final = 3000
 _BUSY: Final = frozenset({408, 429, 500, 502, 503, 504})
 _BUSY_GRPC: Final = frozenset(
     {
@@ -147,34 +149,19 @@ class QdrantEngine:
         """Write points, vectors and payload together, in requests of bounded size."""
         for start in range(0, len(points), _POINTS_PER_REQUEST):
             made = [_point_struct(one) for one in points[start : start + _POINTS_PER_REQUEST]]
-            await _called(
-                self._writer.upsert(
-                    self._name, points=made, wait=True, ordering=models.WriteOrdering.STRONG
-                )
-            )
+            await _called(self._writer.upsert(self._name, points=made, **_DURABLY))  # law 1
 
     async def set_label(self, where: Filter, payload: Payload) -> None:
         """Replace the label of every point in `where`."""
+        label = {"label": dict(payload)}
         await _called(
-            self._writer.set_payload(
-                self._name,
-                payload={"label": dict(payload)},
-                points=render(where),
-                wait=True,
-                ordering=models.WriteOrdering.STRONG,
-            )
+            self._writer.set_payload(self._name, payload=label, points=render(where), **_DURABLY)
         )
 
     async def delete(self, where: Filter) -> None:
         """Delete every point in `where`."""
-        await _called(
-            self._writer.delete(
-                self._name,
-                points_selector=models.FilterSelector(filter=render(where)),
-                wait=True,
-                ordering=models.WriteOrdering.STRONG,
-            )
-        )
+        selector = models.FilterSelector(filter=render(where))
+        await _called(self._writer.delete(self._name, points_selector=selector, **_DURABLY))
 
     async def query(self, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
         """Answer each leaf, best first: one request, and one more for each steady leaf."""
@@ -203,7 +190,7 @@ class QdrantEngine:
                     limit=batch,
                     offset=offset,
                     with_payload=True,
-                    consistency=models.ReadConsistencyType.MAJORITY,
+                    consistency=_MAJORITY,
                 )
             )
             for record in records:
@@ -237,9 +224,7 @@ class QdrantEngine:
 
     async def _batch(self, requests: list[models.QueryRequest]) -> list[list[Candidate]]:
         answers = await _called(
-            self._reader.query_batch_points(
-                self._name, requests=requests, consistency=models.ReadConsistencyType.MAJORITY
-            )
+            self._reader.query_batch_points(self._name, requests=requests, consistency=_MAJORITY)
         )
         return [
             [Candidate(str(one.id), one.score, one.payload or {}) for one in answer.points]
@@ -266,7 +251,7 @@ class QdrantEngine:
     async def _create(self, schema: LabelSchema) -> None:
         dense = models.VectorParams(size=self._dimension, distance=models.Distance.COSINE)
         sparse = models.SparseVectorParams(modifier=models.Modifier.IDF)
-        graph = models.HnswConfigDiff(m=16, ef_construct=100, full_scan_threshold=_FULL_SCAN_KB)
+        graph = models.HnswConfigDiff(**GRAPH)
         strict = models.StrictModeConfig(
             enabled=True, unindexed_filtering_retrieve=False, unindexed_filtering_update=False
         )
@@ -291,8 +276,7 @@ class QdrantEngine:
                         self._name,
                         field_name=key,
                         field_schema=_index_params(key, kind),
-                        wait=True,
-                        ordering=models.WriteOrdering.STRONG,
+                        **_DURABLY,
                     )
                 )
 

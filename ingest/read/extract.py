@@ -119,11 +119,9 @@ def _parsed(name: str, format_: Format, content: bytes) -> Parsed:
         case Format.TEXT | Format.MARKDOWN:
             return _written(name, format_, decode(content))
         case Format.HTML:
-            text, title = html_text(decode(content))
-            return Parsed(text=clean(text), title=_short(title), format=format_)
+            return _titled(format_, *html_text(decode(content)))
         case Format.EMAIL:
-            text, title = mail_text(content)
-            return Parsed(text=clean(text), title=_short(title), format=format_)
+            return _titled(format_, *mail_text(content))
         case Format.CSV | Format.TSV:
             return _extracted(format_, decode(content).encode())
         case _:
@@ -151,8 +149,11 @@ def _extracted(format_: Format, content: bytes) -> Parsed:
             raise
         raise _fault(format_, str(error)) from error
     metadata: Any = result.metadata
-    title = _short(metadata.get("title") or metadata.get("subject"))
-    return Parsed(text=clean(result.content), title=title, format=format_)
+    return _titled(format_, result.content, metadata.get("title") or metadata.get("subject"))
+
+
+def _titled(format_: Format, text: str, title: object) -> Parsed:
+    return Parsed(text=clean(text), title=_short(title), format=format_)
 
 
 def _fault(format_: Format, message: str) -> ParseError:

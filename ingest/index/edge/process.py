@@ -154,16 +154,15 @@ class Worker:
     def _open(self, wanted: messages.Open) -> None:
         if wanted.protocol != messages.PROTOCOL:
             raise EngineError("the engine's process speaks another protocol; restart it")
+        collection = Collection(
+            schema=wanted.schema, dimension=wanted.dimension, indexes=wanted.indexes
+        )
         if self._shard is None:
-            collection = Collection(
-                schema=wanted.schema, dimension=wanted.dimension, indexes=wanted.indexes
-            )
             self._shard = Shard.attach(self._directory, collection)
-            return
-        held = self._shard.collection
-        if (held.schema, held.dimension) != (wanted.schema, wanted.dimension):
+        elif self._shard.collection.facts != collection.facts:
             raise EngineError("the shard was made for another schema or dimension")
-        self._shard.index(wanted.indexes)
+        else:
+            self._shard.index(wanted.indexes)
 
 
 async def serve(worker: Worker) -> None:

@@ -32,6 +32,7 @@ import qdrant_edge as edge
 from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
 from acl.labels import AttributeType
 from ingest.index.engine import (
+    GRAPH,
     TENANT_KEY,
     Candidate,
     DenseLeaf,
@@ -50,9 +51,6 @@ from ingest.index.engine import (
 FORMAT: Final = 1
 """Of the directory; another number is refused."""
 
-# The graph is linked for values that cover more than this many KB of vectors. It is kept low and
-# the plan decides about exact search, because the engine uses one number for both.
-_FULL_SCAN_KB: Final = 3000
 # Sparse leaves with fewer visible points are scanned point by point, in one order of summation.
 # Above it the engine walks posting lists longest first, and how long they are depends on hidden
 # points, down to the last bit of a score. It is well above the largest set that is searched
@@ -268,7 +266,7 @@ def _config(dimension: int) -> edge.EdgeConfig:
                 modifier=edge.Modifier.Idf, full_scan_threshold=_SPARSE_SCAN_POINTS
             )
         },
-        hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=_FULL_SCAN_KB),
+        hnsw_config=edge.HnswIndexConfig(**GRAPH),
     )
 
 
