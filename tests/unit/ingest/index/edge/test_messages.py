@@ -23,6 +23,7 @@ from ingest.index.edge.messages import (
     Refused,
     Reply,
     Request,
+    SetLabel,
     Upsert,
     number_of,
     pack_reply,
@@ -178,6 +179,11 @@ def test_the_leaves_of_these_cases_are_whole_but_for_one_fault() -> None:
     assert travelled(["query", [["sparse", "x", PLAIN, PLAIN, 1, True]]]).leaves == [
         SparseLeaf(text="x", filter=WHERE, corpus=WHERE, limit=1)
     ]
+
+
+def test_what_a_frame_cannot_carry_is_refused_where_it_is_packed() -> None:
+    with pytest.raises(FrameError, match="cannot carry"):
+        pack_request(Request(1, SetLabel(WHERE, {"value": object()})))
 
 
 OPERATIONS: list[object] = [
