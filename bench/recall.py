@@ -27,8 +27,8 @@ from acl.engine.payload import point_payload
 from acl.engine.wire import Filter
 from acl.labels import LabelSchema
 from acl.predicate import And, AnyOf, AtMost, Labelled, Or, Predicate
-from ingest.index.edge.client import DIMENSION, EdgeEngine, Patience
-from ingest.index.engine import Candidate, DenseLeaf, Plan, Point
+from ingest.index.edge.client import EdgeEngine, Patience
+from ingest.index.engine import DIMENSION, Candidate, DenseLeaf, Plan, Point
 from retrieval.search.plan import PlanSettings
 from retrieval.search.rank import Ranked
 from retrieval.search.store import Mode, Question, Store

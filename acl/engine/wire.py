@@ -6,6 +6,8 @@ The laws of this file:
    "everything" (design rule R2).
 2. A filter holds a positive condition, because `must_not` alone also passes points that lack the
    field (rule R3).
+3. A filter that comes from another process is built by the same constructors: msgspec calls
+   `__post_init__` for each condition that it decodes, the innermost first.
 
 Each engine adapter renders these few shapes into its own classes, and nothing else becomes a
 filter.
@@ -13,23 +15,26 @@ filter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class MatchAny:
+
+class _Condition(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Base of what a filter is made of: it travels as a list, its tag first."""
+
+
+class MatchAny(_Condition, frozen=True, tag="any"):
     """The value at `key`, or one element of the array there, is among `values`."""
 
     key: str
     values: tuple[str | int, ...]
 
-    def __post_init__(self) -> None:
+    def __post_init__(self) -> None:  # law 3
         _uniform(self.values)
 
 
-@dataclass(frozen=True, slots=True)
-class MatchExcept:
+class MatchExcept(_Condition, frozen=True, tag="except"):
     """The value at `key`, or one element of the array there, is not among `values`.
 
     Only ever used under `must_not`, where it reads "no element is outside `values`".
@@ -39,8 +44,7 @@ class MatchExcept:
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(_Condition, frozen=True, tag="range"):
     """The number at `key` lies between the bounds, both inclusive; at least one is given."""
 
     key: str
@@ -52,8 +56,7 @@ class Range:
             raise ValueError("a range without a bound matches everything")
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(_Condition, frozen=True, tag="filter"):
     """Conditions joined as Qdrant joins them: all of must, one of should, none of must_not."""
 
     must: tuple[WireCondition, ...] = ()

@@ -1,7 +1,8 @@
 """What every vector engine must do, whether it runs in process or as a cluster.
 
 The engine is a projection of the records: it holds vectors, labels and ids, never text. It is
-asked only through `retrieval.search.store`, which puts the subject's filter into every leaf.
+asked only through `retrieval.search.store`, which puts the subject's filter into every leaf. Points
+and leaves are messages, because an engine may live in a process of its own.
 
 Sparse scores do not depend on how an index lies on disk. Qdrant sums a passage's terms in float32,
 in an order that follows the index: terms are numbered as documents bring them, and such a document
@@ -13,23 +14,28 @@ associative. So the terms of candidates are scored in pairs, and the pairs are s
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Annotated, Any, Final, Protocol, TypeAlias, assert_never
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from acl.engine.wire import Filter
-from acl.labels import LabelSchema
+from acl.labels import AttributeType, LabelSchema
 from ingest.frames import Message
 
 Vector: TypeAlias = npt.NDArray[np.float32]
-"""Shape (384,), unit length."""
+"""Shape (`DIMENSION`,), unit length."""
+
+DIMENSION: Final = 384
 
 Payload: TypeAlias = Mapping[str, Any]
+
+Whole: TypeAlias = Annotated[int, Meta(ge=0)]
+Positive: TypeAlias = Annotated[int, Meta(gt=0)]
 
 
 class EngineError(Exception):
@@ -48,8 +54,7 @@ class Plan(StrEnum):
     HNSW = "hnsw"
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Message, frozen=True):
     """One chunk as the engine holds it.
 
     Attributes:
@@ -65,19 +70,17 @@ class Point:
     payload: Payload
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DenseLeaf:
+class DenseLeaf(Message, frozen=True, kw_only=True, tag="dense"):
     """A nearest-neighbour query inside a filter."""
 
     vector: Vector
     filter: Filter
-    limit: int
+    limit: Positive
     plan: Plan = Plan.EXACT
-    ef: int = 256
+    ef: Whole = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SparseLeaf:
+class SparseLeaf(Message, frozen=True, kw_only=True, tag="sparse"):
     """A BM25 query inside a filter; document frequencies are counted over `corpus` alone.
 
     Attributes:
@@ -92,7 +95,7 @@ class SparseLeaf:
     text: str
     filter: Filter
     corpus: Filter
-    limit: int
+    limit: Positive
     steady: bool = True
 
 
@@ -154,24 +157,38 @@ class VectorEngine(Protocol):
         """Flush and let go."""
 
 
+GRAPH: Final[Mapping[str, Any]] = {"m": 16, "ef_construct": 100, "full_scan_threshold": 3000}
+"""How the graph is built. It is linked for values that cover more than 3000 KB of vectors. That
+is low, and the plan decides about exact search, because an engine uses one number for both."""
+
+TENANT_KEY: Final = "label.value.tenant"
+"""Points that share a tenant are kept together."""
+
+
+def is_whole_number(kind: AttributeType) -> bool:
+    """Say whether a payload holds values of this type as integers (`acl.engine.payload`)."""
+    match kind:
+        case AttributeType.INTEGER | AttributeType.BOOLEAN | AttributeType.DATETIME:
+            # Booleans are stored as 0 and 1, moments as whole seconds.
+            return True
+        case AttributeType.KEYWORD | AttributeType.KEYWORD_SET | AttributeType.PATH:
+            return False
+        case _:
+            assert_never(kind)
+
+
 TOLERANCE: Final = 1e-4
 """How far, relatively, the engine's own sums can lie from the exact ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """A part of a question's sparse vector."""
-
-    indices: tuple[int, ...]
-    values: tuple[float, ...]
-
-
-def pairs(terms: Terms) -> Iterator[Terms]:
-    """Yield the terms by two, in the order of their indices."""
-    ordered = sorted(zip(terms.indices, terms.values, strict=True))
-    for start in range(0, len(ordered), 2):
-        indices, values = zip(*ordered[start : start + 2], strict=True)
-        yield Terms(indices, values)
+def pairs(
+    indices: Iterable[int], values: Iterable[float]
+) -> Iterator[tuple[list[int], list[float]]]:
+    """Yield the terms of a sparse vector by two, in the order of their indices."""
+    terms = sorted(zip(indices, values, strict=True))
+    for start in range(0, len(terms), 2):
+        pair = terms[start : start + 2]
+        yield [index for index, _ in pair], [value for _, value in pair]
 
 
 def resummed(

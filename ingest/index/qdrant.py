@@ -6,6 +6,8 @@ The laws of this file:
    clients, so that a service that only searches holds no key that can write.
 2. The server refuses filters on keys that have no index (strict mode).
 3. The client's on-disk mode is out of reach: it unpickles what it finds (`path` has no name here).
+4. The same filter means the same on every engine. It is rendered by one `match`, closed by
+   `assert_never`, and the conformance corpus holds every engine to one oracle.
 """
 
 from __future__ import annotations
@@ -13,41 +15,42 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, assert_never
 from urllib.parse import urlsplit
 
 import grpc
+import qdrant_edge
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from acl.engine.payload import payload_indexes
-from acl.engine.wire import Filter
-from acl.labels import LabelSchema
+from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
+from acl.labels import AttributeType, LabelSchema
 from ingest.index.engine import (
+    DIMENSION,
+    GRAPH,
+    TENANT_KEY,
     Candidate,
+    DenseLeaf,
     EngineError,
     EngineUnavailableError,
     Leaf,
     Payload,
+    Plan,
     Point,
     SparseLeaf,
+    is_whole_number,
+    pairs,
     resummed,
 )
-from ingest.index.qdrant_render import (
-    index_params,
-    point_struct,
-    query_request,
-    render,
-    steady_requests,
-)
 
-DIMENSION: Final = 384
 FORMAT: Final = 1
 
+_DURABLY: Final[Mapping[str, Any]] = {"wait": True, "ordering": models.WriteOrdering.STRONG}
+_MAJORITY: Final = models.ReadConsistencyType.MAJORITY
 _POINTS_PER_REQUEST: Final = 500
 _OPTIMIZE_SECONDS: Final = 1800.0
-_FULL_SCAN_KB: Final = 3000
 _BUSY: Final = frozenset({408, 429, 500, 502, 503, 504})
 _BUSY_GRPC: Final = frozenset(
     {
@@ -56,6 +59,9 @@ _BUSY_GRPC: Final = frozenset(
         grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
+
+# The embedded engine's own tokenizer and weights, so that both engines hold the same vectors.
+_BM25: Final = qdrant_edge.Bm25()
 
 _T = TypeVar("_T")
 
@@ -142,42 +148,27 @@ class QdrantEngine:
     async def upsert(self, points: Sequence[Point]) -> None:
         """Write points, vectors and payload together, in requests of bounded size."""
         for start in range(0, len(points), _POINTS_PER_REQUEST):
-            made = [point_struct(one) for one in points[start : start + _POINTS_PER_REQUEST]]
-            await _called(
-                self._writer.upsert(
-                    self._name, points=made, wait=True, ordering=models.WriteOrdering.STRONG
-                )
-            )
+            made = [_point_struct(one) for one in points[start : start + _POINTS_PER_REQUEST]]
+            await _called(self._writer.upsert(self._name, points=made, **_DURABLY))  # law 1
 
     async def set_label(self, where: Filter, payload: Payload) -> None:
         """Replace the label of every point in `where`."""
+        label = {"label": dict(payload)}
         await _called(
-            self._writer.set_payload(
-                self._name,
-                payload={"label": dict(payload)},
-                points=render(where),
-                wait=True,
-                ordering=models.WriteOrdering.STRONG,
-            )
+            self._writer.set_payload(self._name, payload=label, points=render(where), **_DURABLY)
         )
 
     async def delete(self, where: Filter) -> None:
         """Delete every point in `where`."""
-        await _called(
-            self._writer.delete(
-                self._name,
-                points_selector=models.FilterSelector(filter=render(where)),
-                wait=True,
-                ordering=models.WriteOrdering.STRONG,
-            )
-        )
+        selector = models.FilterSelector(filter=render(where))
+        await _called(self._writer.delete(self._name, points_selector=selector, **_DURABLY))
 
     async def query(self, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
         """Answer each leaf, best first: one request, and one more for each steady leaf."""
-        answers = await self._batch([query_request(leaf, local=self._local) for leaf in leaves])
+        answers = await self._batch([_query_request(leaf, local=self._local) for leaf in leaves])
         for place, leaf in enumerate(leaves):
             if isinstance(leaf, SparseLeaf) and leaf.steady and answers[place]:
-                parts = await self._batch(steady_requests(leaf, answers[place]))
+                parts = await self._batch(_steady_requests(leaf, answers[place]))
                 answers[place] = resummed(answers[place], parts)
         return answers
 
@@ -199,7 +190,7 @@ class QdrantEngine:
                     limit=batch,
                     offset=offset,
                     with_payload=True,
-                    consistency=models.ReadConsistencyType.MAJORITY,
+                    consistency=_MAJORITY,
                 )
             )
             for record in records:
@@ -233,9 +224,7 @@ class QdrantEngine:
 
     async def _batch(self, requests: list[models.QueryRequest]) -> list[list[Candidate]]:
         answers = await _called(
-            self._reader.query_batch_points(
-                self._name, requests=requests, consistency=models.ReadConsistencyType.MAJORITY
-            )
+            self._reader.query_batch_points(self._name, requests=requests, consistency=_MAJORITY)
         )
         return [
             [Candidate(str(one.id), one.score, one.payload or {}) for one in answer.points]
@@ -262,7 +251,7 @@ class QdrantEngine:
     async def _create(self, schema: LabelSchema) -> None:
         dense = models.VectorParams(size=self._dimension, distance=models.Distance.COSINE)
         sparse = models.SparseVectorParams(modifier=models.Modifier.IDF)
-        graph = models.HnswConfigDiff(m=16, ef_construct=100, full_scan_threshold=_FULL_SCAN_KB)
+        graph = models.HnswConfigDiff(**GRAPH)
         strict = models.StrictModeConfig(
             enabled=True, unindexed_filtering_retrieve=False, unindexed_filtering_update=False
         )
@@ -286,9 +275,8 @@ class QdrantEngine:
                     self._writer.create_payload_index(
                         self._name,
                         field_name=key,
-                        field_schema=index_params(key, kind),
-                        wait=True,
-                        ordering=models.WriteOrdering.STRONG,
+                        field_schema=_index_params(key, kind),
+                        **_DURABLY,
                     )
                 )
 
@@ -308,3 +296,103 @@ async def _called(call: Awaitable[_T]) -> _T:
         raise kind(f"the server answered with status {error.code().name}") from error
     except ValueError as error:
         raise EngineError(f"the client refused the call: {type(error).__name__}") from error
+
+
+def render(filter_: Filter) -> models.Filter:
+    """Return the client's own filter."""
+    must, should, must_not = (
+        [_condition(condition) for condition in part] or None
+        for part in (filter_.must, filter_.should, filter_.must_not)
+    )
+    return models.Filter(must=must, should=should, must_not=must_not)
+
+
+def _search_params(leaf: DenseLeaf) -> models.SearchParams:
+    """Return the parameters of a dense leaf's plan."""
+    match leaf.plan:
+        case Plan.EXACT:
+            return models.SearchParams(exact=True)
+        case Plan.ACORN:
+            acorn = models.AcornSearchParams(enable=True, max_selectivity=1.0)
+            return models.SearchParams(hnsw_ef=leaf.ef, acorn=acorn)
+        case Plan.HNSW:
+            return models.SearchParams(hnsw_ef=leaf.ef)
+        case _:
+            assert_never(leaf.plan)
+
+
+def _index_params(
+    key: str, kind: AttributeType
+) -> models.KeywordIndexParams | models.IntegerIndexParams:
+    """Return the payload index for a key of the declared type."""
+    if is_whole_number(kind):
+        integer = models.IntegerIndexType.INTEGER
+        return models.IntegerIndexParams(type=integer, lookup=True, range=True)
+    keyword = models.KeywordIndexType.KEYWORD
+    return models.KeywordIndexParams(type=keyword, is_tenant=True if key == TENANT_KEY else None)
+
+
+def _condition(condition: WireCondition) -> models.Condition:
+    match condition:  # law 4
+        case MatchAny(key, values):
+            return models.FieldCondition(key=key, match=models.MatchAny(any=list(values)))  # type: ignore[arg-type]
+        case MatchExcept(key, texts):
+            return models.FieldCondition(
+                key=key, match=models.MatchExcept(**{"except": list(texts)})
+            )
+        case Range(key, gte, lte):
+            return models.FieldCondition(key=key, range=models.Range(gte=gte, lte=lte))
+        case Filter():
+            return render(condition)
+        case _:
+            assert_never(condition)
+
+
+def _point_struct(point: Point) -> models.PointStruct:
+    """Return a point, its sparse vector made from its text."""
+    sparse = _sparse(_BM25.embed_document(point.text))
+    vectors = {"dense": point.dense.tolist(), "sparse": sparse}
+    return models.PointStruct(id=point.id, vector=vectors, payload=dict(point.payload))
+
+
+def _query_request(leaf: Leaf, *, local: bool) -> models.QueryRequest:
+    """Return the query of one leaf; `local` mode is always exact and warns of other wishes."""
+    match leaf:
+        case DenseLeaf():
+            query: Any = leaf.vector.tolist()
+            using, params = "dense", None if local else _search_params(leaf)
+        case SparseLeaf():
+            query = _sparse(_BM25.embed_query(leaf.text))
+            corpus = models.IdfCorpusParams(corpus=render(leaf.corpus))
+            using, params = "sparse", models.SearchParams(idf=corpus)
+        case _:
+            assert_never(leaf)
+    return models.QueryRequest(
+        query=models.NearestQuery(nearest=query),
+        using=using,
+        filter=render(leaf.filter),
+        limit=leaf.limit,
+        params=params,
+        with_payload=["document"],
+    )
+
+
+def _steady_requests(leaf: SparseLeaf, found: Sequence[Candidate]) -> list[models.QueryRequest]:
+    """Return the queries that score `found` again by pairs of terms (`ingest.index.engine`)."""
+    question = _BM25.embed_query(leaf.text)
+    these = models.HasIdCondition(has_id=[one.id for one in found])
+    corpus = models.IdfCorpusParams(corpus=render(leaf.corpus))
+    return [
+        models.QueryRequest(
+            query=models.NearestQuery(nearest=models.SparseVector(indices=indices, values=values)),
+            using="sparse",
+            filter=models.Filter(must=[these, render(leaf.filter)]),
+            limit=len(found),
+            params=models.SearchParams(idf=corpus),
+        )
+        for indices, values in pairs(question.indices, question.values)
+    ]
+
+
+def _sparse(vector: qdrant_edge.SparseVector) -> models.SparseVector:
+    return models.SparseVector(indices=vector.indices, values=vector.values)

@@ -18,9 +18,11 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
+
+from msgspec.structs import replace
 
 from acl.engine.filter import labelled
 from acl.engine.wire import Filter

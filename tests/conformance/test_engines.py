@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from msgspec.structs import replace
 
 from acl.engine.filter import labelled, to_filter
 from acl.engine.payload import DOCUMENT, label_payload

@@ -2,8 +2,9 @@
 
 The laws of this file:
 
-1. Nothing waits for ever. While the process is gone, every call raises `EngineUnavailableError`
-   at once; a new process is started in the background, more patiently each time.
+1. Nothing waits for ever. Each question has a time-out, and when the connection ends, every
+   question in flight fails at once. While the process is gone, every call raises
+   `EngineUnavailableError`; a new process is started in the background, more patiently each time.
 2. Any number of clients share one process. The client that started it ends it on leaving, and
    the others start the next one.
 3. A write is acknowledged when the log that holds it is on disk. One that raised may have
@@ -14,22 +15,23 @@ The laws of this file:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import subprocess
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Final, TypeVar
 
 from acl.engine.payload import payload_indexes
 from acl.engine.wire import Filter
 from acl.labels import LabelSchema
+from ingest.frames import FrameError, read_frame, unpack
 from ingest.index.edge import messages
-from ingest.index.edge.connection import Connection
-from ingest.index.edge.messages import Where, pack_leaf, pack_point
-from ingest.index.edge.rendezvous import meet, stop
+from ingest.index.edge.rendezvous import Streams, meet, stop
 from ingest.index.engine import (
+    DIMENSION,
     Candidate,
     EngineError,
     EngineUnavailableError,
@@ -37,8 +39,6 @@ from ingest.index.engine import (
     Payload,
     Point,
 )
-
-DIMENSION: Final = 384
 
 _POINTS_PER_FRAME: Final = 500
 _FIRST_PAUSE: Final = 0.05
@@ -92,36 +92,33 @@ class EdgeEngine:
     async def upsert(self, points: Sequence[Point]) -> None:
         """Write points; on disk when this returns."""
         for start in range(0, len(points), _POINTS_PER_FRAME):
-            packed = [pack_point(point) for point in points[start : start + _POINTS_PER_FRAME]]
-            await self._ask(messages.Upsert(packed), messages.Done, self._patience.write)
+            operation = messages.Upsert(list(points[start : start + _POINTS_PER_FRAME]))
+            await self._ask(operation, messages.Done, self._patience.write)
 
     async def set_label(self, where: Filter, payload: Payload) -> None:
         """Replace the label of every point in `where`; on disk when this returns."""
-        await self._ask(
-            messages.SetLabel(Where.of(where), dict(payload)),
-            messages.Done,
-            self._patience.write,
-        )
+        operation = messages.SetLabel(where, payload)
+        await self._ask(operation, messages.Done, self._patience.write)
 
     async def delete(self, where: Filter) -> None:
         """Delete every point in `where`; on disk when this returns."""
-        await self._ask(messages.Delete(Where.of(where)), messages.Done, self._patience.write)
+        await self._ask(messages.Delete(where), messages.Done, self._patience.write)
 
     async def query(self, leaves: Sequence[Leaf]) -> list[list[Candidate]]:
         """Answer each leaf, best first, in one exchange."""
-        question = messages.Query([pack_leaf(leaf) for leaf in leaves])
+        question = messages.Query(list(leaves))
         return (await self._ask(question, messages.Answers, self._patience.read)).leaves
 
     async def count(self, where: Filter, *, exact: bool) -> int:
         """Count the points in `where`, or estimate their number."""
-        question = messages.Count(Where.of(where), exact)
+        question = messages.Count(where, exact)
         return (await self._ask(question, messages.Counted, self._patience.read)).number
 
     async def scroll(self, where: Filter, *, batch: int = 1000) -> AsyncIterator[Candidate]:
         """Walk over every point in `where` in the order of ids."""
         after: str | None = None
         while True:
-            question = messages.Scroll(Where.of(where), after, batch)
+            question = messages.Scroll(where, after, batch)
             page = await self._ask(question, messages.Page, self._patience.read)
             for candidate in page.points:
                 yield candidate
@@ -186,7 +183,7 @@ class EdgeEngine:
     async def _come_back(self, greeting: messages.Open) -> None:
         pause = _FIRST_PAUSE
         while True:
-            with contextlib.suppress(EngineError, OSError):
+            with suppress(EngineError, OSError):
                 return await self._join(greeting)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -195,3 +192,85 @@ class EdgeEngine:
         process, self._process = self._process, None
         if process is not None:
             await asyncio.to_thread(stop, process, patience=patience)
+
+
+class Connection:
+    """Questions out, answers back, matched by number; every coroutine of a client shares it."""
+
+    def __init__(self, streams: Streams, *, lost: Callable[[Connection], None]) -> None:
+        self._reader, self._writer = streams
+        self._lost = lost
+        self._numbers = count(1)
+        self._waiting: dict[int, asyncio.Future[messages.Outcome]] = {}
+        self._ended = False
+        self._listener = asyncio.create_task(self._listen())
+
+    async def ask(
+        self, operation: messages.Operation, expected: type[_Outcome], *, patience: float
+    ) -> _Outcome:
+        """Return the outcome of `operation`.
+
+        Raises:
+            EngineError: the engine refused it.
+            EngineUnavailableError: no answer within `patience` seconds, or the connection ended.
+        """
+        if self._ended:
+            raise EngineUnavailableError("the engine's process has ended")
+        outcome = await self._exchange(messages.Request(next(self._numbers), operation), patience)
+        if isinstance(outcome, messages.Refused):
+            raise EngineError(outcome.text)
+        if not isinstance(outcome, expected):
+            raise EngineError("the engine's process answered another question")
+        return outcome
+
+    async def close(self) -> None:
+        """End the connection without calling `lost`."""
+        self._end()
+        self._listener.cancel()
+        await asyncio.gather(self._listener, return_exceptions=True)
+
+    async def _exchange(self, request: messages.Request, patience: float) -> messages.Outcome:
+        frame = _packed(request)
+        answer: asyncio.Future[messages.Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting[request.number] = answer
+        try:
+            async with asyncio.timeout(patience):  # law 1
+                self._writer.write(frame)
+                await self._writer.drain()
+                return await answer
+        except TimeoutError as error:
+            raise EngineUnavailableError(f"no answer within {patience:g} s") from error
+        except ConnectionError as error:
+            raise EngineUnavailableError("the engine's process has ended") from error
+        finally:
+            del self._waiting[request.number]
+            # An answer that failed after its asker had gone is no error any more.
+            if answer.done() and not answer.cancelled():
+                answer.exception()
+
+    async def _listen(self) -> None:
+        # What is not a frame is the end, like the end itself.
+        with suppress(FrameError, EOFError, ConnectionError):
+            while True:
+                reply = unpack(
+                    await read_frame(self._reader, limit=messages.MAX_FRAME), messages.Reply
+                )
+                answer = self._waiting.get(reply.number)
+                if answer is not None and not answer.done():
+                    answer.set_result(reply.outcome)
+        self._end()
+        self._lost(self)
+
+    def _end(self) -> None:
+        self._ended = True
+        self._writer.close()
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(EngineUnavailableError("the engine's process has ended"))
+
+
+def _packed(request: messages.Request) -> bytearray:
+    try:
+        return messages.pack_request(request)
+    except FrameError as error:
+        raise EngineError(str(error)) from error

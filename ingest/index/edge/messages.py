@@ -3,108 +3,50 @@
 The laws of this file:
 
 1. Each operation and each answer has a shape, which `ingest.frames` checks on arrival.
-2. A filter that arrives is rebuilt by the constructors of `acl.engine.wire`, so that an empty one
-   cannot arrive any more than it can be built. It is nested to a bounded depth.
-3. Vectors travel as float32 bytes, finite and of the expected dimension. Scores travel as
-   float64, which carries the engine's float32 bit for bit.
+2. Filters, leaves and points travel as they are. An empty filter cannot arrive any more than it
+   can be built, and a request that leaves out a field is refused although the field has a default:
+   what is missing may be the part of a filter that hides.
+3. Vectors travel as float32 bytes, all of them finite. Scores travel as float64, which carries the
+   engine's float32 bit for bit.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeAlias, assert_never
+from typing import Final, TypeAlias
 
 import numpy as np
-from msgspec import Meta
+from msgspec.msgpack import Encoder
 
-from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
+from acl.engine.wire import Filter
 from acl.labels import AttributeType
-from ingest.frames import FrameError, Message, pack, unpack
-from ingest.index.engine import Candidate, DenseLeaf, Leaf, Plan, Point, SparseLeaf, Vector
+from ingest.frames import LENGTH, FrameError, Message, pack, unpack
+from ingest.index.engine import Candidate, Leaf, Payload, Point, Positive, Vector, Whole
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 """Raised with every change of a message, so that an older process is refused, not misread."""
 
 MAX_FRAME: Final = 64 * 2**20
-MAX_DEPTH: Final = 64
 
-Whole: TypeAlias = Annotated[int, Meta(ge=0)]
-Positive: TypeAlias = Annotated[int, Meta(gt=0)]
+_FLOAT: Final = np.dtype("<f4")
 
 
-class _Any(Message, frozen=True, tag="any"):
-    key: str
-    values: tuple[str | int, ...]
+def _sent(value: object) -> bytes:
+    if isinstance(value, np.ndarray):
+        return value.astype(_FLOAT).tobytes()
+    raise TypeError
 
 
-class _Except(Message, frozen=True, tag="except"):
-    key: str
-    values: tuple[str, ...]
+def _arrived(_: type, value: object) -> Vector:
+    """Return a vector; it is the only field whose type is not msgspec's own."""
+    if not isinstance(value, bytes) or len(value) % _FLOAT.itemsize:  # law 3
+        raise ValueError("a vector is not float32 numbers")
+    vector: Vector = np.frombuffer(value, dtype=_FLOAT)
+    if not np.isfinite(vector).all():
+        raise ValueError("a vector holds an entry that is not finite")
+    return vector
 
 
-class _Range(Message, frozen=True, tag="range"):
-    key: str
-    gte: int | None
-    lte: int | None
-
-
-class Where(Message, frozen=True, tag="filter"):
-    """A filter as it travels."""
-
-    must: tuple[_Condition, ...]
-    should: tuple[_Condition, ...]
-    must_not: tuple[_Condition, ...]
-
-    @classmethod
-    def of(cls, where: Filter) -> Where:
-        """Return a filter as it travels."""
-        parts = (where.must, where.should, where.must_not)
-        return cls(*(tuple(map(_packed, part)) for part in parts))
-
-    def filter(self, depth: int = MAX_DEPTH) -> Filter:
-        """Return the filter, built anew.
-
-        Raises:
-            FrameError: it is an empty one, or nested deeper than `depth`.
-        """
-        if not depth:
-            raise FrameError(f"a filter is nested deeper than {MAX_DEPTH}")
-        parts = (self.must, self.should, self.must_not)
-        try:
-            return Filter(*(tuple(_rebuilt(one, depth - 1) for one in part) for part in parts))
-        except ValueError as error:
-            # The constructors' own sentences: an empty filter, a match on no value, no bound.
-            raise FrameError(str(error)) from error  # law 2
-
-
-_Condition: TypeAlias = _Any | _Except | _Range | Where
-
-
-class _Dense(Message, frozen=True, tag="dense"):
-    where: Where
-    limit: Positive
-    vector: bytes
-    plan: Plan
-    ef: Whole
-
-
-class _Sparse(Message, frozen=True, tag="sparse"):
-    where: Where
-    limit: Positive
-    text: str
-    corpus: Where
-    steady: bool
-
-
-LeafMessage: TypeAlias = _Dense | _Sparse
-
-
-class PointMessage(Message, frozen=True):
-    """A point as it travels."""
-
-    id: str
-    vector: bytes
-    text: str
-    payload: dict[str, Any]
+_ENCODER: Final = Encoder(enc_hook=_sent)
 
 
 class Open(Message, frozen=True, tag="open"):
@@ -119,39 +61,39 @@ class Open(Message, frozen=True, tag="open"):
 class Upsert(Message, frozen=True, tag="upsert"):
     """Write points."""
 
-    points: list[PointMessage]
+    points: list[Point]
 
 
 class SetLabel(Message, frozen=True, tag="set_label"):
     """Replace the label of every point in `where`."""
 
-    where: Where
-    label: dict[str, Any]
+    where: Filter
+    label: Payload
 
 
 class Delete(Message, frozen=True, tag="delete"):
     """Delete every point in `where`."""
 
-    where: Where
+    where: Filter
 
 
 class Query(Message, frozen=True, tag="query"):
     """Answer each leaf."""
 
-    leaves: list[LeafMessage]
+    leaves: list[Leaf]
 
 
 class Count(Message, frozen=True, tag="count"):
     """Count the points in `where`."""
 
-    where: Where
+    where: Filter
     exact: bool
 
 
 class Scroll(Message, frozen=True, tag="scroll"):
     """Return the next points in `where`, from the id `after` on."""
 
-    where: Where
+    where: Filter
     after: str | None
     limit: Positive
 
@@ -225,94 +167,30 @@ def pack_reply(number: int, outcome: Outcome) -> bytearray:
         return pack(Reply(number, Refused(str(error))), limit=MAX_FRAME)
 
 
+def pack_request(request: Request) -> bytearray:
+    """Return the frame of a request.
+
+    Raises:
+        FrameError: it is too long, or holds what msgpack cannot carry.
+    """
+    return pack(request, limit=MAX_FRAME, encoder=_ENCODER)
+
+
+def unpack_request(content: bytes) -> Request:
+    """Return the request in the content of a frame.
+
+    Raises:
+        FrameError: it is none, or leaves a field out.
+    """
+    request = unpack(content, Request, hook=_arrived)
+    if pack_request(request)[LENGTH.size :] != content:  # law 2
+        raise FrameError("a request is not written out in full")
+    return request
+
+
 def number_of(content: bytes) -> int:
     """Return the number that a broken request still carries, or 0."""
     try:
         return unpack(content, _Numbered).number
     except FrameError:
         return 0
-
-
-def pack_leaf(leaf: Leaf) -> LeafMessage:
-    """Return a leaf as it travels."""
-    where = Where.of(leaf.filter)
-    match leaf:
-        case DenseLeaf():
-            return _Dense(where, leaf.limit, _bytes(leaf.vector), leaf.plan, leaf.ef)
-        case SparseLeaf():
-            return _Sparse(where, leaf.limit, leaf.text, Where.of(leaf.corpus), leaf.steady)
-        case _:
-            assert_never(leaf)
-
-
-def unpack_leaf(message: LeafMessage, *, dimension: int) -> Leaf:
-    """Return the leaf in `message`.
-
-    Raises:
-        FrameError: it holds no filter, or no vector of this dimension.
-    """
-    where = message.where.filter()
-    match message:
-        case _Dense(_, limit, raw, plan, ef):
-            vector = _vector(raw, dimension)
-            return DenseLeaf(vector=vector, filter=where, limit=limit, plan=plan, ef=ef)
-        case _Sparse(_, limit, text, corpus, steady):
-            counted = corpus.filter()
-            return SparseLeaf(text=text, filter=where, corpus=counted, limit=limit, steady=steady)
-        case _:
-            assert_never(message)
-
-
-def pack_point(point: Point) -> PointMessage:
-    """Return a point as it travels."""
-    return PointMessage(point.id, _bytes(point.dense), point.text, dict(point.payload))
-
-
-def unpack_point(message: PointMessage, *, dimension: int) -> Point:
-    """Return the point in `message`.
-
-    Raises:
-        FrameError: it holds no vector of this dimension.
-    """
-    return Point(message.id, _vector(message.vector, dimension), message.text, message.payload)
-
-
-def _packed(condition: WireCondition) -> _Condition:
-    match condition:
-        case MatchAny(key, values):
-            return _Any(key, values)
-        case MatchExcept(key, texts):
-            return _Except(key, texts)
-        case Range(key, gte, lte):
-            return _Range(key, gte, lte)
-        case Filter():
-            return Where.of(condition)
-        case _:
-            assert_never(condition)
-
-
-def _rebuilt(message: _Condition, depth: int) -> WireCondition:
-    match message:
-        case _Any(key, values):
-            return MatchAny(key, values)
-        case _Except(key, texts):
-            return MatchExcept(key, texts)
-        case _Range(key, gte, lte):
-            return Range(key, gte, lte)
-        case Where():
-            return message.filter(depth)
-        case _:
-            assert_never(message)
-
-
-def _bytes(vector: Vector) -> bytes:
-    return np.ascontiguousarray(vector, dtype="<f4").tobytes()
-
-
-def _vector(raw: bytes, dimension: int) -> Vector:
-    if len(raw) != 4 * dimension:  # law 3
-        raise FrameError(f"a vector is not {dimension} float32 numbers")
-    vector: Vector = np.frombuffer(raw, dtype="<f4")
-    if not np.isfinite(vector).all():
-        raise FrameError("a vector holds an entry that is not finite")
-    return vector

@@ -25,13 +25,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, assert_never
 
-from ingest.frames import FrameError, read_frame, unpack
+from ingest.frames import FrameError, read_frame
 from ingest.index.edge import messages
-from ingest.index.edge.messages import Refused, number_of, pack_reply, unpack_leaf, unpack_point
+from ingest.index.edge.messages import (
+    Refused,
+    number_of,
+    pack_reply,
+    unpack_request,
+)
 from ingest.index.edge.rendezvous import SOCKET, WORKER_LOCK, lock
 from ingest.index.edge.shard import Collection, Shard
 from ingest.index.engine import EngineError
@@ -70,7 +74,7 @@ class Worker:
     def answer(self, content: bytes) -> bytearray:
         """Return the frame that answers the frame's `content`, good or bad."""
         try:
-            request = unpack(content, messages.Request)
+            request = unpack_request(content)
         except FrameError as error:
             return pack_reply(number_of(content), Refused(str(error)))  # law 3
         self._asked += 1
@@ -122,17 +126,19 @@ class Worker:
             case messages.Open():
                 self._open(operation)
             case messages.Upsert(points):
-                self._upsert(points)
+                self._opened.upsert(points)
+                if self._opened.unflushed > _MOST_UNFLUSHED:  # law 5
+                    self._opened.flush()
             case messages.SetLabel(where, label):
-                self._opened.set_label(where.filter(), label)
+                self._opened.set_label(where, label)
             case messages.Delete(where):
-                self._opened.delete(where.filter())
+                self._opened.delete(where)
             case messages.Query(leaves):
-                return self._query(leaves)
+                return messages.Answers(self._opened.query(leaves))
             case messages.Count(where, exact):
-                return messages.Counted(self._opened.count(where.filter(), exact=exact))
+                return messages.Counted(self._opened.count(where, exact=exact))
             case messages.Scroll(where, after, limit):
-                return messages.Page(*self._opened.scroll(where.filter(), after=after, limit=limit))
+                return messages.Page(*self._opened.scroll(where, after=after, limit=limit))
             case messages.Optimize():
                 self._opened.optimize()
             case _:
@@ -148,28 +154,15 @@ class Worker:
     def _open(self, wanted: messages.Open) -> None:
         if wanted.protocol != messages.PROTOCOL:
             raise EngineError("the engine's process speaks another protocol; restart it")
-        if self._shard is None:
-            collection = Collection(
-                schema=wanted.schema, dimension=wanted.dimension, indexes=wanted.indexes
-            )
-            self._shard = Shard.attach(self._directory, collection)
-            return
-        held = self._shard.collection
-        if (held.schema, held.dimension) != (wanted.schema, wanted.dimension):
-            raise EngineError("the shard was made for another schema or dimension")
-        self._shard.index(wanted.indexes)
-
-    def _upsert(self, points: Sequence[messages.PointMessage]) -> None:
-        dimension = self._opened.collection.dimension
-        self._opened.upsert([unpack_point(point, dimension=dimension) for point in points])
-        if self._opened.unflushed > _MOST_UNFLUSHED:  # law 5
-            self._opened.flush()
-
-    def _query(self, leaves: Sequence[messages.LeafMessage]) -> messages.Answers:
-        dimension = self._opened.collection.dimension
-        return messages.Answers(
-            self._opened.query([unpack_leaf(one, dimension=dimension) for one in leaves])
+        collection = Collection(
+            schema=wanted.schema, dimension=wanted.dimension, indexes=wanted.indexes
         )
+        if self._shard is None:
+            self._shard = Shard.attach(self._directory, collection)
+        elif self._shard.collection.facts != collection.facts:
+            raise EngineError("the shard was made for another schema or dimension")
+        else:
+            self._shard.index(wanted.indexes)
 
 
 async def serve(worker: Worker) -> None:

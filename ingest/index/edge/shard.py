@@ -11,6 +11,10 @@ The laws of this file:
    process; synced, it outlives the power supply too. A flush of every segment and index, which
    costs ten times as much, comes later (`flush`) and only shortens the next opening.
 5. A document is written with its label in one operation, and a label is replaced as a whole.
+6. The same filter means the same on every engine. It is rendered by one `match`, closed by
+   `assert_never`, and the conformance corpus holds every engine to one oracle.
+7. A filter is nested to a bounded depth, so that none exhausts the engine's stack.
+8. A vector of another dimension is refused here.
 """
 
 from __future__ import annotations
@@ -21,22 +25,25 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, assert_never
+from typing import Final, TypeAlias, assert_never
 
 import qdrant_edge as edge
 
-from acl.engine.wire import Filter
+from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
 from acl.labels import AttributeType
-from ingest.index.edge.render import data_type, index_params, render, search_params, sparse
 from ingest.index.engine import (
+    GRAPH,
+    TENANT_KEY,
     Candidate,
     DenseLeaf,
     EngineError,
     Leaf,
     Payload,
+    Plan,
     Point,
     SparseLeaf,
-    Terms,
+    Vector,
+    is_whole_number,
     pairs,
     resummed,
 )
@@ -44,9 +51,6 @@ from ingest.index.engine import (
 FORMAT: Final = 1
 """Of the directory; another number is refused."""
 
-# The graph is linked for values that cover more than this many KB of vectors. It is kept low and
-# the plan decides about exact search, because the engine uses one number for both.
-_FULL_SCAN_KB: Final = 3000
 # Sparse leaves with fewer visible points are scanned point by point, in one order of summation.
 # Above it the engine walks posting lists longest first, and how long they are depends on hidden
 # points, down to the last bit of a score. It is well above the largest set that is searched
@@ -54,6 +58,20 @@ _FULL_SCAN_KB: Final = 3000
 _SPARSE_SCAN_POINTS: Final = 50_000
 # The engine renames files of its log every 32 MB; if it does each time we look, something is wrong.
 _SYNC_ROUNDS: Final = 100
+
+MAX_DEPTH: Final = 64
+
+
+_EdgeCondition: TypeAlias = (
+    edge.FieldCondition
+    | edge.IsEmptyCondition
+    | edge.IsNullCondition
+    | edge.HasIdCondition
+    | edge.HasVectorCondition
+    | edge.NestedCondition
+    | edge.Filter
+)
+_IndexParams: TypeAlias = edge.KeywordIndexParams | edge.IntegerIndexParams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +81,11 @@ class Collection:
     schema: str
     dimension: int
     indexes: Mapping[str, AttributeType]
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What stands beside the shard."""
+        return {"format": FORMAT, "schema": self.schema, "dimension": self.dimension}
 
 
 class Shard:
@@ -99,8 +122,8 @@ class Shard:
         """
         present = self._shard.info().payload_schema
         for key, kind in indexes.items():
-            wanted = index_params(key, kind)
-            if key in present and present[key].data_type != data_type(wanted):
+            wanted = _index_params(key, kind)
+            if key in present and present[key].data_type != _data_type(wanted):
                 self._shard.update(edge.UpdateOperation.delete_field_index(key))
             elif key in present:
                 continue
@@ -165,18 +188,17 @@ class Shard:
         if not found:
             return found
         question = self._bm25.embed_query(leaf.text)
-        terms = Terms(tuple(question.indices), tuple(question.values))
         these: set[edge.PointId] = {one.id for one in found}
         where = edge.Filter(must=[edge.HasIdCondition(these), render(leaf.filter)])
         params = edge.SearchParams(idf=edge.IdfParams(corpus=render(leaf.corpus)))
         parts = [
             edge.QueryRequest(
                 limit=len(found),
-                query=edge.Query.Nearest(sparse(part), using="sparse"),
+                query=edge.Query.Nearest(edge.SparseVector(*part), using="sparse"),
                 filter=where,
                 params=params,
             )
-            for part in pairs(terms)
+            for part in pairs(question.indices, question.values)
         ]
         return resummed(found, self._batch(parts))
 
@@ -191,14 +213,22 @@ class Shard:
             sync_all(self._log)  # law 4
 
     def _point(self, point: Point) -> edge.Point:
-        vectors = {"dense": point.dense, "sparse": self._bm25.embed_document(point.text)}
+        vectors = {
+            "dense": self._measured(point.dense),
+            "sparse": self._bm25.embed_document(point.text),
+        }
         return edge.Point(point.id, vectors, dict(point.payload))  # type: ignore[arg-type]
+
+    def _measured(self, vector: Vector) -> Vector:
+        if vector.shape != (self.collection.dimension,):  # law 8
+            raise EngineError(f"a vector is not {self.collection.dimension} float32 numbers")
+        return vector
 
     def _leaf(self, leaf: Leaf) -> edge.QueryRequest:
         match leaf:
             case DenseLeaf():
-                query = edge.Query.Nearest(leaf.vector, using="dense")  # type: ignore[arg-type]
-                params = search_params(leaf)
+                query = edge.Query.Nearest(self._measured(leaf.vector), using="dense")  # type: ignore[arg-type]
+                params = _search_params(leaf)
             case SparseLeaf():
                 query = edge.Query.Nearest(self._bm25.embed_query(leaf.text), using="sparse")
                 params = edge.SearchParams(idf=edge.IdfParams(corpus=render(leaf.corpus)))
@@ -236,15 +266,14 @@ def _config(dimension: int) -> edge.EdgeConfig:
                 modifier=edge.Modifier.Idf, full_scan_threshold=_SPARSE_SCAN_POINTS
             )
         },
-        hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=_FULL_SCAN_KB),
+        hnsw_config=edge.HnswIndexConfig(**GRAPH),
     )
 
 
 def _record(directory: Path, collection: Collection) -> None:
-    facts = {"format": FORMAT, "schema": collection.schema, "dimension": collection.dimension}
     aside = directory / "collection.json.new"
     with aside.open("w") as file:
-        json.dump(facts, file)
+        json.dump(collection.facts, file)
         file.flush()
         os.fsync(file.fileno())
     aside.rename(directory / "collection.json")
@@ -259,8 +288,7 @@ def _recorded(directory: Path) -> dict[str, object]:
 
 
 def _check(facts: Mapping[str, object], collection: Collection) -> None:
-    wanted = {"format": FORMAT, "schema": collection.schema, "dimension": collection.dimension}
-    for name, value in wanted.items():  # law 2
+    for name, value in collection.facts.items():  # law 2
         if facts.get(name) != value:
             raise EngineError(f"the shard was made for another {name}: `{facts.get(name)}`")
 
@@ -291,3 +319,60 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def render(filter_: Filter, depth: int = MAX_DEPTH) -> edge.Filter:
+    """Return the engine's own filter.
+
+    Raises:
+        EngineError: it is nested deeper than `depth`.
+    """
+    if not depth:  # law 7
+        raise EngineError(f"a filter is nested deeper than {MAX_DEPTH}")
+    must, should, must_not = (
+        [_condition(condition, depth - 1) for condition in part] or None
+        for part in (filter_.must, filter_.should, filter_.must_not)
+    )
+    return edge.Filter(must=must, should=should, must_not=must_not)
+
+
+def _condition(condition: WireCondition, depth: int) -> _EdgeCondition:
+    match condition:  # law 6
+        case MatchAny(key, values):
+            return edge.FieldCondition(key, match=edge.MatchAny(list(values)))  # type: ignore[arg-type]
+        case MatchExcept(key, texts):
+            return edge.FieldCondition(key, match=edge.MatchExcept(list(texts)))
+        case Range(key, gte, lte):
+            return edge.FieldCondition(key, range=edge.RangeFloat(gte=gte, lte=lte))
+        case Filter():
+            return render(condition, depth)
+        case _:
+            assert_never(condition)
+
+
+def _search_params(leaf: DenseLeaf) -> edge.SearchParams:
+    """Return the parameters of a dense leaf's plan."""
+    match leaf.plan:
+        case Plan.EXACT:
+            return edge.SearchParams(exact=True)
+        case Plan.ACORN:
+            acorn = edge.AcornSearchParams(enable=True, max_selectivity=1.0)
+            return edge.SearchParams(hnsw_ef=leaf.ef, acorn=acorn)
+        case Plan.HNSW:
+            return edge.SearchParams(hnsw_ef=leaf.ef)
+        case _:
+            assert_never(leaf.plan)
+
+
+def _index_params(key: str, kind: AttributeType) -> _IndexParams:
+    """Return the payload index for a key of the declared type."""
+    if is_whole_number(kind):
+        return edge.IntegerIndexParams(lookup=True, range=True)
+    return edge.KeywordIndexParams(is_tenant=key == TENANT_KEY)
+
+
+def _data_type(params: _IndexParams) -> edge.PayloadSchemaType:
+    """Return the type under which the engine lists such an index."""
+    if isinstance(params, edge.IntegerIndexParams):
+        return edge.PayloadSchemaType.Integer
+    return edge.PayloadSchemaType.Keyword

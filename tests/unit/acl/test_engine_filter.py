@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from acl.engine.filter import MAX_CONDITIONS, labelled, to_filter
@@ -29,6 +30,37 @@ def test_what_an_engine_reads_as_everything_cannot_be_built(
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         make()
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (["filter", [], [], []], "without a positive condition"),
+        (["filter", [], [], [["any", "a", ["x"]]]], "without a positive condition"),
+        (["filter", [["filter", [], [], []]], [], []], "without a positive condition"),
+        (["filter", [["range", "a", None, None]], [], []], "without a bound"),
+        (["filter", [["any", "a", []]], [], []], "on no value does not exist"),
+        (["filter", [["any", "a", [1, "b"]]], [], []], "all texts or all integers"),
+        (["filter", [["any", "a", [True]]], [], []], "got `bool`"),
+        (["filter", [["except", "a", [1]]], [], []], "got `int`"),
+        (["filter", [["any", "a", ["x"], 1]], [], []], "at most length"),
+        (["filter", [["prefix", "a", "x"]], [], []], "Invalid value 'prefix'"),
+    ],
+)
+def test_what_cannot_be_built_cannot_arrive(raw: object, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        msgspec.msgpack.decode(msgspec.msgpack.encode(raw), type=Filter)
+
+
+def test_a_filter_is_a_value() -> None:
+    made = to_filter(AnyOf("owner", frozenset({"ada"})), SCHEMA)
+    again = to_filter(AnyOf("owner", frozenset({"ada"})), SCHEMA)
+
+    assert made == again
+    assert {made: 1}[again] == 1
+    assert len({MatchAny("a", ("x",)), MatchExcept("a", ("x",)), MatchAny("a", ("x",))}) == 2
+    with pytest.raises(AttributeError):
+        made.must = ()  # type: ignore[misc]
 
 
 def test_a_filter_begins_with_the_labels_own_guards() -> None:

@@ -84,6 +84,19 @@ def test_what_has_another_shape_is_refused(frame: bytes) -> None:
         unpack(frame, Told)
 
 
+class Even(Message, frozen=True):
+    number: int
+
+    def __post_init__(self) -> None:
+        if self.number % 2:
+            raise ValueError("the number is odd")
+
+
+def test_what_a_constructor_refuses_is_told_in_its_own_words() -> None:
+    with pytest.raises(FrameError, match=r"^the number is odd$"):
+        unpack(msgspec.msgpack.encode([[3]]), list[Even])
+
+
 def test_a_refusal_repeats_nothing_of_the_frame() -> None:
     with pytest.raises(FrameError) as caught:
         unpack(msgspec.msgpack.encode(["hunter2", 1]), Told)

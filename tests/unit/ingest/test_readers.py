@@ -6,8 +6,7 @@ import pytest
 
 from ingest.errors import FaultKind, ParseError
 from ingest.read import extract as extract_module
-from ingest.read.extract import extract
-from ingest.read.formats import detect
+from ingest.read.extract import detect, extract
 from ingest.read.html_text import html_text
 from ingest.read.mail_text import mail_text
 from ingest.read.parsed import Format

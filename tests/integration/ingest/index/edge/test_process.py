@@ -14,9 +14,9 @@ from acl.engine.filter import labelled
 from acl.engine.payload import payload_indexes
 from acl.engine.wire import Filter
 from acl.labels import AttributeType
-from ingest.frames import LENGTH, pack, unpack
+from ingest.frames import LENGTH, Message, unpack
 from ingest.index.edge import process as edge_worker
-from ingest.index.edge.connection import Connection
+from ingest.index.edge.client import Connection
 from ingest.index.edge.messages import (
     MAX_FRAME,
     PROTOCOL,
@@ -38,26 +38,22 @@ from ingest.index.edge.messages import (
     Scroll,
     SetLabel,
     Upsert,
-    Where,
-    pack_leaf,
-    pack_point,
+    pack_request,
 )
 from ingest.index.edge.process import Worker, main, serve
 from ingest.index.edge.rendezvous import WORKER_LOCK, lock, meet
 from ingest.index.edge.shard import Collection, Shard
-from ingest.index.engine import EngineError, EngineUnavailableError, SparseLeaf
+from ingest.index.engine import DenseLeaf, EngineError, EngineUnavailableError, SparseLeaf
 from tests.conformance import corpus
 
 EVERYTHING = Filter(must=labelled(corpus.SCHEMA))
-
-
-WHERE = Where.of(EVERYTHING)
+EMPTY = ["filter", [], [], []]
 INDEXES: dict[str, AttributeType] = dict(payload_indexes(corpus.SCHEMA))
 GREETING = Open(PROTOCOL, corpus.SCHEMA.digest, corpus.DIMENSION, INDEXES)
 
 
 def asked(worker: Worker, operation: Operation) -> Outcome:
-    return answered(worker, bytes(pack(Request(5, operation), limit=MAX_FRAME)[4:]))
+    return answered(worker, bytes(pack_request(Request(5, operation))[4:]))
 
 
 def answered(worker: Worker, content: bytes) -> Outcome:
@@ -81,11 +77,11 @@ async def worker(tmp_path: Path) -> AsyncIterator[Worker]:
 async def test_nothing_is_done_before_the_collection_is_open(worker: Worker) -> None:
     for operation in (
         Upsert([]),
-        SetLabel(WHERE, {}),
-        Delete(WHERE),
+        SetLabel(EVERYTHING, {}),
+        Delete(EVERYTHING),
         Query([]),
-        Count(WHERE, exact=True),
-        Scroll(WHERE, None, 1),
+        Count(EVERYTHING, exact=True),
+        Scroll(EVERYTHING, None, 1),
         Optimize(),
     ):
         assert refusal(asked(worker, operation)) == "the collection is not open"
@@ -103,7 +99,7 @@ async def test_a_bad_frame_costs_an_answer_and_nothing_else(worker: Worker) -> N
     for name in ("upsert", "set_label", "delete", "query", "count", "scroll", "open", "ping"):
         content = msgspec.msgpack.encode([5, [name, "more"]])
         assert refusal(answered(worker, content)) == "a frame holds no known message"
-    assert asked(worker, Count(WHERE, exact=True)) == Counted(0)
+    assert asked(worker, Count(EVERYTHING, exact=True)) == Counted(0)
 
 
 async def test_another_protocol_schema_or_dimension_is_refused(worker: Worker) -> None:
@@ -119,11 +115,22 @@ async def test_the_engine_s_own_words_stay_here(
     worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked(worker, GREETING)
-    made = pack_point(corpus.labelling(random.Random(1)).point)
+    made = corpus.labelling(random.Random(1)).point
     outcome = asked(worker, Upsert([msgspec.structs.replace(made, id="no uuid")]))
 
     assert outcome == Refused("the engine refused `upsert`: ValueError")
     assert "no uuid" in caplog.text
+
+
+async def test_a_vector_of_another_dimension_is_refused(worker: Worker) -> None:
+    asked(worker, GREETING)
+    vector = corpus.vector(random.Random(1), dimension=3)
+    point = msgspec.structs.replace(corpus.labelling(random.Random(1)).point, dense=vector)
+    leaf = DenseLeaf(vector=vector, filter=EVERYTHING, limit=1)
+
+    for operation in (Upsert([point]), Query([leaf])):
+        outcome = asked(worker, operation)
+        assert outcome == Refused(f"a vector is not {corpus.DIMENSION} float32 numbers")
 
 
 class Panic(BaseException):
@@ -139,9 +146,15 @@ async def test_a_panic_ends_the_process(worker: Worker, monkeypatch: pytest.Monk
     assert shard is not None
     monkeypatch.setattr(shard, "count", panic)
 
-    assert refusal(asked(worker, Count(WHERE, exact=True))) == "the engine gave up"
+    assert refusal(asked(worker, Count(EVERYTHING, exact=True))) == "the engine gave up"
     assert worker.ended.is_set()
     shard.close()
+
+
+class NoFilter(Message, frozen=True, tag="delete"):
+    """An operation that our own client cannot build."""
+
+    where: list[object]
 
 
 async def test_clients_are_served_until_the_end(
@@ -158,14 +171,14 @@ async def test_clients_are_served_until_the_end(
     first = Connection((await meet(tmp_path, patience=1)).streams, lost=lost.append)
     second = Connection((await meet(tmp_path, patience=1)).streams, lost=lost.append)
     await first.ask(GREETING, Done, patience=60)
-    point = pack_point(corpus.labelling(random.Random(1)).point)
+    point = corpus.labelling(random.Random(1)).point
     await first.ask(Upsert([point]), Done, patience=60)
     with pytest.raises(EngineError, match="answered another question"):
         await first.ask(Ping(), Counted, patience=60)
     while worker._shard is None or worker._shard.unflushed:
         await asyncio.sleep(0.01)
     with pytest.raises(EngineError, match="without a positive condition"):
-        await second.ask(Delete(Where((), (), ())), Done, patience=60)
+        await second.ask(NoFilter(EMPTY), Done, patience=60)  # type: ignore[arg-type]
     second._writer.write(LENGTH.pack(MAX_FRAME + 1))
     while not lost:
         await asyncio.sleep(0.01)
@@ -186,7 +199,7 @@ async def test_many_unflushed_points_are_flushed_at_once(
     monkeypatch.setattr(edge_worker, "_MOST_UNFLUSHED", 3)
     asked(worker, GREETING)
     rng = random.Random(2)
-    points = [pack_point(corpus.labelling(rng).point) for _ in range(3)]
+    points = [corpus.labelling(rng).point for _ in range(3)]
     asked(worker, Upsert(points))
     assert worker._shard is not None
     assert worker._shard.unflushed == 3
@@ -237,20 +250,20 @@ def test_a_metadata_index_is_made_late_and_changed(tmp_path: Path) -> None:
 async def test_every_operation_is_answered(worker: Worker) -> None:
     asked(worker, GREETING)
     point = corpus.labelling(random.Random(4)).point
-    asked(worker, Upsert([pack_point(point)]))
+    asked(worker, Upsert([point]))
     leaf = SparseLeaf(text=point.text, filter=EVERYTHING, corpus=EVERYTHING, limit=1)
 
-    answers = asked(worker, Query([pack_leaf(leaf)]))
+    answers = asked(worker, Query([leaf]))
     assert isinstance(answers, Answers)
     assert [[one.id for one in leaf] for leaf in answers.leaves] == [[point.id]]
-    page = asked(worker, Scroll(WHERE, None, 5))
+    page = asked(worker, Scroll(EVERYTHING, None, 5))
     assert isinstance(page, Page)
     assert ([one.id for one in page.points], page.following) == ([point.id], None)
-    assert isinstance(asked(worker, Scroll(WHERE, point.id, 5)), Page)
-    assert asked(worker, SetLabel(WHERE, point.payload["label"])) == Done()
+    assert isinstance(asked(worker, Scroll(EVERYTHING, point.id, 5)), Page)
+    assert asked(worker, SetLabel(EVERYTHING, point.payload["label"])) == Done()
     assert asked(worker, Optimize()) == Done()
-    assert asked(worker, Delete(WHERE)) == Done()
-    assert asked(worker, Count(WHERE, exact=True)) == Counted(0)
+    assert asked(worker, Delete(EVERYTHING)) == Done()
+    assert asked(worker, Count(EVERYTHING, exact=True)) == Counted(0)
 
 
 async def test_the_process_goes_when_its_parent_changes(monkeypatch: pytest.MonkeyPatch) -> None:
