@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -19,7 +18,15 @@ from ingest.report import EventKind, IngestEvent, IngestReport
 from retrieval.rights.policy_source import read_schema
 from retrieval.service.api.documents import DocumentList
 from retrieval.service.cli.render import Shown, count, out, records, safe, table
-from retrieval.service.cli.run import AskAs, command, person_of, run_on_parts
+from retrieval.service.cli.run import (
+    AskAs,
+    command,
+    every_page,
+    now,
+    person_of,
+    quarantined,
+    run_on_parts,
+)
 from retrieval.service.cli.start import Json, command_settings
 from retrieval.service.http.bodies import answer
 from retrieval.service.settings import SettingsError
@@ -82,33 +89,22 @@ def ingest(
 @command(documents, "list")
 async def documents_list(parts: Parts, *, asker: AskAs) -> Shown:
     """List every document that a person may read."""
-    listed = await _readable(parts, asker)
-    lines = records(listed.documents, "uri title classification owner")
-    return Shown(listed, [lines, count(len(listed.documents), "document")])
+    person = person_of(parts, asker)
+    pages = await every_page(
+        lambda after: parts.reader.list_documents(person, after=after, limit=_PAGE, now=now())
+    )
+    answers = [answer(DocumentList, page, next_token="") for page in pages]
+    found = [document for page in answers for document in page.documents]
+    lines = [records(found, "uri title classification owner"), count(len(found), "document")]
+    return Shown(answers[-1].model_copy(update={"documents": found}), lines)
 
 
 @command(quarantine, "list")
 async def quarantine_list(parts: Parts) -> Shown:
     """List the documents that are kept out, with the reason for each."""
-    kept, after = list[Quarantined](), 0
-    while entries := await parts.records.quarantine.entries(after=after, limit=_PAGE):
-        kept += entries
-        after = entries[-1].id
+    kept = await quarantined(parts)
     lines = records(kept, "tenant uri reason last_seen")
     return Shown(Quarantine(tuple(kept)), [lines, f"{len(kept)} in quarantine"])
-
-
-async def _readable(parts: Parts, asker: str) -> DocumentList:
-    """Return every document that `asker` may read, as one page."""
-    person, pages, after = person_of(parts, asker), list[DocumentList](), None
-    while not pages or after:
-        page = await parts.reader.list_documents(
-            person.subject, after=after, limit=_PAGE, now=datetime.now(UTC)
-        )
-        pages.append(answer(DocumentList, page, next_token=""))
-        after = page.cursor
-    found = [document for page in pages for document in page.documents]
-    return pages[-1].model_copy(update={"documents": found})
 
 
 async def ingest_into(

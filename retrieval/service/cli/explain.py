@@ -11,9 +11,9 @@ The laws of this file:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Final
 
 import typer
@@ -36,7 +36,7 @@ from retrieval.search.store import Mode
 from retrieval.service.api.review import WhyAnswer
 from retrieval.service.api.search import SearchAnswer
 from retrieval.service.cli.render import Shown, count, in_words, safe
-from retrieval.service.cli.run import command, document_named, person_of
+from retrieval.service.cli.run import command, document_named, now, person_of
 from retrieval.service.http.bodies import answer
 from retrieval.service.http.tokens import levels
 from retrieval.service.wiring import Parts
@@ -94,9 +94,8 @@ class Reasons:
     @property
     def shared(self) -> tuple[str, ...]:
         """The conditions that keep every one of those lines from allowing it."""
-        missing = [_missing(line) for line in self.allowing]
-        first = missing[0] if missing else []
-        return tuple(text for text in first if all(text in other for other in missing))
+        first, *others = [_missing(line) for line in self.allowing] or [[]]
+        return tuple(text for text in first if all(text in other for other in others))
 
     def own(self, line: RuleLine) -> tuple[str, ...]:
         """Return the conditions that keep this line from it, beside the shared ones."""
@@ -110,9 +109,12 @@ class Reasons:
             for name in dict.fromkeys(_OF_DOCUMENT.findall(condition))
             if name in values
         ]
-        held = self._held()
-        told += [f"own {name} {held[name]}" for name in _names(_OF_SUBJECT, condition)]
-        return ", ".join(told)
+        held = {
+            "clearance": level_name(levels(schema), self.subject.clearance),
+            "compartments": _plain(sorted(self.subject.compartments)),
+        }
+        asked = dict.fromkeys(_OF_SUBJECT.findall(condition))
+        return ", ".join([*told, *(f"own {name} {held[name]}" for name in asked)])
 
     def in_short(self) -> str:
         """Return the reason in one line, for a table."""
@@ -131,17 +133,10 @@ class Reasons:
         if self.shared:
             return "; ".join(self.values(text) or text for text in self.shared)
         return "; ".join(
-            f"line {line.rule.row}: " + ", ".join(self._compared(_missing(line)))
+            f"line {line.rule.row}: "
+            + ", ".join(self.values(text) or text for text in _missing(line))
             for line in self.allowing
         )
-
-    def _compared(self, conditions: Iterable[str]) -> list[str]:
-        return [self.values(text) or text for text in conditions]
-
-    def _held(self) -> Mapping[str, str]:
-        clearance = level_name(levels(self.snapshot.schema), self.subject.clearance)
-        compartments = sorted(self.subject.compartments)
-        return {"clearance": clearance, "compartments": _plain(compartments)}
 
     def _reads(self, subject: Subject) -> bool:
         decision = decide(self.snapshot.policy, subject, READ, self.now)
@@ -158,10 +153,6 @@ def _missing(line: RuleLine) -> list[str]:
     return [condition.text for condition in line.missing]
 
 
-def _names(pattern: re.Pattern[str], text: str) -> list[str]:
-    return list(dict.fromkeys(pattern.findall(text)))
-
-
 def _plain(value: object) -> str:
     return (" + ".join(map(str, value)) or "none") if isinstance(value, list) else in_words(value)
 
@@ -173,15 +164,15 @@ async def explain(
     document: Annotated[str, typer.Argument(help="The document's id, or its path as ingested.")],
 ) -> Shown:
     """Say why a person may or may not read a document, rule by rule."""
-    person, now = person_of(parts, subject), datetime.now(UTC)
-    record = await document_named(parts, document, person.subject.tenant)
-    found = await parts.questions.why(OPERATOR, person.subject, record.id, now=now)
-    reasons = Reasons.of(parts.snapshots.pin(), person.subject, record, now)
-    lines = [*explanation_lines(reasons, found.explanation, record), *_grant_lines(found)]
+    about, moment = person_of(parts, subject), now()
+    record = await document_named(parts, document, about.tenant)
+    found = await parts.questions.why(OPERATOR, about, record.id, now=moment)
+    reasons = Reasons.of(parts.snapshots.pin(), about, record, moment)
+    lines = [*_explanation_lines(reasons, found.explanation, record), *_grant_lines(found)]
     return Shown(answer(WhyAnswer, found), lines)
 
 
-def explanation_lines(
+def _explanation_lines(
     reasons: Reasons, explanation: Explanation, record: DocumentRecord
 ) -> list[Text]:
     """Return an explanation: the verdict, then the rules that decide or come nearest."""
@@ -234,19 +225,16 @@ def _heading(rule: RuleLine) -> Text:
 
 
 def _grant_lines(found: Reviewed) -> list[Text]:
-    if not found.grants:
-        return []
-    return [
-        safe("One of these alone would let them read it, the smallest first:"),
-        *(
-            Text.assemble(
-                "   ",
-                safe(f"{grant.kind.value} {grant.value} for {grant.subject}: "),
-                f"opens {count(grant.opens, 'document')}",
-            )
-            for grant in found.grants[:_GRANTS]
-        ),
+    lines = [
+        Text.assemble(
+            "   ",
+            safe(f"{grant.kind.value} {grant.value} for {grant.subject}: "),
+            f"opens {count(grant.opens, 'document')}",
+        )
+        for grant in found.grants[:_GRANTS]
     ]
+    first = "One of these alone would let them read it, the smallest first:"
+    return [safe(first), *lines] if lines else []
 
 
 async def search_here(
@@ -254,4 +242,4 @@ async def search_here(
 ) -> SearchAnswer:
     """Return what the subject finds, as the API answers it."""
     request = SearchRequest(query=question, top_k=top_k, mode=Mode(mode))
-    return answer(SearchAnswer, await parts.searcher.search(subject, request, datetime.now(UTC)))
+    return answer(SearchAnswer, await parts.searcher.search(subject, request, now()))
