@@ -11,13 +11,7 @@ from acl.records.tables.types import canonical_id
 from acl.subject import Subject
 from retrieval.access.types import MAX_PAGE
 from retrieval.rights.authority import Asker
-from retrieval.service.api.access import (
-    PastReader,
-    PastReaders,
-    Requested,
-    WaitingRequest,
-    WaitingRequests,
-)
+from retrieval.service.api.access import PastReaders, Requested, WaitingRequests
 from retrieval.service.api.review import ListedDocument, WhatAnswer, WhoAnswer
 from retrieval.service.cli.labels import changed_shown
 from retrieval.service.cli.render import Shown, count, records, safe, table
@@ -29,11 +23,11 @@ from retrieval.service.cli.run import (
     asked_about,
     asker_of,
     command,
-    every_page,
     known_people,
     moment,
     now,
     person_of,
+    whole,
 )
 from retrieval.service.http.bodies import Answered, answer
 from retrieval.service.settings import SettingsError
@@ -109,30 +103,29 @@ async def what(
         )
         page = answer(WhatAnswer, found)
         documents += page.documents
-    whole = page.model_copy(update={"documents": documents})
     lines = [records(documents, "uri id"), count(len(documents), "document")]
-    return Shown(whole, lines)
+    return Shown(page.model_copy(update={"documents": documents}), lines)
 
 
 @command(access, "did")
 async def did(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
     """Say who got passages of a document, when, and whether they still may."""
     reviewer, record = await asked_about(parts, asker, document)
-    pages = await every_page(
-        lambda after: parts.history.readers(reviewer, record.id, now=now(), after=after)
+    found = await whole(
+        PastReaders,
+        "readers",
+        lambda after: parts.history.readers(reviewer, record.id, now=now(), after=after),
     )
-    last = answer(PastReaders, pages[-1], next_token="")
-    readers = [answer(PastReader, reader) for page in pages for reader in page.readers]
     rows = [
         (who.subject, ", ".join(who.actors), who.times, who.last, _STILL[who.may_still])
-        for who in readers
+        for who in found.readers
     ]
     said = count(len(rows), "person has", "people have") + " read it"
     lines = [
         table("", ("who", "through", "times", "last", "may still"), rows),
         said if rows else "No one has read it.",
     ]
-    return Shown(last.model_copy(update={"readers": readers}), lines)
+    return Shown(found, lines)
 
 
 @command(access, "request")
@@ -156,11 +149,13 @@ async def request(
 async def requests(parts: Parts, *, by: Decider) -> Shown:
     """List requests that you may decide about: for documents that you may share."""
     who, whose = by.decider(parts)
-    pages = await every_page(lambda after: parts.requests.waiting(who, whose, now(), after=after))
-    last = answer(WaitingRequests, pages[-1], next_token="")
-    waiting = [answer(WaitingRequest, request) for page in pages for request in page.requests]
-    lines = [records(waiting, "id asker uri reason"), f"{len(waiting)} wait for a decision"]
-    return Shown(last.model_copy(update={"requests": waiting}), lines)
+    waiting = await whole(
+        WaitingRequests,
+        "requests",
+        lambda after: parts.requests.waiting(who, whose, now(), after=after),
+    )
+    said = f"{len(waiting.requests)} wait for a decision"
+    return Shown(waiting, [records(waiting.requests, "id asker uri reason"), said])
 
 
 @command(access, "grant")
@@ -177,5 +172,4 @@ async def refuse(parts: Parts, request_id: Request, *, by: Decider) -> Shown:
     """Take a request off the list; the person who asked is not told."""
     who, whose = by.decider(parts)
     await parts.requests.refuse(who, whose, request_id, now=now())
-    lines = [safe("refused; the person who asked is not told")]
-    return Shown(Refusal(request=request_id), lines)
+    return Shown(Refusal(request=request_id), ["refused; the person who asked is not told"])

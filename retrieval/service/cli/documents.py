@@ -21,14 +21,13 @@ from retrieval.service.cli.render import Shown, count, out, records, safe, table
 from retrieval.service.cli.run import (
     AskAs,
     command,
-    every_page,
     now,
     person_of,
     quarantined,
     run_on_parts,
+    whole,
 )
 from retrieval.service.cli.start import Json, command_settings
-from retrieval.service.http.bodies import answer
 from retrieval.service.settings import SettingsError
 from retrieval.service.wiring import Parts, open_pipeline
 
@@ -79,9 +78,8 @@ def ingest(
 
     async def work(parts: Parts) -> Shown:
         report = await ingest_into(parts, path, flags, prune=prune, quiet=quiet or as_json)
-        return Shown(
-            report, report_lines(report), code=int(bool(report.quarantined or report.failed))
-        )
+        incomplete = bool(report.quarantined or report.failed)
+        return Shown(report, report_lines(report), code=int(incomplete))
 
     run_on_parts(work, as_json=as_json, settings=settings, new=True)
 
@@ -90,13 +88,13 @@ def ingest(
 async def documents_list(parts: Parts, *, asker: AskAs) -> Shown:
     """List every document that a person may read."""
     person = person_of(parts, asker)
-    pages = await every_page(
-        lambda after: parts.reader.list_documents(person, after=after, limit=_PAGE, now=now())
+    found = await whole(
+        DocumentList,
+        "documents",
+        lambda after: parts.reader.list_documents(person, after=after, limit=_PAGE, now=now()),
     )
-    answers = [answer(DocumentList, page, next_token="") for page in pages]
-    found = [document for page in answers for document in page.documents]
-    lines = [records(found, "uri title classification owner"), count(len(found), "document")]
-    return Shown(answers[-1].model_copy(update={"documents": found}), lines)
+    said = count(len(found.documents), "document")
+    return Shown(found, [records(found.documents, "uri title classification owner"), said])
 
 
 @command(quarantine, "list")
@@ -129,22 +127,18 @@ async def ingest_into(
 def report_lines(report: IngestReport) -> list[RenderableType]:
     """Return what a run did, and what is kept out."""
     raised = [
-        safe(f"{label.uri}: raised to {label.level}, because it holds {', '.join(label.rules)}")
+        f"{label.uri}: raised to {label.level}, because it holds {', '.join(label.rules)}"
         for label in report.raised
     ]
     overruled = [
-        safe(
-            f"{label.uri}: {', '.join(label.attributes)} stays as it was set here; the source "
-            "says less"
-        )
+        f"{label.uri}: {', '.join(label.attributes)} stays as it was set here; the source says less"
         for label in report.overruled
     ]
     vanished = "Stored, but no longer in the source (`--prune` removes them)"
     return [
         records(report.quarantined, "uri reason", title="In quarantine, not searchable"),
         records(report.failed, "uri reason", title="Changed meanwhile; run again"),
-        *raised,
-        *overruled,
+        *map(safe, [*raised, *overruled]),
         table(vanished, ("document",), [(uri,) for uri in report.vanished]),
         safe(
             f"{report.added} added, {report.updated} updated, {report.relabelled} relabelled, "

@@ -109,7 +109,18 @@ async def show(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
     """Show a document's label, where each value comes from, and its shares."""
     who, record = await asked_about(parts, asker, document)
     view = answer(ShownLabel, await parts.labels.show(who, record.id, now=now()))
-    return Shown(view, _label_lines(view))
+    values = [(name, value, view.origins[name]) for name, value in view.label.items()]
+    shares = [
+        (share.principal, share.until or "for good", share.by, share.since) for share in view.shares
+    ]
+    lines = [
+        safe(view.uri, "bold"),
+        table("", ("", "value", "comes from"), values),
+        table("Shared with", ("who", "until", "by", "since"), shares),
+        records(view.proposals, "id by at reason", title="Waits for approval"),
+        safe(f"label version {view.label_version}", "dim"),
+    ]
+    return Shown(view, lines)
 
 
 @command(label, "set")
@@ -284,8 +295,8 @@ async def jobs(
     return Shown(JobList(jobs=found), [records(found, columns)])
 
 
-def changed_shown(changed: Changed, parts: Parts) -> Shown:
-    """Return what a change did or would do, as a table of before and after."""
+def changed_shown(changed: Changed, parts: Parts, more: Sequence[RenderableType] = ()) -> Shown:
+    """Return what a change did or would do, as a table of before and after, and `more` below it."""
     rows = _differing(changed.before, changed.after)
     lines: list[RenderableType] = [
         safe(changed.document.uri, "bold"),
@@ -298,17 +309,16 @@ def changed_shown(changed: Changed, parts: Parts) -> Shown:
         lines.append(safe("Nothing was changed; without --dry-run it would be.", "yellow"))
     else:
         lines.append(safe(f"Done: label version {changed.version}", "green"))
-    return Shown(answer(ChangedLabel, changed), lines)
+    return Shown(answer(ChangedLabel, changed), [*lines, *more])
 
 
 async def _change(parts: Parts, name: str, request: LabelRequest, change: Change) -> Shown:
     who, target = await change.target(parts, name)
     changed = await parts.labels.change(who, target, request, now=now(), dry_run=change.dry_run)
-    shown = changed_shown(changed, parts)
-    if changed.effect is None or not changed.effect.loses:
-        return shown
-    read = await _readers(parts, who, target.document_id)
-    return Shown(shown.answer, [*(shown.lines or ()), *read])
+    read = list[RenderableType]()
+    if changed.effect is not None and changed.effect.loses:
+        read = await _readers(parts, who, target.document_id)
+    return changed_shown(changed, parts, read)
 
 
 async def _change_many(
@@ -470,21 +480,6 @@ def _people_moved(
     return moved
 
 
-def _label_lines(view: ShownLabel) -> list[RenderableType]:
-    rows = [(name, value, view.origins[name]) for name, value in view.label.items()]
-    shares = [
-        (s.principal, "for good" if s.until is None else s.until, s.by, s.since)
-        for s in view.shares
-    ]
-    return [
-        safe(view.uri, "bold"),
-        table("", ("", "value", "comes from"), rows),
-        table("Shared with", ("who", "until", "by", "since"), shares),
-        records(view.proposals, "id by at reason", title="Waits for approval"),
-        safe(f"label version {view.label_version}", "dim"),
-    ]
-
-
 def _moved(change: ShownChange) -> str:
     if change.before is None:
         return "first label"
@@ -507,17 +502,19 @@ def _differing(
 def _folders_shown(found: FolderList, path: str) -> Shown:
     wanted = checked_folder(path) if path else ""
     folders = [
-        one
-        for one in found.folders
-        if not wanted or wanted.startswith(one.folder) or one.folder.startswith(wanted)
+        shown
+        for shown in found.folders
+        if not wanted or wanted.startswith(shown.folder) or shown.folder.startswith(wanted)
     ]
     rows = [
         (shown.folder, name, value, shown.by, shown.at, shown.version)
         for shown in folders
         for name, value in shown.label.items()
     ]
-    columns = ("folder", "attribute", "value", "set by", "when", "version")
     waiting = [(p.id, p.folder, p.label or "nothing", p.by, p.reason) for p in found.proposals]
     heads = ("proposal", "folder", "would say", "by", "reason")
-    lines = [table("", columns, rows), table("Waits for approval", heads, waiting)]
-    return Shown(FolderList(folders=folders, proposals=found.proposals), lines)
+    lines = [
+        table("", ("folder", "attribute", "value", "set by", "when", "version"), rows),
+        table("Waits for approval", heads, waiting),
+    ]
+    return Shown(found.model_copy(update={"folders": folders}), lines)

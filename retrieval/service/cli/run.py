@@ -16,7 +16,7 @@ import inspect
 import re
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, NoReturn, TypeVar, get_type_hints
 
@@ -27,21 +27,19 @@ from acl.records.database.storable import checked_time
 from acl.subject import Subject
 from ingest.context import document_id
 from ingest.index.engine import EngineError
-from retrieval.access.documents import DocumentNotFoundError, DocumentPage
-from retrieval.access.history import ReaderPage
-from retrieval.labels.access_requests import WaitingPage
+from retrieval.access.documents import DocumentNotFoundError
 from retrieval.rights.authority import OPERATOR, Asker, Operator
 from retrieval.rights.policy_source import read_source
 from retrieval.service.cli.people import person_named, read_people
 from retrieval.service.cli.render import CommandError, Shown
 from retrieval.service.cli.start import Json, command_settings, finish, is_begun, require_begun
+from retrieval.service.http.bodies import Answer, answer
 from retrieval.service.http.tokens import levels
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, open_parts
 
 Work = Callable[[Parts], Awaitable[Shown]]
 _Do = TypeVar("_Do", bound=Callable[..., Awaitable[Shown]])
-Page = TypeVar("Page", DocumentPage, ReaderPage, WaitingPage)
 AskAs = Annotated[
     str, typer.Option("--as", help="Who asks, such as `user:ada`; a person of the subjects file.")
 ]
@@ -256,9 +254,17 @@ async def quarantined(parts: Parts) -> list[Quarantined]:
     return kept
 
 
-async def every_page(find: Callable[[Any], Awaitable[Page]]) -> list[Page]:
-    """Return every page of a list; `find` takes the cursor of the page before, at first `None`."""
-    pages = [await find(None)]
-    while pages[-1].cursor is not None:
-        pages.append(await find(pages[-1].cursor))
-    return pages
+async def whole(model: type[Answer], listed: str, find: Callable[[Any], Awaitable[Any]]) -> Answer:
+    """Return every page of a list as one.
+
+    Args:
+        model: the answer.
+        listed: the field that holds the list.
+        find: returns a page, and takes the cursor of the page before, at first `None`.
+    """
+    page = await find(None)
+    values = list(getattr(page, listed))
+    while page.cursor is not None:
+        page = await find(page.cursor)
+        values += getattr(page, listed)
+    return answer(model, replace(page, **{listed: tuple(values)}), next_token="")
