@@ -246,12 +246,12 @@ def _differences(answers: Sequence[Found], why: _Why) -> Group:
     for hit in {hit.document_id: hit for found in answers for hit in found.hits}.values():
         each = [why[name, hit.document_id] for name in names]
         if not all(reasons.explanation.permitted for reasons in each):
-            rows.append([safe(hit.uri.removeprefix("file:")), *map(_verdict, each)])
+            told = [
+                safe(reasons.in_short(), "green" if reasons.explanation.permitted else "red")
+                for reasons in each
+            ]
+            rows.append([safe(hit.uri.removeprefix("file:")), *told])
     return table("", ("document", *names), rows)
-
-
-def _verdict(reasons: Reasons) -> Text:
-    return safe(reasons.in_short(), "green" if reasons.explanation.permitted else "red")
 
 
 def _lines_named(why: _Why) -> Iterator[Text]:

@@ -109,7 +109,10 @@ async def ingest_into(
     parts: Parts, root: Path, flags: dict[str, object], *, prune: bool, quiet: bool
 ) -> IngestReport:
     """Ingest under a progress bar."""
-    with _progress(hidden=quiet and not out.is_terminal) as progress:
+    text = TextColumn("{task.description:<48}", markup=False)
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    hidden = quiet and not out.is_terminal
+    with Progress(*columns, console=out, transient=True, disable=hidden) as progress:
         task = progress.add_task("reading", total=None)
 
         def show(event: IngestEvent) -> None:
@@ -174,15 +177,3 @@ def read_flags(
             case _:
                 flags[name] = value
     return flags
-
-
-def _progress(*, hidden: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description:<48}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=out,
-        transient=True,
-        disable=hidden,
-    )

@@ -127,7 +127,7 @@ class Reasons:
             return f"no: line {denying[0].rule.row} denies it"
         if not self.allowing:
             return "no: no line is for this person"
-        return f"no: {one_of(self.allowing)} would allow it, but {self._hindrances()}"
+        return f"no: {_one_of(self.allowing)} would allow it, but {self._hindrances()}"
 
     def _hindrances(self) -> str:
         if self.shared:
@@ -143,7 +143,7 @@ class Reasons:
         return isinstance(decision, Permitted) and holds(decision.predicate, self.label)
 
 
-def one_of(lines: Iterable[RuleLine]) -> str:
+def _one_of(lines: Iterable[RuleLine]) -> str:
     """Return `line 5`, or `one of lines 5, 6, 9`."""
     rows = [str(row) for row in sorted(line.rule.row for line in lines)]
     return f"line {rows[0]}" if len(rows) == 1 else f"one of lines {', '.join(rows)}"
@@ -191,7 +191,7 @@ def _explanation_lines(
 
 def _nearest(reasons: Reasons) -> list[Text]:
     """Return what keeps the lines that could allow it from doing so (law 2)."""
-    lines = [safe(f"{one_of(reasons.allowing)} would allow it", "bold")]
+    lines = [safe(f"{_one_of(reasons.allowing)} would allow it", "bold")]
     if reasons.shared:
         lines.append(safe("but for each of them:"))
     lines += [_failing(reasons, text) for text in reasons.shared]

@@ -16,21 +16,19 @@ import typer
 from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from acl.actions import Action
-from acl.decision import Permitted
 from acl.errors import AclError
-from acl.policy.decide import decide
 from acl.policy.names import path_to_name
-from acl.predicate import holds
 from acl.records import ChangeKind, ItemState, Job
 from acl.subject import Subject
-from retrieval.access.audience import Effect
+from retrieval.access.audience import Effect, Member
+from retrieval.access.audience import effect as compared
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.folders import FolderRequest, FolderSet
 from retrieval.labels.requests import LabelRequest, ShareRequest
 from retrieval.labels.selection import Planned, Refused, Selection, checked_folder
 from retrieval.labels.views import Changed, Target
 from retrieval.rights.authority import Asker
+from retrieval.rights.decisions import Decisions
 from retrieval.service.api.folders import FolderAnswer, FolderList
 from retrieval.service.api.jobs import PROBLEMS, JobList, ListedJob, ShownJob
 from retrieval.service.api.labels import (
@@ -222,8 +220,15 @@ async def approve(
 ) -> Shown:
     """Approve a lower label that another person proposed."""
     who, record = await asked_about(parts, asker, document)
-    chosen = proposal or await _only_proposal(parts, who, record.id)
-    changed = await parts.labels.approve(who, record.id, chosen, now=now())
+    if not proposal:
+        waiting = (await parts.labels.show(who, record.id, now=now())).proposals
+        if len(waiting) != 1:
+            raise SettingsError(
+                f"{len(waiting)} proposals wait for this document; name one: "
+                "`strongroom label show` lists them"
+            )
+        proposal = waiting[0].id
+    changed = await parts.labels.approve(who, record.id, proposal, now=now())
     return changed_shown(changed, parts)
 
 
@@ -348,16 +353,6 @@ async def _selection(parts: Parts, who: Asker, names: Sequence[str], tenant: str
     return Selection(ids=tuple(record.id for record in found if record is not None))
 
 
-async def _only_proposal(parts: Parts, who: Asker, document_id: str) -> str:
-    waiting = (await parts.labels.show(who, document_id, now=now())).proposals
-    if len(waiting) != 1:
-        raise SettingsError(
-            f"{len(waiting)} proposals wait for this document; name one: "
-            "`strongroom label show` lists them"
-        )
-    return waiting[0].id
-
-
 async def _readers(parts: Parts, who: Asker, document_id: str) -> list[RenderableType]:
     """Return who has read it: what they have seen, no label takes back."""
     try:
@@ -434,14 +429,17 @@ def _effect_lines(
     if effect is None:
         return ["Who gains or loses is not shown: that needs the right to review access."]
     people = known_people(parts)
-    moved = _people_moved(parts, people, changed) if changed else {}
+    moved = _people_moved(parts, people, changed) if changed else Effect(gains=(), loses=())
     lines: list[RenderableType] = []
-    for what, names in (("gain", effect.gains), ("lose", effect.loses)):
-        told = _told(parts, people, names)
-        where = f" access, where cleared for it: {', '.join(told)}" if told else " access: no one"
-        lines.append(safe(what + where))
-        if moved.get(what):
-            lines.append(safe(f"   of the people in the subjects file: {', '.join(moved[what])}"))
+    for what, names, known in (
+        ("gain", effect.gains, moved.gains),
+        ("lose", effect.loses, moved.loses),
+    ):
+        told = ", ".join(_told(parts, people, names))
+        where = f", where cleared for it: {told}" if told else ": no one"
+        lines.append(safe(f"{what} access{where}"))
+        if known:
+            lines.append(safe(f"   of the people in the subjects file: {', '.join(known)}"))
     return lines
 
 
@@ -456,28 +454,19 @@ def _told(parts: Parts, people: Sequence[Subject], names: Iterable[str]) -> list
     ]
 
 
-def _people_moved(
-    parts: Parts, people: Sequence[Subject], changed: Changed
-) -> dict[str, list[str]]:
+def _people_moved(parts: Parts, people: Sequence[Subject], changed: Changed) -> Effect:
     """Return which known people gain, and which lose."""
-    snapshot = parts.snapshots.pin()
-    stored = changed.document.label_json
+    snapshot, stored = parts.snapshots.pin(), changed.document.label_json
+    members = [Member(person, (person.id,)) for person in people]
     try:
         before, after = (
             snapshot.schema.parse({**stored, **values})
             for values in (changed.before, changed.after)
         )
+        return compared(snapshot, Decisions(), members, (before, after), now())
     except AclError:
         # The change has been made; a label that could not be read before has no effect to tell.
-        return {}
-    moved: dict[str, list[str]] = {"gain": [], "lose": []}
-    for person in people:
-        decision = decide(snapshot.policy, person, Action.DOCUMENT_READ, now())
-        if isinstance(decision, Permitted):
-            could, can = holds(decision.predicate, before), holds(decision.predicate, after)
-            if could != can:
-                moved["gain" if can else "lose"].append(person.id)
-    return moved
+        return Effect(gains=(), loses=())
 
 
 def _moved(change: ShownChange) -> str:

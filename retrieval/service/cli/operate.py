@@ -179,10 +179,12 @@ async def directory_list(
     """List the users of a tenant, or its groups."""
     known = parts.records.directory
     if groups:
-        found = await _all(known.groups, tenant, lambda group: str(group.identity))
-        listed = table("", ("group", "changed"), [(one.identity, one.updated_at) for one in found])
+        found = await _all(known.groups, tenant)
+        listed = table(
+            "", ("group", "changed"), [(group.identity, group.updated_at) for group in found]
+        )
     else:
-        found = await _all(known.users, tenant, lambda user: str(user.state.identity))
+        found = await _all(known.users, tenant)
         columns = ("user", "name", "active", "clearance", "compartments")
         listed = table("", columns, [_row(parts, user) for user in found])
     said = f"{count(len(found), 'group' if groups else 'user')} of {tenant}"
@@ -223,13 +225,13 @@ async def _engine(parts: Parts) -> str:
     return "answers"
 
 
-async def _all(find: _Find, tenant: str, identity: Callable[[Any], str]) -> list[Any]:
+async def _all(find: _Find, tenant: str) -> list[Any]:
     """Return every user or group of a tenant, page by page."""
     found: list[Any] = []
-    while page := await find(
-        tenant, Wanted(), Slice(after=identity(found[-1]) if found else "", limit=_PAGE)
-    ):
+    after = ""
+    while page := await find(tenant, Wanted(), Slice(after=after, limit=_PAGE)):
         found += page
+        after = found[-1].state.identity
     return found
 
 
@@ -250,7 +252,7 @@ async def _user(parts: Parts, tenant: str, identity: str) -> _Entry:
         ("compartments", compartments),
         ("groups, directly", sorted(directly)),
         ("groups, through those", sorted(entry.groups - directly)),
-        *_about(user, user.state.external_id),
+        *_about(user),
     ]
 
 
@@ -264,13 +266,13 @@ async def _group(parts: Parts, tenant: str, identity: str) -> _Entry:
         ("group", group.identity),
         ("members", [member.identity for member in group.members]),
         ("member of", [parent.identity for parent in await known.groups_directly(group.id)]),
-        *_about(group, group.external_id),
+        *_about(group),
     ]
 
 
-def _about(entry: DirectoryUser | DirectoryGroup, external: str) -> list[tuple[str, object]]:
+def _about(entry: DirectoryUser | DirectoryGroup) -> list[tuple[str, object]]:
     return [
-        ("external id", external),
+        ("external id", entry.state.external_id),
         ("id", entry.id),
         ("changed", entry.updated_at),
         ("version", entry.version),

@@ -111,9 +111,7 @@ async def log(
     who = asker_of(parts, asker)
     current = (await parts.views.seeing(who, now())).snapshot.revision
     latest = await parts.views.latest(who, now(), limit=limit)
-    found = RevisionList(
-        revisions=[answer(Revision, revision) for revision in latest], in_effect=current
-    )
+    revisions = [answer(Revision, revision) for revision in latest]
     rows = [
         (
             revision.revision,
@@ -122,9 +120,10 @@ async def log(
             revision.activated_at or revision.created_at,
             revision.reason,
         )
-        for revision in found.revisions
+        for revision in revisions
     ]
-    return Shown(found, [table("", ("revision", "state", "author", "when", "reason"), rows)])
+    listed = table("", ("revision", "state", "author", "when", "reason"), rows)
+    return Shown(RevisionList(revisions=revisions, in_effect=current), [listed])
 
 
 @command(policy, "show")
@@ -139,8 +138,7 @@ async def show(
     who = asker_of(parts, asker)
     wanted = number or parts.snapshots.pin().revision
     texts = await parts.views.texts(who, wanted, now())
-    revision = await parts.views.revision(who, wanted, now())
-    whole = RevisionWithTexts.with_texts(revision, texts)
+    whole = RevisionWithTexts.with_texts(await parts.views.revision(who, wanted, now()), texts)
     # To the letter: what is printed here is read again by `policy propose`.
     raw = texts.model if model else texts.rules
     return Shown(whole, err=[safe(f"revision {wanted}", "dim")], raw=raw)
@@ -161,10 +159,8 @@ async def diff(
     other = to or (await parts.records.policies.revision(number)).base
     compared = await parts.views.compared(who, other or number, number, now())
     found = answer(RevisionDifference, compared)
-    if not other:
-        said = "This is the first revision; there is nothing to compare it with."
-        return Shown(found, [said])
-    return Shown(found, _difference_lines(found))
+    first = "This is the first revision; there is nothing to compare it with."
+    return Shown(found, _difference_lines(found) if other else [first])
 
 
 @command(policy, "propose")
@@ -353,13 +349,8 @@ def _changes(
     title: str, changes: Sequence[RightsChange], known: Attribute | None
 ) -> RenderableType:
     rows = [
-        (
-            change.action,
-            named(change.who, known),
-            _counted(change.gained, "+"),
-            _counted(change.lost, "-"),
-        )
-        for change in changes[:_SHOWN]
+        (row.action, named(row.who, known), _counted(row.gained, "+"), _counted(row.lost, "-"))
+        for row in changes[:_SHOWN]
     ]
     return _listed(title, ("action", "who", "gains", "loses"), rows)
 
