@@ -108,8 +108,8 @@ def serve(*, as_json: Json = False) -> None:
 
     def started(address: str) -> None:
         log.info("listening", address=address)
-        # law 1
-        show(Shown({"address": address}, [safe(f"listening on {address}")]), as_json=as_json)
+        said = [safe(f"listening on {address}")]
+        show(Shown({"address": address}, said), as_json=as_json)  # law 1
         out.file.flush()
 
     if settings.development:

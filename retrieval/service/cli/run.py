@@ -88,7 +88,7 @@ def command(group: typer.Typer, name: str) -> Callable[[_Do], _Do]:
 
 
 def _declared(do: Callable[..., object]) -> tuple[list[inspect.Parameter], dict[str, Any]]:
-    """Return the parameters of a command, and which values are made of several (law 3)."""
+    """Return the parameters of a command, and its values that are made of several (law 3)."""
     hints = get_type_hints(do, include_extras=True) | {"as_json": Json}
     _, *given = inspect.signature(do).parameters.values()
     shared = {each.name: hints[each.name] for each in given if is_dataclass(hints[each.name])}
