@@ -22,7 +22,6 @@ from rich.text import Text
 from acl.decision import Permitted
 from acl.explain.explain import Explanation, RuleLine, Status
 from acl.explain.explain import explain as explained
-from acl.labels import Label
 from acl.policy.decide import decide
 from acl.predicate import holds
 from acl.records import DocumentRecord
@@ -59,7 +58,6 @@ class Reasons:
 
     snapshot: PolicySnapshot
     subject: Subject
-    label: Label
     now: datetime
     explanation: Explanation
 
@@ -69,8 +67,7 @@ class Reasons:
     ) -> Reasons:
         """Return the reasons for a document of record."""
         label = record.label(snapshot.schema, now)
-        explanation = explained(snapshot.policy, subject, READ, label, now)
-        return cls(snapshot, subject, label, now, explanation)
+        return cls(snapshot, subject, now, explained(snapshot.policy, subject, READ, label, now))
 
     @property
     def through(self) -> tuple[str, ...]:
@@ -103,7 +100,7 @@ class Reasons:
 
     def values(self, condition: str) -> str:
         """Return the values that a condition compares, beside each other."""
-        schema, values = self.snapshot.schema, self.label.values
+        schema, values = self.snapshot.schema, self.explanation.label.values
         told = [
             f"{name} {_plain(schema.attributes[name].display(values[name]))}"
             for name in dict.fromkeys(_OF_DOCUMENT.findall(condition))
@@ -140,7 +137,7 @@ class Reasons:
 
     def _reads(self, subject: Subject) -> bool:
         decision = decide(self.snapshot.policy, subject, READ, self.now)
-        return isinstance(decision, Permitted) and holds(decision.predicate, self.label)
+        return isinstance(decision, Permitted) and holds(decision.predicate, self.explanation.label)
 
 
 def _one_of(lines: Iterable[RuleLine]) -> str:
