@@ -13,9 +13,8 @@ from __future__ import annotations
 import http.client
 import json
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib import import_module
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 from rich.panel import Panel
@@ -36,14 +35,6 @@ _OK: Final = 200
 app = typer.Typer()
 
 
-class SearchMode(StrEnum):
-    """How passages are found."""
-
-    HYBRID = "hybrid"
-    DENSE = "dense"
-    SPARSE = "sparse"
-
-
 @dataclass(frozen=True, slots=True)
 class Token:
     """A token that was signed here."""
@@ -62,23 +53,23 @@ def search(
     ],
     top_k: Annotated[int, typer.Option(min=1, max=100, help="At most so many passages.")] = 5,
     mode: Annotated[
-        SearchMode,
+        Literal["hybrid", "dense", "sparse"],
         typer.Option(help="By meaning and words, by meaning alone (dense), by words (sparse)."),
-    ] = SearchMode.HYBRID,
+    ] = "hybrid",
     as_json: Json = False,
 ) -> None:
     """Ask a question as a person, and see what that person finds."""
     settings = command_settings()
     subject = _subject(settings, asker)
     require_begun(settings)
-    body = {"query": question, "top_k": top_k, "mode": mode.value}
+    body = {"query": question, "top_k": top_k, "mode": mode}
     page = ask_service(settings, subject, body)
     if page is not None:
         finish(_shown(page, question), as_json=as_json)
     here, run = (import_module(f"{__package__}.{name}") for name in ("explain", "run"))  # law 3
 
     async def work(parts: Any) -> Shown:  # noqa: ANN401 - its type takes a second to import
-        found = await here.search_here(parts, subject, question, top_k=top_k, mode=mode.value)
+        found = await here.search_here(parts, subject, question, top_k=top_k, mode=mode)
         return _shown(found.model_dump(mode="json"), question)
 
     run.run_on_parts(work, as_json=as_json, settings=settings)

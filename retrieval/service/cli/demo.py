@@ -12,7 +12,6 @@ The laws of this file:
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import shutil
 import sys
@@ -28,7 +27,6 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from acl.records import DocumentRecord
 from ingest.report import IngestReport
 from retrieval.rights.display import level_name
 from retrieval.service import logs
@@ -55,6 +53,9 @@ _TOKEN_SECONDS: Final = 3600
 _TELLING: Final = ("budget", "falcon", "approved", "EUR", "million")
 _ROOT: Final = Path(__file__).resolve().parents[3]
 _EXAMPLES: Final = _ROOT / "examples" / "company"
+
+_Why = Mapping[tuple[str, str], Reasons]
+"""Why each person may or may not read each document that any of them found, by their ids."""
 
 app = typer.Typer()
 
@@ -125,22 +126,20 @@ async def _shown(settings: Settings, folder: Path, *, serving: bool, as_json: bo
         report = await ingest_into(parts, documents, {}, prune=False, quiet=True)
         people = read_people(settings.people_file, levels(parts.schema))
         answers = [await _found(parts, people[name]) for name in (*ASKERS, STRANGER)]
-        shown = Shown(
-            {"question": QUESTION, "answers": answers}, await _prose(parts, report, answers)
-        )
-        show(shown, as_json=as_json)
+        prose = await _prose(parts, report, answers)
+        show(Shown({"question": QUESTION, "answers": answers}, prose), as_json=as_json)
         if serving:
-            program = write_program(settings, folder)
+            program = _write_program(settings, folder)
             tokens = private_folder(folder / "tokens")
-            token = write_tokens(settings, tokens, [one.person for one in answers])
-            found = next((hit.uri for one in answers for hit in one.hits), "file:none")
-            document = found.removeprefix("file:")
+            token = _write_tokens(settings, tokens, [found.person for found in answers])
+            uri = next((hit.uri for found in answers for hit in found.hits), "file:none")
 
             def started(address: str) -> None:
-                _print_service(folder, address, steps(program, token, document, address))
+                commands = _steps(program, token, uri.removeprefix("file:"), address)
+                _print_service(folder, address, commands)
 
             await serve_parts(parts, started=started)
-    return 0 if _searchable(report) else 1
+    return 0 if report.added + report.updated + report.relabelled + report.unchanged else 1
 
 
 def _copied(target: Path) -> Path:
@@ -149,10 +148,6 @@ def _copied(target: Path) -> Path:
         if not (target / company).is_dir():
             shutil.copytree(_EXAMPLES / company, target / company)
     return target
-
-
-def _searchable(report: IngestReport) -> bool:
-    return report.added + report.updated + report.relabelled + report.unchanged > 0
 
 
 async def _found(parts: Parts, person: Person) -> Found:
@@ -174,37 +169,49 @@ def _best(hits: Iterable[FoundPassage]) -> tuple[FoundPassage, ...]:
 async def _prose(
     parts: Parts, report: IngestReport, answers: Sequence[Found]
 ) -> list[RenderableType]:
-    records = await _records(parts, answers)
+    why = await _reasons(parts, answers)
     *three, stranger = answers
     return [
         _rule("1. Reading the papers of two companies in"),
         *report_lines(report),
         _rule("2. One question, three people of acme"),
         Text.assemble("Question: ", (QUESTION, "bold")),
-        _panels(parts, three, records),
+        _panels(parts, three, why),
         _rule("3. What was different, and why"),
-        _differences(parts, three, records),
-        *_lines_named(parts, answers, records),
+        _differences(three, why),
+        *_lines_named(why),
         "No one is told what was left out, nor that anything was.",
         _rule("4. The same question from the other company"),
-        _panels(parts, [stranger], records),
+        _panels(parts, [stranger], why),
         "Globex has a project Falcon, too, and groups of the same names; no rule lifts the tenant.",
     ]
+
+
+async def _reasons(parts: Parts, answers: Sequence[Found]) -> _Why:
+    ids = dict.fromkeys(hit.document_id for found in answers for hit in found.hits)
+    records = await parts.records.catalog.labels_of(ids)
+    snapshot, now = parts.snapshots.pin(), datetime.now(UTC)
+    return {
+        (subject.id, identity): Reasons.of(snapshot, subject, records[identity], now)
+        for subject in (found.person.subject for found in answers)
+        for identity in ids
+        if identity in records
+    }
 
 
 def _rule(title: str) -> Text:
     return Text(f"\n── {title} {'─' * max(3, min(out.width, 100) - len(title) - 5)}", style="bold")
 
 
-def _panels(parts: Parts, answers: Sequence[Found], records: Mapping[str, DocumentRecord]) -> Table:
+def _panels(parts: Parts, answers: Sequence[Found], why: _Why) -> Table:
     grid = Table.grid(expand=True)
     for _ in answers:
         grid.add_column(ratio=1, vertical="top")
-    grid.add_row(*(_panel(parts, found, records) for found in answers))
+    grid.add_row(*(_panel(parts, found, why) for found in answers))
     return grid
 
 
-def _panel(parts: Parts, found: Found, records: Mapping[str, DocumentRecord]) -> Panel:
+def _panel(parts: Parts, found: Found, why: _Why) -> Panel:
     subject = found.person.subject
     compartments = " + ".join(sorted(subject.compartments)) or "no compartment"
     clearance = level_name(levels(parts.schema), subject.clearance)
@@ -216,69 +223,49 @@ def _panel(parts: Parts, found: Found, records: Mapping[str, DocumentRecord]) ->
         safe(f"reads {found.reads} of {found.of} documents", "bold"),
         Text(""),
     ]
-    passages = [_passage(parts, found.person, hit, records) for hit in found.hits]
+    passages = [_passage(hit, why[subject.id, hit.document_id]) for hit in found.hits]
     return Panel(Group(*head, *passages), title=safe(subject.id))
 
 
-def _passage(
-    parts: Parts, person: Person, hit: FoundPassage, records: Mapping[str, DocumentRecord]
-) -> Text:
-    reasons = _reasons(parts, person, records[hit.document_id])
+def _passage(hit: FoundPassage, reasons: Reasons) -> Text:
     row = reasons.explanation.deciding[0].rule.row
-    return Text("\n").join(
-        [
-            safe(hit.title, "bold"),
-            safe(f"{hit.classification} · {hit.uri.removeprefix('file:')}", "dim"),
-            excerpt(hit.text, _TELLING, length=200),
-            safe(f"{reasons.in_short()} (line {row})", "green"),
-            Text(""),
-        ]
-    )
+    lines = [
+        safe(hit.title, "bold"),
+        safe(f"{hit.classification} · {hit.uri.removeprefix('file:')}", "dim"),
+        excerpt(hit.text, _TELLING, length=200),
+        safe(f"{reasons.in_short()} (line {row})", "green"),
+        Text(""),
+    ]
+    return Text("\n").join(lines)
 
 
-def _differences(
-    parts: Parts, answers: Sequence[Found], records: Mapping[str, DocumentRecord]
-) -> Group:
+def _differences(answers: Sequence[Found], why: _Why) -> Group:
     """Return each document that one of them found and another may not read, with the reasons."""
-    mine = {hit.document_id for found in answers for hit in found.hits}
-    rows = []
-    for record in records.values():
-        each = [_reasons(parts, found.person, record) for found in answers]
-        if record.id in mine and not all(reasons.explanation.permitted for reasons in each):
-            rows.append([safe(record.uri.removeprefix("file:")), *map(_verdict, each)])
-    return table("", ("document", *(found.person.subject.id for found in answers)), rows)
+    names = [found.person.subject.id for found in answers]
+    rows = list[Sequence[Text]]()
+    for hit in {hit.document_id: hit for found in answers for hit in found.hits}.values():
+        each = [why[name, hit.document_id] for name in names]
+        if not all(reasons.explanation.permitted for reasons in each):
+            told = [
+                safe(reasons.in_short(), "green" if reasons.explanation.permitted else "red")
+                for reasons in each
+            ]
+            rows.append([safe(hit.uri.removeprefix("file:")), *told])
+    return table("", ("document", *names), rows)
 
 
-def _verdict(reasons: Reasons) -> Text:
-    return safe(reasons.in_short(), "green" if reasons.explanation.permitted else "red")
-
-
-def _lines_named(
-    parts: Parts, answers: Sequence[Found], records: Mapping[str, DocumentRecord]
-) -> Iterator[Text]:
+def _lines_named(why: _Why) -> Iterator[Text]:
     """Yield each line of the policy that is named above, once."""
     texts = {
         line.rule.row: line.text
-        for found in answers
-        for record in records.values()
-        for reasons in [_reasons(parts, found.person, record)]
+        for reasons in why.values()
         for line in reasons.explanation.deciding or reasons.allowing
     }
     for row, text in sorted(texts.items()):
         yield safe(f"policy.csv line {row}: {text}", "dim")
 
 
-def _reasons(parts: Parts, person: Person, record: DocumentRecord) -> Reasons:
-    return Reasons.of(parts.snapshots.pin(), person.subject, record, datetime.now(UTC))
-
-
-async def _records(parts: Parts, answers: Sequence[Found]) -> Mapping[str, DocumentRecord]:
-    ids = dict.fromkeys(hit.document_id for found in answers for hit in found.hits)
-    found = await parts.records.catalog.labels_of(ids)
-    return {identity: found[identity] for identity in ids if identity in found}
-
-
-def steps(program: Path, token: Path, document: str, address: str) -> list[str]:
+def _steps(program: Path, token: Path, document: str, address: str) -> list[str]:
     """Return the commands to paste, in their order (law 3).
 
     Args:
@@ -300,7 +287,7 @@ def steps(program: Path, token: Path, document: str, address: str) -> list[str]:
     ]
 
 
-def write_tokens(settings: Settings, folder: Path, people: Iterable[Person]) -> Path:
+def _write_tokens(settings: Settings, folder: Path, people: Iterable[Person]) -> Path:
     """Keep a token for each person in a file of its own; return that of the first."""
     issue, files = development_issuer(settings).issue, list[Path]()
     for person in people:
@@ -309,7 +296,7 @@ def write_tokens(settings: Settings, folder: Path, people: Iterable[Person]) -> 
     return files[0]
 
 
-def write_program(settings: Settings, folder: Path) -> Path:
+def _write_program(settings: Settings, folder: Path) -> Path:
     """Write the program with the demo's settings, and return its path (law 3)."""
     given = {
         "STRONGROOM_MODE": settings.mode.value,
@@ -329,9 +316,8 @@ def write_program(settings: Settings, folder: Path) -> Path:
 
 def _write(path: Path, text: str, mode: int) -> None:
     path.unlink(missing_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+    path.touch(mode, exist_ok=False)
+    path.write_text(text, encoding="utf-8")
 
 
 def _print_service(folder: Path, address: str, commands: Sequence[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -19,9 +18,16 @@ from ingest.report import EventKind, IngestEvent, IngestReport
 from retrieval.rights.policy_source import read_schema
 from retrieval.service.api.documents import DocumentList
 from retrieval.service.cli.render import Shown, count, out, records, safe, table
-from retrieval.service.cli.run import AskAs, command, person_of, run_on_parts
+from retrieval.service.cli.run import (
+    AskAs,
+    command,
+    now,
+    person_of,
+    quarantined,
+    run_on_parts,
+    whole,
+)
 from retrieval.service.cli.start import Json, command_settings
-from retrieval.service.http.bodies import answer
 from retrieval.service.settings import SettingsError
 from retrieval.service.wiring import Parts, open_pipeline
 
@@ -72,9 +78,8 @@ def ingest(
 
     async def work(parts: Parts) -> Shown:
         report = await ingest_into(parts, path, flags, prune=prune, quiet=quiet or as_json)
-        return Shown(
-            report, report_lines(report), code=int(bool(report.quarantined or report.failed))
-        )
+        incomplete = bool(report.quarantined or report.failed)
+        return Shown(report, report_lines(report), code=int(incomplete))
 
     run_on_parts(work, as_json=as_json, settings=settings, new=True)
 
@@ -82,40 +87,32 @@ def ingest(
 @command(documents, "list")
 async def documents_list(parts: Parts, *, asker: AskAs) -> Shown:
     """List every document that a person may read."""
-    listed = await _readable(parts, asker)
-    lines = records(listed.documents, "uri title classification owner")
-    return Shown(listed, [lines, count(len(listed.documents), "document")])
+    person = person_of(parts, asker)
+    found = await whole(
+        DocumentList,
+        "documents",
+        lambda after: parts.reader.list_documents(person, after=after, limit=_PAGE, now=now()),
+    )
+    said = count(len(found.documents), "document")
+    return Shown(found, [records(found.documents, "uri title classification owner"), said])
 
 
 @command(quarantine, "list")
 async def quarantine_list(parts: Parts) -> Shown:
     """List the documents that are kept out, with the reason for each."""
-    kept, after = list[Quarantined](), 0
-    while entries := await parts.records.quarantine.entries(after=after, limit=_PAGE):
-        kept += entries
-        after = entries[-1].id
+    kept = await quarantined(parts)
     lines = records(kept, "tenant uri reason last_seen")
     return Shown(Quarantine(tuple(kept)), [lines, f"{len(kept)} in quarantine"])
-
-
-async def _readable(parts: Parts, asker: str) -> DocumentList:
-    """Return every document that `asker` may read, as one page."""
-    person, pages, after = person_of(parts, asker), list[DocumentList](), None
-    while not pages or after:
-        page = await parts.reader.list_documents(
-            person.subject, after=after, limit=_PAGE, now=datetime.now(UTC)
-        )
-        pages.append(answer(DocumentList, page, next_token=""))
-        after = page.cursor
-    found = [document for page in pages for document in page.documents]
-    return pages[-1].model_copy(update={"documents": found})
 
 
 async def ingest_into(
     parts: Parts, root: Path, flags: dict[str, object], *, prune: bool, quiet: bool
 ) -> IngestReport:
     """Ingest under a progress bar."""
-    with _progress(hidden=quiet and not out.is_terminal) as progress:
+    text = TextColumn("{task.description:<48}", markup=False)
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    hidden = quiet and not out.is_terminal
+    with Progress(*columns, console=out, transient=True, disable=hidden) as progress:
         task = progress.add_task("reading", total=None)
 
         def show(event: IngestEvent) -> None:
@@ -133,22 +130,18 @@ async def ingest_into(
 def report_lines(report: IngestReport) -> list[RenderableType]:
     """Return what a run did, and what is kept out."""
     raised = [
-        safe(f"{label.uri}: raised to {label.level}, because it holds {', '.join(label.rules)}")
+        f"{label.uri}: raised to {label.level}, because it holds {', '.join(label.rules)}"
         for label in report.raised
     ]
     overruled = [
-        safe(
-            f"{label.uri}: {', '.join(label.attributes)} stays as it was set here; the source "
-            "says less"
-        )
+        f"{label.uri}: {', '.join(label.attributes)} stays as it was set here; the source says less"
         for label in report.overruled
     ]
     vanished = "Stored, but no longer in the source (`--prune` removes them)"
     return [
         records(report.quarantined, "uri reason", title="In quarantine, not searchable"),
         records(report.failed, "uri reason", title="Changed meanwhile; run again"),
-        *raised,
-        *overruled,
+        *map(safe, [*raised, *overruled]),
         table(vanished, ("document",), [(uri,) for uri in report.vanished]),
         safe(
             f"{report.added} added, {report.updated} updated, {report.relabelled} relabelled, "
@@ -184,15 +177,3 @@ def read_flags(
             case _:
                 flags[name] = value
     return flags
-
-
-def _progress(*, hidden: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description:<48}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=out,
-        transient=True,
-        disable=hidden,
-    )

@@ -11,9 +11,9 @@ The laws of this file:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Final
 
 import typer
@@ -22,7 +22,6 @@ from rich.text import Text
 from acl.decision import Permitted
 from acl.explain.explain import Explanation, RuleLine, Status
 from acl.explain.explain import explain as explained
-from acl.labels import Label
 from acl.policy.decide import decide
 from acl.predicate import holds
 from acl.records import DocumentRecord
@@ -36,7 +35,7 @@ from retrieval.search.store import Mode
 from retrieval.service.api.review import WhyAnswer
 from retrieval.service.api.search import SearchAnswer
 from retrieval.service.cli.render import Shown, count, in_words, safe
-from retrieval.service.cli.run import command, document_named, person_of
+from retrieval.service.cli.run import command, document_named, now, person_of
 from retrieval.service.http.bodies import answer
 from retrieval.service.http.tokens import levels
 from retrieval.service.wiring import Parts
@@ -59,7 +58,6 @@ class Reasons:
 
     snapshot: PolicySnapshot
     subject: Subject
-    label: Label
     now: datetime
     explanation: Explanation
 
@@ -69,8 +67,7 @@ class Reasons:
     ) -> Reasons:
         """Return the reasons for a document of record."""
         label = record.label(snapshot.schema, now)
-        explanation = explained(snapshot.policy, subject, READ, label, now)
-        return cls(snapshot, subject, label, now, explanation)
+        return cls(snapshot, subject, now, explained(snapshot.policy, subject, READ, label, now))
 
     @property
     def through(self) -> tuple[str, ...]:
@@ -94,9 +91,8 @@ class Reasons:
     @property
     def shared(self) -> tuple[str, ...]:
         """The conditions that keep every one of those lines from allowing it."""
-        missing = [_missing(line) for line in self.allowing]
-        first = missing[0] if missing else []
-        return tuple(text for text in first if all(text in other for other in missing))
+        first, *others = [_missing(line) for line in self.allowing] or [[]]
+        return tuple(text for text in first if all(text in other for other in others))
 
     def own(self, line: RuleLine) -> tuple[str, ...]:
         """Return the conditions that keep this line from it, beside the shared ones."""
@@ -104,15 +100,18 @@ class Reasons:
 
     def values(self, condition: str) -> str:
         """Return the values that a condition compares, beside each other."""
-        schema, values = self.snapshot.schema, self.label.values
+        schema, values = self.snapshot.schema, self.explanation.label.values
         told = [
             f"{name} {_plain(schema.attributes[name].display(values[name]))}"
             for name in dict.fromkeys(_OF_DOCUMENT.findall(condition))
             if name in values
         ]
-        held = self._held()
-        told += [f"own {name} {held[name]}" for name in _names(_OF_SUBJECT, condition)]
-        return ", ".join(told)
+        held = {
+            "clearance": level_name(levels(schema), self.subject.clearance),
+            "compartments": _plain(sorted(self.subject.compartments)),
+        }
+        asked = dict.fromkeys(_OF_SUBJECT.findall(condition))
+        return ", ".join([*told, *(f"own {name} {held[name]}" for name in asked)])
 
     def in_short(self) -> str:
         """Return the reason in one line, for a table."""
@@ -125,30 +124,23 @@ class Reasons:
             return f"no: line {denying[0].rule.row} denies it"
         if not self.allowing:
             return "no: no line is for this person"
-        return f"no: {one_of(self.allowing)} would allow it, but {self._hindrances()}"
+        return f"no: {_one_of(self.allowing)} would allow it, but {self._hindrances()}"
 
     def _hindrances(self) -> str:
         if self.shared:
             return "; ".join(self.values(text) or text for text in self.shared)
         return "; ".join(
-            f"line {line.rule.row}: " + ", ".join(self._compared(_missing(line)))
+            f"line {line.rule.row}: "
+            + ", ".join(self.values(text) or text for text in _missing(line))
             for line in self.allowing
         )
 
-    def _compared(self, conditions: Iterable[str]) -> list[str]:
-        return [self.values(text) or text for text in conditions]
-
-    def _held(self) -> Mapping[str, str]:
-        clearance = level_name(levels(self.snapshot.schema), self.subject.clearance)
-        compartments = sorted(self.subject.compartments)
-        return {"clearance": clearance, "compartments": _plain(compartments)}
-
     def _reads(self, subject: Subject) -> bool:
         decision = decide(self.snapshot.policy, subject, READ, self.now)
-        return isinstance(decision, Permitted) and holds(decision.predicate, self.label)
+        return isinstance(decision, Permitted) and holds(decision.predicate, self.explanation.label)
 
 
-def one_of(lines: Iterable[RuleLine]) -> str:
+def _one_of(lines: Iterable[RuleLine]) -> str:
     """Return `line 5`, or `one of lines 5, 6, 9`."""
     rows = [str(row) for row in sorted(line.rule.row for line in lines)]
     return f"line {rows[0]}" if len(rows) == 1 else f"one of lines {', '.join(rows)}"
@@ -156,10 +148,6 @@ def one_of(lines: Iterable[RuleLine]) -> str:
 
 def _missing(line: RuleLine) -> list[str]:
     return [condition.text for condition in line.missing]
-
-
-def _names(pattern: re.Pattern[str], text: str) -> list[str]:
-    return list(dict.fromkeys(pattern.findall(text)))
 
 
 def _plain(value: object) -> str:
@@ -173,15 +161,15 @@ async def explain(
     document: Annotated[str, typer.Argument(help="The document's id, or its path as ingested.")],
 ) -> Shown:
     """Say why a person may or may not read a document, rule by rule."""
-    person, now = person_of(parts, subject), datetime.now(UTC)
-    record = await document_named(parts, document, person.subject.tenant)
-    found = await parts.questions.why(OPERATOR, person.subject, record.id, now=now)
-    reasons = Reasons.of(parts.snapshots.pin(), person.subject, record, now)
-    lines = [*explanation_lines(reasons, found.explanation, record), *_grant_lines(found)]
+    about, moment = person_of(parts, subject), now()
+    record = await document_named(parts, document, about.tenant)
+    found = await parts.questions.why(OPERATOR, about, record.id, now=moment)
+    reasons = Reasons.of(parts.snapshots.pin(), about, record, moment)
+    lines = [*_explanation_lines(reasons, found.explanation, record), *_grant_lines(found)]
     return Shown(answer(WhyAnswer, found), lines)
 
 
-def explanation_lines(
+def _explanation_lines(
     reasons: Reasons, explanation: Explanation, record: DocumentRecord
 ) -> list[Text]:
     """Return an explanation: the verdict, then the rules that decide or come nearest."""
@@ -200,7 +188,7 @@ def explanation_lines(
 
 def _nearest(reasons: Reasons) -> list[Text]:
     """Return what keeps the lines that could allow it from doing so (law 2)."""
-    lines = [safe(f"{one_of(reasons.allowing)} would allow it", "bold")]
+    lines = [safe(f"{_one_of(reasons.allowing)} would allow it", "bold")]
     if reasons.shared:
         lines.append(safe("but for each of them:"))
     lines += [_failing(reasons, text) for text in reasons.shared]
@@ -234,19 +222,16 @@ def _heading(rule: RuleLine) -> Text:
 
 
 def _grant_lines(found: Reviewed) -> list[Text]:
-    if not found.grants:
-        return []
-    return [
-        safe("One of these alone would let them read it, the smallest first:"),
-        *(
-            Text.assemble(
-                "   ",
-                safe(f"{grant.kind.value} {grant.value} for {grant.subject}: "),
-                f"opens {count(grant.opens, 'document')}",
-            )
-            for grant in found.grants[:_GRANTS]
-        ),
+    lines = [
+        Text.assemble(
+            "   ",
+            safe(f"{grant.kind.value} {grant.value} for {grant.subject}: "),
+            f"opens {count(grant.opens, 'document')}",
+        )
+        for grant in found.grants[:_GRANTS]
     ]
+    first = "One of these alone would let them read it, the smallest first:"
+    return [safe(first), *lines] if lines else []
 
 
 async def search_here(
@@ -254,4 +239,4 @@ async def search_here(
 ) -> SearchAnswer:
     """Return what the subject finds, as the API answers it."""
     request = SearchRequest(query=question, top_k=top_k, mode=Mode(mode))
-    return answer(SearchAnswer, await parts.searcher.search(subject, request, datetime.now(UTC)))
+    return answer(SearchAnswer, await parts.searcher.search(subject, request, now()))

@@ -10,28 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from acl.actions import Action
-from acl.decision import Permitted
 from acl.errors import AclError
-from acl.policy.decide import decide
 from acl.policy.names import path_to_name
-from acl.predicate import holds
 from acl.records import ChangeKind, ItemState, Job
 from acl.subject import Subject
-from retrieval.access.audience import Effect
+from retrieval.access.audience import Effect, Member
+from retrieval.access.audience import effect as compared
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.folders import FolderRequest, FolderSet
 from retrieval.labels.requests import LabelRequest, ShareRequest
 from retrieval.labels.selection import Planned, Refused, Selection, checked_folder
 from retrieval.labels.views import Changed, Target
 from retrieval.rights.authority import Asker
+from retrieval.rights.decisions import Decisions
 from retrieval.service.api.folders import FolderAnswer, FolderList
 from retrieval.service.api.jobs import PROBLEMS, JobList, ListedJob, ShownJob
 from retrieval.service.api.labels import (
@@ -42,25 +39,18 @@ from retrieval.service.api.labels import (
     ShownLabel,
 )
 from retrieval.service.cli.documents import read_flags
-from retrieval.service.cli.render import (
-    Shown,
-    count,
-    err,
-    in_words,
-    records,
-    safe,
-    table,
-)
+from retrieval.service.cli.render import Shown, count, err, in_words, records, safe, table
 from retrieval.service.cli.run import (
     ActAs,
     Document,
     Until,
+    asked_about,
     asker_of,
     command,
-    document_of,
     find_document,
     known_people,
     moment,
+    now,
     tenant_of,
 )
 from retrieval.service.http.bodies import answer
@@ -96,22 +86,39 @@ SetValues = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """How a change is asked for: by whom, on which version, and whether it is a trial."""
+    """How a change is asked for: by whom, why, on which version, and whether it is a trial."""
 
-    asker: str
-    version: int | None
-    dry_run: bool
+    asker: ActAs = ""
+    reason: Reason = ""
+    dry_run: DryRun = False
+    version: Version = None
+
+    async def target(self, parts: Parts, name: str) -> tuple[Asker, Target]:
+        """Return who asks, and the document in the version that they looked at."""
+        who, record = await asked_about(parts, self.asker, name)
+        version = record.label_version if self.version is None else self.version
+        return who, Target(record.id, version)
 
 
 @command(label, "show")
 async def show(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
     """Show a document's label, where each value comes from, and its shares."""
-    who = asker_of(parts, asker)
-    record = await document_of(parts, who, document)
-    view = answer(ShownLabel, await parts.labels.show(who, record.id, now=_now()))
-    return Shown(view, _label_lines(view))
+    who, record = await asked_about(parts, asker, document)
+    view = answer(ShownLabel, await parts.labels.show(who, record.id, now=now()))
+    values = [(name, value, view.origins[name]) for name, value in view.label.items()]
+    shares = [
+        (share.principal, share.until or "for good", share.by, share.since) for share in view.shares
+    ]
+    lines = [
+        safe(view.uri, "bold"),
+        table("", ("", "value", "comes from"), values),
+        table("Shared with", ("who", "until", "by", "since"), shares),
+        records(view.proposals, "id by at reason", title="Waits for approval"),
+        safe(f"label version {view.label_version}", "dim"),
+    ]
+    return Shown(view, lines)
 
 
 @command(label, "set")
@@ -127,11 +134,8 @@ async def set_label(  # noqa: PLR0913 - options
         list[str] | None,
         typer.Option("--inherit", help="Take this attribute from the folder again. Repeatable."),
     ] = None,
-    asker: ActAs = "",
-    reason: Reason = "",
-    dry_run: DryRun = False,
+    change: Change,
     tenant: Tenant = "",
-    version: Version = None,
 ) -> Shown:
     """Change the label of one document, of several, or of all documents in a folder now.
 
@@ -141,79 +145,68 @@ async def set_label(  # noqa: PLR0913 - options
     Try it first with `--dry-run`:
     strongroom label set acme/hr/plan.md --set classification=restricted --dry-run
     """
-    change = Change(asker, version, dry_run=dry_run)
-    request = _label_request(parts, values or [], inherit or [], reason)
+    if not values and not inherit:
+        raise SettingsError("say what is to change: `--set classification=confidential`")
+    flags = read_flags(values or [], parts.schema, option="--set")
+    request = LabelRequest(values=flags, inherit=frozenset(inherit or []), reason=change.reason)
     if len(documents) == 1 and not documents[0].endswith("/"):
         return await _change(parts, documents[0], request, change)
-    return await _change_many(parts, documents, change, request, tenant)
+    return await _change_many(parts, documents, request, change, tenant)
 
 
 @command(label, "share")
-async def share(  # noqa: PLR0913 - options
+async def share(
     parts: Parts,
     document: Document,
     principal: Annotated[str, typer.Argument(help="Who is to read: user:ada, group:finance …")],
     *,
     until: Until = "",
-    asker: ActAs = "",
-    reason: Reason = "",
-    dry_run: DryRun = False,
-    version: Version = None,
+    change: Change,
 ) -> Shown:
     """Let a user or a group read a document, for a time or for good.
 
     It lifts nothing else: a person who lacks the clearance or a compartment still cannot read it.
     """
     shared = (ShareRequest(principal=principal, until=moment(until)),)
-    request = LabelRequest(kind=ChangeKind.SHARE, share=shared, reason=reason)
-    return await _change(parts, document, request, Change(asker, version, dry_run=dry_run))
+    request = LabelRequest(kind=ChangeKind.SHARE, share=shared, reason=change.reason)
+    return await _change(parts, document, request, change)
 
 
 @command(label, "unshare")
-async def unshare(  # noqa: PLR0913 - options
+async def unshare(
     parts: Parts,
     document: Document,
     principal: Annotated[str, typer.Argument(help="Whose share is taken back.")],
     *,
-    asker: ActAs = "",
-    reason: Reason = "",
-    dry_run: DryRun = False,
-    version: Version = None,
+    change: Change,
 ) -> Shown:
     """Take a share back."""
     names = frozenset({principal})
-    request = LabelRequest(kind=ChangeKind.UNSHARE, unshare=names, reason=reason)
-    return await _change(parts, document, request, Change(asker, version, dry_run=dry_run))
+    request = LabelRequest(kind=ChangeKind.UNSHARE, unshare=names, reason=change.reason)
+    return await _change(parts, document, request, change)
 
 
 @command(label, "history")
 async def history(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
     """List who changed a document's label, when and why, the last change first."""
-    who = asker_of(parts, asker)
-    record = await document_of(parts, who, document)
-    changes = await parts.labels.history(who, record.id, now=_now())
+    who, record = await asked_about(parts, asker, document)
+    changes = await parts.labels.history(who, record.id, now=now())
     found = [ShownChange.of(change, parts.schema) for change in changes]
     rows = [
-        (c.label_version, c.at, c.by, c.kind, _moved(c.before, c.after), c.reason) for c in found
+        (change.label_version, change.at, change.by, change.kind, _moved(change), change.reason)
+        for change in found
     ]
     columns = ("version", "when", "who", "what", "change", "reason")
     return Shown(LabelHistory(changes=found), [table("", columns, rows)])
 
 
 @command(label, "undo")
-async def undo(  # noqa: PLR0913 - options
-    parts: Parts,
-    document: Document,
-    *,
-    asker: ActAs = "",
-    reason: Reason = "",
-    dry_run: DryRun = False,
-    version: Version = None,
-) -> Shown:
+async def undo(parts: Parts, document: Document, *, change: Change) -> Shown:
     """Take the last change back, as a new change. Shares that ended meanwhile stay ended."""
-    change = Change(asker, version, dry_run=dry_run)
-    who, target = await _target(parts, change, document)
-    changed = await parts.labels.undo(who, target, reason=reason, now=_now(), dry_run=dry_run)
+    who, target = await change.target(parts, document)
+    changed = await parts.labels.undo(
+        who, target, reason=change.reason, now=now(), dry_run=change.dry_run
+    )
     return changed_shown(changed, parts)
 
 
@@ -226,10 +219,16 @@ async def approve(
     asker: ActAs = "",
 ) -> Shown:
     """Approve a lower label that another person proposed."""
-    who = asker_of(parts, asker)
-    record = await document_of(parts, who, document)
-    chosen = proposal or await _only_proposal(parts, who, record.id)
-    changed = await parts.labels.approve(who, record.id, chosen, now=_now())
+    who, record = await asked_about(parts, asker, document)
+    if not proposal:
+        waiting = (await parts.labels.show(who, record.id, now=now())).proposals
+        if len(waiting) != 1:
+            raise SettingsError(
+                f"{len(waiting)} proposals wait for this document; name one: "
+                "`strongroom label show` lists them"
+            )
+        proposal = waiting[0].id
+    changed = await parts.labels.approve(who, record.id, proposal, now=now())
     return changed_shown(changed, parts)
 
 
@@ -248,25 +247,21 @@ async def folder(  # noqa: PLR0913 - options
         list[str] | None,
         typer.Option("--unset", help="Let the folder no longer say this. Repeatable."),
     ] = None,
-    asker: ActAs = "",
-    reason: Reason = "",
-    dry_run: DryRun = False,
+    change: Change,
     tenant: Tenant = "",
     approve_proposal: Annotated[
         str, typer.Option("--approve", help="Approve this proposal of another person.")
     ] = "",
-    version: Version = None,
 ) -> Shown:
     """Set what every document in a folder inherits, those that come later as well.
 
     What was set on a document itself stays. Without `--set` and `--unset`, shows what is set, and
     what waits for approval.
     """
-    who = asker_of(parts, asker)
+    who = asker_of(parts, change.asker)
     if approve_proposal:
-        done = await parts.folders.approve(who, approve_proposal)
-        return await _folder_done(parts, done)
-    if not (path or tenant or asker):
+        return await _folder_done(parts, await parts.folders.approve(who, approve_proposal))
+    if not (path or tenant or change.asker):
         raise SettingsError("say whose folders: `--tenant acme`, or a folder such as /acme/hr/")
     owner = tenant or tenant_of(path)
     if not values and not unset:
@@ -277,13 +272,13 @@ async def folder(  # noqa: PLR0913 - options
         tenant=owner,
         values=read_flags(values or [], parts.schema, option="--set"),
         unset=frozenset(unset or []),
-        expected_version=version,
-        reason=reason,
+        expected_version=change.version,
+        reason=change.reason,
     )
-    if dry_run:
-        return _folder_plan(await parts.folders.plan(who, request), request, parts)
-    done = await parts.folders.set_folder(who, request)
-    return await _folder_done(parts, done)
+    if change.dry_run:
+        planned = await parts.folders.plan(who, request)
+        return Shown(FolderAnswer.of_plan(planned, request), _plan_lines(planned, parts))
+    return await _folder_done(parts, await parts.folders.set_folder(who, request))
 
 
 @command(label, "jobs")
@@ -305,44 +300,34 @@ async def jobs(
     return Shown(JobList(jobs=found), [records(found, columns)])
 
 
-def changed_shown(changed: Changed, parts: Parts) -> Shown:
-    """Return what a change did or would do, as a table of before and after."""
-    rows = [
-        (name, changed.before.get(name), changed.after.get(name))
-        for name in sorted(changed.before.keys() | changed.after.keys())
-        if changed.before.get(name) != changed.after.get(name)
-    ]
+def changed_shown(changed: Changed, parts: Parts, more: Sequence[RenderableType] = ()) -> Shown:
+    """Return what a change did or would do, as a table of before and after, and `more` below it."""
+    rows = _differing(changed.before, changed.after)
     lines: list[RenderableType] = [
         safe(changed.document.uri, "bold"),
         table("", ("", "before", "after"), rows) if rows else "The label's values stay the same.",
         *_effect_lines(changed.effect, parts, changed),
     ]
     if changed.proposal:
-        said = f"Waits for the approval of another person: proposal {changed.proposal}"
-        lines.append(safe(said, "yellow"))
+        lines.append(_waits(changed.proposal))
     elif changed.dry:
         lines.append(safe("Nothing was changed; without --dry-run it would be.", "yellow"))
     else:
         lines.append(safe(f"Done: label version {changed.version}", "green"))
-    return Shown(answer(ChangedLabel, changed), lines)
+    return Shown(answer(ChangedLabel, changed), [*lines, *more])
 
 
 async def _change(parts: Parts, name: str, request: LabelRequest, change: Change) -> Shown:
-    who, target = await _target(parts, change, name)
-    changed = await parts.labels.change(who, target, request, now=_now(), dry_run=change.dry_run)
-    shown = changed_shown(changed, parts)
-    if changed.effect is None or not changed.effect.loses:
-        return shown
-    read = await _readers(parts, who, target.document_id)
-    return Shown(shown.answer, [*(shown.lines or ()), *read])
+    who, target = await change.target(parts, name)
+    changed = await parts.labels.change(who, target, request, now=now(), dry_run=change.dry_run)
+    read = list[RenderableType]()
+    if changed.effect is not None and changed.effect.loses:
+        read = await _readers(parts, who, target.document_id)
+    return changed_shown(changed, parts, read)
 
 
 async def _change_many(
-    parts: Parts,
-    names: Sequence[str],
-    change: Change,
-    request: LabelRequest,
-    tenant: str,
+    parts: Parts, names: Sequence[str], request: LabelRequest, change: Change, tenant: str
 ) -> Shown:
     who = asker_of(parts, change.asker)
     selection = await _selection(parts, who, names, tenant)
@@ -368,37 +353,10 @@ async def _selection(parts: Parts, who: Asker, names: Sequence[str], tenant: str
     return Selection(ids=tuple(record.id for record in found if record is not None))
 
 
-def _label_request(
-    parts: Parts, values: Sequence[str], inherit: Sequence[str], reason: str
-) -> LabelRequest:
-    if not values and not inherit:
-        raise SettingsError("say what is to change: `--set classification=confidential`")
-    flags = read_flags(values, parts.schema, option="--set")
-    return LabelRequest(values=flags, inherit=frozenset(inherit), reason=reason)
-
-
-async def _target(parts: Parts, change: Change, name: str) -> tuple[Asker, Target]:
-    """Return who asks, and the document with the version that they looked at, or the one now."""
-    who = asker_of(parts, change.asker)
-    record = await document_of(parts, who, name)
-    version = record.label_version if change.version is None else change.version
-    return who, Target(record.id, version)
-
-
-async def _only_proposal(parts: Parts, who: Asker, document_id: str) -> str:
-    waiting = (await parts.labels.show(who, document_id, now=_now())).proposals
-    if len(waiting) != 1:
-        raise SettingsError(
-            f"{len(waiting)} proposals wait for this document; name one: "
-            "`strongroom label show` lists them"
-        )
-    return waiting[0].id
-
-
 async def _readers(parts: Parts, who: Asker, document_id: str) -> list[RenderableType]:
     """Return who has read it: what they have seen, no label takes back."""
     try:
-        readers = (await parts.history.readers(who, document_id, now=_now())).readers
+        readers = (await parts.history.readers(who, document_id, now=now())).readers
     except DocumentNotFoundError:
         # Who raises a label above their own clearance has done so, and is told no more.
         return [safe("It is beyond your rights now: who has read it is not shown.", "yellow")]
@@ -409,8 +367,7 @@ async def _readers(parts: Parts, who: Asker, document_id: str) -> list[Renderabl
 async def _folder_done(parts: Parts, done: FolderSet) -> Shown:
     if done.job is not None:
         return await _carried_out(parts, done.job, done.refused)
-    said = f"Waits for the approval of another person: proposal {done.proposal}"
-    return Shown(FolderAnswer.of(done), [safe(said, "yellow")])
+    return Shown(FolderAnswer.of(done), [_waits(done.proposal)])
 
 
 async def _carried_out(parts: Parts, begun: Job, refused: Sequence[Refused]) -> Shown:
@@ -432,37 +389,37 @@ async def _carried_out(parts: Parts, begun: Job, refused: Sequence[Refused]) -> 
     shown = ShownJob.shown(job, problems[:PROBLEMS])
     not_done = shown.conflict + shown.failed
     lines = [
-        *_refused_lines(refused),
+        _left_alone(refused),
         records(shown.problems[:_SHOWN], "document_id detail", title="Not changed"),
         safe(f"{shown.done} of {shown.total} documents changed, {not_done} not", "bold"),
     ]
     return Shown(shown, lines, code=int(bool(not_done or shown.pending)))
 
 
-def _folder_plan(planned: Planned, request: FolderRequest, parts: Parts) -> Shown:
-    found = FolderAnswer.of_plan(planned, request)
-    return Shown(found, _plan_lines(planned, parts))
+def _waits(proposal: str) -> RenderableType:
+    return safe(f"Waits for the approval of another person: proposal {proposal}", "yellow")
 
 
 def _plan_lines(planned: Planned, parts: Parts) -> list[RenderableType]:
     rows = [(uri,) for uri in sorted(planned.uris.values())[:_SHOWN]]
-    more = len(planned.items) - len(rows)
-    title = "Would change" if more <= 0 else f"Would change, and {more} more"
-    left = f"{planned.not_compared} more changes of labels were not compared for this."
-    return [
+    total, left = len(planned.items), planned.not_compared
+    title = f"Would change, and {total - len(rows)} more" if total > len(rows) else "Would change"
+    lines = [
         table(title, ("document",), rows),
-        *_refused_lines(planned.refused),
+        _left_alone(planned.refused),
         *_effect_lines(planned.effect, parts),
-        *([safe(left, "yellow")] if planned.not_compared else []),
-        *(["It would wait for the approval of another person."] if planned.waits else []),
-        safe(
-            f"{count(len(planned.items), 'document')} would change. Nothing was changed.", "yellow"
-        ),
     ]
+    if left:
+        said = f"{left} more changes of labels were not compared for this."
+        lines.append(safe(said, "yellow"))
+    if planned.waits:
+        lines.append("It would wait for the approval of another person.")
+    said = f"{count(total, 'document')} would change. Nothing was changed."
+    return [*lines, safe(said, "yellow")]
 
 
-def _refused_lines(refused: Sequence[Refused]) -> list[RenderableType]:
-    return [records(refused[:_SHOWN], "uri reason", title=f"Left alone: {len(refused)}")]
+def _left_alone(refused: Sequence[Refused]) -> RenderableType:
+    return records(refused[:_SHOWN], "uri reason", title=f"Left alone: {len(refused)}")
 
 
 def _effect_lines(
@@ -472,96 +429,81 @@ def _effect_lines(
     if effect is None:
         return ["Who gains or loses is not shown: that needs the right to review access."]
     people = known_people(parts)
-    moved = _people_moved(parts, people, changed) if changed else {}
+    moved = _people_moved(parts, people, changed) if changed else Effect(gains=(), loses=())
     lines: list[RenderableType] = []
-    for what, names in (("gain", effect.gains), ("lose", effect.loses)):
-        told = _told(parts, people, names)
-        where = f" access, where cleared for it: {', '.join(told)}" if told else " access: no one"
-        lines.append(safe(what + where))
-        if moved.get(what):
-            lines.append(safe(f"   of the people in the subjects file: {', '.join(moved[what])}"))
+    for what, names, known in (
+        ("gain", effect.gains, moved.gains),
+        ("lose", effect.loses, moved.loses),
+    ):
+        told = ", ".join(_told(parts, people, names))
+        where = f", where cleared for it: {told}" if told else ": no one"
+        lines.append(safe(f"{what} access{where}"))
+        if known:
+            lines.append(safe(f"   of the people in the subjects file: {', '.join(known)}"))
     return lines
 
 
 def _told(parts: Parts, people: Sequence[Subject], names: Iterable[str]) -> list[str]:
     """Return the names without the roles that no known person has (law 2)."""
-    policy, now = parts.snapshots.pin().policy, _now()
+    policy = parts.snapshots.pin().policy
     return [
         name
         for name in names
         if not name.startswith("role:")
-        or any(path_to_name(policy, person, name, now) for person in people)
+        or any(path_to_name(policy, person, name, now()) for person in people)
     ]
 
 
-def _people_moved(
-    parts: Parts, people: Sequence[Subject], changed: Changed
-) -> dict[str, list[str]]:
+def _people_moved(parts: Parts, people: Sequence[Subject], changed: Changed) -> Effect:
     """Return which known people gain, and which lose."""
-    snapshot, now = parts.snapshots.pin(), _now()
-    stored = changed.document.label_json
+    snapshot, stored = parts.snapshots.pin(), changed.document.label_json
+    members = [Member(person, (person.id,)) for person in people]
     try:
         before, after = (
             snapshot.schema.parse({**stored, **values})
             for values in (changed.before, changed.after)
         )
+        return compared(snapshot, Decisions(), members, (before, after), now())
     except AclError:
         # The change has been made; a label that could not be read before has no effect to tell.
-        return {}
-    moved: dict[str, list[str]] = {"gain": [], "lose": []}
-    for person in people:
-        decision = decide(snapshot.policy, person, Action.DOCUMENT_READ, now)
-        if isinstance(decision, Permitted):
-            could, can = holds(decision.predicate, before), holds(decision.predicate, after)
-            if could != can:
-                moved["gain" if can else "lose"].append(person.id)
-    return moved
+        return Effect(gains=(), loses=())
 
 
-def _label_lines(view: ShownLabel) -> list[RenderableType]:
-    rows = [(name, value, view.origins[name]) for name, value in view.label.items()]
-    shares = [
-        (s.principal, "for good" if s.until is None else s.until, s.by, s.since)
-        for s in view.shares
-    ]
-    return [
-        safe(view.uri, "bold"),
-        table("", ("", "value", "comes from"), rows),
-        table("Shared with", ("who", "until", "by", "since"), shares),
-        records(view.proposals, "id by at reason", title="Waits for approval"),
-        safe(f"label version {view.label_version}", "dim"),
-    ]
-
-
-def _moved(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:
-    if before is None:
+def _moved(change: ShownChange) -> str:
+    if change.before is None:
         return "first label"
     moved = [
-        f"{name}: {in_words(before.get(name))} → {in_words(after.get(name))}"
-        for name in sorted(after.keys() | before.keys())
-        if before.get(name) != after.get(name)
+        f"{name}: {in_words(before)} → {in_words(after)}"
+        for name, before, after in _differing(change.before, change.after)
     ]
     return "; ".join(moved) or "values as before"
+
+
+def _differing(
+    before: Mapping[str, object], after: Mapping[str, object]
+) -> list[tuple[str, object, object]]:
+    """Return each attribute whose values differ, with both."""
+    names = sorted(before.keys() | after.keys())
+    pairs = [(name, before.get(name), after.get(name)) for name in names]
+    return [(name, old, new) for name, old, new in pairs if old != new]
 
 
 def _folders_shown(found: FolderList, path: str) -> Shown:
     wanted = checked_folder(path) if path else ""
     folders = [
-        one
-        for one in found.folders
-        if not wanted or wanted.startswith(one.folder) or one.folder.startswith(wanted)
+        shown
+        for shown in found.folders
+        if not wanted or wanted.startswith(shown.folder) or shown.folder.startswith(wanted)
     ]
     rows = [
         (shown.folder, name, value, shown.by, shown.at, shown.version)
         for shown in folders
         for name, value in shown.label.items()
     ]
-    columns = ("folder", "attribute", "value", "set by", "when", "version")
     waiting = [(p.id, p.folder, p.label or "nothing", p.by, p.reason) for p in found.proposals]
     heads = ("proposal", "folder", "would say", "by", "reason")
-    lines = [table("", columns, rows), table("Waits for approval", heads, waiting)]
-    return Shown(FolderList(folders=folders, proposals=found.proposals), lines)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+    lines = [
+        table("", ("folder", "attribute", "value", "set by", "when", "version"), rows),
+        table("Waits for approval", heads, waiting),
+    ]
+    return Shown(found.model_copy(update={"folders": folders}), lines)

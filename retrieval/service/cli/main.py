@@ -27,7 +27,7 @@ COMMANDS: Final = {
     "search": ("ask", "Ask a question as a person, and see what that person finds."),
     "explain": ("explain", "Say why a person may or may not read a document, rule by rule."),
     "token": ("ask", "Sign a token for a person, to try the service. Development mode only."),
-    "serve": ("serve", "Serve until Ctrl-C."),
+    "serve": ("operate", "Serve until Ctrl-C."),
     "status": ("operate", "Say what is stored, and which policy is in effect."),
     "fsck": ("operate", "Compare the records with the search engine, and repair differences."),
     "demo": ("demo", "Show it with two small companies: one question, four people, four answers."),
@@ -36,7 +36,7 @@ COMMANDS: Final = {
     "documents": ("documents", "Look at the documents that are stored."),
     "quarantine": ("documents", "Look at the documents that are kept out, and why."),
     "audit": ("operate", "Check the record of who read what."),
-    "directory": ("directory", "Look at the users and groups of your identity provider."),
+    "directory": ("operate", "Look at the users and groups of your identity provider."),
     "label": ("labels", "See who may read a document, and change it: classify, share, undo."),
 }
 """Each command: the module that holds it, and what it does in one line."""

@@ -67,11 +67,6 @@ def read_people(path: Path, levels: Attribute | None) -> dict[str, Person]:
     return {name: _person(path, name, entry, levels) for name, entry in entries.items()}
 
 
-def people_of(path: Path, levels: Attribute | None) -> dict[str, Person]:
-    """Return the people of the subjects file, or none where there is no file."""
-    return read_people(path, levels) if path.exists() else {}
-
-
 def person_named(people: Mapping[str, Person], name: str) -> Person:
     """Return the person called `user:ada` or, in short, `ada`.
 

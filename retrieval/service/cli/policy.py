@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -37,16 +36,8 @@ from retrieval.service.api.policy import (
     RightsChange,
     Who,
 )
-from retrieval.service.cli.render import (
-    CommandError,
-    Shown,
-    err,
-    in_words,
-    records,
-    safe,
-    table,
-)
-from retrieval.service.cli.run import ActAs, asker_of, command
+from retrieval.service.cli.render import CommandError, Shown, err, in_words, records, safe, table
+from retrieval.service.cli.run import ActAs, asker_of, command, now
 from retrieval.service.cli.start import Json, command_settings, finish
 from retrieval.service.http.bodies import answer
 from retrieval.service.http.tokens import levels
@@ -118,16 +109,21 @@ async def log(
 ) -> Shown:
     """List revisions, the latest first: who proposed what, why, and what took effect when."""
     who = asker_of(parts, asker)
-    current = (await parts.views.seeing(who, _now())).snapshot.revision
-    latest = await parts.views.latest(who, _now(), limit=limit)
-    found = RevisionList(
-        revisions=[answer(Revision, revision) for revision in latest], in_effect=current
-    )
+    current = (await parts.views.seeing(who, now())).snapshot.revision
+    latest = await parts.views.latest(who, now(), limit=limit)
+    revisions = [answer(Revision, revision) for revision in latest]
     rows = [
-        (one.revision, _state(one, current), one.author, _when(one), one.reason)
-        for one in found.revisions
+        (
+            revision.revision,
+            _state(revision, current),
+            revision.author,
+            revision.activated_at or revision.created_at,
+            revision.reason,
+        )
+        for revision in revisions
     ]
-    return Shown(found, [table("", ("revision", "state", "author", "when", "reason"), rows)])
+    listed = table("", ("revision", "state", "author", "when", "reason"), rows)
+    return Shown(RevisionList(revisions=revisions, in_effect=current), [listed])
 
 
 @command(policy, "show")
@@ -141,9 +137,8 @@ async def show(
     """Print the rules of a revision to the letter, so that they can be kept in a file."""
     who = asker_of(parts, asker)
     wanted = number or parts.snapshots.pin().revision
-    texts = await parts.views.texts(who, wanted, _now())
-    revision = answer(Revision, await parts.views.revision(who, wanted, _now()))
-    whole = RevisionWithTexts(**revision.model_dump(), model=texts.model, rules=texts.rules)
+    texts = await parts.views.texts(who, wanted, now())
+    whole = RevisionWithTexts.with_texts(await parts.views.revision(who, wanted, now()), texts)
     # To the letter: what is printed here is read again by `policy propose`.
     raw = texts.model if model else texts.rules
     return Shown(whole, err=[safe(f"revision {wanted}", "dim")], raw=raw)
@@ -162,12 +157,10 @@ async def diff(
     """Show what a revision changes."""
     who = asker_of(parts, asker)
     other = to or (await parts.records.policies.revision(number)).base
-    compared = await parts.views.compared(who, other or number, number, _now())
+    compared = await parts.views.compared(who, other or number, number, now())
     found = answer(RevisionDifference, compared)
-    if not other:
-        said = "This is the first revision; there is nothing to compare it with."
-        return Shown(found, [said])
-    return Shown(found, _difference_lines(found))
+    first = "This is the first revision; there is nothing to compare it with."
+    return Shown(found, _difference_lines(found) if other else [first])
 
 
 @command(policy, "propose")
@@ -190,11 +183,11 @@ async def propose(  # noqa: PLR0913 - each is an option
         raise SettingsError("give a folder with a policy, or lines to `--add` and `--remove`")
     who, base = asker_of(parts, asker), parts.snapshots.pin().revision
     try:
-        revision = await parts.desk.propose(who, edit, expected=base, reason=reason, now=_now())
+        revision = await parts.desk.propose(who, edit, expected=base, reason=reason, now=now())
     except PolicyError as error:
         return _refused(error)
     number = revision.revision
-    changes = await parts.views.compared(who, base, number, _now())
+    changes = await parts.views.compared(who, base, number, now())
     lines = [
         *_difference_lines(answer(RevisionDifference, changes)),
         safe(f"proposed as revision {number}; nothing has taken effect yet", "green"),
@@ -222,7 +215,7 @@ async def preview(  # noqa: PLR0913 - each is an option
         raise SettingsError("name a revision, or give a change, and not both")
     who = asker_of(parts, asker)
     try:
-        found = await parts.views.preview(who, wanted, LookBack(days=days), _now())
+        found = await parts.views.preview(who, wanted, LookBack(days=days), now())
     except PolicyError as error:
         return _refused(error)
     seen = PreviewAnswer.of(found.preview, found.revision, parts.schema)
@@ -245,7 +238,7 @@ async def rollback(
 ) -> Shown:
     """Bring back what an earlier revision said, under a new number, and activate it."""
     who, base = asker_of(parts, asker), parts.snapshots.pin().revision
-    found = await parts.desk.roll_back(who, number, expected=base, reason=reason, now=_now())
+    found = await parts.desk.roll_back(who, number, expected=base, reason=reason, now=now())
     err.print(safe(f"proposed as revision {found.revision}: {found.reason}"))
     return await _activated(parts, who, found.revision)
 
@@ -258,7 +251,7 @@ async def prove(
     """Compare filters and rules for every role and every stored label, here and now."""
     wanted = number or parts.snapshots.pin().revision
     with _progress(wanted) as on_progress:
-        proof = await parts.desk.prove(wanted, _now(), on_progress=on_progress)
+        proof = await parts.desk.prove(wanted, now(), on_progress=on_progress)
     mismatches = [mismatch.text for mismatch in proof.mismatches]
     found = answer(ProofProgress, proof, mismatches=mismatches)
     good = found.state == ProofState.PROVED
@@ -272,7 +265,7 @@ async def _activated(parts: Parts, who: Asker, number: int) -> Shown:
     with _progress(number) as on_progress:
         try:
             done = await parts.desk.activate(
-                who, number, expected=base, now=_now(), on_progress=on_progress
+                who, number, expected=base, now=now(), on_progress=on_progress
             )
         except FourEyesError as error:
             raise CommandError(f"not activated: {error}") from error
@@ -292,7 +285,7 @@ async def _activated(parts: Parts, who: Asker, number: int) -> Shown:
 def _progress(number: int) -> Iterator[OnProgress]:
     with Bar(console=err, transient=True) as bar:
         task = bar.add_task(f"proving revision {number}", total=None)
-        yield lambda now: bar.update(task, total=now.of, completed=now.compared)
+        yield lambda done: bar.update(task, total=done.of, completed=done.compared)
 
 
 def _edit(folder: Path | None, add: Add, remove: Remove) -> Edit | None:
@@ -301,12 +294,11 @@ def _edit(folder: Path | None, add: Add, remove: Remove) -> Edit | None:
     Raises:
         PolicyError: a file cannot be read.
     """
+    rows = Edit(add=tuple(add or ()), remove=tuple(remove or ()))
     if folder is None:
-        return Edit(add=tuple(add or ()), remove=tuple(remove or ())) if add or remove else None
+        return rows if add or remove else None
     texts = read_texts(folder)
-    return Edit(
-        model=texts.model, rules=texts.rules, add=tuple(add or ()), remove=tuple(remove or ())
-    )
+    return replace(rows, model=texts.model, rules=texts.rules)
 
 
 def _refused(error: PolicyError) -> Shown:
@@ -321,10 +313,6 @@ def _state(revision: Revision, current: int) -> Text:
     if revision.activated_at is not None:
         return safe("was in effect", "dim")
     return safe("proposed", "yellow") if revision.base == current else safe("overtaken", "dim")
-
-
-def _when(revision: Revision) -> datetime:
-    return revision.activated_at or revision.created_at
 
 
 def _difference_lines(found: RevisionDifference) -> list[RenderableType]:
@@ -361,35 +349,27 @@ def _changes(
     title: str, changes: Sequence[RightsChange], known: Attribute | None
 ) -> RenderableType:
     rows = [
-        (
-            change.action,
-            named(change.who, known),
-            _counted(change.gained, "+"),
-            _counted(change.lost, "-"),
-        )
-        for change in changes[:_SHOWN]
+        (row.action, named(row.who, known), _counted(row.gained, "+"), _counted(row.lost, "-"))
+        for row in changes[:_SHOWN]
     ]
-    if not rows:
-        return f"{title}: nothing changes."
-    return table(title, ("action", "who", "gains", "loses"), rows)
+    return _listed(title, ("action", "who", "gains", "loses"), rows)
 
 
 def _rights(rights: Sequence[OtherRight], known: Attribute | None) -> RenderableType:
-    title = "Other actions than reading"
     rows = [
         (
             right.action,
             named(right.who, known),
             " and ".join(("gains",) * right.gained + ("loses",) * right.lost),
-            in_words({k: v for k, v in (right.example or {}).items() if v != []})
-            if right.example
-            else "",
+            in_words({k: v for k, v in right.example.items() if v != []}) if right.example else "",
         )
         for right in rights
     ]
-    if not rows:
-        return f"{title}: nothing changes."
-    return table(title, ("action", "who", "what", "for example on"), rows)
+    return _listed("Other actions than reading", ("action", "who", "what", "for example on"), rows)
+
+
+def _listed(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> RenderableType:
+    return table(title, columns, rows) if rows else f"{title}: nothing changes."
 
 
 def _counted(tally: Count, sign: str) -> str:
@@ -439,7 +419,3 @@ def _span(clearances: Sequence[int], known: Attribute | None) -> str:
             runs.append([clearance])
     names = [[level_name(known, level) for level in (run[0], run[-1])] for run in runs]
     return ", ".join(first if first == last else f"{first} to {last}" for first, last in names)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -87,8 +87,9 @@ def fields_of(value: object) -> list[RenderableType]:
     single, lists = list[tuple[str, object]](), list[RenderableType]()
     for name, part in _items(value):
         title = name.replace("_", " ")
-        if isinstance(part, list | tuple) and part and _is_record(part[0]):
-            lists.append(records(part, title=title))
+        values = part if isinstance(part, list | tuple) else ()
+        if values and (isinstance(values[0], BaseModel) or is_dataclass(values[0])):
+            lists.append(records(values, title=title))
         else:
             single.append((title, part))
     return [table("", ("what", "value"), single), *lists]
@@ -126,7 +127,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 def safe(text: object, style: str = "") -> Text:
     """Return foreign text as it may be printed, in one paragraph (law 1)."""
     plain = _BLANKS.sub(" ", str(text)).strip()
-    return Text("".join(_printable(character) for character in plain), style=style)
+    shown = ("�" if unicodedata.category(sign) in _HIDDEN else sign for sign in plain)
+    return Text("".join(shown), style=style)
 
 
 def in_words(value: object) -> str:
@@ -165,10 +167,6 @@ def fail(message: str) -> None:
     """Print an error."""
     lines = [part for line in message.splitlines() for part in (safe(line), Text("\n"))]
     err.print(Text.assemble(("error: ", "bold red"), *lines[:-1]))
-
-
-def _is_record(value: object) -> bool:
-    return isinstance(value, BaseModel) or is_dataclass(value)
 
 
 def _items(value: object) -> list[tuple[str, object]]:
@@ -213,7 +211,3 @@ def _widths(columns: Sequence[str], rows: Sequence[Sequence[Text]], room: int) -
         few if missing == 0 else few + min(many - few, spare * (many - few) // missing)
         for few, many in zip(least, wanted, strict=True)
     ]
-
-
-def _printable(character: str) -> str:
-    return "�" if unicodedata.category(character) in _HIDDEN else character

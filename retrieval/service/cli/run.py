@@ -5,7 +5,8 @@ The laws of this file:
 1. A person is one of the subjects file; without `--as`, a command acts for the operator of the
    machine.
 2. A document is named by its id, its uri, or the path as it was ingested.
-3. A command has the parameters of its function without the open parts, and `--json`.
+3. A command has the parameters of its function without the open parts, and `--json`. Options that
+   several commands share are the fields of one value.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import inspect
 import re
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, NoReturn, TypeVar, get_type_hints
+from typing import Annotated, Any, Final, NoReturn, TypeVar, get_type_hints
 
 import typer
 
-from acl.records import DocumentRecord, UnstorableError
+from acl.records import DocumentRecord, Quarantined, UnstorableError
 from acl.records.database.storable import checked_time
 from acl.subject import Subject
 from ingest.context import document_id
@@ -28,9 +30,10 @@ from ingest.index.engine import EngineError
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.rights.authority import OPERATOR, Asker, Operator
 from retrieval.rights.policy_source import read_source
-from retrieval.service.cli.people import Person, people_of, person_named, read_people
+from retrieval.service.cli.people import person_named, read_people
 from retrieval.service.cli.render import CommandError, Shown
 from retrieval.service.cli.start import Json, command_settings, finish, is_begun, require_begun
+from retrieval.service.http.bodies import Answer, answer
 from retrieval.service.http.tokens import levels
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, open_parts
@@ -69,21 +72,32 @@ def command(group: typer.Typer, name: str) -> Callable[[_Do], _Do]:
     """
 
     def register(do: _Do) -> _Do:
-        hints = get_type_hints(do, include_extras=True) | {"as_json": Json}
-        _, *given = inspect.signature(do).parameters.values()
-        as_json = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False)
+        declared, shared = _declared(do)
 
-        def run(*, as_json: bool, **values: object) -> None:
+        def run(*, as_json: bool, **values: Any) -> None:  # noqa: ANN401 - as they are declared
+            for key, kind in shared.items():
+                values[key] = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
             run_on_parts(lambda parts: do(parts, **values), as_json=as_json)
 
         run.__doc__ = do.__doc__
-        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [one.replace(annotation=hints[one.name]) for one in (*given, as_json)]
-        )
+        run.__signature__ = inspect.Signature(declared)  # type: ignore[attr-defined]
         group.command(name)(run)
         return do
 
     return register
+
+
+def _declared(do: Callable[..., object]) -> tuple[list[inspect.Parameter], dict[str, Any]]:
+    """Return the parameters of a command, and its values that are made of several (law 3)."""
+    hints = get_type_hints(do, include_extras=True) | {"as_json": Json}
+    _, *given = inspect.signature(do).parameters.values()
+    shared = {each.name: hints[each.name] for each in given if is_dataclass(hints[each.name])}
+    declared = [each for each in given if each.name not in shared]
+    for kind in shared.values():
+        hints |= get_type_hints(kind, include_extras=True)
+        declared += inspect.signature(kind).parameters.values()
+    declared.append(inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False))
+    return [each.replace(annotation=hints[each.name]) for each in declared], shared
 
 
 def run_on_parts(
@@ -123,17 +137,19 @@ async def _on_parts(settings: Settings, work: Work) -> Shown:
 
 def known_people(parts: Parts) -> list[Subject]:
     """Return the people of the subjects file, if there is one."""
-    known = people_of(parts.settings.people_file, levels(parts.schema))
+    path = parts.settings.people_file
+    known = read_people(path, levels(parts.schema)) if path.exists() else {}
     return [person.subject for person in known.values()]
 
 
-def person_of(parts: Parts, name: str) -> Person:
+def person_of(parts: Parts, name: str) -> Subject:
     """Return the person called `name` (law 1).
 
     Raises:
         SettingsError: there is none of this name.
     """
-    return person_named(read_people(parts.settings.people_file, levels(parts.schema)), name)
+    people = read_people(parts.settings.people_file, levels(parts.schema))
+    return person_named(people, name).subject
 
 
 def asker_of(parts: Parts, name: str) -> Asker:
@@ -142,22 +158,23 @@ def asker_of(parts: Parts, name: str) -> Asker:
     Raises:
         SettingsError: there is none of this name.
     """
-    return person_of(parts, name).subject if name else OPERATOR
+    return person_of(parts, name) if name else OPERATOR
 
 
-async def document_of(parts: Parts, asker: Asker, name: str) -> DocumentRecord:
-    """Return the document called `name` (law 2), for an asker whose rights are looked at later.
+async def asked_about(parts: Parts, asker: str, name: str) -> tuple[Asker, DocumentRecord]:
+    """Return who asks (law 1), and the document called `name` (law 2); rights are looked at later.
 
     Raises:
         SettingsError: there is none, or it waits in quarantine; told to the operator alone.
         DocumentNotFoundError: there is none.
     """
-    if isinstance(asker, Operator):
-        return await document_named(parts, name)
-    record = await find_document(parts, name, asker.tenant)
+    who = asker_of(parts, asker)
+    if isinstance(who, Operator):
+        return who, await document_named(parts, name)
+    record = await find_document(parts, name, who.tenant)
     if record is None:
         raise DocumentNotFoundError
-    return record
+    return who, record
 
 
 async def document_named(parts: Parts, name: str, tenant: str = "") -> DocumentRecord:
@@ -169,7 +186,10 @@ async def document_named(parts: Parts, name: str, tenant: str = "") -> DocumentR
     record = await find_document(parts, name, tenant)
     if record is not None:
         return record
-    await _refuse_quarantined(parts, name)
+    uri = f"file:{name.removeprefix('file:').lstrip('/')}"
+    for entry in await quarantined(parts):
+        if entry.uri == uri:
+            raise SettingsError(f"{uri} waits in quarantine: {entry.reason}")
     raise SettingsError(f"there is no document `{name}`, neither as an id nor as a path")
 
 
@@ -194,6 +214,11 @@ def tenant_of(path: str) -> str:
     return path.strip("/").partition("/")[0]
 
 
+def now() -> datetime:
+    """Return the time of day."""
+    return datetime.now(UTC)
+
+
 def moment(text: str) -> datetime | None:
     """Return the moment that `2026-03-31`, `2026-03-31T18:00`, `7d` or `12h` means.
 
@@ -213,17 +238,33 @@ def moment(text: str) -> datetime | None:
 def _moment(text: str) -> datetime:
     span = _SPAN.match(text)
     if span is not None:
-        return datetime.now(UTC) + timedelta(**{_UNITS[span[2]]: int(span[1])})
+        return now() + timedelta(**{_UNITS[span[2]]: int(span[1])})
     time = datetime.fromisoformat(text)
     if re.fullmatch(r"[0-9-]{8,10}", text):
         time += timedelta(days=1)
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-async def _refuse_quarantined(parts: Parts, name: str) -> None:
-    uri, after = f"file:{name.removeprefix('file:').lstrip('/')}", 0
+async def quarantined(parts: Parts) -> list[Quarantined]:
+    """Return everything that is kept out."""
+    kept, after = list[Quarantined](), 0
     while entries := await parts.records.quarantine.entries(after=after, limit=_PAGE):
-        for entry in entries:
-            if entry.uri == uri:
-                raise SettingsError(f"{uri} waits in quarantine: {entry.reason}")
+        kept += entries
         after = entries[-1].id
+    return kept
+
+
+async def whole(model: type[Answer], listed: str, find: Callable[[Any], Awaitable[Any]]) -> Answer:
+    """Return every page of a list as one.
+
+    Args:
+        model: the answer.
+        listed: the field that holds the list.
+        find: returns a page, and takes the cursor of the page before, at first `None`.
+    """
+    page = await find(None)
+    values = list(getattr(page, listed))
+    while page.cursor is not None:
+        page = await find(page.cursor)
+        values += getattr(page, listed)
+    return answer(model, replace(page, **{listed: tuple(values)}), next_token="")
