@@ -1,4 +1,4 @@
-"""Every error of the core: a sentence with its facts attached.
+"""Every error of the core, a sentence with its facts attached; and the budget that ends in one.
 
 Messages are lower-case, without a full stop, with input in backticks. A leaf class names what went
 wrong in the words of the domain; a caller decides by class, never by text.
@@ -75,3 +75,24 @@ class FilterTooLargeError(AclError):
 
 class IdentityError(AclError):
     """A name from outside names no principal; the text says why and does not repeat it."""
+
+
+class UndecidedError(AclError):
+    """Whether one condition contains another was not found out; the caller refuses."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many steps may still be taken; a step takes about a microsecond."""
+
+    left: int
+
+    def spend(self, steps: int = 1) -> None:
+        """Take steps.
+
+        Raises:
+            UndecidedError: none are left.
+        """
+        self.left -= steps
+        if self.left < 0:
+            raise UndecidedError("this is too much to decide; make the change smaller")

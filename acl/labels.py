@@ -31,6 +31,7 @@ LabelKey: TypeAlias = frozenset[tuple[str, LabelValue]]
 
 # Attributes with a meaning of their own, where a schema declares them.
 CLASSIFICATION: Final = "classification"
+OWNER: Final = "owner"
 READERS: Final = "readers"
 
 MAX_TEXT: Final = 1024
@@ -387,3 +388,32 @@ def _kind(raw: object) -> str:
 def _digest(document: object) -> str:
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def classification_of(label: Label, schema: LabelSchema) -> str:
+    """Return the name of the label's level, or `""` where the schema has none."""
+    value = label.values.get(CLASSIFICATION)
+    return "" if value is None else str(schema.attributes[CLASSIFICATION].display(value))
+
+
+def level_name(levels: Attribute | None, level: int) -> str:
+    """Return the name of a clearance, or its number where it has none."""
+    names = levels.levels if levels is not None else ()
+    return names[level] if level < len(names) else str(level)
+
+
+def owner_of(label: Label) -> str:
+    """Return the identity that owns the document, or `""` where the schema has none."""
+    return str(label.values.get(OWNER, ""))
+
+
+def stored_of(stored: Mapping[str, object], schema: LabelSchema) -> dict[str, object]:
+    """Return stored values as a person would write them; what cannot be read stays as it is."""
+    return {**stored, **label_of(schema.legible(stored), schema)}
+
+
+def label_of(label: Label, schema: LabelSchema) -> dict[str, object]:
+    """Return the whole label as a person would write it."""
+    return {
+        name: schema.attributes[name].display(value) for name, value in sorted(label.values.items())
+    }

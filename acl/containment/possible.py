@@ -19,8 +19,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias
 
-from acl.containment.budget import Budget, UndecidedError
 from acl.containment.specimens import elements, specimens
+from acl.errors import Budget, UndecidedError
 from acl.labels import MAX_SET, Attribute, AttributeType, LabelValue
 from acl.predicate import AnyOf, Leaf, NoneOf, NotSubsetOf, Present, SubsetOf, leaf_holds
 

@@ -24,9 +24,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Final, TypeAlias, TypeGuard, assert_never
 
-from acl.containment.budget import Budget, UndecidedError
 from acl.containment.possible import Possible, SetLeaf, possible
 from acl.decision import Decision, Permitted
+from acl.errors import Budget, UndecidedError
 from acl.labels import Attribute, AttributeType, Label, LabelSchema
 from acl.predicate import (
     ALWAYS,

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, TypeAlias, assert_never
 
-from acl.containment.budget import Budget, UndecidedError
+from acl.errors import Budget, UndecidedError
 from acl.labels import MAX_INTEGER, MAX_TEXT, Attribute, AttributeType, LabelValue
 from acl.predicate import (
     AnyOf,

@@ -28,9 +28,15 @@ from enum import StrEnum
 from itertools import product
 from typing import Final
 
-from acl.containment.budget import Budget, UndecidedError
 from acl.decision import guard
-from acl.errors import FilterTooLargeError, LabelError, PolicyError, RequestError
+from acl.errors import (
+    Budget,
+    FilterTooLargeError,
+    LabelError,
+    PolicyError,
+    RequestError,
+    UndecidedError,
+)
 from acl.explain.explain import Status, explain
 from acl.labels import CLASSIFICATION, READERS, AttributeType, Label, LabelValue
 from acl.language.casbin_adapter import Effect, Row

@@ -34,10 +34,9 @@ from typing import Final, TypeAlias
 
 from acl.actions import Action
 from acl.algebra.conditions import all_of
-from acl.containment.budget import Budget, UndecidedError
 from acl.containment.search import escapee_of, is_held
 from acl.decision import Permitted, guard
-from acl.errors import FilterTooLargeError, Refusal, RequestError
+from acl.errors import Budget, FilterTooLargeError, Refusal, RequestError, UndecidedError
 from acl.labels import Label
 from acl.language.casbin_adapter import Effect, Row
 from acl.language.expression import parse

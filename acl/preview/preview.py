@@ -31,10 +31,9 @@ from datetime import datetime
 from typing import Final
 
 from acl.actions import Action
-from acl.containment.budget import UndecidedError
 from acl.containment.search import escapee
 from acl.decision import guard
-from acl.errors import AclError
+from acl.errors import AclError, UndecidedError
 from acl.labels import Label, LabelSchema
 from acl.language.casbin_adapter import Row
 from acl.policy.compiler import condition_of, residuals

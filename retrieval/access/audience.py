@@ -16,8 +16,7 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 from acl.actions import Action
-from acl.containment.budget import Budget, UndecidedError
-from acl.errors import FilterTooLargeError, RequestError
+from acl.errors import Budget, FilterTooLargeError, RequestError, UndecidedError
 from acl.labels import Label
 from acl.policy.decide import principals
 from acl.policy.names import Fitting

@@ -23,7 +23,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from acl.errors import AclError, LabelError
 from acl.explain.explain import Explanation, explain
-from acl.labels import Label, LabelSchema
+from acl.labels import Label, LabelSchema, classification_of, label_of, owner_of
 from acl.policy.policy import Policy
 from acl.records import AuditKind, DocumentRecord, Records
 from acl.records.documents.catalog import Catalog, joined
@@ -32,7 +32,6 @@ from acl.subject import Subject
 from ingest.project import declared
 from retrieval.access.types import Explained, Recorded, check_limit, permits
 from retrieval.rights.decisions import Decided, Decisions
-from retrieval.rights.display import classification_of, label_of, owner_of
 from retrieval.rights.releases import Release, Witness, unwitnessed
 from retrieval.rights.standing import ANY, AtLeast, Standing, settled
 from retrieval.search.search import READ

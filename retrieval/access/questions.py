@@ -23,8 +23,7 @@ from functools import partial
 from typing import Final
 
 from acl.actions import Action
-from acl.containment.budget import Budget
-from acl.errors import LabelError
+from acl.errors import Budget, LabelError
 from acl.explain.changes import Grant, grants
 from acl.explain.explain import explain
 from acl.labels import Label

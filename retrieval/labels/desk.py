@@ -23,6 +23,7 @@ from functools import cache, partial
 
 from acl.actions import Action
 from acl.errors import LabelFault
+from acl.labels import label_of
 from acl.records import (
     Approval,
     ApprovalKind,
@@ -55,7 +56,6 @@ from retrieval.rights.authority import (
     authority_of,
     parties_of,
 )
-from retrieval.rights.display import label_of
 from retrieval.rights.standing import settled
 
 

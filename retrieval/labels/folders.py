@@ -23,10 +23,9 @@ from typing import Any, Final
 
 from acl.actions import Action
 from acl.algebra.conditions import all_of
-from acl.containment.budget import UndecidedError
 from acl.containment.search import escapee
 from acl.decision import Permitted, guard
-from acl.errors import LabelError
+from acl.errors import LabelError, UndecidedError
 from acl.labels import READERS, AttributeType, LabelSchema
 from acl.predicate import NEVER, Condition, SubsetOf, Under
 from acl.records import (

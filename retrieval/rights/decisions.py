@@ -25,12 +25,11 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Final
 
-from acl.containment.budget import UndecidedError
 from acl.containment.search import escapee_of
 from acl.decision import Decision, Denied, DenyReason, Permitted
 from acl.engine.filter import to_filter
 from acl.engine.wire import Filter
-from acl.errors import SchemaError
+from acl.errors import SchemaError, UndecidedError
 from acl.labels import Label, LabelSchema
 from acl.policy.decide import decide
 from acl.policy.policy import Policy

@@ -24,12 +24,11 @@ from typing import Final
 
 from acl.engine.wire import Filter
 from acl.errors import RequestError
-from acl.labels import LabelSchema
+from acl.labels import LabelSchema, classification_of, owner_of
 from acl.records import AuditEvent, AuditKind, Records
 from acl.subject import Subject
 from ingest.parts import Encoding
 from retrieval.rights.decisions import Decided, Decisions, PolicySnapshot
-from retrieval.rights.display import classification_of, owner_of
 from retrieval.rights.releases import Release, Witness, unwitnessed
 from retrieval.rights.standing import ANY, AtLeast, Standing, settled
 from retrieval.search.narrow import Narrowing, narrow

@@ -8,11 +8,10 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from acl.labels import LabelSchema
+from acl.labels import LabelSchema, stored_of
 from acl.records import Approval, FolderLabel
 from retrieval.labels.folders import FolderRequest, FolderSet, FolderView
 from retrieval.labels.selection import Planned, checked_folder
-from retrieval.rights.display import stored_of
 from retrieval.service.api.jobs import carry_out
 from retrieval.service.api.labels import (
     Names,

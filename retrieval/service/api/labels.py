@@ -13,14 +13,13 @@ from typing import Annotated, Any, Final, Self
 from fastapi import APIRouter, Depends, Path, Query, Response, status
 from pydantic import AliasPath, Field
 
-from acl.labels import LabelSchema
+from acl.labels import LabelSchema, stored_of
 from acl.records import ChangeKind, LabelChange, UnstorableError
 from acl.records.database.storable import checked_time
 from acl.records.tables.types import canonical_id
 from retrieval.labels.requests import MAX_REASON, LabelRequest, ShareRequest
 from retrieval.labels.selection import Planned, Refused, Selection
 from retrieval.labels.views import Changed, Target
-from retrieval.rights.display import stored_of
 from retrieval.service.api.jobs import carry_out
 from retrieval.service.http.authentication import Asker
 from retrieval.service.http.bodies import Answered, Asked, StrictRoute

@@ -14,12 +14,11 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Query, Response, status
 from pydantic import AliasPath, BeforeValidator, Field, model_validator
 
-from acl.labels import LabelSchema
+from acl.labels import LabelSchema, label_of
 from acl.preview.preview import Change, Preview, Shift
 from acl.records import PolicyRevision, RevisionTexts
 from retrieval.policy.edits import Edit
 from retrieval.policy.preview import LookBack, PolicyPreview
-from retrieval.rights.display import label_of
 from retrieval.service.http.authentication import Asker
 from retrieval.service.http.bodies import Answered, Asked, StrictRequest, StrictRoute
 from retrieval.service.http.dependencies import MAX_REVISION, Expected, Open, tag

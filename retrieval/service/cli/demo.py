@@ -27,8 +27,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from acl.labels import level_name
 from ingest.report import IngestReport
-from retrieval.rights.display import level_name
 from retrieval.service import logs
 from retrieval.service.api.search import FoundPassage
 from retrieval.service.cli.documents import ingest_into, report_lines

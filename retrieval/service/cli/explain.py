@@ -22,6 +22,7 @@ from rich.text import Text
 from acl.decision import Permitted
 from acl.explain.explain import Explanation, RuleLine, Status
 from acl.explain.explain import explain as explained
+from acl.labels import level_name
 from acl.policy.decide import decide
 from acl.predicate import holds
 from acl.records import DocumentRecord
@@ -29,7 +30,6 @@ from acl.subject import EVERYONE, Subject
 from retrieval.access.types import Reviewed
 from retrieval.rights.authority import OPERATOR
 from retrieval.rights.decisions import PolicySnapshot
-from retrieval.rights.display import level_name
 from retrieval.search.search import READ, SearchRequest
 from retrieval.search.store import Mode
 from retrieval.service.api.review import WhyAnswer

@@ -18,9 +18,9 @@ import typer
 from rich.text import Text
 
 from acl.errors import AclError
+from acl.labels import level_name
 from acl.records.directory.types import DirectoryGroup, DirectoryUser, Slice, Wanted
 from ingest.index.engine import EngineError
-from retrieval.rights.display import level_name
 from retrieval.rights.policy_source import read_texts
 from retrieval.service import logs
 from retrieval.service.cli.render import (

@@ -15,13 +15,12 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from acl.errors import PolicyError, SchemaError
-from acl.labels import Attribute
+from acl.labels import Attribute, level_name
 from acl.records import ProofState, StalePolicyError
 from retrieval.policy.edits import Edit, FourEyesError
 from retrieval.policy.gate import OnProgress
 from retrieval.policy.preview import LookBack
 from retrieval.rights.authority import Asker
-from retrieval.rights.display import level_name
 from retrieval.rights.policy_source import read_source, read_texts
 from retrieval.service.api.policy import (
     ActivatedRevision,

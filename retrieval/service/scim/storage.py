@@ -47,6 +47,7 @@ from scim2_models.path.expressions import (
 from scim2_server.storage import ScimStorage, SearchPage
 
 from acl.errors import IdentityError
+from acl.labels import level_name
 from acl.records.database.errors import (
     DirectoryFaultError,
     StaleEntryError,
@@ -64,7 +65,6 @@ from acl.records.directory.types import (
     Wanted,
 )
 from acl.subject import PrincipalKind, identity_of, name_of
-from retrieval.rights.display import level_name
 from retrieval.service.scim.models import Group, Member, ScimModels
 
 

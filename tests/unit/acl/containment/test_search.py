@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from acl.containment.budget import Budget, UndecidedError
 from acl.containment.search import MAX_DEPTH, _Translation, escapee, escapee_of
 from acl.containment.specimens import specimens
+from acl.errors import Budget, UndecidedError
 from acl.labels import MAX_INTEGER, MAX_SET, MAX_TEXT, Attribute, AttributeType, LabelSchema
 from acl.predicate import (
     ALWAYS,

@@ -8,9 +8,8 @@ from typing import Final
 
 import pytest
 
-from acl.containment.budget import Budget
 from acl.decision import Permitted
-from acl.errors import RequestError
+from acl.errors import Budget, RequestError
 from acl.explain.changes import Grant, GrantKind, grants
 from acl.labels import MAX_SET, Label, LabelSchema
 from acl.language.casbin_adapter import Effect, RoleMatching

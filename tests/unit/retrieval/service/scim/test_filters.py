@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from scim2_models import ScimFilter
 
 from acl.errors import IdentityError
-from acl.labels import LabelSchema
+from acl.labels import LabelSchema, level_name
 from acl.records.directory.types import Wanted
 from acl.subject import PrincipalKind, identity_of
-from retrieval.rights.display import level_name
 from retrieval.service.scim.models import Group, Member, User, scim_models
 from retrieval.service.scim.storage import narrowed
 

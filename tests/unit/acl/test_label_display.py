@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval.rights.display import stored_of
+from acl.labels import stored_of
 from tests.builders import SCHEMA
 
 
