@@ -1,4 +1,4 @@
-"""What a killed writer left behind is mended when the service starts."""
+"""What a service does beside its requests: it mends what a killed writer left, and looks again."""
 
 from __future__ import annotations
 
@@ -51,3 +51,9 @@ async def test_who_may_only_read_repairs_nothing_and_a_failure_does_not_end_the_
 
         await mend(replace(broken, settings=reading))
         await mend(broken)
+
+
+async def test_what_the_service_releases_is_offered_to_the_shadow(tmp_path: Path) -> None:
+    async with open_parts(settings(tmp_path)) as parts:
+        for part in (parts.searcher, parts.reader):
+            assert part._released == parts.shadow.offer
