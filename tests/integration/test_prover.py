@@ -25,7 +25,7 @@ FEW = (
     f"p, group:everyone, *, /*, {READ}, r.obj.owner == r.sub.id, allow\n"
     f"p, role:z, acme, /acme/*, {READ}, True, allow\n"
 )
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def job(*, budget: int = 400, schema: str = SCHEMA_TEXT, rows: str = ROWS) -> ProofJob:
@@ -120,7 +120,7 @@ async def test_a_job_that_cannot_be_read_proves_nothing() -> None:
 
 PARENT = """
 import asyncio, sys
-from tests.unit.retrieval.policy.test_prover import job
+from tests.integration.test_prover import job
 from retrieval.policy.gate import prove
 
 async def main():
