@@ -11,6 +11,7 @@ BENCHES = (
     "bench.preview",
     "bench.delegation",
     "bench.engine",
+    "bench.trace",
     "bench.recall",
     "bench.changes",
     "bench.relabel",
