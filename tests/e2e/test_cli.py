@@ -342,7 +342,17 @@ def test_a_taken_port_is_one_sentence(folder: Path) -> None:
     assert f"port {port} of 127.0.0.1 is in use" in " ".join(done.stderr.split())
 
 
-@pytest.mark.parametrize(("status", "body"), [(401, b"{}"), (200, b"hello"), (500, b"")])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, b"{}"),
+        (200, b"hello"),
+        (500, b""),
+        (200, b"{}"),
+        (200, b"[]"),
+        (200, b'{"hits": [{}], "policy_revision": 1, "decision_id": "d"}'),
+    ],
+)
 def test_another_service_on_the_port_is_as_none(folder: Path, status: int, body: bytes) -> None:
     class Other(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

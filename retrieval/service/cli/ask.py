@@ -4,7 +4,8 @@ The laws of this file:
 
 1. Where this machine's service runs in development mode, it answers the question: its model is
    loaded already. What it answers is what this process would answer.
-2. Only a service that takes a token of this installation is believed; any other is as none.
+2. What answers on the port counts only if it takes a token of this installation and sends a page of
+   hits; anything else counts as no service. The token is good for `_TOKEN_SECONDS`.
 3. What opens parts is imported when no service answered: it takes a second.
 """
 
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 import typer
 from rich.panel import Panel
 from rich.text import Text
@@ -31,6 +33,7 @@ from retrieval.service.settings import Settings
 _TOKEN_SECONDS: Final = 30
 _SECONDS: Final = 20
 _OK: Final = 200
+_LONGEST: Final = 16 * 1024 * 1024
 
 app = typer.Typer()
 
@@ -92,6 +95,24 @@ def token(
     finish(Shown(signed, raw=f"{signed.token}\n"), as_json=as_json)
 
 
+class _Hit(msgspec.Struct):
+    """What is shown of a hit."""
+
+    title: str
+    uri: str
+    classification: str
+    owner: str
+    text: str
+
+
+class _Page(msgspec.Struct):
+    """What is shown of an answer."""
+
+    hits: list[_Hit]
+    policy_revision: int
+    decision_id: str
+
+
 def ask_service(
     settings: Settings, subject: Subject, body: dict[str, object]
 ) -> dict[str, Any] | None:
@@ -105,9 +126,15 @@ def ask_service(
     try:
         connection.request("POST", "/v1/search", json.dumps(body), headers)
         response = connection.getresponse()
-        return json.loads(response.read()) if response.status == _OK else None
-    except (OSError, ValueError, http.client.HTTPException):
+        content = response.read(_LONGEST)
+        if response.status != _OK:
+            return None
+        msgspec.json.decode(content, type=_Page)  # law 2
+        page: dict[str, Any] = json.loads(content)
+    except (OSError, ValueError, http.client.HTTPException, msgspec.MsgspecError):
         return None
+    else:
+        return page
     finally:
         connection.close()
 
