@@ -72,19 +72,7 @@ class Folders(AuditedPart):
             MovedOnError: the rights of `provided` do not stand any more.
             RecordsConflictError: its approval is no longer waiting.
         """
-        known = require_folder_version(connection, folder.tenant, folder.path, expected_version)
-        new = {
-            "attributes": to_json("attributes", folder.attributes),
-            "by": checked_text("by", folder.by),
-            "at": folder.at,
-            "version": expected_version + 1,
-        }
-        # Of two that set it for the first time at once, the second finds the key taken.
-        connection.execute(
-            update(folder_labels).where(this_folder(folder.tenant, folder.path)).values(new)
-            if known
-            else insert(folder_labels).values(tenant=folder.tenant, path=folder.path, **new)
-        )
+        _store(connection, folder, expected_version)
         lock_heads(connection)
         if provided.approval:
             use_up(connection, provided.approval, folder.path, event)
@@ -96,6 +84,22 @@ class Folders(AuditedPart):
         require_rights(connection, provided.under)  # law 2
         self.audit.append_within(connection, event)
         return expected_version + 1
+
+
+def _store(connection: Connection, folder: FolderLabel, expected_version: int) -> None:
+    known = require_folder_version(connection, folder.tenant, folder.path, expected_version)
+    new = {
+        "attributes": to_json("attributes", folder.attributes),
+        "by": checked_text("by", folder.by),
+        "at": folder.at,
+        "version": expected_version + 1,
+    }
+    # Of two that set it for the first time at once, the second finds the key taken.
+    connection.execute(
+        update(folder_labels).where(this_folder(folder.tenant, folder.path)).values(new)
+        if known
+        else insert(folder_labels).values(tenant=folder.tenant, path=folder.path, **new)
+    )
 
 
 def require_folders(connection: Connection, tenant: str, version: int | None) -> None:
