@@ -9,7 +9,9 @@ The laws of this file:
 4. A name from outside is one principal or none. It is plain ASCII, in which upper case is folded;
    anything else is refused, never folded: what Unicode would fold together, or shows alike, cannot
    become a second `user:mallory` that no rule denies.
-5. A principal with a meaning of its own is no one's name: `group:everyone` is all of a tenant, and
+5. What a subject is in is a group or a role. Another person's name among them would lend a subject
+   what that person owns.
+6. A principal with a meaning of its own is no one's name: `group:everyone` is all of a tenant, and
    the names in `RESERVED` are never those of a token.
 """
 
@@ -32,6 +34,11 @@ _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}\Z")
 def is_identity(text: str) -> bool:
     """Say whether `text` names a principal of one of the five kinds."""
     return _IDENTITY.match(text) is not None
+
+
+def is_membership(text: str) -> bool:
+    """Say whether `text` names what a subject can be in: a group or a role."""
+    return text.startswith(("group:", "role:")) and is_identity(text)
 
 
 def is_tenant(text: str) -> bool:
@@ -70,8 +77,11 @@ class Subject:
             raise RequestError("the subject's clearance is not a level")
         if len(self.groups) > MAX_GROUPS or len(self.compartments) > MAX_GROUPS:
             raise RequestError(f"the subject is in more than {MAX_GROUPS} groups or compartments")
-        if not all(_IDENTITY.match(name) for name in self.groups):
-            raise RequestError("a group of the subject is not an identity such as group:finance")
+        for name in sorted(self.groups):
+            if not is_membership(name):  # law 5
+                raise RequestError(
+                    f"`{name[:100]}` is not a group: groups are `group:…` or `role:…`"
+                )
         if not all(name and name == name.strip() for name in self.compartments):
             raise RequestError("a compartment of the subject is empty or padded")
         if any(actor.tenant != self.tenant for actor in self.actors):
@@ -93,7 +103,7 @@ INGESTION: Final = "service:ingest"
 """What brings documents in."""
 
 RESERVED: Final = frozenset({OPERATOR, PROGRAM, INGESTION})
-"""Those who act from within, and never with a token (law 5)."""
+"""Those who act from within, and never with a token (law 6)."""
 
 
 class PrincipalKind(StrEnum):
@@ -107,7 +117,7 @@ def identity_of(kind: PrincipalKind, name: str) -> str:
     """Return the principal called `name`, such as `user:ada` for `Ada`.
 
     Raises:
-        IdentityError: `name` names none (laws 4 and 5).
+        IdentityError: `name` names none (laws 4 and 6).
     """
     if not name.isascii():  # law 4
         raise IdentityError("holds a character other than plain letters, digits and `._@-`")
@@ -117,7 +127,7 @@ def identity_of(kind: PrincipalKind, name: str) -> str:
             "is not a name of letters, digits and `._@-` that begins with a letter or digit and "
             "has at most 191 characters"
         )
-    if identity == EVERYONE:  # law 5
+    if identity == EVERYONE:  # law 6
         raise IdentityError("is the name of the group that all are in")
     return identity
 

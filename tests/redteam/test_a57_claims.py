@@ -101,6 +101,15 @@ def test_a57_the_name_of_the_program_itself(service: Service, name: str) -> None
     accepted(service, sub=f"{name}s")
 
 
+@pytest.mark.parametrize("name", ["user:leo", "service:idp", "agent:helper", "leo", "user:ada"])
+def test_a57_a_group_that_is_somebody(service: Service, name: str) -> None:
+    refused(service, groups=[name])
+    refused(service, groups=["group:finance", name])
+    refused(service, act={"sub": "agent:helper", "groups": [name]})
+    refused(service, act={"sub": "agent:helper", "act": {"sub": "agent:b", "groups": [name]}})
+    accepted(service, groups=["group:finance", "role:auditor"])
+
+
 def test_a58_a_token_for_somebody_else(service: Service) -> None:
     refused(service, aud="another-service")
     refused(service, aud=["a", "b"])

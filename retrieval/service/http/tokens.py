@@ -235,7 +235,7 @@ def _moment(claims: Mapping[str, Any], name: str) -> int:
 
 
 class ClaimsError(ValueError):
-    """A claim is missing or of another type; the message names the claim and repeats no value."""
+    """A claim is missing or of another type; the message names the claim, or a wrong group."""
 
 
 def subject_of(claims: Mapping[str, Any], levels: Attribute | None) -> Subject:

@@ -39,6 +39,7 @@ def test_the_people_of_the_example_company() -> None:
         ('[subjects."user:a"]\ntenant = 1', "`tenant` is not a text"),
         ('[subjects.a]\ntenant = "acme"', "not an identity"),
         ('[subjects."user:a"]\ntenant = "acme"\nclearance = "top"', "not a level"),
+        ('[subjects."user:a"]\ntenant = "acme"\ngroups = ["user:b"]', "`user:b` is not a group"),
     ],
 )
 def test_what_is_no_person(tmp_path: Path, text: str, message: str) -> None:
