@@ -280,3 +280,66 @@ def test_what_is_not_kept_is_taken_and_dropped(idp: httpx2.Client) -> None:
     path = f"Users/{answer.json()['id']}"
     assert patched(idp, path, mail, both).status_code == 204
     assert idp.get(path).json()["displayName"] == "B"
+
+
+def test_a_wrong_value_gets_one_sentence_and_no_library_s_text(idp: httpx2.Client) -> None:
+    path = f"Users/{made(idp, 'Users', userName='bob')['id']}"
+    team = f"Groups/{made(idp, 'Groups', displayName='team')['id']}"
+    wrong = {"op": "replace", "path": "active", "value": "nope"}
+    said = refused(patched(idp, path, wrong), 400, "invalidValue")
+    assert said == '`active` must be true or false, and is `"nope"`'
+    body = {"schemas": [USER], "userName": "cy", "active": "nope"}
+    assert refused(idp.post("Users", json=body), 400, "invalidValue") == said
+
+    sub = {"op": "replace", "value": 7}
+    for answer in (
+        patched(idp, path, {**sub, "path": "active.x"}),
+        patched(idp, path, {**sub, "path": "displayName.x"}),
+        patched(idp, path, {**sub, "path": 'active[value eq "x"]'}),
+        patched(idp, path, {**sub, "path": "a b ["}),
+        patched(idp, path, {"op": "remove", "path": "userName"}),
+        patched(idp, team, {**sub, "path": 'members[value eq "x"].type'}),
+        patched(idp, team, {**sub, "path": "members.value"}),
+        patched(idp, team, {"op": "add", "path": 'members[value eq "x"]', "value": 7}),
+        patched(idp, team, {"op": "remove", "path": "members", "value": [{"value": {"a": 1}}]}),
+        patched(idp, team, {"op": "remove", "path": "members", "value": 7}),
+        idp.get("Users", params={"count": "many"}),
+        idp.get("Users", params={"attributes": "a b", "filter": "userName eq"}),
+        idp.post("Users/.search", json={"schemas": [SEARCH], "count": "many"}),
+        idp.post("Users/.search", json={"schemas": [], "count": 1}),
+        idp.post("Users/.search", json=[]),
+    ):
+        assert answer.status_code == 400, answer.request.content
+        words = answer.json()["detail"]
+        assert "\n" not in words
+        assert len(words) < 250
+        for name in ("pydantic", "scim2", "http", "Input should", "Value error", "[User", "class"):
+            assert name not in words.lower(), words
+
+
+def test_what_is_read_only_or_empty_is_not_answered_as_done(idp: httpx2.Client) -> None:
+    path = f"Users/{made(idp, 'Users', userName='bob')['id']}"
+    held = {"op": "add", "path": "groups", "value": [{"value": "0" * 8}]}
+    assert "`groups` is read-only" in refused(patched(idp, path, held), 400, "mutability")
+    empty = idp.post("Users", json={"schemas": [], "userName": "cn2"})
+    assert "`schemas` is required" in refused(empty, 400, "invalidValue")
+
+
+def test_no_address_comes_from_a_header(scim: Service, idp: httpx2.Client) -> None:
+    bob = made(idp, "Users", userName="bob")
+    team = made(idp, "Groups", displayName="team", members=[{"value": bob["id"]}])
+    forged = {
+        "Host": "evil.example",
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Proto": "https",
+        "Forwarded": "host=evil.example;proto=https",
+    }
+    for where in ("Users?count=1", f"Groups/{team['id']}", "Schemas", "ResourceTypes"):
+        answer = idp.get(where, headers=forged)
+        assert answer.status_code == 200
+        assert "evil" not in answer.text + str(answer.headers)
+        assert f"{scim.server.address}/scim/v2/" in answer.text
+    body = {"schemas": [USER], "userName": "cy"}
+    answer = idp.post("Users", json=body, headers=forged)
+    assert answer.headers["location"].startswith(f"{scim.server.address}/scim/v2/Users/")
+    refused(idp.get("Users/1", headers=forged), 404)

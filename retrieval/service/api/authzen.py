@@ -42,6 +42,7 @@ from retrieval.service.cursors import CursorError
 from retrieval.service.http.authentication import Asker
 from retrieval.service.http.bodies import Answered, StrictRoute, answer
 from retrieval.service.http.dependencies import Open, sealed
+from retrieval.service.http.envelope import origin_of
 from retrieval.service.http.problems import (
     ANSWERS,
     FieldFault,
@@ -268,7 +269,7 @@ async def search_actions(body: ActionSearchQuestion, asker: Asker, parts: Open) 
 @router.get(CONFIGURATION, operation_id="authzenConfiguration", summary="Where the API is")
 async def configuration(request: Request, parts: Open) -> Configuration:
     """Return the metadata of this policy decision point."""
-    return Configuration.at(parts.settings.public_url or _own_address(request))
+    return Configuration.at(origin_of(parts.settings.public_url, request.scope))
 
 
 async def _single(body: EvaluationQuestion, asker: Subject, parts: Parts) -> EvaluationAnswer:
@@ -301,8 +302,3 @@ def _listing(body: BaseModel) -> str:
     asked = body.model_dump(mode="json", exclude={"page", "context"})
     text = json.dumps([type(body).__name__, asked], sort_keys=True)
     return f"access/{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-def _own_address(request: Request) -> str:
-    host, port = request.scope["server"]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

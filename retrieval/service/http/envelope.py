@@ -81,6 +81,14 @@ def request_id(scope: Scope) -> str:
     return str(scope["state"]["request_id"])
 
 
+def origin_of(public_url: str | None, scope: Scope) -> str:
+    """Return the address of the service that answers name (law 5)."""
+    if public_url is not None:
+        return public_url
+    host, port = scope["server"]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def refusal(error: ProblemError, scope: Scope) -> Response:
     """Return the answer for `error`, in the form that errors have at this address."""
     forms: Sequence[Form] = scope["state"]["forms"]

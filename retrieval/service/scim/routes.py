@@ -8,22 +8,26 @@ The laws of this file:
    begins again.
 3. Bodies are bounded and of one meaning, as everywhere. Every answer has SCIM's form, the errors of
    the layers around this one too.
+4. An error is one sentence of this program's. Addresses in answers are those of the settings or the
+   listening socket, never what a header says.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import defaultdict
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import structlog
 from fastapi import FastAPI
+from pydantic import ValidationError
 from scim2_models import (
     Error,
     InvalidFilterException,
@@ -34,6 +38,7 @@ from scim2_models import (
 from scim2_server.handler import ScimHandler
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import SCIM_MEDIA_TYPE, ScimResponse
+from scim2_server.routing import Operation, Target
 from scim2_server.service import ScimService
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -48,10 +53,11 @@ from retrieval.rights.releases import Release
 from retrieval.rights.standing import Pinned, UnsettledError, settled
 from retrieval.service.http import problems
 from retrieval.service.http.bodies import StrictJsonError, StrictRequest, parse_json
-from retrieval.service.http.envelope import request_id
+from retrieval.service.http.envelope import origin_of, request_id
 from retrieval.service.http.problems import KINDS, ProblemError, ProblemType
 from retrieval.service.http.tokens import levels
 from retrieval.service.logs import places
+from retrieval.service.scim.forms import GROUPS, USERS, read_patch, read_resource, read_search
 from retrieval.service.scim.models import scim_models
 from retrieval.service.scim.storage import DirectoryStorage
 from retrieval.service.wiring import Parts
@@ -62,6 +68,8 @@ PREFIX: Final = "/scim/v2"
 MAX_FILTER: Final = 2000
 MAX_OPERATIONS: Final = 100
 _DIGITS: Final = 10
+_PLAIN: Final = re.compile(r"[\w:.$-]+\Z", re.ASCII)
+_KINDS: Final = {"users": USERS, "groups": GROUPS}
 _THREADS: Final = 4
 _WAIT_SECONDS: Final = 120
 
@@ -108,20 +116,20 @@ class ScimEndpoint:
         """Return the request as the library takes it, with a body that was read strictly."""
         query = dict(request.query_params)
         _check_bounds(query)
-        origin = self._parts.settings.public_url or str(request.base_url)
+        origin = origin_of(self._parts.settings.public_url, request.scope)
         root = request.scope.get("root_path", "")
         asked = ScimRequest(
             method=request.method,
-            base_url=f"{origin.rstrip('/').removesuffix(PREFIX)}{PREFIX}",
+            base_url=f"{origin.rstrip('/')}{PREFIX}",
             path=str(request.scope["path"]).removeprefix(root),
             query=query,
             headers=list(request.headers.items()),
             subject=request.scope["state"]["subject"],
         )
         # Raises where there is no such address, before a body is read.
-        self._service.match(asked)
+        target = self._service.match(asked)
         if request.method in _BODIES:
-            asked.body = await _strict(request)
+            asked.body = _formed(target, await _strict(request))
         return asked
 
     async def _attempt(self, asked: ScimRequest) -> ScimResponse:
@@ -155,7 +163,7 @@ class ScimEndpoint:
         """Return the answer for an error; one that was not expected says nothing."""
         match error:
             case SCIMException():
-                return self._service.error_response(error)
+                return self._service.error_response(_plainly(error))
             case ProblemError():
                 return _error(error.kind, headers=dict(error.headers or {}))
             case UnknownSubjectError():
@@ -195,7 +203,7 @@ class _ScimBody(StrictRequest):
         return _MEDIA
 
 
-async def _strict(request: _ScimBody) -> bytes:
+async def _strict(request: _ScimBody) -> object:
     body = await request.body()
     try:
         value = parse_json(body)
@@ -203,7 +211,36 @@ async def _strict(request: _ScimBody) -> bytes:
         raise InvalidSyntaxException(detail=f"the body {error}") from None
     if isinstance(value, dict):
         _check_bounds(value)
-    return body
+    return cast("object", value)
+
+
+def _formed(target: Target, body: object) -> bytes:
+    """Return the body with every attribute in its form."""
+    kind = _KINDS.get((target.endpoint or "").casefold())
+    if kind is not None and target.operation in {Operation.create, Operation.replace}:
+        body = read_resource(kind, body)
+    elif kind is not None and target.operation is Operation.patch:
+        body = read_patch(kind, target.resource_id or "", body)
+    elif target.operation is Operation.search_with_body:
+        body = read_search(body)
+    return json.dumps(body).encode()
+
+
+def _plainly(error: SCIMException) -> SCIMException:
+    """Return an error in words of this program where the library repeats another one's (law 4)."""
+    cause = error.__cause__
+    if isinstance(cause, ValidationError):
+        first = cause.errors(include_url=False, include_input=False)[0]
+        if first["type"].startswith("scim_"):
+            return error
+        name = ".".join(str(part) for part in first["loc"] if _PLAIN.match(str(part)))
+    elif "\n" not in error.detail:
+        return error
+    else:
+        name = ""
+    words = f"`{name}` has a value that it cannot have" if name else "a value has the wrong form"
+    made = Error(status=error.status, scim_type=error.scim_type or None, detail=words)
+    return SCIMException.from_error(made)
 
 
 def _check_bounds(asked: Mapping[str, object]) -> None:
