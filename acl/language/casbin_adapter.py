@@ -343,6 +343,8 @@ class Oracle:
 
     def _build(self) -> Any:  # noqa: ANN401 - Casbin is untyped
         model = _new_model(self.model.text)
+        for key, text in self.model.matchers.items():
+            model["m"][key].value = util.remove_comments(util.escape_assertion(text))
         for row in self.rows:
             model[row.kind[0]][row.kind].policy.append(list(row.values))
         model.sort_policies_by_subject_hierarchy()

@@ -68,7 +68,7 @@ def parse(text: str) -> ast.expr:
     _refuse_unsafe(text)
     try:
         with ONE_TREE_AT_A_TIME:
-            tree = ast.parse(_rewritten(text).strip(), mode="eval").body
+            tree = ast.parse(as_casbin_reads(text), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(text, "is not one balanced expression") from error
     _admit(tree, MAX_DEPTH)
@@ -97,9 +97,10 @@ def _refuse_unsafe(text: str) -> None:
             raise ExpressionError(f"{kind}2.", "one expression uses one request and one policy")
 
 
-def _rewritten(text: str) -> str:
+def as_casbin_reads(text: str) -> str:
+    """Return what Casbin makes of a text before Python parses it; places in trees count in this."""
     text = _REFERENCE.sub(r"\1\2_", text)
-    return _NOT.sub("not ", text.replace("&&", "and").replace("||", "or"))
+    return _NOT.sub("not ", text.replace("&&", "and").replace("||", "or")).strip()
 
 
 def _admit(node: ast.AST, depth: int) -> None:

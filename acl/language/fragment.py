@@ -13,10 +13,10 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from acl.labels import Attribute, AttributeType, LabelSchema
+from acl.labels import CLASSIFICATION, Attribute, AttributeType, LabelSchema
 from acl.language.casbin_adapter import FUNCTIONS, RoleDefinition
 from acl.language.expression import ExpressionError, source
 from acl.language.terms import (
@@ -79,6 +79,31 @@ class Names:
             case _:
                 return None
 
+    def typed(self, node: ast.expr) -> Attribute | None:
+        """Return the attribute of the label or of the asker that `node` reads, where it has a type.
+
+        Raises:
+            ExpressionError: the node reads the resource, but no declared attribute of it.
+        """
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in self.known:
+                return self._of_asker(attribute)
+            case _:
+                return self.attribute(node)
+
+    def _of_asker(self, name: str) -> Attribute | None:
+        if name == "clearance":
+            levels = self.schema.attributes.get(CLASSIFICATION)
+            return None if levels is None else replace(levels, name=name)
+        return self.schema.subject.get(name) or _OF_ASKER.get(name)
+
+    def undefined(self, name: str) -> str:
+        """Return what is wrong with a name that stands for nothing."""
+        levels = {level for one in self.schema.attributes.values() for level in one.levels}
+        if name in levels:
+            return f'is a level; write it in quotes: "{name}"'
+        return "is not defined by the model"
+
     def _is_resource(self, name: str) -> bool:
         kind, _, column = name.partition("_")
         return kind == self.request[0] and column in self.resource
@@ -99,6 +124,16 @@ _OPERATORS: Final[Mapping[type[ast.cmpop], str]] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
 }  # fmt: skip
 _MIRRORED: Final = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_OF_ASKER: Final = {
+    name: Attribute(name=name, type=kind)
+    for kind, names in (
+        (AttributeType.KEYWORD, ("id", "tenant")),
+        (AttributeType.KEYWORD_SET, ("compartments", "groups", "principals")),
+    )
+    for name in names
+}
+"""What every asker has, beside a clearance, which is typed as the classification is."""
+
 _ORDERED: Final = (AttributeType.INTEGER, AttributeType.DATETIME)
 
 
@@ -166,7 +201,7 @@ class _Reader:
                 case ast.Name(id=name) if name in self._names.columns | self._names.known:
                     names.add(name)
                 case ast.Name(id=name) if name not in self._callable:
-                    raise ExpressionError(source(part), "is not defined by the model")
+                    raise ExpressionError(source(part), self._names.undefined(name))
                 case _:
                     pass
         asks = bool(names & self._names.known) or bool(_called(node) & self._names.roles.keys())

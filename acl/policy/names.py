@@ -26,11 +26,12 @@ from functools import lru_cache
 from typing import Final
 
 from acl.actions import Action
+from acl.algebra.partial import operands
 from acl.decision import TENANT
 from acl.labels import MAX_INTEGER, Label
 from acl.language.casbin_adapter import FUNCTIONS, MATCHING_FUNCTIONS, Effect, Evaluator, Row
 from acl.language.expression import bare_names, names_read, parse
-from acl.language.terms import AllOf, Rule, Term, walk
+from acl.language.terms import AllOf, Known, Rule, Term, Touching, walk
 from acl.policy.decide import ACTION_COLUMNS, SUBJECT_COLUMNS, TENANT_COLUMNS
 from acl.policy.policy import Policy
 from acl.subject import EVERYONE, Subject, is_identity
@@ -119,7 +120,8 @@ class Mentions:
         self._applies: dict[tuple[str, ...], bool] = {}
         self._in_tenant: dict[str, frozenset[frozenset[str]]] = {}
         trees = tuple(map(parse, (_matcher(policy), *policy.rule_terms)))
-        self.numbers = frozenset(number for tree in trees for number in _numbers(tree))
+        terms = (part for one in (policy.term, *policy.rule_terms.values()) for part in walk(one))
+        self.numbers = frozenset(number for term in terms for number in _numbers(term))
         self.texts = self._always.union(*(texts for _, texts in self._rows))
         self.actions = frozenset(
             text for row in policy.rules for text in in_columns(policy, row, ACTION_COLUMNS)
@@ -366,8 +368,9 @@ def _literals(text: str) -> frozenset[str]:
     )
 
 
-def _numbers(tree: ast.expr) -> Iterator[int]:
-    for node in ast.walk(tree):
+def _numbers(term: Term) -> Iterator[int]:
+    known = operands(term) if isinstance(term, Known | Touching) else ()
+    for node in (node for operand in known for node in ast.walk(operand.node)):
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
             whole = int(max(-MAX_INTEGER, min(MAX_INTEGER, node.value)))
             yield from (whole, -whole)

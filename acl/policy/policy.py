@@ -14,8 +14,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Final
@@ -30,6 +30,7 @@ from acl.language.casbin_adapter import (
     CasbinError,
     Effect,
     Model,
+    Oracle,
     PatternedRoleGraph,
     RoleDefinition,
     RoleGraph,
@@ -40,6 +41,7 @@ from acl.language.casbin_adapter import (
 )
 from acl.language.expression import ExpressionError, attributes_read, bare_names, parse, source
 from acl.language.fragment import Names, read
+from acl.language.literals import read_literals
 from acl.language.roles import Link, PlainRoleGraph, Window
 from acl.language.terms import (
     AllOf,
@@ -74,6 +76,7 @@ class Policy:
         opening: the part of the matcher before it first reads a label; false for most rows.
         groups: positions in `rules` of the rows on which the opening cannot differ.
         rule_terms: the term of each text that stands in a rule column.
+        casbin_texts: what Casbin is given for the matcher and rule texts that name levels or dates.
         graphs: the role definitions.
         names: what the names in the matcher stand for.
         bare: names that the matcher or a rule uses without an attribute, such as `r_act`.
@@ -92,6 +95,7 @@ class Policy:
     opening: Term
     groups: tuple[tuple[int, ...], ...]
     rule_terms: Mapping[str, Term]
+    casbin_texts: Mapping[str, str]
     graphs: Mapping[str, RoleGraph]
     matching: Mapping[str, RoleMatching]
     names: Names
@@ -113,6 +117,31 @@ class Policy:
     def effect_of(self, row: Row) -> str:
         """Return what stands in the row's effect column, `allow` if there is none."""
         return self.named(row).get(f"p{self.suffix}_eft", "allow")
+
+    def oracle(self, at: datetime, *, parse_once: bool = False) -> Oracle:
+        """Return Casbin over this policy, as of a moment in UTC."""
+        rules = {part.column for part in walk(self.term) if isinstance(part, Rule)}
+        places = {place for place, column in enumerate(self.columns) if column in rules}
+        matchers = {
+            key: self.casbin_texts.get(text, text) for key, text in self.model.matchers.items()
+        }
+        return Oracle(
+            replace(self.model, matchers=matchers),
+            tuple(self._for_casbin(row, places) for row in self.rows),
+            self.matching,
+            self.suffix,
+            at=at,
+            parse_once=parse_once,
+        )
+
+    def _for_casbin(self, row: Row, places: Collection[int]) -> Row:
+        if row.kind != f"p{self.suffix}" or self.casbin_texts.keys().isdisjoint(row.values):
+            return row
+        values = (
+            self.casbin_texts.get(text, text) if place in places else text
+            for place, text in enumerate(row.values)
+        )
+        return replace(row, values=tuple(values))
 
     def with_rows(self, rows: Sequence[Row]) -> Policy:
         """Return the policy with other rows, read as strictly as this one.
@@ -165,6 +194,7 @@ class _Loader:
     suffix: str
     refusals: list[Refusal] = field(default_factory=list)
     bare: set[str] = field(default_factory=set)
+    casbin_texts: dict[str, str] = field(default_factory=dict)
     read: set[tuple[str, str]] = field(default_factory=set)
 
     def policy(self) -> Policy:
@@ -203,6 +233,7 @@ class _Loader:
             opening=opening,
             groups=_groups(opening, rules, columns),
             rule_terms=terms,
+            casbin_texts=self.casbin_texts,
             graphs=graphs,
             matching=self.matching,
             names=names,
@@ -302,6 +333,9 @@ class _Loader:
         tree = parse(text)
         self.bare |= bare_names(tree)
         self.read |= attributes_read(tree)
+        tree, for_casbin = read_literals(tree, names, text)
+        if for_casbin != text:
+            self.casbin_texts[text] = for_casbin
         return read(tree, names, rule=rule)
 
     def _ordered(self, model: Model) -> tuple[Row, ...]:

@@ -29,7 +29,6 @@ from acl.decision import TENANT, Denied, Permitted, guard
 from acl.engine.filter import to_filter
 from acl.errors import AclError
 from acl.labels import Label
-from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import decide, known_columns, request_of
 from acl.policy.policy import Policy
 from acl.predicate import Condition, Predicate, holds
@@ -103,9 +102,7 @@ class PolicyOracle:
     def __init__(self, policy: Policy) -> None:
         """Have Casbin read the policy anew (law 5)."""
         self._policy = policy
-        self._casbin = Oracle(
-            policy.model, policy.rows, policy.matching, policy.suffix, at=_UNASKED, parse_once=True
-        )
+        self._casbin = policy.oracle(_UNASKED, parse_once=True)
         self._alone = Lock()
 
     def request(self, subject: Subject, action: str, at: datetime) -> Request:

@@ -118,7 +118,7 @@ class Translation:
 
     def _enforced(self, subject: Subject, action: Action, label: Label, moment: datetime) -> bool:
         if moment not in self.oracles:
-            self.oracles[moment] = Oracle(self.policy.model, self.policy.rows, at=moment)
+            self.oracles[moment] = self.policy.oracle(moment)
         request = dict(request_of(self.policy, subject, action, moment))
         request["obj"] = label.as_json()
         values = [request[name] for name in self.policy.names.request[1]]

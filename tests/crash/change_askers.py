@@ -146,7 +146,7 @@ class Watch:
 
 @lru_cache(maxsize=32)
 def _casbin(policy: Policy, at: datetime) -> Oracle:
-    return Oracle(policy.model, policy.rows, at=at, parse_once=True)
+    return policy.oracle(at, parse_once=True)
 
 
 def _resolved(state: State, asker: Subject) -> Subject | None:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import request_of
 from acl.records import (
     AuditEvent,
@@ -67,7 +66,7 @@ class World:
 
     def enforced(self, subject: Subject, action: str, document: DocumentRecord) -> bool:
         policy = self.snapshot.policy
-        oracle = Oracle(policy.model, policy.rows, at=NOW)
+        oracle = policy.oracle(NOW)
         request = dict(request_of(policy, subject, action, NOW))
         request["obj"] = dict(document.label_json)
         allowed = oracle.enforce(*(request[one] for one in policy.names.request[1]))

@@ -13,7 +13,6 @@ import pytest_asyncio
 
 from acl.actions import Action
 from acl.labels import Label, LabelSchema
-from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import request_of
 from acl.records import (
     AuditEvent,
@@ -119,7 +118,7 @@ class World:
         self.point = Questions(records=records, standing=standing)
         self.policy = snapshot.policy
         self.documents = documents
-        self._oracle = Oracle(self.policy.model, self.policy.rows, at=NOW)
+        self._oracle = self.policy.oracle(NOW)
 
     def enforced(self, subject: Subject, action: str, document: DocumentRecord) -> bool:
         """Return Casbin's decision for the whole chain, under the guard of the tenant."""

@@ -272,7 +272,7 @@ class Machine(RuleBasedStateMachine):
     def _allowed(self, asker: Subject) -> set[str]:
         lines = frozenset(self.lines)
         policy = self._source(lines).policy
-        casbin = Oracle(policy.model, policy.rows, at=self.now)
+        casbin = policy.oracle(self.now)
         asked = dict(request_of(policy, asker, READ, self.now))
         found: set[str] = set()
         for name, known in self.known.items():

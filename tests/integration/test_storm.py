@@ -13,7 +13,6 @@ from itertools import cycle
 import pytest
 
 from acl.labels import Label
-from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import request_of
 from acl.policy.policy import Policy
 from acl.predicate import holds
@@ -51,7 +50,7 @@ def variants(world: World) -> list[PolicySource]:
 
 def answers(policy: Policy, labels: list[Label]) -> Answers:
     """Return what Casbin says of every asker and every label, under the guard of the tenant."""
-    casbin = Oracle(policy.model, policy.rows, at=NOW)
+    casbin = policy.oracle(NOW)
     found: Answers = {}
     for subject in ASKERS:
         asked = dict(request_of(policy, subject, READ, NOW))

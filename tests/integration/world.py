@@ -152,7 +152,7 @@ class World:
     def oracle(self) -> Callable[[Subject, DocumentRecord], bool]:
         """Return Casbin's own decision on one document, under the guard of the tenant."""
         policy = self.snapshot.policy
-        casbin = Oracle(policy.model, policy.rows, at=NOW)
+        casbin = policy.oracle(NOW)
 
         def permits(subject: Subject, document: DocumentRecord) -> bool:
             return all(

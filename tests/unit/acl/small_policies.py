@@ -9,7 +9,7 @@ from typing import Any, Final
 from acl.decision import Decision, Permitted
 from acl.errors import PolicyError, Refusal
 from acl.labels import Label, LabelSchema
-from acl.language.casbin_adapter import Oracle, RoleMatching, Row, parse_model
+from acl.language.casbin_adapter import RoleMatching, Row
 from acl.policy.compiler import compile_request
 from acl.policy.policy import Policy, load
 from acl.predicate import holds
@@ -111,7 +111,7 @@ def allows(made: Policy, one: Label, asked: Mapping[str, Any] = ADA) -> bool:
 def _enforced(made: Policy, one: Label, asked: Mapping[str, Any]) -> bool:
     record = one.as_json()
     columns = {**asked, "item": record.pop("item"), "obj": record}
-    oracle = Oracle(parse_model(made.model.text), made.rows, made.matching, made.suffix, at=AT)
+    oracle = made.oracle(AT)
     try:
         return oracle.enforce(*(columns[name] for name in made.names.request[1]))
     except Exception:  # noqa: BLE001 - whatever Casbin raises, nothing may be returned

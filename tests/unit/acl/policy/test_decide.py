@@ -11,7 +11,6 @@ import pytest
 from acl.decision import Denied, DenyReason, Permitted
 from acl.errors import PolicyError, RequestError, SchemaError
 from acl.labels import Label, LabelSchema
-from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import check_columns, decide, request_of
 from acl.policy.policy import Policy, load
 from acl.predicate import holds
@@ -26,7 +25,7 @@ def may(subject: Subject, what: Label, *, under: Policy, at: datetime = NOW) -> 
 
 def test_decisions_equal_enforce_on_every_combination() -> None:
     under = policy()
-    oracle = Oracle(under.model, under.rows, at=NOW)
+    oracle = under.oracle(NOW)
     allowed = 0
     labels = [
         label(owner=owner, classification=level, compartments=sets, readers=readers, path=path)
