@@ -2,7 +2,7 @@
 
 The laws of this file:
 
-1. A revision is a number and two texts, and never changes. Only its activation is added, once.
+1. A revision is a number and its texts, and never changes. Only its activation is added, once.
    Texts are compared with the digest that was stored with them whenever they are read.
 2. A revision is proposed on the revision in effect, and can take effect only while that one still
    is. So activations go up in number, and of two proposals made side by side one takes effect.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -50,26 +50,36 @@ from acl.subject import PROGRAM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionTexts:
-    """What a revision says: `model.conf` and `policy.csv`, to the letter."""
+    """What a revision says, to the letter.
+
+    Attributes:
+        model: `model.conf`.
+        rules: `policy.csv`.
+        matching: `matching.toml`, or `""` where there is none.
+        tests: `tests.toml`, or `""` where there is none.
+    """
 
     model: str
     rules: str
+    matching: str = ""
+    tests: str = ""
 
     def __post_init__(self) -> None:
         checked_text("model", self.model)
-        if self.rules:
-            checked_text("rules", self.rules)
+        for name in ("rules", "matching", "tests"):
+            if text := getattr(self, name):
+                checked_text(name, text)
 
     @property
     def digest(self) -> str:
-        """The digest of both texts to the letter."""
-        return digest_of(self.model, self.rules)
+        """The digest of all texts to the letter."""
+        return digest_of(*astuple(self))
 
 
-def digest_of(model: str, rules: str) -> str:
-    """Return the digest of both texts, where one ends and the other begins included."""
-    parts = model.encode(), rules.encode()
-    framed = b"".join(len(one).to_bytes(8, "big") + one for one in parts)
+def digest_of(*texts: str) -> str:
+    """Return the digest of texts in their order, where one ends and another begins included."""
+    parts = (text.encode() for text in texts)
+    framed = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
     return hashlib.sha256(framed).hexdigest()
 
 
@@ -198,8 +208,7 @@ class Policies(AuditedPart):
                 revision=number,
                 base=new.base,
                 digest=new.digest,
-                model=new.texts.model,
-                rules=new.texts.rules,
+                **asdict(new.texts),
                 author=new.author,
                 reason=new.reason,
                 created_at=event.time,
@@ -346,13 +355,18 @@ def _revision_of(row: RowMapping) -> PolicyRevision:
 
 
 def _texts(connection: Connection, number: int) -> RevisionTexts:
-    columns = _TABLE.model, _TABLE.rules, _TABLE.texts_digest
-    row = connection.execute(select(*columns).where(_TABLE.revision == number)).one_or_none()
-    if row is None or not (row.model or row.texts_digest):
+    columns = [_TABLE[part.name] for part in fields(RevisionTexts)]
+    statement = select(_TABLE.texts_digest, *columns).where(_TABLE.revision == number)
+    row = connection.execute(statement).one_or_none()
+    if row is None:
         raise UnknownRevisionError(number)
-    if digest_of(row.model, row.rules) != row.texts_digest:
+    digest, *texts = row
+    if not (digest or row.model):
+        raise UnknownRevisionError(number)
+    if digest_of(*texts) != digest:
         raise AlteredRevisionError(number)
-    return RevisionTexts(model=row.model, rules=row.rules)
+    model, rules, matching, tests = texts
+    return RevisionTexts(model=model, rules=rules, matching=matching, tests=tests)
 
 
 def _refutation(about: PolicyRevision, proof: Proof) -> AuditEvent:

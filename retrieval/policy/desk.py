@@ -207,7 +207,7 @@ class PolicyDesk:
         texts = await self._records.policies.texts(to)
         return await self.propose(
             asker,
-            Edit(model=texts.model, rules=texts.rules),
+            Edit.whole(texts),
             expected=expected,
             reason=reason or f"back to revision {to}",
             now=now,

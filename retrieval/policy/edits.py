@@ -5,9 +5,9 @@ The laws of this file:
 1. A small change adds and removes rows. Comments, order and every other line stay to the letter, so
    that what was written for people is not lost, and what was not changed cannot change.
 2. A row belongs to the tenant that it names; a row that names none, or any, concerns everybody. So
-   does the model, which gives every row its meaning.
+   do the model and the matching functions, which give every row its meaning.
 3. A line that is no row of a tenant is no business of those who administer that tenant alone:
-   comments can be about others.
+   comments can be about others. Nor are the tests, which can name documents of others.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from acl.errors import AclError, PolicyError, Refusal
@@ -27,9 +27,10 @@ from acl.policy.policy import MODEL_FILE, Policy, load
 from acl.proof.proof import Counterexample, ProofReport
 from acl.records import Mismatch, PolicyRevision, RevisionTexts
 from acl.subject import is_tenant
-from retrieval.rights.policy_source import PolicySource
+from retrieval.rights.policy_source import MATCHING_FILE, TESTS_FILE, PolicySource
 
 ELSEWHERE: Final = "a counter-example that concerns another tenant"
+_TESTS_OF_ALL: Final = "holds for every tenant; only an administrator of all of them changes it"
 _SHOWN: Final = 3
 _LONGEST: Final = 2000
 _Key = tuple[str, tuple[str, ...]]
@@ -50,12 +51,16 @@ class Difference:
         added: rows of the second that the first lacks, as they stand.
         removed: rows of the first that the second lacks.
         model_changed: whether the model differs.
-        text: both texts compared line by line, as `diff -u` writes it.
+        matching_changed: whether the matching functions differ.
+        tests_changed: whether the tests differ.
+        text: all texts compared line by line, as `diff -u` writes it.
     """
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
     model_changed: bool
+    matching_changed: bool
+    tests_changed: bool
     text: str
 
 
@@ -98,10 +103,14 @@ def difference(before: RevisionTexts, after: RevisionTexts) -> Difference:
         added=_beyond(new, old),
         removed=_beyond(old, new),
         model_changed=before.model != after.model,
+        matching_changed=before.matching != after.matching,
+        tests_changed=before.tests != after.tests,
         text="".join(
             (
                 *_compared(before.model, after.model, MODEL_FILE),
                 *_compared(before.rules, after.rules, POLICY_FILE),
+                *_compared(before.matching, after.matching, MATCHING_FILE),
+                *_compared(before.tests, after.tests, TESTS_FILE),
             )
         ),
     )
@@ -219,12 +228,16 @@ class Edit:
     Attributes:
         model: the whole model, or None for the one in effect.
         rules: the whole of policy.csv, or None for the one in effect with the changes below.
+        matching: the whole of matching.toml, `""` for none, or None for the one in effect.
+        tests: the whole of tests.toml, likewise.
         add: rows to add.
         remove: rows to remove.
     """
 
     model: str | None = None
     rules: str | None = None
+    matching: str | None = None
+    tests: str | None = None
     add: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
 
@@ -237,7 +250,17 @@ class Edit:
         rules = base.rules if self.rules is None else self.rules
         if self.add or self.remove:
             rules = changed(rules, add=self.add, remove=self.remove)
-        return RevisionTexts(model=self.model or base.model, rules=rules)
+        return RevisionTexts(
+            model=self.model or base.model,
+            rules=rules,
+            matching=base.matching if self.matching is None else self.matching,
+            tests=base.tests if self.tests is None else self.tests,
+        )
+
+    @classmethod
+    def whole(cls, texts: RevisionTexts) -> Edit:
+        """Return the edit that replaces everything."""
+        return cls(**asdict(texts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +289,7 @@ def concerns(
         tenant: whose rows are asked about.
         schema: of the labels.
     """
-    if before is None or before.model != after.model:
+    if before is None or (before.model, before.matching) != (after.model, after.matching):
         return True
     try:
         rows = read_csv("\n".join(_differing(before.rules, after.rules)))
@@ -278,6 +301,8 @@ def concerns(
 
 def foreign_lines_changed(old: PolicySource, new: PolicySource, tenant: str) -> tuple[Refusal, ...]:
     """Return the first line that is not the tenant's own and did not stay as it is (law 3)."""
+    if old.texts.tests != new.texts.tests:
+        return (Refusal(TESTS_FILE, "file", _TESTS_OF_ALL),)
     before, after = (list(_foreign(one, tenant)) for one in (old, new))
     if [line for _, line in before] == [line for _, line in after]:
         return ()

@@ -3,7 +3,8 @@
 The laws of this file:
 
 1. Those who hold `policy:administer` see everything. Others see rows of their own tenant and those
-   that name none, and counter-examples of their own tenant; of others', only that there is one.
+   that name none, but no tests, and counter-examples of their own tenant; of others', only that
+   there is one.
 2. That a revision is there, when it was made and whether it is in effect is no secret between
    tenants. Who made it and why is told to those whose rows it changes.
 3. A preview is on record, whoever asks and through whichever door.
@@ -103,7 +104,7 @@ class PolicyViews:
             return texts
         source = await asyncio.to_thread(source_of, texts, authority.snapshot.schema)
         rules = of_tenant(source.policy, authority.tenant or "")
-        return RevisionTexts(model=texts.model, rules=rules)
+        return replace(texts, rules=rules, tests="")
 
     async def revision(self, asker: Asker, number: int, now: datetime) -> PolicyRevision:
         """Return a revision, as far as it concerns the asker (law 2).

@@ -1,4 +1,4 @@
-"""From texts to an admitted policy: `model.conf`, `policy.csv` and `labels.toml`.
+"""From texts to an admitted policy: `model.conf`, `policy.csv`, and the files beside them.
 
 A policy is read strictly and as a whole, whether it comes from a folder, from a proposal or from
 the records, by the one road in this file.
@@ -6,6 +6,7 @@ the records, by the one road in this file.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from acl.policy.policy import MODEL_FILE, Policy, load
 from acl.records import RevisionTexts
 
 LABELS_FILE: Final = "labels.toml"
+MATCHING_FILE: Final = "matching.toml"
+TESTS_FILE: Final = "tests.toml"
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 
 MAX_LINES: Final = 20_000
@@ -28,7 +31,16 @@ MAX_LINE: Final = 64 * 1024
 """Characters of one of them; an expression is parsed in one go, while nothing else runs."""
 
 MAX_MODEL: Final = 64 * 1024
-"""Characters of a model, for the same reason."""
+"""Characters of a model or of matching functions, for the same reason."""
+
+MAX_TESTS: Final = 256 * 1024
+"""Characters of the tests of a policy."""
+
+
+_NO_MATCHING: Final = (
+    "matching functions of role definitions cannot be enforced yet; without this file names are "
+    "compared as they are"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +59,8 @@ def source_of(texts: RevisionTexts, schema: LabelSchema) -> PolicySource:
         SchemaError: the schema has no tenant to guard by.
     """
     guard(schema, "any")
+    if texts.matching.strip():
+        raise PolicyError((Refusal(MATCHING_FILE, "file", _NO_MATCHING),))
     policy = load(texts.model, read_csv(texts.rules), schema)
     admit(policy)
     return PolicySource(texts, policy)
@@ -66,8 +80,13 @@ def bounded_source(texts: RevisionTexts, schema: LabelSchema) -> PolicySource:
 
 
 def _too_large(texts: RevisionTexts) -> Iterator[Refusal]:
-    if len(texts.model) > MAX_MODEL:
-        yield Refusal(MODEL_FILE, "file", f"has more than {MAX_MODEL} characters")
+    for name, text, most in (
+        (MODEL_FILE, texts.model, MAX_MODEL),
+        (MATCHING_FILE, texts.matching, MAX_MODEL),
+        (TESTS_FILE, texts.tests, MAX_TESTS),
+    ):
+        if len(text) > most:
+            yield Refusal(name, "file", f"has more than {most} characters")
     lines = texts.rules.split("\n", MAX_LINES + 1)
     if len(lines) - (not lines[-1]) > MAX_LINES:
         yield Refusal(POLICY_FILE, "file", f"has more than {MAX_LINES} lines")
@@ -114,10 +133,16 @@ def read_texts(folder: Path) -> RevisionTexts:
         PolicyError: a file cannot be read.
         UnstorableError: the model is empty.
     """
-    return RevisionTexts(model=_text(folder, MODEL_FILE), rules=_text(folder, POLICY_FILE))
+    return RevisionTexts(
+        model=_text(folder, MODEL_FILE),
+        rules=_text(folder, POLICY_FILE),
+        matching=_text(folder, MATCHING_FILE, optional=True),
+        tests=_text(folder, TESTS_FILE, optional=True),
+    )
 
 
-def _text(folder: Path, name: str) -> str:
+def _text(folder: Path, name: str, *, optional: bool = False) -> str:
+    """Return what a file holds; `""` if it need not be there and is not."""
     try:
         with (folder / name).open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
@@ -125,6 +150,8 @@ def _text(folder: Path, name: str) -> str:
             raise PolicyError((Refusal(name, "file", f"is larger than {MAX_FILE_BYTES} bytes"),))
         return content.decode()
     except OSError as error:
+        if optional and folder.is_dir() and not os.path.lexists(folder / name):
+            return ""
         reason = f"cannot be read in the folder `{folder}`: {error.strerror}"
         raise PolicyError((Refusal(name, "file", reason),)) from error
     except UnicodeDecodeError as error:

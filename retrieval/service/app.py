@@ -37,6 +37,7 @@ from retrieval.policy.edits import FourEyesError, OverreachError, RefutedError, 
 from retrieval.policy.gate import LabelsKeepChangingError, ProofError
 from retrieval.rights.authority import ForbiddenError
 from retrieval.rights.directory import UnknownSubjectError
+from retrieval.rights.policy_source import MATCHING_FILE, TESTS_FILE
 from retrieval.rights.standing import NotReachedError, PolicyUnreadableError, UnsettledError
 from retrieval.search.narrow import NarrowingError
 from retrieval.service.api import (
@@ -62,6 +63,7 @@ from retrieval.service.wiring import Parts
 log = structlog.get_logger("strongroom.service")
 
 _MAX_REFUSALS: Final = 50
+_TEXTS: Final = {MODEL_FILE: "/model", MATCHING_FILE: "/matching", TESTS_FILE: "/tests"}
 
 # The one table from errors of the packages below to problems.
 ERRORS: dict[type[Exception], ProblemType] = {
@@ -167,7 +169,8 @@ def _faults(error: Exception) -> list[FieldFault]:
 def _refusal(one: Refusal) -> FieldFault:
     """Name the place and the reason; what stands there is not repeated."""
     place = f"{one.where}, column {one.column}" if one.column else one.where
-    return FieldFault("/model" if one.where == MODEL_FILE else "/rules", f"{place}: {one.reason}")
+    file = one.where.split(" ", 1)[0]
+    return FieldFault(_TEXTS.get(file, "/rules"), f"{place}: {one.reason}")
 
 
 TITLE = "Strongroom"

@@ -301,3 +301,26 @@ async def test_a_preview_says_who_gains_and_loses_what(light: World) -> None:
     assert lost[EVE.id] > 0
     assert {one.release.subject.id for one in found.releases.refused} == {BOB.id, EVE.id}
     assert await revision_of(light) == base
+
+
+TESTS = """[[test]]
+subject = { id = "user:eve", tenant = "acme", groups = ["group:engineering"] }
+action = "document:read"
+label = { path = "/acme/engineering/thread", classification = "public" }
+expect = "allow"
+"""
+
+
+async def test_tests_are_kept_beside_the_rules_and_are_for_administrators(light: World) -> None:
+    desk, views, base = desk_of(light), views_of(light), await with_rights(light)
+    first = await desk.propose(ADMIN, Edit(tests=TESTS), expected=base, reason="", now=NOW)
+    base = (await desk.activate(ADMIN, first.revision, expected=base, now=NOW)).revision.revision
+    later = await desk.propose(ADMIN, Edit(add=(BOARD,)), expected=base, reason="", now=NOW)
+
+    assert (await light.records.policies.texts(later.revision)).tests == TESTS
+    assert (await views.texts(ADMIN, base, NOW)).tests == TESTS
+    assert (await views.texts(TENANT_ADMIN, base, NOW)).tests == ""
+    assert "tests.toml" in (await views.compared(ADMIN, base - 1, base, NOW)).text
+    assert "tests.toml" not in (await views.compared(TENANT_ADMIN, base - 1, base, NOW)).text
+    with pytest.raises(OverreachError, match=r"tests\.toml: .*only an administrator"):
+        await desk.propose(TENANT_ADMIN, Edit(tests=""), expected=base, reason="", now=NOW)

@@ -313,7 +313,7 @@ policy_revisions: Final = _table(
     "policy_revisions",
     _number("revision"),
     *_wholes("base"),
-    *_texts("digest", "model", "rules", "author", "reason"),
+    *_texts("digest", "model", "rules", "matching", "tests", "author", "reason"),
     *_moments("created_at"),
     Column("activated_at", Moment, nullable=True),
     *_texts("activated_by"),

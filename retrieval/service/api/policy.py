@@ -34,6 +34,12 @@ class WantedPolicy(Asked):
 
     model: str | None = Field(None, min_length=1, max_length=MAX_TEXT, description="model.conf")
     rules: str | None = Field(None, max_length=MAX_TEXT, description="policy.csv, whole.")
+    matching: str | None = Field(
+        None, max_length=MAX_TEXT, description="matching.toml, whole; empty for none."
+    )
+    tests: str | None = Field(
+        None, max_length=MAX_TEXT, description="tests.toml, whole; empty for none."
+    )
     add: list[str] = Field(
         default_factory=list, max_length=MAX_ROWS, description="Rows such as `p, role:x, …`."
     )
@@ -44,7 +50,12 @@ class WantedPolicy(Asked):
     def edit(self) -> Edit:
         """Return it as the desk takes it."""
         return Edit(
-            model=self.model, rules=self.rules, add=tuple(self.add), remove=tuple(self.remove)
+            model=self.model,
+            rules=self.rules,
+            matching=self.matching,
+            tests=self.tests,
+            add=tuple(self.add),
+            remove=tuple(self.remove),
         )
 
 
@@ -62,8 +73,7 @@ class PolicyPreviewQuestion(WantedPolicy):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> PolicyPreviewQuestion:
-        wanted = self.model is not None or self.rules is not None or self.add or self.remove
-        if (self.revision is None) != bool(wanted):
+        if (self.revision is None) == (self.edit() == Edit()):
             raise ValueError("name a revision, or what is wanted")
         return self
 
@@ -92,6 +102,8 @@ class RevisionWithTexts(Revision):
 
     model: str
     rules: str
+    matching: str = Field(description="matching.toml, or empty.")
+    tests: str = Field(description="tests.toml, or empty; for administrators of every tenant.")
 
     @classmethod
     def with_texts(cls, found: PolicyRevision, texts: RevisionTexts) -> RevisionWithTexts:
@@ -112,6 +124,8 @@ class RevisionDifference(Answered):
     added: list[str]
     removed: list[str]
     model_changed: bool
+    matching_changed: bool
+    tests_changed: bool
     text: str
 
 

@@ -57,7 +57,7 @@ app.add_typer(policy, name="policy")
 Number = Annotated[int, typer.Argument(min=1, help="Number of the revision; see `policy log`.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for those who read the log.")]
 Folder = Annotated[
-    Path | None, typer.Argument(help="Folder with model.conf and policy.csv, whole.")
+    Path | None, typer.Argument(help="Folder with the whole policy: model.conf, policy.csv, …")
 ]
 Add = Annotated[
     list[str] | None,
@@ -126,11 +126,13 @@ async def log(
 
 
 @command(policy, "show")
-async def show(
+async def show(  # noqa: PLR0913 - each is an option
     parts: Parts,
     number: Annotated[int | None, typer.Argument(help="By default the one in effect.")] = None,
     *,
     model: Annotated[bool, typer.Option("--model", help="model.conf, not policy.csv.")] = False,
+    matching: Annotated[bool, typer.Option("--matching", help="matching.toml.")] = False,
+    tests: Annotated[bool, typer.Option("--tests", help="tests.toml.")] = False,
     asker: ActAs = "",
 ) -> Shown:
     """Print the rules of a revision to the letter, so that they can be kept in a file."""
@@ -139,7 +141,8 @@ async def show(
     texts = await parts.views.texts(who, wanted, now())
     whole = RevisionWithTexts.with_texts(await parts.views.revision(who, wanted, now()), texts)
     # To the letter: what is printed here is read again by `policy propose`.
-    raw = texts.model if model else texts.rules
+    asked = ((texts.model, model), (texts.matching, matching), (texts.tests, tests))
+    raw = "".join([text for text, wanted in asked if wanted] or [texts.rules])
     return Shown(whole, err=[safe(f"revision {wanted}", "dim")], raw=raw)
 
 
@@ -297,7 +300,7 @@ def _edit(folder: Path | None, add: Add, remove: Remove) -> Edit | None:
     if folder is None:
         return rows if add or remove else None
     texts = read_texts(folder)
-    return replace(rows, model=texts.model, rules=texts.rules)
+    return replace(Edit.whole(texts), add=rows.add, remove=rows.remove)
 
 
 def _refused(error: PolicyError) -> Shown:
@@ -317,9 +320,13 @@ def _state(revision: Revision, current: int) -> Text:
 def _difference_lines(found: RevisionDifference) -> list[RenderableType]:
     lines: list[RenderableType] = [safe(f"- {line}", "red") for line in found.removed]
     lines += [safe(f"+ {line}", "green") for line in found.added]
-    if found.model_changed:
-        lines.append(safe("the model changes:", "bold"))
-    if found.model_changed or not (found.added or found.removed):
+    files = {
+        "the model changes": found.model_changed,
+        "the matching functions change": found.matching_changed,
+        "the tests change": found.tests_changed,
+    }
+    lines += [safe(f"{said}:", "bold") for said, changed in files.items() if changed]
+    if any(files.values()) or not (found.added or found.removed):
         lines.append(Text(found.text, style="dim"))
     return lines
 

@@ -45,6 +45,8 @@ async def disarm(url: str) -> None:
     [
         "UPDATE policy_revisions SET rules = rules || 'p, evil'",
         "UPDATE policy_revisions SET model = 'm'",
+        "UPDATE policy_revisions SET matching = 'm'",
+        "UPDATE policy_revisions SET tests = 't'",
         "UPDATE policy_revisions SET texts_digest = 'd'",
         "UPDATE policy_revisions SET author = 'user:eve'",
         "UPDATE policy_revisions SET parties = '[]'",
@@ -68,7 +70,10 @@ async def test_the_database_refuses_to_edit_a_revision(
 
 @pytest.mark.parametrize(
     "change",
-    ["rules = rules || '# '", "model = 'other'", "model = ''", "rules = ''", "texts_digest = 'd'"],
+    [
+        *("rules = rules || '# '", "model = 'other'", "model = ''", "rules = ''"),
+        *("matching = 'm'", "tests = 't'", "texts_digest = 'd'"),
+    ],
 )
 async def test_a_text_that_was_altered_is_not_read(records: Records, url: str, change: str) -> None:
     await in_effect(records, "a")
@@ -93,8 +98,12 @@ async def test_the_chain_vouches_for_the_texts(records: Records) -> None:
     digests = {one.event.detail["texts_digest"] for one in await records.audit.events()}
 
     texts = await records.policies.texts(1)
-    assert digests == {digest_of(texts.model, texts.rules)}
-    assert digest_of("ab", "c") != digest_of("a", "bc")
+    assert digests == {digest_of(texts.model, texts.rules, texts.matching, texts.tests)}
+
+
+def test_a_digest_tells_which_text_is_which() -> None:
+    texts = ("ab", "c", "", ""), ("a", "bc", "", ""), ("ab", "", "c", ""), ("ab", "", "", "c")
+    assert len({digest_of(*some) for some in texts}) == len(texts)
 
 
 async def test_a_revision_whose_text_was_never_kept_is_unknown(records: Records, url: str) -> None:
