@@ -28,11 +28,12 @@ from acl.algebra.partial import evaluated
 from acl.errors import PolicyError, Refusal
 from acl.labels import normalise
 from acl.language.casbin_adapter import Effect, Row
+from acl.language.model_file import MODEL_FILE
 from acl.language.roles import HOPS, HOPS_TIMED
 from acl.language.terms import Known, Rule, walk
 from acl.policy.decide import ACTION_COLUMNS, SUBJECT_ATTRIBUTES, check_columns
 from acl.policy.names import Meanings
-from acl.policy.policy import MODEL_FILE, Policy
+from acl.policy.policy import Policy
 
 POLICY_FILE: Final = "policy.csv"
 EFFECTS: Final = ("allow", "deny")

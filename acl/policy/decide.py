@@ -19,8 +19,9 @@ from typing import Final
 from acl.algebra.conditions import all_of
 from acl.decision import Decision, Denied, DenyReason, Permitted, guard
 from acl.errors import PolicyError, Refusal
+from acl.language.model_file import MODEL_FILE
 from acl.policy.compiler import compile_request
-from acl.policy.policy import MODEL_FILE, Policy
+from acl.policy.policy import Policy
 from acl.predicate import Constant
 from acl.subject import Subject
 

@@ -42,6 +42,7 @@ from acl.language.casbin_adapter import (
 from acl.language.expression import ExpressionError, attributes_read, bare_names, parse, source
 from acl.language.fragment import Names, read
 from acl.language.literals import read_literals
+from acl.language.model_file import MODEL_FILE
 from acl.language.roles import Link, PlainRoleGraph, Window
 from acl.language.terms import (
     AllOf,
@@ -57,7 +58,6 @@ RESOURCE_COLUMNS: Final = frozenset(
 )
 """Columns of a request that are the resource's side, unless the caller names others."""
 
-MODEL_FILE: Final = "model.conf"
 _NO_MOMENT: Final = datetime.min.replace(tzinfo=UTC)
 
 

@@ -21,9 +21,10 @@ from typing import Final
 from acl.errors import AclError, PolicyError, Refusal
 from acl.labels import LabelSchema
 from acl.language.casbin_adapter import Row
+from acl.language.model_file import MODEL_FILE
 from acl.policy.admission import POLICY_FILE, read_csv
 from acl.policy.delegation import Overreach, Verdict, tenant_of
-from acl.policy.policy import MODEL_FILE, Policy, load
+from acl.policy.policy import Policy, load
 from acl.proof.proof import Counterexample, ProofReport
 from acl.records import Mismatch, PolicyRevision, RevisionTexts
 from acl.subject import is_tenant

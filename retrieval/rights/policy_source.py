@@ -15,8 +15,10 @@ from typing import Final
 from acl.decision import guard
 from acl.errors import PolicyError, Refusal
 from acl.labels import LabelSchema
-from acl.policy.admission import POLICY_FILE, admit, read_csv
-from acl.policy.policy import MODEL_FILE, Policy, load
+from acl.language.model_file import MODEL_FILE
+from acl.policy.admission import POLICY_FILE
+from acl.policy.policy import Policy
+from acl.policy.reading import read_policy
 from acl.records import RevisionTexts
 
 LABELS_FILE: Final = "labels.toml"
@@ -61,9 +63,7 @@ def source_of(texts: RevisionTexts, schema: LabelSchema) -> PolicySource:
     guard(schema, "any")
     if texts.matching.strip():
         raise PolicyError((Refusal(MATCHING_FILE, "file", _NO_MATCHING),))
-    policy = load(texts.model, read_csv(texts.rules), schema)
-    admit(policy)
-    return PolicySource(texts, policy)
+    return PolicySource(texts, read_policy(texts.model, texts.rules, schema))
 
 
 def bounded_source(texts: RevisionTexts, schema: LabelSchema) -> PolicySource:

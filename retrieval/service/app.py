@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
 from acl.errors import FilterTooLargeError, PolicyError, Refusal, RequestError
-from acl.policy.policy import MODEL_FILE
+from acl.language.model_file import MODEL_FILE
 from acl.records import (
     AlteredRevisionError,
     RecordsConflictError,

@@ -20,6 +20,7 @@ from acl.language.casbin_adapter import (
     Row,
     parse_model,
 )
+from acl.language.model_file import read_model_file
 from acl.policy.admission import NO_ACTION, admit, read_csv
 from acl.policy.compiler import compile_request
 from acl.policy.policy import RESOURCE_COLUMNS, Policy, load
@@ -244,6 +245,8 @@ def _refused_at_the_door(case: Case, policy: Policy) -> tuple[str, ...]:
 
     The actions of a set are its own; that they are none of ours is no reason.
     """
+    if written := read_model_file(case.model).refusals:
+        return tuple(f"at admission: {one}" for one in written)
     try:
         rows = read_csv(case.policy)
         admit(load(case.model, rows, policy.schema, matching=policy.matching, suffix=case.suffix))

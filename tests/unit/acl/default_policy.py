@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from acl.labels import Label, LabelSchema
-from acl.policy.admission import admit, read_csv
-from acl.policy.policy import Policy, load
+from acl.policy.policy import Policy
+from acl.policy.reading import read_policy
 from acl.subject import Subject
 
 FOLDER: Final = Path(__file__).resolve().parents[3] / "policy"
@@ -32,9 +32,7 @@ EVE: Final = Subject(
 
 def policy(rows: str = ROWS, model: str = MODEL) -> Policy:
     """Return a policy as it would take effect."""
-    loaded = load(model, read_csv(rows), SCHEMA)
-    admit(loaded)
-    return loaded
+    return read_policy(model, rows, SCHEMA)
 
 
 def label(**changed: object) -> Label:

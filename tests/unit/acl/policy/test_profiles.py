@@ -160,6 +160,7 @@ def test_links_without_a_domain_and_with_patterns_of_domains() -> None:
 
 def test_rows_of_another_definition_name_nobody_anywhere() -> None:
     model = MODEL.replace("[role_definition]", "p2 = sub\n\n[role_definition]")
-    found = made(policy(RULE.format(when="True") + "p2, user:other\n", model))
+    rows = read_csv(RULE.format(when="True") + "p2, user:other\n")
+    found = made(load(model, rows, SCHEMA))
 
     assert names(found) == {"user:stranger"}

@@ -1,0 +1,62 @@
+"""From two texts to an admitted policy: the one road, whoever wrote them.
+
+The laws of this file:
+
+1. `model.conf` is read strictly before Casbin sees it.
+2. A row that no definition in use reads is refused, and so are role links that the matcher never
+   asks about: Casbin would load them, and they would do nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from acl.errors import PolicyError, Refusal
+from acl.labels import LabelSchema
+from acl.language.casbin_adapter import Effect, Row
+from acl.language.model_file import ModelFile, read_model_file
+from acl.policy.admission import POLICY_FILE, admit, read_csv
+from acl.policy.policy import Policy, load
+
+
+def read_policy(model: str, rules: str, schema: LabelSchema) -> Policy:
+    """Return the admitted policy that the texts of `model.conf` and `policy.csv` say.
+
+    Raises:
+        PolicyError: with every place that is refused.
+    """
+    file, rows = read_model_file(model), read_csv(rules)
+    _stop_at((*file.refusals, *unread_rows(rows)))  # law 1
+    policy = load(model, rows, schema)
+    _stop_at(tuple(unread_links(policy, file)))
+    admit(policy)
+    return policy
+
+
+def unread_rows(rows: Sequence[Row]) -> Iterator[Refusal]:
+    """Refuse the rows of `p2`, `p3` and so on, which no matcher in use reads."""
+    for row in rows:
+        if row.kind[:1] == "p" and row.kind[1:].isdigit():
+            reason = "no definition in use reads this row; use `p`"  # law 2
+            yield Refusal(f"{POLICY_FILE} line {row.number}", row.kind, reason)
+
+
+def unread_links(policy: Policy, file: ModelFile) -> Iterator[Refusal]:
+    """Refuse the links of a role definition that no matcher or rule calls, or else its line."""
+    for kind in sorted(policy.model.roles.keys() - _called(policy)):  # law 2
+        reason = f"neither the matcher nor a rule calls `{kind}`, so it would do nothing"
+        places = [f"{POLICY_FILE} line {row.number}" for row in policy.rows if row.kind == kind]
+        for place in places or [file.place(kind)]:
+            yield Refusal(place, kind, reason)
+
+
+def _called(policy: Policy) -> frozenset[str]:
+    """Return the role definitions that decide; `g` also fills groups and orders subjects."""
+    filled = policy.subject_attributes & {"groups", "principals"}
+    ordered = policy.effect is Effect.SUBJECT_PRIORITY
+    return policy.bare | ({"g"} if filled or ordered else frozenset())
+
+
+def _stop_at(refusals: tuple[Refusal, ...]) -> None:
+    if refusals:
+        raise PolicyError(refusals)
