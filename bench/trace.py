@@ -31,7 +31,7 @@ import httpx2
 from bench.installation import ASKER, POLICY, Bench, Noise
 from retrieval.service import logs
 from retrieval.service.app import create_app
-from retrieval.service.http.tokens import development_issuer, verifier
+from retrieval.service.http.issuers import development_issuer, verifier
 from retrieval.service.settings import Settings, load_settings
 from retrieval.service.wiring import open_parts
 

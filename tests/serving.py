@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from ingest.report import IngestReport
 from retrieval.service.app import create_app
-from retrieval.service.http.tokens import verifier
+from retrieval.service.http.issuers import verifier
 from retrieval.service.serve import Server, make_server
 from retrieval.service.settings import Settings, load_settings
 from retrieval.service.wiring import Parts, open_parts, open_pipeline

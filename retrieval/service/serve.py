@@ -22,7 +22,7 @@ from fastapi import FastAPI
 
 from retrieval.service.app import create_app
 from retrieval.service.background import background
-from retrieval.service.http.tokens import verifier
+from retrieval.service.http.issuers import verifier
 from retrieval.service.settings import Settings, SettingsError, check_serving
 from retrieval.service.wiring import Parts, open_parts
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -107,6 +108,16 @@ class Settings(BaseSettings):
         None, description="Where the issuer publishes its keys (https). This or `JWKS_FILE`."
     )
     jwks_file: Path | None = Field(None, description="File with the issuer's keys (JWKS).")
+    jwks_ca_file: Path | None = Field(
+        None,
+        description="File of authorities (PEM) that the address of keys is trusted by, where its "
+        "certificate is signed by your own. Default: the well-known ones.",
+    )
+    identities: Path | None = Field(
+        None,
+        description="File that says how the claims of your identity provider's tokens are read "
+        "(TOML, see [identities](identities.md)). Instead of `ISSUER`, `JWKS_URL`, `JWKS_FILE`.",
+    )
     token_max_seconds: int = Field(
         3600, gt=0, le=86_400, description="Longest lifetime of a token, from `iat` to `exp`."
     )
@@ -193,10 +204,7 @@ class Settings(BaseSettings):
     @property
     def loopback(self) -> bool:
         """Whether the host is this machine alone."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
 
 def load_settings(environ: Mapping[str, str] | None = None, **given: Any) -> Settings:  # noqa: ANN401 - one value for each field
@@ -232,14 +240,56 @@ def check_serving(settings: Settings) -> None:
                 f"loopback alone; set `{PREFIX}HOST` to 127.0.0.1, or use production"
             )
         return
+    keys = (settings.jwks_url is None) + (settings.jwks_file is None)
+    if settings.identities is not None:
+        if settings.issuer or keys < _BOTH:
+            raise SettingsError(
+                f"`{PREFIX}IDENTITIES` names issuers and their keys: leave out `{PREFIX}ISSUER`, "
+                f"`{PREFIX}JWKS_URL` and `{PREFIX}JWKS_FILE`"
+            )
+        return
     if not settings.issuer:
-        raise SettingsError(f"production needs `{PREFIX}ISSUER`, the issuer of accepted tokens")
-    if (settings.jwks_url is None) == (settings.jwks_file is None):
+        raise SettingsError(
+            f"production needs `{PREFIX}ISSUER`, the issuer of accepted tokens, or "
+            f"`{PREFIX}IDENTITIES`, a file that maps the tokens of your identity provider"
+        )
+    if keys != 1:
         raise SettingsError(
             f"production needs the issuer's keys: either `{PREFIX}JWKS_URL` or `{PREFIX}JWKS_FILE`"
         )
-    if settings.jwks_url is not None and not settings.jwks_url.startswith("https://"):
-        raise SettingsError(f"`{PREFIX}JWKS_URL` must be an https address")
+    if settings.jwks_url and (fault := key_address_fault(settings.jwks_url, development=False)):
+        raise SettingsError(f"`{PREFIX}JWKS_URL` {fault}")
+
+
+_BOTH: Final = 2
+
+
+def key_address_fault(url: str, *, development: bool) -> str | None:
+    """Say why keys are not fetched from `url`, if so.
+
+    Args:
+        url: where an issuer publishes its keys.
+        development: whether http is allowed on loopback.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return None
+    if parts.scheme == "http" and is_loopback(parts.hostname or ""):
+        if development:
+            return None
+        return (
+            "must be an https address; on this machine, write the keys to a file and name it in "
+            f"`{PREFIX}JWKS_FILE`, or use `{PREFIX}MODE=development`"
+        )
+    return "must be an https address"
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _own(environ: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -27,7 +27,8 @@ from acl.subject import Subject
 from retrieval.service.cli.people import person_named, read_people, read_text
 from retrieval.service.cli.render import Shown, excerpt, safe
 from retrieval.service.cli.start import Json, command_settings, finish, require_begun
-from retrieval.service.http.tokens import development_issuer, levels
+from retrieval.service.http.issuers import development_issuer
+from retrieval.service.http.tokens import levels
 from retrieval.service.settings import Settings
 
 _TOKEN_SECONDS: Final = 30

@@ -36,7 +36,8 @@ from retrieval.service.cli.explain import Reasons, search_here
 from retrieval.service.cli.people import Person, read_people
 from retrieval.service.cli.render import Shown, excerpt, out, safe, show, table
 from retrieval.service.cli.start import Json
-from retrieval.service.http.tokens import development_issuer, levels
+from retrieval.service.http.issuers import development_issuer
+from retrieval.service.http.tokens import levels
 from retrieval.service.secret_files import private_folder
 from retrieval.service.serve import require_free_port, serve_parts
 from retrieval.service.settings import Mode, Settings, SettingsError, load_settings

@@ -4,7 +4,8 @@ The laws of this file:
 
 1. Only public keys of an allowed kind are taken; each is bound to one algorithm when it is read.
    A symmetric key in a key set is passed over, so that it can never verify anything.
-2. Keys come from the configured place alone, never from what a token says of itself.
+2. Keys come from the configured place alone, or from the one that the configured issuer's own
+   description names, never from what a token says of itself.
 3. The issuer is asked at most once in `PAUSE` seconds, whatever key ids strangers make up. Keys
    are used for `STALE` seconds without news from the issuer, and then no longer.
 """
@@ -12,19 +13,24 @@ The laws of this file:
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import httpx2
 import jwt
+import structlog
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from retrieval.service.http.bodies import StrictJsonError, parse_json
-from retrieval.service.settings import SettingsError
+from retrieval.service.settings import SettingsError, key_address_fault
+
+log = structlog.get_logger("strongroom.keys")
 
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 DEVELOPMENT_KEY_ID: Final = "development"
@@ -91,19 +97,44 @@ class FixedKeys:
         """Nothing to let go of."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyAddress:
+    """Where an issuer publishes its keys.
+
+    Attributes:
+        url: where the keys are; with `issuer`, the description that names the place.
+        issuer: the one whose description is at `url`.
+        authorities: a file of those that the address is trusted by, and no others.
+        development: whether a description may name http on loopback.
+    """
+
+    url: str
+    issuer: str | None = None
+    authorities: Path | None = None
+    development: bool = False
+
+
 class FetchedKeys:
     """Keys that the issuer publishes, fetched when they are needed (law 3)."""
 
     def __init__(
         self,
-        url: str,
+        address: KeyAddress,
         *,
         client: httpx2.AsyncClient | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._url = url
+        """Fetch keys from `address`.
+
+        Raises:
+            SettingsError: the file of authorities cannot be read.
+        """
+        self._address = address
         self._client = client or httpx2.AsyncClient(
-            timeout=5.0, follow_redirects=False, trust_env=False
+            timeout=5.0,
+            follow_redirects=False,
+            trust_env=False,
+            verify=_trust(address.authorities),
         )
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -138,13 +169,33 @@ class FetchedKeys:
     async def _refresh(self) -> None:
         self._tried = self._clock()
         try:
-            self._keys = read_key_set(await self._body())
-        except (httpx2.HTTPError, ValueError):
+            self._keys = read_key_set(await self._body(await self._place()))
+        except (httpx2.HTTPError, ValueError) as error:
+            log.warning("keys not fetched", reason=str(error) or type(error).__name__)
             return
         self._fetched = self._clock()
 
-    async def _body(self) -> bytes:
-        async with self._client.stream("GET", self._url) as response:
+    async def _place(self) -> str:
+        """Return the address of the keys, asking the issuer's own description for it."""
+        address = self._address
+        if address.issuer is None:
+            return address.url
+        try:
+            document = parse_json(await self._body(address.url))
+        except StrictJsonError as error:
+            raise ValueError("the issuer's description is not JSON") from error
+        if not isinstance(document, dict) or document.get("issuer") != address.issuer:
+            raise ValueError("the description is one of another issuer")  # law 2
+        place = document.get("jwks_uri")
+        fault = "is no text"
+        if isinstance(place, str):
+            fault = key_address_fault(place, development=address.development) or ""
+        if fault:
+            raise ValueError(f"the description's `jwks_uri` {fault}")
+        return str(place)
+
+    async def _body(self, url: str) -> bytes:
+        async with self._client.stream("GET", url) as response:
             if response.status_code != httpx2.codes.OK:
                 raise ValueError("the issuer answered with another status")
             body = b""
@@ -153,6 +204,15 @@ class FetchedKeys:
                 if len(body) > _MAX_SET_BYTES:
                     raise ValueError("the key set is too large")
         return body
+
+
+def _trust(authorities: Path | None) -> ssl.SSLContext | bool:
+    if authorities is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=authorities)
+    except OSError as error:
+        raise SettingsError(f"`{authorities}` is not a readable file of authorities") from error
 
 
 def read_key_set(raw: bytes) -> dict[str, jwt.PyJWK]:

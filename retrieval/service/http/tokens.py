@@ -2,7 +2,8 @@
 
 The laws of this file:
 
-1. The header is read before any key is looked up: `typ` is `at+jwt`, the algorithm is asymmetric
+1. The header is read before any key is looked up: `typ` is one that the issuer's tokens have
+   (`at+jwt`, unless a mapping says otherwise), the algorithm is asymmetric
    and listed, and nothing in it brings a key of its own (`jwk`, `jku`, `x5u`, `x5c`), asks for an
    extension (`crit`, `b64`) or hides what the token holds (`enc`, `zip`, `cty`).
 2. The algorithm that verifies is the one the key was published for, not the one the token names.
@@ -23,7 +24,7 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -36,17 +37,7 @@ from acl.labels import Attribute, LabelSchema
 from acl.records.directory.types import MAX_CLEARANCE
 from acl.subject import MAX_GROUPS, RESERVED, Subject
 from retrieval.service.http.bodies import StrictJsonError, parse_json
-from retrieval.service.http.token_keys import (
-    ALGORITHMS,
-    DEVELOPMENT_KEY_ID,
-    FetchedKeys,
-    FixedKeys,
-    TokenKeys,
-    new_signing_key,
-    read_signing_key,
-)
-from retrieval.service.secret_files import own_file, private_folder
-from retrieval.service.settings import Settings, SettingsError
+from retrieval.service.http.token_keys import ALGORITHMS, DEVELOPMENT_KEY_ID, TokenKeys
 
 CLASSIFICATION: Final = "classification"
 MAX_ACTORS: Final = 4
@@ -73,6 +64,20 @@ class TokenRules:
     audience: str
     max_seconds: int = 3600
     leeway_seconds: int = 10
+    types: frozenset[str] = TYPES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """One whose tokens are taken.
+
+    Attributes:
+        read: makes a subject of verified claims, or raises `ClaimsError`.
+    """
+
+    keys: TokenKeys
+    rules: TokenRules
+    read: Callable[[Mapping[str, Any]], Subject]
 
 
 class TokenVerifier:
@@ -80,15 +85,11 @@ class TokenVerifier:
 
     def __init__(
         self,
-        keys: TokenKeys,
-        rules: TokenRules,
+        issuers: Iterable[Issuer],
         *,
-        levels: Attribute | None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._keys = keys
-        self._rules = rules
-        self._levels = levels
+        self._issuers = {one.rules.issuer: one for one in issuers}
         self._clock = clock
 
     async def verify(self, token: str) -> Subject:
@@ -98,27 +99,47 @@ class TokenVerifier:
             TokenError: it is refused.
             KeysUnavailableError: the issuer's keys cannot be had.
         """
+        issuer, claims = await self.claims(token)
+        try:
+            return issuer.read(claims)
+        except ClaimsError as error:
+            raise TokenError(str(error)) from None
+
+    async def claims(self, token: str) -> tuple[Issuer, Mapping[str, Any]]:
+        """Return the issuer of `token` and what the token says, verified.
+
+        Raises:
+            TokenError, KeysUnavailableError: as `verify`.
+        """
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
             raise TokenError("the token is too long, or not ASCII")
-        header = _segment(token, 0)
-        key_id = _key_id(header)
-        key = await self._keys.key(key_id)
+        header = segment(token, 0)
+        issuer = self.issuer_of(segment(token, 1))
+        key = await issuer.keys.key(_key_id(header, issuer.rules.types))
         if key is None:
             raise TokenError("the issuer has no such key")
         if key.algorithm_name != header["alg"]:
             raise TokenError("the key is for another algorithm")  # law 2
-        claims = self._claims(token, key)
-        try:
-            return subject_of(claims, self._levels)
-        except ClaimsError as error:
-            raise TokenError(str(error)) from None
+        return issuer, self._claims(token, key, issuer.rules)
+
+    def issuer_of(self, claims: Mapping[str, Any]) -> Issuer:
+        """Return the issuer that unverified claims name.
+
+        Raises:
+            TokenError: it is none of those that are accepted.
+        """
+        name = claims.get("iss")
+        issuer = self._issuers.get(name) if isinstance(name, str) else None
+        if issuer is None:
+            raise TokenError("`iss` is no issuer that is accepted")
+        return issuer
 
     async def close(self) -> None:
         """Let go of the keys' connections."""
-        await self._keys.close()
+        for one in self._issuers.values():
+            await one.keys.close()
 
-    def _claims(self, token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
-        rules = self._rules
+    def _claims(self, token: str, key: jwt.PyJWK, rules: TokenRules) -> Mapping[str, Any]:
         try:
             jwt.decode(
                 token,
@@ -138,19 +159,19 @@ class TokenVerifier:
             )
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as error:
             raise TokenError(f"the token is refused: {type(error).__name__}") from None
-        claims = _segment(token, 1)
-        self._check_times(claims)
+        claims = segment(token, 1)
+        self._check_times(claims, rules)
         return claims
 
-    def _check_times(self, claims: Mapping[str, Any]) -> None:
+    def _check_times(self, claims: Mapping[str, Any], rules: TokenRules) -> None:
         issued, expires = _moment(claims, "iat"), _moment(claims, "exp")
         begins = _moment(claims, "nbf") if "nbf" in claims else issued
-        now, leeway = self._clock().timestamp(), self._rules.leeway_seconds
+        now, leeway = self._clock().timestamp(), rules.leeway_seconds
         if expires <= now - leeway:
             raise TokenError("the token has expired")
         if max(issued, begins) > now + leeway:
             raise TokenError("the token is not valid yet")
-        if not 0 < expires - issued <= self._rules.max_seconds:
+        if not 0 < expires - issued <= rules.max_seconds:
             raise TokenError("the token lives too long")
 
 
@@ -198,7 +219,12 @@ def _claims_of(subject: Subject) -> dict[str, object]:
     return act
 
 
-def _segment(token: str, place: int) -> dict[str, Any]:
+def segment(token: str, place: int) -> dict[str, Any]:
+    """Return the header (0) or the claims (1) of a token, unverified.
+
+    Raises:
+        TokenError: it is no JSON object of one meaning.
+    """
     segments = token.split(".")
     if len(segments) != 3:  # noqa: PLR2004 - header, claims, signature
         raise TokenError("the token has not three parts")
@@ -213,13 +239,13 @@ def _segment(token: str, place: int) -> dict[str, Any]:
     return value
 
 
-def _key_id(header: Mapping[str, Any]) -> str:
+def _key_id(header: Mapping[str, Any], types: Collection[str]) -> str:
     """Check the header (law 1) and return the id of the key."""
     if _REFUSED & header.keys():
         raise TokenError("the header brings a key or an extension")
-    kind, algorithm, key_id = header.get("typ"), header.get("alg"), header.get("kid")
-    if not isinstance(kind, str) or kind.lower() not in TYPES:
-        raise TokenError("the token is not an access token")
+    kind, algorithm, key_id = header.get("typ", ""), header.get("alg"), header.get("kid")
+    if not isinstance(kind, str) or kind.lower() not in types:
+        raise TokenError("the token is not an access token: its `typ` is not taken")
     if algorithm not in ALGORITHMS:
         raise TokenError("the algorithm is not allowed")
     if not isinstance(key_id, str) or not 0 < len(key_id) <= _MAX_KEY_ID:
@@ -249,11 +275,11 @@ def subject_of(claims: Mapping[str, Any], levels: Attribute | None) -> Subject:
         ClaimsError: one of the laws is broken, or a name is no identity.
     """
     tenant = _text(claims, "tenant")
-    actors = tuple(_subject(act, tenant, levels, ()) for act in _acts(claims, tenant))
+    actors = tuple(_subject(act, tenant, levels, ()) for act in acts_of(claims, tenant))
     return _subject(claims, tenant, levels, actors)
 
 
-def _acts(claims: Mapping[str, Any], tenant: str) -> Iterator[Mapping[str, Any]]:
+def acts_of(claims: Mapping[str, Any], tenant: str) -> Iterator[Mapping[str, Any]]:
     """Yield the `act` claims, outermost first."""
     inner, depth = claims, 0
     while "act" in inner:
@@ -326,55 +352,6 @@ def clearance_of(value: object, levels: Attribute | None) -> int:
     return level
 
 
-def verifier(settings: Settings, schema: LabelSchema) -> TokenVerifier:
-    """Return what turns tokens into subjects.
-
-    Raises:
-        SettingsError: no issuer is named, or its keys cannot be read.
-    """
-    return TokenVerifier(_keys(settings), _rules(settings), levels=levels(schema))
-
-
-def development_issuer(settings: Settings) -> DevelopmentIssuer:
-    """Return what signs tokens on this machine.
-
-    Raises:
-        SettingsError: the mode is not development.
-    """
-    if not settings.development:
-        raise SettingsError(
-            "tokens are signed here in development mode alone: set `STRONGROOM_MODE=development`"
-        )
-    return DevelopmentIssuer(read_signing_key(_signing_key(settings)), _rules(settings))
-
-
 def levels(schema: LabelSchema) -> Attribute | None:
     """Return the attribute whose levels name clearances, if the label has one."""
     return schema.attributes.get(CLASSIFICATION)
-
-
-def _rules(settings: Settings) -> TokenRules:
-    issuer = settings.accepted_issuer
-    if issuer is None:
-        raise SettingsError("there is no issuer of tokens: set `STRONGROOM_ISSUER`")
-    return TokenRules(
-        issuer=issuer,
-        audience=settings.audience,
-        max_seconds=settings.token_max_seconds,
-        leeway_seconds=settings.token_leeway_seconds,
-    )
-
-
-def _keys(settings: Settings) -> TokenKeys:
-    if settings.development:
-        return FixedKeys.of_development(read_signing_key(_signing_key(settings)))
-    if settings.jwks_file is not None:
-        return FixedKeys.from_file(settings.jwks_file)
-    if settings.jwks_url is None:
-        raise SettingsError("there are no keys of the issuer: set `STRONGROOM_JWKS_URL`")
-    return FetchedKeys(settings.jwks_url)
-
-
-def _signing_key(settings: Settings) -> bytes:
-    default = private_folder(settings.data_dir) / "development.key"
-    return own_file(settings.signing_key_file, default, new_signing_key)

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from functools import partial
 
 import httpx2
 import pytest
@@ -13,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from retrieval.service import logs
 from retrieval.service.http.authentication import Authentication
 from retrieval.service.http.envelope import HEADERS, Envelope
-from retrieval.service.http.token_keys import FetchedKeys
-from retrieval.service.http.tokens import TokenRules, TokenVerifier
+from retrieval.service.http.token_keys import FetchedKeys, KeyAddress
+from retrieval.service.http.tokens import Issuer, TokenRules, TokenVerifier, subject_of
 
 SECRET = "the text of a secret document"
 
@@ -58,12 +59,15 @@ async def test_without_the_issuer_s_keys_the_service_is_unavailable() -> None:
         raise httpx2.ConnectError("down")
 
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(refuse))
-    keys = FetchedKeys("https://issuer.test/keys", client=client)
+    keys = FetchedKeys(KeyAddress(url="https://issuer.test/keys"), client=client)
     rules = TokenRules(issuer="https://issuer.test", audience="strongroom")
-    verifier = TokenVerifier(keys, rules, levels=None)
+    verifier = TokenVerifier(
+        [Issuer(keys=keys, rules=rules, read=partial(subject_of, levels=None))]
+    )
     app = Envelope(Authentication(failing, verifier))
     # A header that passes: an access token, EdDSA, a key id.
-    token = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSIsImtpZCI6ImEifQ.e30.AAAA"
+    header = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSIsImtpZCI6ImEifQ"
+    token = f"{header}.eyJpc3MiOiJodHRwczovL2lzc3Vlci50ZXN0In0.AAAA"
     answer = await asked(app, Authorization=f"Bearer {token}")
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "30"
@@ -71,9 +75,11 @@ async def test_without_the_issuer_s_keys_the_service_is_unavailable() -> None:
 
 
 async def test_only_http_is_served() -> None:
-    keys = FetchedKeys("https://issuer.test/keys")
+    keys = FetchedKeys(KeyAddress(url="https://issuer.test/keys"))
     rules = TokenRules(issuer="https://issuer.test", audience="strongroom")
-    verifier = TokenVerifier(keys, rules, levels=None)
+    verifier = TokenVerifier(
+        [Issuer(keys=keys, rules=rules, read=partial(subject_of, levels=None))]
+    )
     app = Envelope(Authentication(failing, verifier))
 
     async def receive() -> Message:

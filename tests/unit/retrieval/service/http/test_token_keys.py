@@ -17,6 +17,7 @@ from retrieval.service.http.token_keys import (
     STALE,
     FetchedKeys,
     FixedKeys,
+    KeyAddress,
     KeysUnavailableError,
     new_signing_key,
     read_key_set,
@@ -103,7 +104,9 @@ class Issuer:
 
     def keys(self) -> FetchedKeys:
         client = httpx2.AsyncClient(transport=httpx2.MockTransport(self._answer))
-        return FetchedKeys("https://issuer.test/keys", client=client, clock=lambda: self.now)
+        return FetchedKeys(
+            KeyAddress(url="https://issuer.test/keys"), client=client, clock=lambda: self.now
+        )
 
     def _answer(self, _: httpx2.Request) -> httpx2.Response:
         self.asked += 1

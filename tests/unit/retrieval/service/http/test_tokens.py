@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,6 +14,7 @@ from retrieval.service.http.token_keys import FixedKeys
 from retrieval.service.http.tokens import (
     ClaimsError,
     DevelopmentIssuer,
+    Issuer,
     TokenError,
     TokenRules,
     TokenVerifier,
@@ -34,10 +36,16 @@ ADA = Subject(
 )
 
 
+def own(key: Ed25519PrivateKey) -> Issuer:
+    return Issuer(
+        keys=FixedKeys.of_development(key), rules=RULES, read=partial(subject_of, levels=LEVELS)
+    )
+
+
 async def test_a_subject_survives_the_way_through_a_token() -> None:
     key = Ed25519PrivateKey.generate()
     issuer = DevelopmentIssuer(key, RULES)
-    verifier = TokenVerifier(FixedKeys.of_development(key), RULES, levels=LEVELS)
+    verifier = TokenVerifier([own(key)])
     assert await verifier.verify(issuer.issue(ADA, seconds=60)) == ADA
     with pytest.raises(TokenError, match="lives too long"):
         await verifier.verify(issuer.issue(ADA, seconds=3601))
@@ -49,12 +57,7 @@ async def test_a_subject_survives_the_way_through_a_token() -> None:
 async def test_times_follow_the_clock() -> None:
     key = Ed25519PrivateKey.generate()
     token = DevelopmentIssuer(key, RULES).issue(ADA, seconds=60)
-    late = TokenVerifier(
-        FixedKeys.of_development(key),
-        RULES,
-        levels=None,
-        clock=lambda: datetime(2099, 1, 1, tzinfo=UTC),
-    )
+    late = TokenVerifier([own(key)], clock=lambda: datetime(2099, 1, 1, tzinfo=UTC))
     with pytest.raises(TokenError, match="has expired"):
         await late.verify(token)
 
