@@ -7,8 +7,8 @@ The laws of this file:
 2. Every subject is a member of `group:everyone` of their tenant, and of nothing by default.
 3. An attribute that was not given is the weakest one: the lowest clearance, no compartment.
 4. A name from outside is one principal or none. It is plain ASCII, in which upper case is folded;
-   anything else is refused, never folded: what Unicode would fold together, or shows alike, cannot
-   become a second `user:mallory` that no rule denies.
+   anything else is escaped by `acl.identity` or refused, never folded: what Unicode would fold
+   together, or shows alike, cannot become a second `user:mallory` that no rule denies.
 5. What a subject is in is a group or a role. Another person's name among them would lend a subject
    what that person owns.
 6. A principal with a meaning of its own is no one's name: `group:everyone` is all of a tenant, and
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from acl.errors import IdentityError, RequestError
+from acl.errors import RequestError
 
 EVERYONE: Final = "group:everyone"
 MAX_GROUPS: Final = 1000
@@ -111,25 +111,6 @@ class PrincipalKind(StrEnum):
 
     USER = "user"
     GROUP = "group"
-
-
-def identity_of(kind: PrincipalKind, name: str) -> str:
-    """Return the principal called `name`, such as `user:ada` for `Ada`.
-
-    Raises:
-        IdentityError: `name` names none (laws 4 and 6).
-    """
-    if not name.isascii():  # law 4
-        raise IdentityError("holds a character other than plain letters, digits and `._@-`")
-    identity = f"{kind.value}:{name.lower()}"
-    if not is_identity(identity):
-        raise IdentityError(
-            "is not a name of letters, digits and `._@-` that begins with a letter or digit and "
-            "has at most 191 characters"
-        )
-    if identity == EVERYONE:  # law 6
-        raise IdentityError("is the name of the group that all are in")
-    return identity
 
 
 def name_of(identity: str) -> str:

@@ -94,7 +94,7 @@ class DirectorySubjects:
             return None
         state = entry.user.state
         return Subject(
-            id=identity,
+            id=entry.user.identity,
             tenant=tenant,
             clearance=state.clearance or 0,
             compartments=state.compartments or frozenset(),
@@ -105,10 +105,10 @@ class DirectorySubjects:
         """Yield every active user of the tenant."""
         while page := await self._directory.users(tenant, part=Slice(after=after, limit=_PAGE)):
             for one in page:
-                known = await self.subject(tenant, one.state.identity) if one.state.active else None
+                known = await self.subject(tenant, one.identity) if one.state.active else None
                 if known is not None:
                     yield known
-            after = page[-1].state.identity
+            after = page[-1].identity
 
 
 def identity_of(kind: str, name: str) -> str | None:

@@ -10,6 +10,7 @@ The laws of this file:
    what it leaves out is the weakest.
 4. Services and agents have no directory: their token says who they are. Each actor is asked for as
    the subject is.
+5. A user acts as the principal that the directory keeps, whatever the name is by now.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class SubjectResolver:
         if entry is None or not entry.user.state.active:
             raise UnknownSubjectError(subject.id)
         state = entry.user.state
-        known = replace(subject, groups=entry.groups)
+        known = replace(subject, id=entry.user.identity, groups=entry.groups)  # law 5
         if not state.says_rights:
             return known
         return replace(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,9 +17,11 @@ from scim2_models import (
     Resource,
     ResourceType,
     SearchRequest,
+    UniquenessException,
 )
 from scim2_server.utils import parametrize
 
+from acl.identity import folded_name
 from acl.records import AuditEvent, AuditKind, Records
 from acl.records.directory.directory import Edit
 from retrieval.service.scim import storage as scim_storage
@@ -69,6 +73,29 @@ async def test_what_is_gone_or_changed_is_said(
     ):
         with pytest.raises(NotFoundException, match="no such resource"):
             await gone
+
+
+ODD = " #+'()[]äøß/\\&,é:;=?!*漢|%~^"
+
+
+def odd_names(number: int) -> list[str]:
+    """Names as providers send them, the same each time."""
+    random = Random(7)
+    letters = f"abcXYZ019._@-{ODD}"
+    return ["".join(random.choices(letters, k=random.randint(1, 12))) for _ in range(number)]
+
+
+async def test_any_two_names_are_two_principals_and_come_back(storage: DirectoryStorage) -> None:
+    known: dict[str, str] = {}
+    for name in odd_names(int(os.environ.get("STRONGROOM_NAMES", "100"))):
+        if folded_name(name) in known:
+            with pytest.raises(UniquenessException, match="is the name of another"):
+                await beside(storage.create, USERS, named(USERS, name))
+            continue
+        made: Any = await beside(storage.create, USERS, named(USERS, name))
+        assert made.user_name == name
+        known[folded_name(name)] = made.id
+    assert len(set(known.values())) == len(known) > 90
 
 
 async def test_a_filter_is_asked_about_every_entry_part_by_part(

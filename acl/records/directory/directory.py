@@ -12,6 +12,8 @@ The laws of this file:
    is another version of that group.
 5. What was said once of a user's rights is never unsaid: what is taken away leaves the weakest, and
    not what a token says.
+6. An entry is known by its principal and by the name it has now, and no other entry of its kind is
+   known by either. So a renamed person keeps what is theirs, and nobody else can come to it.
 """
 
 from __future__ import annotations
@@ -167,8 +169,10 @@ class Directory(AuditedPart):
         """
         lock_directory(connection, tenant)
         _require_free(connection, directory_users, tenant, state.identity)
-        user_id = _insert(connection, directory_users, tenant, _user_columns(state), edit.event)
-        self._conclude(connection, edit, _Change("created", tenant, user_id, _user_detail(state)))
+        columns = {"identity": state.identity, **_user_columns(state)}
+        user_id = _insert(connection, directory_users, tenant, columns, edit.event)
+        detail = _user_detail(state, state.identity)
+        self._conclude(connection, edit, _Change("created", tenant, user_id, detail))
         return _known_user(connection, tenant, user_id)
 
     @transaction
@@ -183,12 +187,12 @@ class Directory(AuditedPart):
         lock_directory(connection, place.tenant)
         old = _known_user(connection, place.tenant, place.id)
         _require_version(place, old.version)
-        if old.state.identity != state.identity:
-            _require_free(connection, directory_users, place.tenant, state.identity)
+        _require_free(connection, directory_users, place.tenant, state.identity, but=old.id)
         if old.state.says_rights and not state.says_rights:
             state = replace(state, compartments=frozenset())
         _move_on(connection, directory_users, [old.id], edit.event, **_user_columns(state))
-        detail = {**_user_detail(state), "before": _user_detail(old.state)}
+        before, detail = _user_detail(old.state, old.identity), _user_detail(state, old.identity)
+        detail |= {"before": before}
         self._conclude(connection, edit, _Change("replaced", place.tenant, old.id, detail))
         return _known_user(connection, place.tenant, place.id)
 
@@ -213,7 +217,7 @@ class Directory(AuditedPart):
         """
         lock_directory(connection, tenant)
         _require_free(connection, directory_groups, tenant, state.identity)
-        columns = {"identity": state.identity, "external_id": state.external_id}
+        columns = {"identity": state.identity, **_group_columns(state)}
         group_id = _insert(connection, directory_groups, tenant, columns, edit.event)
         added = add_members(connection, tenant, group_id, set(state.members))
         detail = {"identity": state.identity, "added": sorted(one.identity for one in added)}
@@ -233,17 +237,15 @@ class Directory(AuditedPart):
         lock_directory(connection, place.tenant)
         old = _known_group(connection, place.tenant, place.id)
         _require_version(place, old.version)
-        if old.identity != state.identity:
-            _require_free(connection, directory_groups, place.tenant, state.identity)
-        columns = {"identity": state.identity, "external_id": state.external_id}
-        _move_on(connection, directory_groups, [old.id], edit.event, **columns)
+        _require_free(connection, directory_groups, place.tenant, state.identity, but=old.id)
+        _move_on(connection, directory_groups, [old.id], edit.event, **_group_columns(state))
         dropped = [one for one in old.members if one.id not in state.members]
         drop_members(connection, old.id, dropped)
         new = set(state.members) - {one.id for one in old.members}
         added = add_members(connection, place.tenant, old.id, new)
         detail = {
-            "identity": state.identity,
-            "before": {"identity": old.identity},
+            **_known_as(old.identity, state.identity),
+            "before": _known_as(old.identity, old.called),
             "added": sorted(one.identity for one in added),
             "removed": sorted(one.identity for one in dropped),
         }
@@ -317,8 +319,12 @@ def _known_group(connection: Connection, tenant: str, group_id: str) -> Director
     return group
 
 
-def _require_free(connection: Connection, table: Table, tenant: str, identity: str) -> None:
-    if _count(connection, table, tenant, Wanted(identity=identity)):
+def _require_free(
+    connection: Connection, table: Table, tenant: str, identity: str, *, but: str = ""
+) -> None:
+    """Refuse a name that another entry has, or had when its principal was made (law 6)."""
+    statement = _where(table, tenant, Wanted(identity=identity), func.count())
+    if connection.scalar(statement.where(table.c.id != but)):
         raise TakenIdentityError(identity)
 
 
@@ -364,19 +370,28 @@ def _move_on(
         )
 
 
-def _user_detail(state: UserState) -> dict[str, Any]:
+def _known_as(identity: str, called: str) -> dict[str, Any]:
+    return {"identity": identity} | ({} if called == identity else {"called": called})
+
+
+def _user_detail(state: UserState, identity: str) -> dict[str, Any]:
     return {
-        "identity": state.identity,
+        **_known_as(identity, state.identity),
         "active": state.active,
         "clearance": state.clearance,
         "compartments": None if state.compartments is None else sorted(state.compartments),
     }
 
 
+def _group_columns(state: GroupState) -> dict[str, Any]:
+    return {"called": state.identity, "name": state.name, "external_id": state.external_id}
+
+
 def _user_columns(state: UserState) -> dict[str, Any]:
     said = state.compartments
     return {
-        "identity": state.identity,
+        "called": state.identity,
+        "name": state.name,
         "external_id": state.external_id,
         "display_name": state.display_name,
         "active": int(state.active),
@@ -388,7 +403,8 @@ def _user_columns(state: UserState) -> dict[str, Any]:
 def _user_of(row: RowMapping) -> DirectoryUser:
     said = row["compartments"]
     state = UserState(
-        identity=row["identity"],
+        identity=row["called"],
+        name=row["name"],
         external_id=row["external_id"],
         display_name=row["display_name"],
         active=bool(row["active"]),
@@ -398,6 +414,7 @@ def _user_of(row: RowMapping) -> DirectoryUser:
     return DirectoryUser(
         id=row["id"],
         tenant=row["tenant"],
+        identity=row["identity"],
         state=state,
         version=row["version"],
         created_at=row["created_at"],
@@ -428,14 +445,17 @@ def _part(statement: Select[Any], table: Table, part: Slice) -> Select[Any]:
 
 def _where(table: Table, tenant: str, wanted: Wanted, *columns: Any) -> Select[Any]:  # noqa: ANN401
     """Return the statement for what is wanted: whole rows, or these columns."""
-    asked = {name: getattr(wanted, name) for name in ("id", "identity", "external_id")}
+    asked = {name: getattr(wanted, name) for name in ("id", "external_id")}
     given = {name: value for name, value in asked.items() if value is not None}
     statement = select(*(columns or (table,))).select_from(table).where(table.c.tenant == tenant)
-    if not all(map(is_storable, (*given.values(), wanted.member or ""))):
+    known = wanted.identity
+    if not all(map(is_storable, (*given.values(), known or "", wanted.member or ""))):
         # What cannot be stored equals nothing; the driver would not even take it.
         return statement.where(false())
     for name, value in given.items():
         statement = statement.where(table.c[name] == value)
+    if known is not None:
+        statement = statement.where(or_(table.c.identity == known, table.c.called == known))
     if wanted.member is not None:
         held = [
             table.c.id.in_(select(one.c.group_id).where(one.c.member_id == wanted.member))

@@ -4,6 +4,8 @@ The laws of this file:
 
 1. Names are identities in their one spelling; other text is bounded and comes back as it went in.
 2. A clearance or compartments of `None` say nothing; `0` and an empty set take everything away.
+3. An entry has the principal that its first name made, for as long as it exists: labels and rules
+   go on meaning the same person when the provider renames them.
 """
 
 from __future__ import annotations
@@ -12,12 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from acl.errors import IdentityError
 from acl.labels import normalise
 from acl.records.database.database import PAGE
 from acl.records.database.errors import DirectoryFaultError, UnstorableError
 from acl.records.database.storable import checked_text
-from acl.subject import PrincipalKind, identity_of, name_of
+from acl.subject import EVERYONE, PrincipalKind, is_identity
 
 MAX_TEXT: Final = 500
 MAX_CLEARANCE: Final = 1000
@@ -29,7 +30,8 @@ class UserState:
     """What may be set of a user.
 
     Attributes:
-        identity: `user:…`, by which tokens and rules name this user.
+        identity: `user:…`, which the name makes.
+        name: as the provider gives it; empty where that is the name in `identity`.
         external_id: the identity provider's own id; not unique, may be empty.
         display_name: for people; may be empty.
         active: whether requests of this user are answered at all.
@@ -39,6 +41,7 @@ class UserState:
     """
 
     identity: str
+    name: str = ""
     external_id: str = ""
     display_name: str = ""
     active: bool = True
@@ -47,6 +50,7 @@ class UserState:
 
     def __post_init__(self) -> None:
         _check_identity(PrincipalKind.USER, self.identity)
+        _check_text("name", self.name)
         _check_text("external_id", self.external_id)
         _check_text("display_name", self.display_name)
         if self.clearance is not None and not 0 <= self.clearance <= MAX_CLEARANCE:
@@ -65,16 +69,19 @@ class GroupState:
     """What may be set of a group.
 
     Attributes:
-        identity: `group:…`, by which rules and readers name this group.
+        identity: `group:…`, which the name makes.
+        name: as the provider gives it; empty where that is the name in `identity`.
         members: the ids of users and groups of the same tenant.
     """
 
     identity: str
+    name: str = ""
     external_id: str = ""
     members: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         _check_identity(PrincipalKind.GROUP, self.identity)
+        _check_text("name", self.name)
         _check_text("external_id", self.external_id)
 
 
@@ -89,10 +96,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryUser:
-    """A user of record; `version` counts up with every change, from 1."""
+    """A user of record; `version` counts up with every change, from 1.
+
+    Attributes:
+        identity: by which labels, rules and tokens name the user; a renamed one keeps it (law 3).
+    """
 
     id: str
     tenant: str
+    identity: str
     state: UserState
     version: int
     created_at: datetime
@@ -101,11 +113,18 @@ class DirectoryUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryGroup:
-    """A group of record, with its direct members where they were asked for."""
+    """A group of record, with its direct members where they were asked for.
+
+    Attributes:
+        identity: by which labels and rules name the group; a renamed one keeps it (law 3).
+        called: the identity that its present name makes.
+    """
 
     id: str
     tenant: str
     identity: str
+    called: str
+    name: str
     external_id: str
     members: tuple[Member, ...]
     version: int
@@ -116,7 +135,8 @@ class DirectoryGroup:
     def state(self) -> GroupState:
         """What may be set of it."""
         return GroupState(
-            identity=self.identity,
+            identity=self.called,
+            name=self.name,
             external_id=self.external_id,
             members=frozenset(one.id for one in self.members),
         )
@@ -139,6 +159,7 @@ class Wanted:
     """Which entries to list: those that equal each value that is given.
 
     Attributes:
+        identity: the principal, or what the present name makes; no two entries share either.
         member: the id of a direct member; no user has one.
     """
 
@@ -164,12 +185,10 @@ class Slice:
 
 
 def _check_identity(kind: PrincipalKind, identity: str) -> None:
-    try:
-        if identity_of(kind, name_of(identity)) == identity:
-            return
-    except IdentityError as error:
-        raise DirectoryFaultError("identity", str(error)) from None
-    raise DirectoryFaultError("identity", f"is not the `{kind.value}:…` of its one spelling")
+    if not (is_identity(identity) and identity.startswith(f"{kind.value}:")):
+        raise DirectoryFaultError("identity", f"is not the `{kind.value}:…` of its one spelling")
+    if identity == EVERYONE:
+        raise DirectoryFaultError("identity", "is the name of the group that all are in")
 
 
 def _check_text(name: str, text: str) -> None:

@@ -343,14 +343,17 @@ def _entry(kind: str) -> tuple[Any, ...]:
         Column("id", Text, primary_key=True),
         *_texts("tenant"),
         Column("identity", Sorted, nullable=False),
-        *_texts("external_id"),
+        Column("called", Sorted, nullable=False),
+        *_texts("name", "external_id"),
         *_wholes("version"),
         *_moments("created_at", "updated_at"),
         CheckConstraint("length(id) = 36", name="id"),
         CheckConstraint("length(tenant) > 0", name="tenant"),
         CheckConstraint(f"substr(identity, 1, {len(kind) + 1}) = '{kind}:'", name="identity"),
+        CheckConstraint(f"substr(called, 1, {len(kind) + 1}) = '{kind}:'", name="called"),
         CheckConstraint("version >= 1", name="version"),
         UniqueConstraint("tenant", "identity"),
+        UniqueConstraint("tenant", "called"),
         UniqueConstraint("id", "tenant"),
     )
 

@@ -231,7 +231,7 @@ async def _all(find: _Find, tenant: str) -> list[Any]:
     after = ""
     while page := await find(tenant, Wanted(), Slice(after=after, limit=_PAGE)):
         found += page
-        after = found[-1].state.identity
+        after = found[-1].identity
     return found
 
 
@@ -246,6 +246,7 @@ async def _user(parts: Parts, tenant: str, identity: str) -> _Entry:
     name, shown, _, clearance, compartments = _row(parts, user)
     return entry, [
         ("user", name),
+        ("called", user.state.name),
         ("name", shown),
         ("active", "yes" if user.state.active else "no; requests are refused"),
         ("clearance", clearance),
@@ -264,6 +265,7 @@ async def _group(parts: Parts, tenant: str, identity: str) -> _Entry:
         return None, []
     return group, [
         ("group", group.identity),
+        ("called", group.name),
         ("members", [member.identity for member in group.members]),
         ("member of", [parent.identity for parent in await known.groups_directly(group.id)]),
         *_about(group),
@@ -285,7 +287,8 @@ def _row(parts: Parts, user: DirectoryUser) -> tuple[object, ...]:
     if state.says_rights:
         clearance = level_name(levels(parts.schema), state.clearance or 0)
         compartments = in_words(sorted(state.compartments or ()))
-    return state.identity, state.display_name, state.active, clearance, compartments
+    name = state.display_name or state.name
+    return user.identity, name, state.active, clearance, compartments
 
 
 def _unused(parts: Parts) -> list[Text]:

@@ -37,8 +37,10 @@ from scim2_models import (
     Sort,
     Uniqueness,
 )
+from scim2_models.path import AttributeBinding
 from scim2_models.resources.resource import AnyExtension
 
+from acl.identity import folded_name
 from acl.labels import Attribute
 from acl.records.directory.types import MAX_CLEARANCE
 
@@ -54,8 +56,8 @@ class User(Resource[AnyExtension]):
 
     user_name: Annotated[str | None, Uniqueness.server, Required.true] = Field(
         None,
-        description="The name by which tokens and rules name the user: `ada` is `user:ada`. "
-        "Letters, digits and `._@-`; upper case is folded.",
+        description="The user's name. It makes the principal that tokens, rules and labels name: "
+        "`ada` is `user:ada`. A renamed user keeps the first one.",
     )
     display_name: str | None = Field(None, description="The user's name, for people.")
     active: bool | None = Field(
@@ -92,8 +94,8 @@ class Group(Resource[Any]):
 
     display_name: Annotated[str | None, Uniqueness.server, Required.true] = Field(
         None,
-        description="The name by which rules and labels name the group: `finance` is "
-        "`group:finance`. Letters, digits and `._@-`; upper case is folded.",
+        description="The group's name. It makes the principal that rules and labels name: "
+        "`Finance` is `group:finance`. A renamed group keeps the first one.",
     )
     members: list[Member] | None = Field(
         None, description="The users and groups that are directly in the group."
@@ -141,9 +143,15 @@ def scim_models(levels: Attribute | None) -> ScimModels:
         policy=ScimPolicy(
             unknown=ScimPolicy.Unknown.ignore,
             remove_value_as_filter=ScimPolicy.RemoveValue.apply,
+            comparison_key=_compared,
         ),
     )
     return ScimModels(provider=provider, rights=rights, user=user, levels=levels)
+
+
+def _compared(binding: AttributeBinding, text: str) -> str:
+    """Return what a filter compares: names are the same where their principals are."""
+    return text if binding.case_exact else folded_name(text)
 
 
 def _rights(levels: Attribute | None) -> type[Extension]:

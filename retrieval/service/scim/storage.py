@@ -47,6 +47,7 @@ from scim2_models.path.expressions import (
 from scim2_server.storage import ScimStorage, SearchPage
 
 from acl.errors import IdentityError
+from acl.identity import display_name, principal_of
 from acl.labels import level_name
 from acl.records.database.errors import (
     DirectoryFaultError,
@@ -64,7 +65,7 @@ from acl.records.directory.types import (
     UserState,
     Wanted,
 )
-from acl.subject import PrincipalKind, identity_of, name_of
+from acl.subject import PrincipalKind, name_of
 from retrieval.service.scim.models import Group, Member, ScimModels
 
 
@@ -119,9 +120,9 @@ def _by(kind: PrincipalKind, wanted: Wanted, node: FilterNode) -> Wanted | None:
 
 def _called(kind: PrincipalKind, wanted: Wanted, name: str) -> Wanted | None:
     try:
-        return replace(wanted, identity=identity_of(kind, name))
+        return replace(wanted, identity=principal_of(kind.value, name))
     except IdentityError:
-        # No entry has a name that no principal has.
+        # No entry has a name that names nobody.
         return None
 
 
@@ -134,8 +135,13 @@ _MEMBERS: Final = 10_000
 _USER: Final = "User"
 
 _NAMES: Final = {
-    _USER: {"identity": "userName", "external_id": "externalId", "display_name": "displayName"},
-    "Group": {"identity": "displayName", "external_id": "externalId"},
+    _USER: {
+        "identity": "userName",
+        "name": "userName",
+        "external_id": "externalId",
+        "display_name": "displayName",
+    },
+    "Group": {"identity": "displayName", "name": "displayName", "external_id": "externalId"},
 }
 
 
@@ -318,7 +324,7 @@ class DirectoryStorage(ScimStorage):
         """Return a part of all entries, each with its identity."""
         if name == _USER:
             users = self._wait(self._directory.users(self._tenant, wanted, part))
-            return [(one.state.identity, self._of_user(one)) for one in users]
+            return [(one.identity, self._of_user(one)) for one in users]
         groups = self._wait(self._directory.groups(self._tenant, wanted, part, members=members))
         return [(one.identity, _of_group(one)) for one in groups]
 
@@ -326,7 +332,8 @@ class DirectoryStorage(ScimStorage):
         rights = resource[self._models.rights]
         compartments = None if rights is None else rights.compartments
         return UserState(
-            identity=identity_of(PrincipalKind.USER, resource.user_name),
+            identity=principal_of(_USER.lower(), resource.user_name),
+            name=resource.user_name,
             external_id=resource.external_id or "",
             display_name=resource.display_name or "",
             active=active if resource.active is None else resource.active,
@@ -351,7 +358,7 @@ class DirectoryStorage(ScimStorage):
         made: Any = self._models.user(
             id=user.id,
             external_id=state.external_id or None,
-            user_name=name_of(state.identity),
+            user_name=state.name or display_name(name_of(state.identity)),
             display_name=state.display_name or None,
             active=state.active,
             meta=_meta(_USER, user),
@@ -386,7 +393,7 @@ def _of_group(group: DirectoryGroup) -> Resource[Any]:
     return Group(
         id=group.id,
         external_id=group.external_id or None,
-        display_name=name_of(group.identity),
+        display_name=group.name or display_name(name_of(group.called)),
         members=members or None,
         meta=_meta("Group", group),
     )
@@ -397,7 +404,8 @@ def _group_state(group: Group) -> GroupState:
     if not all(members):
         raise DirectoryFaultError("members", "have no `value`")
     return GroupState(
-        identity=identity_of(PrincipalKind.GROUP, group.display_name or ""),
+        identity=principal_of("group", group.display_name or ""),
+        name=group.display_name or "",
         external_id=group.external_id or "",
         members=frozenset(one for one in members if one),
     )

@@ -228,11 +228,37 @@ async def test_a_group_that_gets_another_name_keeps_its_members(records: Records
     taken = replace(found.state, identity="group:team")
     with pytest.raises(TakenIdentityError):
         await records.directory.replace_group(place, taken, CHANGE)
-    await records.directory.replace_group(
-        place, replace(found.state, identity="group:crew"), CHANGE
-    )
+    crew = replace(found.state, identity="group:crew", name="Crew")
+    renamed = await records.directory.replace_group(place, crew, CHANGE)
 
-    assert await groups(records) == {"crew"}
+    assert (renamed.identity, renamed.state) == ("group:staff", crew)
+    assert await groups(records) == {"staff"}, "rules and labels go on naming it"
+    detail = await last_detail(records)
+    assert (detail["identity"], detail["called"]) == ("group:staff", "group:crew")
+
+
+async def test_who_is_renamed_stays_the_same_principal(records: Records) -> None:
+    ada = await user(records)
+    place = Place(tenant="acme", id=ada)
+    await group(records, "staff", ada)
+    other = UserState(identity="user:ada.smith", name="Ada.Smith")
+    renamed = await records.directory.replace_user(place, other, CHANGE)
+    assert (renamed.identity, renamed.state) == ("user:ada", other)
+
+    for name in ("ada", "ada.smith"):
+        entry = await records.directory.resolve("acme", f"user:{name}")
+        assert entry is not None
+        assert (entry.user.identity, entry.groups) == ("user:ada", frozenset({"group:staff"}))
+        with pytest.raises(TakenIdentityError):
+            await user(records, name)
+    third = await records.directory.replace_user(place, replace(other, identity="user:a"), CHANGE)
+    assert third.identity == "user:ada"
+    smith = await user(records, "ada.smith")
+    assert (await records.directory.replace_user(place, UserState(identity="user:ada"), CHANGE)).id
+    with pytest.raises(TakenIdentityError):
+        await records.directory.replace_user(
+            Place(tenant="acme", id=smith), UserState(identity="user:ada"), CHANGE
+        )
 
 
 async def test_a_deleted_member_makes_another_version_of_its_groups(records: Records) -> None:
@@ -304,7 +330,7 @@ async def test_whoever_reads_all_goes_behind_the_last_one(records: Records) -> N
 
     users = await records.directory.users("acme", part=Slice(after="user:b", limit=1))
     groups = await records.directory.groups("acme", part=Slice(after="group:x"))
-    assert [one.state.identity for one in users] == ["user:c"]
+    assert [one.identity for one in users] == ["user:c"]
     assert [one.identity for one in groups] == ["group:y", "group:z"]
 
 

@@ -244,13 +244,16 @@ def _entry(kind: str) -> list[Any]:
         _key("id"),
         *_texts("tenant"),
         sa.Column("identity", SORTED, nullable=False),
-        *_texts("external_id"),
+        sa.Column("called", SORTED, nullable=False),
+        *_texts("name", "external_id"),
         *_wholes("version", "created_at", "updated_at"),
         sa.CheckConstraint("length(id) = 36", name="id"),
         sa.CheckConstraint("length(tenant) > 0", name="tenant"),
         sa.CheckConstraint(f"substr(identity, 1, {len(kind) + 1}) = '{kind}:'", name="identity"),
+        sa.CheckConstraint(f"substr(called, 1, {len(kind) + 1}) = '{kind}:'", name="called"),
         sa.CheckConstraint("version >= 1", name="version"),
         sa.UniqueConstraint("tenant", "identity"),
+        sa.UniqueConstraint("tenant", "called"),
         sa.UniqueConstraint("id", "tenant"),
     ]
 

@@ -22,7 +22,7 @@ def test_states_are_checked() -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"identity": "user:Ada"}, "`identity` is not the `user:…` of its one spelling"),
         ({"identity": "group:ada"}, "`identity` is not the `user:…`"),
-        ({"identity": "user:a b"}, "`identity` is not a name"),
+        ({"identity": "user:a b"}, "`identity` is not the"),
         ({"identity": "user:ada", "external_id": "x" * 501}, "`external_id` is longer than 500"),
         ({"identity": "user:ada", "display_name": "a\0"}, "`display_name` holds what no text"),
         ({"identity": "user:ada", "clearance": -1}, "`clearance` is not a level"),
@@ -49,10 +49,17 @@ def test_values_show_what_may_be_set() -> None:
         "created_at": NOW,
         "updated_at": NOW,
     }
-    held = DirectoryGroup(identity="group:staff", external_id="x", members=(one,), **known)
-    alone = DirectoryUser(state=UserState(identity="user:ada"), **known)
+    held = DirectoryGroup(
+        identity="group:staff",
+        called="group:crew",
+        name="Crew",
+        external_id="x",
+        members=(one,),
+        **known,
+    )
+    alone = DirectoryUser(identity="user:ada", state=UserState(identity="user:ada"), **known)
 
     assert held.state == GroupState(
-        identity="group:staff", external_id="x", members=frozenset({"u1"})
+        identity="group:crew", name="Crew", external_id="x", members=frozenset({"u1"})
     )
     assert alone.state.active
