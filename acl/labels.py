@@ -34,6 +34,14 @@ CLASSIFICATION: Final = "classification"
 OWNER: Final = "owner"
 READERS: Final = "readers"
 
+SUBJECT_ATTRIBUTES: Final = (
+    "id", "tenant", "clearance", "compartments", "groups", "principals",
+)  # fmt: skip
+"""What every subject has; what else there is of one is declared under `[subject]`."""
+
+# What a token or a list of people says under a name of its own, so that no attribute can have it.
+_SAID: Final = frozenset({*SUBJECT_ATTRIBUTES, "sub", "act", "name", "attributes"})
+
 MAX_TEXT: Final = 1024
 MAX_SET: Final = 1000
 MAX_INTEGER: Final = 2**53 - 1
@@ -202,9 +210,12 @@ class LabelSchema:
     subject: Mapping[str, Attribute] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in sorted(self.attributes.keys() & _SHADOWED):
+        for name in sorted(self.subject.keys() & _SAID):
+            raise SchemaError(f"attribute `{name}` of a subject is said by other means")
+        names = {**self.attributes, **self.subject}
+        for name in sorted(names.keys() & _SHADOWED):
             raise SchemaError(f"attribute `{name}` is the name of a built-in method")
-        for name in self.attributes:
+        for name in names:
             if name in _UNREADABLE or name.startswith(_UNREADABLE_PREFIX):
                 raise SchemaError(f"attribute `{name}` cannot be read by Casbin's evaluator")
 
@@ -227,28 +238,21 @@ class LabelSchema:
             raise SchemaError("labels.toml declares no attribute under [label]")
         return cls(sections["label"], sections["metadata"], sections["subject"])
 
+    def of_subject(self, raw: Mapping[str, object]) -> dict[str, LabelValue]:
+        """Return the typed values of a subject's declared attributes; each may be absent.
+
+        Raises:
+            LabelError: with one fault for each attribute that is not declared or mistyped.
+        """
+        return _parsed(self.subject, raw)
+
     def parse(self, raw: Mapping[str, object]) -> Label:
         """Return the complete, typed label of `raw`.
 
         Raises:
             LabelError: with one fault for each attribute that is missing, unknown or mistyped.
         """
-        # law 2
-        faults = [LabelFault(str(name), "is not declared") for name in raw.keys() - self.attributes]
-        values: dict[str, LabelValue] = {}
-        for name, attribute in self.attributes.items():
-            given = raw.get(name)
-            if given is None:
-                if attribute.required:
-                    faults.append(LabelFault(name, "is missing"))  # law 2
-                continue
-            try:
-                values[name] = attribute.parse(given)  # law 1
-            except ValueError as error:
-                faults.append(LabelFault(name, str(error)))
-        if faults:
-            raise LabelError(tuple(sorted(faults, key=lambda fault: fault.attribute)))
-        return Label(values)
+        return Label(_parsed(self.attributes, raw))
 
     def legible(self, raw: Mapping[str, object]) -> Label:
         """Return what of `raw` can be read, for those who repair it. It never decides anything."""
@@ -266,15 +270,42 @@ class LabelSchema:
     @property
     def digest(self) -> str:
         """Hexadecimal SHA-256 of the label's declaration; stored with every point."""
-        return _digest(
-            {
-                name: [one.type, one.required, list(one.levels), one.prefixes]
-                for name, one in sorted(self.attributes.items())
-            }
-        )
+        return _digest(_declaration(self.attributes))
+
+    @property
+    def subject_digest(self) -> str:
+        """Hexadecimal SHA-256 of what is declared of subjects, or `""` if nothing is."""
+        return _digest(_declaration(self.subject)) if self.subject else ""
+
+
+def _declaration(declared: Mapping[str, Attribute]) -> dict[str, list[object]]:
+    return {
+        name: [one.type, one.required, list(one.levels), one.prefixes]
+        for name, one in sorted(declared.items())
+    }
+
+
+def _parsed(declared: Mapping[str, Attribute], raw: Mapping[str, object]) -> dict[str, LabelValue]:
+    # law 2
+    faults = [LabelFault(str(name), "is not declared") for name in raw.keys() - declared.keys()]
+    values: dict[str, LabelValue] = {}
+    for name, attribute in declared.items():
+        given = raw.get(name)
+        if given is None:
+            if attribute.required:
+                faults.append(LabelFault(name, "is missing"))  # law 2
+            continue
+        try:
+            values[name] = attribute.parse(given)  # law 1
+        except ValueError as error:
+            faults.append(LabelFault(name, str(error)))
+    if faults:
+        raise LabelError(tuple(sorted(faults, key=lambda fault: fault.attribute)))
+    return values
 
 
 _SECTIONS: Final = ("label", "metadata", "subject")
+_KEYS: Final = frozenset({"type", "required", "levels", "prefixes"})
 
 
 def _attributes(section: str, table: object) -> dict[str, Attribute]:
@@ -287,7 +318,8 @@ def _attribute(section: str, name: str, entry: object) -> Attribute:
     where = f"[{section}] `{name}`"
     if not isinstance(entry, dict):
         raise SchemaError(f"{where} is not a table")
-    unknown = set(entry) - {"type", "required", "levels", "prefixes"}
+    of_subject = section == _SECTIONS[2]
+    unknown = set(entry) - ({"type", "levels"} if of_subject else _KEYS)
     if unknown:
         raise SchemaError(f"{where}: unknown key `{min(unknown)}`")
     try:
@@ -295,7 +327,7 @@ def _attribute(section: str, name: str, entry: object) -> Attribute:
     except (KeyError, ValueError) as error:
         types = ", ".join(AttributeType)
         raise SchemaError(f"{where}: `type` must be one of {types}") from error
-    required, levels = entry.get("required", True), entry.get("levels", [])
+    required, levels = entry.get("required", not of_subject), entry.get("levels", [])
     if not isinstance(required, bool) or not isinstance(levels, list):
         raise SchemaError(f"{where}: `required` is a boolean and `levels` a list")
     if not all(isinstance(level, str) and level for level in levels):

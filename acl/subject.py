@@ -13,14 +13,17 @@ The laws of this file:
    what that person owns.
 6. A principal with a meaning of its own is no one's name: `group:everyone` is all of a tenant, and
    the names in `RESERVED` are never those of a token.
+6. What else is known of a subject are attributes that `labels.toml` declares under `[subject]`.
+   One that is not known is absent, and a rule that asks for it denies.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from acl.errors import RequestError
 
@@ -29,6 +32,52 @@ MAX_GROUPS: Final = 1000
 
 _IDENTITY: Final = re.compile(r"(user|group|role|service|agent):[a-z0-9][a-z0-9._@-]{0,190}\Z")
 _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}\Z")
+
+
+AttributeValue: TypeAlias = str | int | bool | frozenset[str]
+
+
+class Attributes(Mapping[str, AttributeValue]):
+    """Values of declared attributes by name: equal by value, hashable, and never changed.
+
+    `LabelSchema.of_subject` reads them; nothing is checked here.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, AttributeValue] | None = None) -> None:
+        self._values = dict(sorted((values or {}).items()))
+
+    def __getitem__(self, name: str) -> AttributeValue:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values.items()))
+
+    def __repr__(self) -> str:
+        return f"Attributes({self._values})"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the values with sets as sorted lists, in the order of names."""
+        return {
+            name: sorted(value) if isinstance(value, frozenset) else value
+            for name, value in self.items()
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Attributes:
+        """Return the attributes that `as_json` returned."""
+        sets = {name: frozenset(value) for name, value in stored.items() if isinstance(value, list)}
+        return cls({**stored, **sets})
+
+
+NO_ATTRIBUTES: Final = Attributes()
 
 
 def is_identity(text: str) -> bool:
@@ -56,6 +105,7 @@ class Subject:
         clearance: the highest classification this subject may read, as an integer level.
         compartments: the need-to-know sets this subject is in.
         groups: `group:…` and `role:…` principals of the token, without `group:everyone`.
+        attributes: what `labels.toml` declares under `[subject]`, as far as it is known.
         actors: the agents that act for this subject, outermost first (RFC 8693 `act`). The rights
             of the whole are those of the subject and of each actor, intersected.
     """
@@ -65,6 +115,7 @@ class Subject:
     clearance: int = 0  # law 3
     compartments: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    attributes: Attributes = NO_ATTRIBUTES  # law 6
     actors: tuple[Subject, ...] = ()
 
     def __post_init__(self) -> None:

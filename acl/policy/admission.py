@@ -12,6 +12,8 @@ that say something else than their author meant. The laws of this file:
    without a word. It is refused by its row, even where a shorter way exists.
 5. Roles that lead back to themselves are one role under several names. Each link of such a circle
    is refused.
+6. A part of the request has the attributes that every asker has or that `labels.toml` declares; a
+   rule that asks for another is refused where it stands.
 
 Links count in their own domain, and windows are left aside: a chain is too long as it is written.
 """
@@ -26,12 +28,13 @@ from typing import Final
 
 from acl.algebra.partial import evaluated
 from acl.errors import PolicyError, Refusal
-from acl.labels import normalise
+from acl.labels import SUBJECT_ATTRIBUTES, normalise
 from acl.language.casbin_adapter import Effect, Row
+from acl.language.expression import attributes_read, bare_names, parse
 from acl.language.model_file import MODEL_FILE
 from acl.language.roles import HOPS, HOPS_TIMED
 from acl.language.terms import Known, Rule, walk
-from acl.policy.decide import ACTION_COLUMNS, SUBJECT_ATTRIBUTES, check_columns
+from acl.policy.decide import ACTION_COLUMNS, SUBJECT_COLUMNS, check_columns
 from acl.policy.names import Meanings
 from acl.policy.policy import Policy
 
@@ -136,9 +139,40 @@ def _column_names(policy: Policy, row: Row) -> Sequence[str]:
 
 def _subject(policy: Policy) -> Iterator[Refusal]:
     """An attribute that no subject has would raise, and so deny everything to everyone."""
-    known = ", ".join(SUBJECT_ATTRIBUTES)
-    for name in sorted(policy.subject_attributes - set(SUBJECT_ATTRIBUTES)):
-        yield Refusal(MODEL_FILE, f"r.sub.{name}", f"a subject has only {known}")
+    trees = [(where, column, parse(text)) for where, column, text in _expressions(policy)]
+    read = {record for *_, tree in trees for record, _ in attributes_read(tree)}
+    subjects = {one for one in read if one.partition("_")[2] in SUBJECT_COLUMNS}
+    for where, column, tree in trees:
+        for record, name in sorted(attributes_read(tree)):
+            if record in policy.names.known and (reason := _unknown(policy, record, name)):
+                yield Refusal(
+                    where, f"{record.replace('_', '.', 1)}.{name}", reason, column
+                )  # law 6
+        for record in sorted(bare_names(tree) & subjects & policy.names.known):
+            spelt = record.replace("_", ".", 1)
+            reason = f"stands by itself, and elsewhere with attributes; write `{spelt}.id`"
+            yield Refusal(where, spelt, reason, column)
+
+
+def _expressions(policy: Policy) -> Iterator[tuple[str, str, str]]:
+    """Yield the matcher and each condition of a row: its place, its column, its text."""
+    yield MODEL_FILE, "", policy.model.matchers[f"m{policy.suffix}"]
+    columns = sorted({rule.column for rule in walk(policy.term) if isinstance(rule, Rule)})
+    for row in policy.rules:
+        named = policy.named(row)
+        yield from ((_line(row), one.partition("_")[2], named[one]) for one in columns)
+
+
+def _unknown(policy: Policy, record: str, name: str) -> str:
+    """Return why a part of the request has no attribute of this name, or nothing."""
+    column = record.partition("_")[2]
+    if column not in SUBJECT_COLUMNS:
+        return "is no attribute: this part of a request is a text"
+    declared = sorted(policy.schema.subject)
+    if name in {*SUBJECT_ATTRIBUTES, *declared}:
+        return ""
+    known = ", ".join((*SUBJECT_ATTRIBUTES, *declared))
+    return f"a subject has only {known}; others are declared in labels.toml under [subject.{name}]"
 
 
 def _actions(policy: Policy) -> Iterator[Refusal]:

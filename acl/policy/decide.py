@@ -6,7 +6,9 @@ The laws of this file:
    it compares the name itself. `act` is the action, `dom` the tenant. A model that asks for more
    is refused when it is loaded, not at request time.
 2. `groups` of a subject are those of the token, `group:everyone`, and every role that these reach
-   in the tenant; `principals` adds the subject's id and the roles that it reaches.
+   in the tenant; `principals` adds the subject's id and the roles that it reaches. Beside the fixed
+   attributes stand those that the label schema declares of subjects; what is not known of this one
+   is absent, so that reading it raises, and denies.
 3. Who acts through agents has the rights of the subject and of each agent, intersected.
 """
 
@@ -28,7 +30,6 @@ from acl.subject import Subject
 SUBJECT_COLUMNS: Final = frozenset({"sub", "subject", "user"})
 ACTION_COLUMNS: Final = frozenset({"act", "action"})
 TENANT_COLUMNS: Final = frozenset({"dom", "domain", "tenant"})
-SUBJECT_ATTRIBUTES: Final = ("id", "tenant", "clearance", "compartments", "groups", "principals")
 
 
 def decide(policy: Policy, subject: Subject, action: str, at: datetime) -> Decision:
@@ -105,7 +106,13 @@ def attributes(policy: Policy, subject: Subject, at: datetime) -> dict[str, obje
     # law 2
     groups = _reached(policy, subject.principals - {subject.id}, subject.tenant, at)
     principals = groups | _reached(policy, frozenset({subject.id}), subject.tenant, at)
+    declared = {
+        name: value
+        for name, value in subject.attributes.as_json().items()
+        if name in policy.schema.subject
+    }
     return {
+        **declared,
         "id": subject.id,
         "tenant": subject.tenant,
         "clearance": subject.clearance,

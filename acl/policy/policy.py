@@ -397,13 +397,15 @@ class _Loader:
             self._refuse(_line(row), operator, "raises for every document, by its types")  # law 2
 
     def _digest(self) -> str:
-        content = {  # law 3
+        content: dict[str, object] = {  # law 3
             "model": self.model_text,
             "rows": [(row.kind, row.values) for row in self.rows],
             "matching": {kind: [by.names, by.domains] for kind, by in self.matching.items()},
             "schema": self.schema.digest,
             "suffix": self.suffix,
         }
+        if self.schema.subject:
+            content["subject"] = self.schema.subject_digest
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

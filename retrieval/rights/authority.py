@@ -21,7 +21,7 @@ from acl.actions import Action
 from acl.errors import AclError
 from acl.labels import Label
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Heads, Outcome
-from acl.subject import Subject
+from acl.subject import Attributes, Subject
 from retrieval.rights.decisions import Decisions, PolicySnapshot
 from retrieval.rights.releases import Release
 from retrieval.rights.standing import ANY, AtLeast, Pinned, Standing
@@ -230,6 +230,7 @@ def asker_json(asker: Asker) -> dict[str, Any]:
         "clearance": asker.clearance,
         "compartments": sorted(asker.compartments),
         "groups": sorted(asker.groups),
+        "attributes": asker.attributes.as_json(),
         "actors": [asker_json(one) for one in asker.actors],
     }
 
@@ -246,6 +247,7 @@ def _subject(stored: Mapping[str, Any]) -> Subject:
         clearance=stored["clearance"],
         compartments=frozenset(stored["compartments"]),
         groups=frozenset(stored["groups"]),
+        attributes=Attributes.from_json(stored.get("attributes", {})),
         actors=tuple(_subject(one) for one in stored["actors"]),
     )
 

@@ -3,8 +3,8 @@
 The laws of this file:
 
 1. A decision is found again by everything that it rests on: the policy's digest, whether it was
-   refuted, the action, and every attribute of the subject and of each actor. Each part carries its
-   length, so that no two different lists of parts can read alike.
+   refuted, the action, and every attribute of the subject and of each actor, declared or not.
+   Each part carries its length, so that no two different lists of parts can read alike.
 2. A decision is never used at or after its `not_after`, nor before the moment it was taken.
 3. Under a policy that was refuted, a label is permitted only if Casbin's `enforce` allows it too,
    for the subject and for each actor. What the compiled filter leaves out stays left out.
@@ -18,6 +18,7 @@ The laws of this file:
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -206,6 +207,7 @@ def _subject(subject: Subject) -> Iterator[str]:
     for names in (subject.compartments, subject.groups):
         yield str(len(names))
         yield from sorted(names)
+    yield json.dumps(subject.attributes.as_json())
     yield str(len(subject.actors))
     for actor in subject.actors:
         yield from _subject(actor)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from acl.labels import Label
 from acl.records import AuditEvent, AuditKind, Outcome
-from acl.subject import Subject
+from acl.subject import Attributes, Subject
 from retrieval.rights.standing import Pinned
 
 
@@ -67,8 +67,10 @@ def unwitnessed(release: Release, labels: Sequence[Label]) -> None:
 
 
 def rights(subject: Subject) -> dict[str, Any]:
-    """Return what decided beside the name: clearance, compartments and groups."""
+    """Return what decided beside the name: clearance, compartments, groups, declared attributes."""
+    declared = {"attributes": subject.attributes.as_json()} if subject.attributes else {}
     return {
+        **declared,
         "clearance": subject.clearance,
         "compartments": sorted(subject.compartments),
         "groups": sorted(subject.groups),
@@ -91,6 +93,7 @@ def subject_of(event: AuditEvent) -> Subject | None:
             clearance=one["clearance"],
             compartments=frozenset(one["compartments"]),
             groups=frozenset(one["groups"]),
+            attributes=Attributes.from_json(one.get("attributes", {})),
         )
         for name, one in zip((event.subject, *event.actors), kept, strict=True)
     )

@@ -21,7 +21,6 @@ from acl.predicate import holds
 from retrieval.search.search import READ
 from retrieval.service.cli import demo
 from retrieval.service.cli.people import read_people
-from retrieval.service.http.tokens import levels
 from retrieval.service.wiring import open_parts
 from tests.commandline import free_port, narrow, strongroom
 
@@ -128,7 +127,7 @@ async def test_the_policy_permits_what_is_expected_and_nothing_else(
     questions = tomllib.loads((ROOT / "examples/company/questions.toml").read_text())["question"]
     async with open_parts(settings) as parts:
         policy, schema = parts.snapshots.pin().policy, parts.schema
-        people = read_people(settings.people_file, levels(schema))
+        people = read_people(settings.people_file, schema)
         records = [
             record
             for tenant in demo.COMPANIES

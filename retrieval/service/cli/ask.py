@@ -28,7 +28,6 @@ from retrieval.service.cli.people import person_named, read_people, read_text
 from retrieval.service.cli.render import Shown, excerpt, safe
 from retrieval.service.cli.start import Json, command_settings, finish, require_begun
 from retrieval.service.http.issuers import development_issuer
-from retrieval.service.http.tokens import levels
 from retrieval.service.settings import Settings
 
 _TOKEN_SECONDS: Final = 30
@@ -143,7 +142,7 @@ def ask_service(
 def _subject(settings: Settings, name: str) -> Subject:
     # Read by itself: what reads the policy as well takes half a second to import.
     schema = LabelSchema.from_toml(read_text(settings.policy_dir / "labels.toml"))
-    people = read_people(settings.people_file, levels(schema))
+    people = read_people(settings.people_file, schema)
     return person_named(people, name).subject
 
 

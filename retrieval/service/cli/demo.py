@@ -125,7 +125,7 @@ async def _shown(settings: Settings, folder: Path, *, serving: bool, as_json: bo
         # Importing the model's libraries takes as long as all that is read meanwhile.
         tasks.create_task(parts.encoder.load())
         report = await ingest_into(parts, documents, {}, prune=False, quiet=True)
-        people = read_people(settings.people_file, levels(parts.schema))
+        people = read_people(settings.people_file, parts.schema)
         answers = [await _found(parts, people[name]) for name in (*ASKERS, STRANGER)]
         prose = await _prose(parts, report, answers)
         show(Shown({"question": QUESTION, "answers": answers}, prose), as_json=as_json)

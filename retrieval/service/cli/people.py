@@ -6,6 +6,7 @@ tenant = "acme"
 clearance = "restricted"
 compartments = ["finance"]
 groups = ["group:finance"]
+department = "north"  # what `labels.toml` declares under [subject]
 name = "Ada, CFO"
 ```
 """
@@ -14,13 +15,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from acl.labels import Attribute
-from acl.subject import Subject
-from retrieval.service.http.tokens import ClaimsError, subject_of
+from acl.errors import LabelError
+from acl.labels import LabelSchema
+from acl.subject import Attributes, Subject
+from retrieval.service.http.tokens import ClaimsError, levels, subject_of
 from retrieval.service.settings import SettingsError
 
 _KEYS: Final = frozenset({"tenant", "clearance", "compartments", "groups", "name", "act"})
@@ -46,7 +48,7 @@ def read_text(path: Path) -> str:
         raise SettingsError(f"`{path}` cannot be read") from error
 
 
-def read_people(path: Path, levels: Attribute | None) -> dict[str, Person]:
+def read_people(path: Path, schema: LabelSchema) -> dict[str, Person]:
     """Return the people in `path` by their id, in the order of the file.
 
     Raises:
@@ -64,7 +66,7 @@ def read_people(path: Path, levels: Attribute | None) -> dict[str, Person]:
     entries = document.get("subjects", {})
     if set(document) - {"subjects"} or not isinstance(entries, dict):
         raise SettingsError(f"`{path}` holds something else than `[subjects.…]` tables")
-    return {name: _person(path, name, entry, levels) for name, entry in entries.items()}
+    return {name: _person(path, name, entry, schema) for name, entry in entries.items()}
 
 
 def person_named(people: Mapping[str, Person], name: str) -> Person:
@@ -80,14 +82,16 @@ def person_named(people: Mapping[str, Person], name: str) -> Person:
     return found
 
 
-def _person(path: Path, name: str, entry: Any, levels: Attribute | None) -> Person:  # noqa: ANN401 - read from TOML
-    where = f"`{path.name}`, `{name}`"
-    if not isinstance(entry, dict) or set(entry) - _KEYS:
-        raise SettingsError(f"{where}: has other keys than {', '.join(sorted(_KEYS))}")
+def _person(path: Path, name: str, entry: Any, schema: LabelSchema) -> Person:  # noqa: ANN401 - read from TOML
+    where, keys = f"`{path.name}`, `{name}`", (*sorted(_KEYS), *schema.subject)
+    if not isinstance(entry, dict) or set(entry).difference(keys):
+        raise SettingsError(f"{where}: has other keys than {', '.join(keys)}")
     shown = entry.get("name", name)
     if not isinstance(shown, str):
         raise SettingsError(f"{where}: `name` is not a text")
     try:
-        return Person(subject_of({**entry, "sub": name}, levels), shown)
-    except ClaimsError as error:
+        subject = subject_of({**entry, "sub": name}, levels(schema))
+        declared = schema.of_subject({one: entry.get(one) for one in schema.subject})
+        return Person(replace(subject, attributes=Attributes(declared)), shown)
+    except (ClaimsError, LabelError) as error:
         raise SettingsError(f"{where}: {error}") from None

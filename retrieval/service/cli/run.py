@@ -34,7 +34,6 @@ from retrieval.service.cli.people import person_named, read_people
 from retrieval.service.cli.render import CommandError, Shown
 from retrieval.service.cli.start import Json, command_settings, finish, is_begun, require_begun
 from retrieval.service.http.bodies import Answer, answer
-from retrieval.service.http.tokens import levels
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, open_parts
 
@@ -138,7 +137,7 @@ async def _on_parts(settings: Settings, work: Work) -> Shown:
 def known_people(parts: Parts) -> list[Subject]:
     """Return the people of the subjects file, if there is one."""
     path = parts.settings.people_file
-    known = read_people(path, levels(parts.schema)) if path.exists() else {}
+    known = read_people(path, parts.schema) if path.exists() else {}
     return [person.subject for person in known.values()]
 
 
@@ -148,7 +147,7 @@ def person_of(parts: Parts, name: str) -> Subject:
     Raises:
         SettingsError: there is none of this name.
     """
-    people = read_people(parts.settings.people_file, levels(parts.schema))
+    people = read_people(parts.settings.people_file, parts.schema)
     return person_named(people, name).subject
 
 

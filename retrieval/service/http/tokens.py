@@ -213,6 +213,7 @@ def _claims_of(subject: Subject) -> dict[str, object]:
             "clearance": one.clearance,
             "compartments": sorted(one.compartments),
             "groups": sorted(one.groups),
+            **one.attributes.as_json(),
         }
         act = claims if act is None else {**claims, "act": act}
     assert act is not None

@@ -45,7 +45,7 @@ type = "path"
 prefixes = "character"
 [metadata.format]
 type = "keyword"
-[subject.clearance]
+[subject.grade]
 type = "integer"
 """
 SCHEMA = LabelSchema.from_toml(DECLARED)
@@ -160,11 +160,16 @@ def test_values_are_shown_as_a_person_writes_them() -> None:
         ('[label."a b"]\ntype = "keyword"', "is not a plain identifier"),
         ('[label._a]\ntype = "keyword"', "is not a plain identifier"),
         ('[label.items]\ntype = "keyword"', "is the name of a built-in method"),
+        ('[subject.items]\ntype = "keyword"', "is the name of a built-in method"),
+        ('[subject.format]\ntype = "keyword"', "cannot be read by Casbin"),
+        ('[subject.clearance]\ntype = "integer"', "of a subject is said by other means"),
+        ('[subject.sub]\ntype = "keyword"', "of a subject is said by other means"),
+        ('[subject.age]\ntype = "integer"\nrequired = true', "unknown key `required`"),
     ],
 )
 def test_a_declaration_that_cannot_be_typed_is_refused(text: str, reason: str) -> None:
     with pytest.raises(SchemaError, match=reason):
-        LabelSchema.from_toml(text)
+        LabelSchema.from_toml(f"{text}\n[label.x]\ntype = 'path'" if "[subject" in text else text)
 
 
 def test_metadata_may_be_named_like_a_method_because_no_rule_reads_it() -> None:

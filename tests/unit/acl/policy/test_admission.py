@@ -55,7 +55,12 @@ def test_an_unbalanced_quote_is_refused_by_line() -> None:
             "`act`: `document:raed`: is not an action",
         ),
         (RULE.replace("document:read", "document:ingest"), "`document:ingest`: is not an action"),
-        (RULE.replace("True", "r.sub.age > 3"), "model.conf: `r.sub.age`: a subject has only"),
+        (
+            RULE.replace("True", "r.sub.age > 3"),
+            "line 1, column `when`: `r.sub.age`: a subject has only id, tenant",
+        ),
+        (RULE.replace("True", "r.act.kind == r.act"), "`r.act.kind`: is no attribute"),
+        (RULE.replace("True", "r.sub == r.sub.id"), "with attributes; write `r.sub.id`"),
     ],
 )
 def test_a_row_that_says_something_else_than_it_reads_is_refused(rows: str, reason: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from acl.decision import Denied, Permitted
-from acl.subject import Subject
+from acl.subject import Attributes, Subject
 from retrieval.rights.decisions import Decisions, PolicySnapshot, decision_key
 from retrieval.rights.policy_source import read_source
 
@@ -35,6 +35,10 @@ ASKERS = [
     replace(SAM, compartments=frozenset({"ab"})),
     replace(SAM, compartments=frozenset({"group:a"})),
     replace(SAM, groups=frozenset({"group:a"})),
+    *(
+        replace(SAM, attributes=Attributes({"x": value}))
+        for value in (1, True, "1", frozenset("1"))
+    ),
     replace(SAM, actors=(Subject(id="agent:a", tenant="acme"),)),
     replace(SAM, actors=(Subject(id="agent:a", tenant="acme", clearance=1),)),
     replace(SAM, actors=(Subject(id="agent:a", tenant="acme"),) * 2),

@@ -6,15 +6,14 @@ import pytest
 
 from acl.labels import LabelSchema
 from retrieval.service.cli.people import person_named, read_people
-from retrieval.service.http.tokens import levels
 from retrieval.service.settings import SettingsError
 
 ROOT = Path(__file__).parents[5]
-LEVELS = levels(LabelSchema.from_toml((ROOT / "policy" / "labels.toml").read_text()))
+SCHEMA = LabelSchema.from_toml((ROOT / "policy" / "labels.toml").read_text())
 
 
 def test_the_people_of_the_example_company() -> None:
-    people = read_people(ROOT / "examples" / "company" / "people.toml", LEVELS)
+    people = read_people(ROOT / "examples" / "company" / "people.toml", SCHEMA)
     ada = person_named(people, "ada")
     assert ada is person_named(people, "user:ada")
     assert (ada.name, ada.subject.tenant, ada.subject.clearance) == (
@@ -46,9 +45,9 @@ def test_what_is_no_person(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "people.toml"
     path.write_text(text)
     with pytest.raises(SettingsError, match=message):
-        read_people(path, LEVELS)
+        read_people(path, SCHEMA)
 
 
 def test_a_file_that_is_absent(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is no subjects file"):
-        read_people(tmp_path / "people.toml", LEVELS)
+        read_people(tmp_path / "people.toml", SCHEMA)
