@@ -7,10 +7,13 @@ The laws of this file:
 2. Identity is read from the `Authorization` header alone, and from exactly one.
 3. The answer is the same 401 for everything that can be wrong with a token. The reason goes to
    the log.
+4. A request that brought a token is told `invalid_token`, so that a client fetches another; one
+   that brought none is told nothing of the kind (RFC 6750).
 """
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final
 
 import structlog
@@ -21,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from acl.subject import Subject
 from retrieval.service.http.envelope import refusal, request_id
-from retrieval.service.http.problems import ProblemError, ProblemType
+from retrieval.service.http.problems import CHALLENGE, CHALLENGE_OF_TOKEN, ProblemError, ProblemType
 from retrieval.service.http.token_keys import KeysUnavailableError
 from retrieval.service.http.tokens import TokenError, TokenVerifier
 
@@ -35,6 +38,8 @@ PUBLIC: Final = frozenset(
         "/.well-known/authzen-configuration",
     }
 )
+
+_BEARER: Final = re.compile(r"bearer(\s|\Z)", re.IGNORECASE)
 
 log = structlog.get_logger("strongroom.authentication")
 
@@ -63,7 +68,7 @@ class Authentication:
             scope["state"]["subject"] = await self._verifier.verify(token)
         except TokenError as error:
             log.info("refused", id=request_id(scope), reason=str(error))
-            problem = ProblemError(ProblemType.UNAUTHENTICATED)
+            problem = ProblemError(ProblemType.UNAUTHENTICATED, headers=_challenge(scope))  # law 4
         except KeysUnavailableError:
             log.warning("no keys", id=request_id(scope))
             problem = ProblemError(ProblemType.UNAVAILABLE, headers={"Retry-After": "30"})
@@ -71,6 +76,12 @@ class Authentication:
             await self._app(scope, receive, send)
             return
         await refusal(problem, scope)(scope, receive, send)
+
+
+def _challenge(scope: Scope) -> dict[str, str]:
+    given = Headers(scope=scope).getlist("authorization")
+    brought = any(_BEARER.match(one) for one in given)
+    return {"WWW-Authenticate": CHALLENGE_OF_TOKEN if brought else CHALLENGE}
 
 
 def _token(headers: Headers) -> str:

@@ -25,6 +25,10 @@ from pydantic import BaseModel, ConfigDict
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:strongroom:problem:"
 CHALLENGE: Final = 'Bearer realm="strongroom"'
+"""What is answered to a request without a token."""
+
+CHALLENGE_OF_TOKEN: Final = f'{CHALLENGE}, error="invalid_token"'
+"""What is answered to a token that is refused (RFC 6750): a client knows to fetch another."""
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 
@@ -153,7 +157,7 @@ def response(error: ProblemError, instance: str) -> JSONResponse:
     if error.faults:
         body["errors"] = [{"pointer": one.pointer, "detail": one.detail} for one in error.faults]
     if error.kind is ProblemType.UNAUTHENTICATED:
-        headers.setdefault("WWW-Authenticate", CHALLENGE)
+        headers.setdefault("WWW-Authenticate", CHALLENGE_OF_TOKEN)
     if kind.status == KINDS[ProblemType.UNAVAILABLE].status:
         headers.setdefault("Retry-After", "2")
     return JSONResponse(body, kind.status, headers, media_type=MEDIA_TYPE)

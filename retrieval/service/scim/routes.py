@@ -272,7 +272,7 @@ def _error(kind: ProblemType, headers: dict[str, str] | None = None) -> ScimResp
     described = KINDS[kind]
     said = dict(headers or {})
     if kind is ProblemType.UNAUTHENTICATED:
-        said.setdefault("WWW-Authenticate", problems.CHALLENGE)
+        said.setdefault("WWW-Authenticate", problems.CHALLENGE_OF_TOKEN)
     if kind is ProblemType.UNAVAILABLE:
         said.setdefault("Retry-After", "2")
     status = HTTPStatus(described.status)
