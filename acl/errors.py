@@ -57,6 +57,30 @@ class Refusal:
         return f"{place}: `{self.operator}`: {self.reason}"
 
 
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """A line of a policy that is admitted and may do something else than its author meant.
+
+    Attributes:
+        where: the file, and the line of a row.
+        value: what stands there.
+        reason: what is odd about it.
+        column: the name of the row's column, or `""`.
+        nearest: a known name that looks like it, or `""`.
+    """
+
+    where: str
+    value: str
+    reason: str
+    column: str = ""
+    nearest: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.where}, column `{self.column}`" if self.column else self.where
+        hint = f"; did you mean `{self.nearest}`?" if self.nearest else ""
+        return f"{place}: `{self.value}`: {self.reason}{hint}"
+
+
 class PolicyError(AclError):
     """A policy was refused as a whole; nothing of it takes effect."""
 

@@ -32,6 +32,7 @@ LabelKey: TypeAlias = frozenset[tuple[str, LabelValue]]
 # Attributes with a meaning of their own, where a schema declares them.
 CLASSIFICATION: Final = "classification"
 OWNER: Final = "owner"
+PATH: Final = "path"
 READERS: Final = "readers"
 
 SUBJECT_ATTRIBUTES: Final = (
@@ -135,7 +136,10 @@ class Attribute:
     def _path(self, raw: object) -> str:
         path = self._text(raw)
         if "//" in path:  # law 4
-            raise ValueError("holds an empty segment")
+            raise ValueError(
+                "holds an empty segment (`//`); an address is written without it, such as "
+                "`/wiki.acme.example/page`"
+            )
         return path
 
     def _texts(self, raw: object) -> frozenset[str]:

@@ -14,6 +14,8 @@ that say something else than their author meant. The laws of this file:
    is refused.
 6. A part of the request has the attributes that every asker has or that `labels.toml` declares; a
    rule that asks for another is refused where it stands.
+7. A value that matches nothing that its column is compared with is refused where it could do harm
+   (`acl.policy.row_values`).
 
 Links count in their own domain, and windows are left aside: a chain is too long as it is written.
 """
@@ -37,11 +39,10 @@ from acl.language.terms import Known, Rule, walk
 from acl.policy.decide import ACTION_COLUMNS, SUBJECT_COLUMNS, check_columns
 from acl.policy.names import Meanings
 from acl.policy.policy import Policy
+from acl.policy.row_values import POLICY_FILE, ROLE_COLUMNS, RowValues, line_of
 
-POLICY_FILE: Final = "policy.csv"
 EFFECTS: Final = ("allow", "deny")
 NO_ACTION: Final = "is not an action"
-ROLE_COLUMNS: Final = ("name", "role", "domain", "from", "until")
 
 
 def read_csv(text: str) -> tuple[Row, ...]:
@@ -84,6 +85,9 @@ def admit(policy: Policy) -> None:
         *_constants(policy),
         *_chains(policy),
     ]
+    told = {(one.where, one.column) for one in refusals}
+    faults = (one.refusal for one in RowValues(policy).faults() if one.severe)  # law 7
+    refusals += [one for one in faults if (one.where, one.column) not in told]
     if refusals:
         raise PolicyError(tuple(refusals))
     check_columns(policy)
@@ -97,7 +101,7 @@ def _table(policy: Policy) -> Iterator[Refusal]:
     for row in policy.rows:
         first = seen.setdefault((row.kind, row.values), row.number)
         if first != row.number:
-            yield Refusal(_line(row), row.kind, f"repeats line {first}")
+            yield Refusal(line_of(row), row.kind, f"repeats line {first}")
     yield from _priorities(policy)
 
 
@@ -109,11 +113,11 @@ def _priorities(policy: Policy) -> Iterator[Refusal]:
     for row in policy.rules:
         priority = policy.named(row)[column]
         if not (priority.isascii() and priority.isdigit()):
-            yield Refusal(_line(row), priority, "is not a whole number", "priority")
+            yield Refusal(line_of(row), priority, "is not a whole number", "priority")
         first = seen.setdefault(priority, row.number)
         if first != row.number:
             reason = f"ties with line {first}, so the order of lines would decide"  # law 2
-            yield Refusal(_line(row), priority, reason, "priority")
+            yield Refusal(line_of(row), priority, reason, "priority")
 
 
 def _rows(policy: Policy) -> Iterator[Refusal]:
@@ -123,13 +127,13 @@ def _rows(policy: Policy) -> Iterator[Refusal]:
             try:
                 normalised = normalise(value)
             except ValueError as error:
-                yield Refusal(_line(row), value[:40], str(error), name)
+                yield Refusal(line_of(row), value[:40], str(error), name)
                 continue
             if normalised != value:
-                yield Refusal(_line(row), value[:40], "is not in normal form (NFC)", name)
+                yield Refusal(line_of(row), value[:40], "is not in normal form (NFC)", name)
             if name == "eft" and value not in EFFECTS:
                 # law 1
-                yield Refusal(_line(row), value[:40], "is neither `allow` nor `deny`", name)
+                yield Refusal(line_of(row), value[:40], "is neither `allow` nor `deny`", name)
 
 
 def _column_names(policy: Policy, row: Row) -> Sequence[str]:
@@ -160,7 +164,7 @@ def _expressions(policy: Policy) -> Iterator[tuple[str, str, str]]:
     columns = sorted({rule.column for rule in walk(policy.term) if isinstance(rule, Rule)})
     for row in policy.rules:
         named = policy.named(row)
-        yield from ((_line(row), one.partition("_")[2], named[one]) for one in columns)
+        yield from ((line_of(row), one.partition("_")[2], named[one]) for one in columns)
 
 
 def _unknown(policy: Policy, record: str, name: str) -> str:
@@ -183,7 +187,7 @@ def _actions(policy: Policy) -> Iterator[Refusal]:
             continue
         for row in policy.rules:
             if not meanings.known(row):
-                yield Refusal(_line(row), row.values[place][:40], NO_ACTION, column)  # law 1
+                yield Refusal(line_of(row), row.values[place][:40], NO_ACTION, column)  # law 1
 
 
 def _constants(policy: Policy) -> Iterator[Refusal]:
@@ -195,7 +199,7 @@ def _constants(policy: Policy) -> Iterator[Refusal]:
             for part in walk(policy.rule_terms[named[column]]):
                 if isinstance(part, Known) and (reason := _constant(part, named)):
                     name = column.partition("_")[2]
-                    yield Refusal(_line(row), named[column][:40], reason, name)  # law 3
+                    yield Refusal(line_of(row), named[column][:40], reason, name)  # law 3
 
 
 def _constant(part: Known, named: Mapping[str, str]) -> str:
@@ -222,7 +226,7 @@ def _chains(policy: Policy) -> Iterator[Refusal]:
         for rows in domains.values():
             broken += _broken(rows, hops)
     for row, reason in sorted(broken, key=lambda link: link[0].number):
-        yield Refusal(_line(row), row.values[1][:40], reason, ROLE_COLUMNS[1])
+        yield Refusal(line_of(row), row.values[1][:40], reason, ROLE_COLUMNS[1])
 
 
 def _broken(rows: Sequence[Row], hops: int) -> Iterator[tuple[Row, str]]:
@@ -264,7 +268,3 @@ def _circles(rows: Sequence[Row]) -> Sequence[Row]:
         if len(kept) == len(rows):
             return kept
         rows = kept
-
-
-def _line(row: Row) -> str:
-    return f"{POLICY_FILE} line {row.number}"

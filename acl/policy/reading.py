@@ -15,8 +15,9 @@ from acl.errors import PolicyError, Refusal
 from acl.labels import LabelSchema
 from acl.language.casbin_adapter import Effect, Row
 from acl.language.model_file import ModelFile, read_model_file
-from acl.policy.admission import POLICY_FILE, admit, read_csv
+from acl.policy.admission import admit, read_csv
 from acl.policy.policy import Policy, load
+from acl.policy.row_values import POLICY_FILE
 
 
 def read_policy(model: str, rules: str, schema: LabelSchema) -> Policy:

@@ -20,10 +20,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from acl.errors import LabelError, LabelFault
-from acl.labels import READERS, AttributeType, Label, LabelSchema
+from acl.labels import PATH, READERS, AttributeType, Label, LabelSchema
 from acl.records import FolderLabel, Share
 
-PATH: Final = "path"
 FIXED: Final = frozenset({"tenant", PATH})
 COMPARTMENTS: Final = "compartments"
 CLASSIFICATION: Final = "classification"

@@ -26,7 +26,7 @@ from acl.algebra.conditions import all_of
 from acl.containment.search import escapee
 from acl.decision import Permitted, guard
 from acl.errors import LabelError, UndecidedError
-from acl.labels import READERS, AttributeType, LabelSchema
+from acl.labels import PATH, READERS, AttributeType, LabelSchema
 from acl.predicate import NEVER, Condition, SubsetOf, Under
 from acl.records import (
     Approval,
@@ -39,7 +39,7 @@ from acl.records import (
     Records,
     StaleFolderError,
 )
-from ingest.label.inherit import CLASSIFICATION, COMPARTMENTS, PATH, above, typed_values
+from ingest.label.inherit import CLASSIFICATION, COMPARTMENTS, above, typed_values
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.desk import LabelDesk
 from retrieval.labels.jobs import begun, new_job, utc_now

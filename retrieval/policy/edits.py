@@ -22,9 +22,10 @@ from acl.errors import AclError, PolicyError, Refusal
 from acl.labels import LabelSchema
 from acl.language.casbin_adapter import Row
 from acl.language.model_file import MODEL_FILE
-from acl.policy.admission import POLICY_FILE, read_csv
+from acl.policy.admission import read_csv
 from acl.policy.delegation import Overreach, Verdict, tenant_of
 from acl.policy.policy import Policy, load
+from acl.policy.row_values import POLICY_FILE
 from acl.proof.proof import Counterexample, ProofReport
 from acl.records import Mismatch, PolicyRevision, RevisionTexts
 from acl.subject import is_tenant

@@ -16,9 +16,9 @@ from acl.decision import guard
 from acl.errors import PolicyError, Refusal
 from acl.labels import LabelSchema
 from acl.language.model_file import MODEL_FILE
-from acl.policy.admission import POLICY_FILE
 from acl.policy.policy import Policy
 from acl.policy.reading import read_policy
+from acl.policy.row_values import POLICY_FILE
 from acl.records import RevisionTexts
 
 LABELS_FILE: Final = "labels.toml"

@@ -76,9 +76,8 @@ def test_what_keeps_a_row_out_of_a_tenant(fence: str, *, everywhere: bool) -> No
 def test_names_in_texts_of_rules_and_of_the_matcher_stand_too() -> None:
     model = MODEL.replace("m = (", 'm = r.sub.id != "user:matched" && (')
     when = '"any_of(r.obj.readers, [""user:ben"", ""User:Ä"", ""group:two""])"'
-    found = made(
-        policy(RULE.format(when=when) + "p, nobody, *, /*, document:read, True, allow\n", model)
-    )
+    rows = RULE.format(when=when) + "p, nobody, *, /*, document:read, True, allow\n"
+    found = made(load(model, read_csv(rows), SCHEMA))
 
     assert names(found) == {"user:stranger", "user:matched", "user:ben", "group:two"}
     both = [one for one in found if one.id == "user:ben" and one.groups]
