@@ -26,6 +26,7 @@ from acl.records.database.database import Database
 from acl.records.database.errors import RecordsError, RecordsMismatchError
 from acl.records.database.postgresql import PostgresDatabase
 from acl.records.database.sqlite import SqliteDatabase
+from acl.records.directory.credentials import Credentials
 from acl.records.directory.directory import Directory
 from acl.records.documents.catalog import Catalog
 from acl.records.documents.documents import Documents, Quarantine
@@ -54,6 +55,7 @@ class Records:
         readers: who got passages of each document.
         collection: what the collection was made with.
         directory: users and groups from an identity provider.
+        credentials: what identity providers show.
         standing: how far each kind of change has come.
         approvals: what waits for approval: labels, folders, requests for access.
         labels: changing labels, with their history.
@@ -70,6 +72,7 @@ class Records:
     readers: AuditReaders
     collection: Collection
     directory: Directory
+    credentials: Credentials
     standing: Standing
     approvals: Approvals
     labels: Labels
@@ -107,6 +110,7 @@ class Records:
             readers=AuditReaders(database),
             collection=Collection(database),
             directory=Directory(database, audit),
+            credentials=Credentials(database, audit),
             standing=Standing(database),
             approvals=Approvals(database, audit),
             labels=Labels(database, audit),

@@ -25,7 +25,7 @@ from acl.records import (
     UnknownRevisionError,
     UnstorableError,
 )
-from acl.records.database.errors import AuditUnavailableError
+from acl.records.database.errors import AuditUnavailableError, UnknownEntryError
 from acl.records.labels.approvals import TooManyRequestsError
 from ingest.errors import ModelError
 from ingest.index.engine import EngineError
@@ -49,6 +49,7 @@ from retrieval.service.api import (
     jobs,
     labels,
     policy,
+    provisioners,
     review,
     search,
 )
@@ -82,6 +83,7 @@ ERRORS: dict[type[Exception], ProblemType] = {
     StalePolicyError: ProblemType.STALE,
     ForbiddenError: ProblemType.FORBIDDEN,
     UnknownDocumentError: ProblemType.NOT_FOUND,
+    UnknownEntryError: ProblemType.NOT_FOUND,
     StaleLabelError: ProblemType.STALE,
     StaleFolderError: ProblemType.STALE,
     OwnProposalError: ProblemType.REFUSED,
@@ -197,6 +199,7 @@ def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
         jobs,
         access,
         review,
+        provisioners,
         health,
     ):
         app.include_router(routes.router)
@@ -204,7 +207,8 @@ def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     handle_errors(app)
     # The one added last is the outermost.
-    app.add_middleware(Authentication, verifier=verifier)
+    doors = {scim.PREFIX: parts.provisioners}
+    app.add_middleware(Authentication, verifier=verifier, doors=doors)
     app.add_middleware(Envelope, forms={scim.PREFIX: scim.refusal})
     return app
 

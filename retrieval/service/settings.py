@@ -134,6 +134,11 @@ class Settings(BaseSettings):
         1024 * 1024, ge=1024, description="Largest body of a SCIM request that is read."
     )
 
+    provisioner_key_file: Path | None = Field(
+        None,
+        description="Secret under which credentials for provisioning are hashed. Default: made in "
+        "the data folder.",
+    )
     audit_key_file: Path | None = Field(
         None, description="Secret of the audit chain. Default: made in the data folder."
     )

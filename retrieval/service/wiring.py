@@ -49,6 +49,7 @@ from retrieval.policy.views import PolicyViews
 from retrieval.rights.decisions import Decisions, SnapshotHolder
 from retrieval.rights.directory import SubjectResolver
 from retrieval.rights.policy_source import read_labels
+from retrieval.rights.provisioners import Provisioners
 from retrieval.rights.standing import Resolve, Standing
 from retrieval.search.plan import PlanSettings
 from retrieval.search.search import Searcher
@@ -71,6 +72,7 @@ class Parts:
         views: shows policies.
         cursors: makes and reads page cursors.
         labels: shows and changes labels.
+        provisioners: knows the credentials of identity providers.
     """
 
     settings: Settings
@@ -88,6 +90,7 @@ class Parts:
     views: PolicyViews
     cursors: Cursors
     labels: LabelDesk
+    provisioners: Provisioners
 
     @property
     def bulk(self) -> BulkDesk:
@@ -215,6 +218,13 @@ def _parts(on: _Ground) -> Parts:
         views=PolicyViews(records=on.records, standing=on.standing, decisions=on.decisions),
         cursors=Cursors(own_secret(on.settings.cursor_key_file, on.data / "cursor.key")),
         labels=_label_desk(on),
+        provisioners=Provisioners(
+            records=on.records,
+            standing=on.standing,
+            decisions=on.decisions,
+            key=own_secret(on.settings.provisioner_key_file, on.data / "provisioner.key"),
+            clock=lambda: datetime.now(UTC),
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from acl.subject import Subject
 from tests.commandline import strongroom
 from tests.provisioning import (
     GROUP,
+    IDP,
     OTHER_IDP,
     RIGHTS,
     USER,
@@ -333,3 +334,62 @@ def test_the_command_line_shows_who_is_known(
     assert "has no `group:eve`" in said("show", "group:eve", "--tenant", "acme", code=1)
     unused = said("list", "--tenant", "acme", source="token")
     assert "not in use" in unused
+
+
+def test_a_credential_is_made_replaced_and_revoked(
+    scim: Service, idp: httpx2.Client, tmp_path: Path
+) -> None:
+    del idp
+
+    def provisioner(*arguments: str, code: int = 0) -> Any:
+        done = strongroom(
+            tmp_path,
+            "provisioner",
+            *arguments,
+            "--tenant",
+            "acme",
+            "--json",
+            code=code,
+            data_dir=str(scim.settings.data_dir),
+            policy_dir=str(scim.settings.policy_dir),
+        )
+        return json.loads(done.stdout) if code == 0 else done.stderr
+
+    def users(secret: str, path: str = "/scim/v2/Users") -> int:
+        with scim.client(secret) as client:
+            return client.get(path).status_code
+
+    made = provisioner("create", "service:idp")
+    assert users(made["secret"]) == 200
+    assert users(made["secret"], "/v1/documents") == 401, "it is good for the directory alone"
+    assert users(made["secret"], "/v1/provisioners") == 401
+    assert users(provisioner("create", "service:other")["secret"]) == 403
+    new = provisioner("rotate", made["id"], "--overlap-hours", "1")
+    assert (users(made["secret"]), users(new["secret"])) == (200, 200)
+    provisioner("revoke", made["id"])
+    assert (users(made["secret"]), users(new["secret"])) == (401, 200)
+    assert "no living credential" in str(provisioner("revoke", made["id"], code=1))
+    listed = provisioner("list")["provisioners"]
+    assert {one["id"]: one["used_at"] is not None for one in listed}[new["id"]]
+    assert "secret" not in json.dumps(listed)
+
+
+def test_credentials_are_kept_over_http(scim: Service) -> None:
+    with scim.as_(IDP) as client:
+        made = client.post("/v1/provisioners", json={"service": "service:idp"})
+        assert made.status_code == 201
+        path = f"/v1/provisioners/{made.json()['id']}"
+        new = client.post(f"{path}:rotate", json={"overlap_hours": 0})
+        assert new.status_code == 201
+        with scim.client(made.json()["secret"]) as old:
+            assert old.get("/scim/v2/Users").status_code == 401
+        known = {one["id"] for one in client.get("/v1/provisioners").json()["provisioners"]}
+        assert {made.json()["id"], new.json()["id"]} <= known
+        assert client.delete(f"/v1/provisioners/{new.json()['id']}").status_code == 204
+        assert client.delete(path).status_code == 404
+        assert client.post("/v1/provisioners", json={"service": "user:ada"}).status_code == 422
+    with scim.as_(OTHER_IDP) as client:
+        assert client.get("/v1/provisioners").json() == {"provisioners": []}
+        assert client.delete(path).status_code == 404
+    with scim.as_(IDP, sub="service:other") as client:
+        assert client.get("/v1/provisioners").status_code == 403

@@ -400,6 +400,19 @@ def _memberships(name: str, members: str) -> Table:
 user_memberships: Final = _memberships("directory_user_memberships", "directory_users")
 group_memberships: Final = _memberships("directory_group_memberships", "directory_groups")
 
+# What an identity provider shows to keep a tenant's directory; of the secret a keyed digest alone.
+provisioners: Final = _table(
+    "provisioners",
+    Column("id", Text, primary_key=True),
+    *_texts("tenant", "service", "digest", "created_by"),
+    *_moments("created_at"),
+    Column("used_at", Moment, nullable=True),
+    Column("ends_at", Moment, nullable=True),
+    CheckConstraint("length(tenant) > 0 AND length(digest) = 64", name="filled"),
+    CheckConstraint("substr(service, 1, 8) = 'service:'", name="service"),
+    Index("ix_provisioners_tenant", "tenant"),
+)
+
 # How many changes of users and groups each tenant has seen; the lock that orders its writers.
 directory_heads: Final = _table(
     "directory_heads",

@@ -37,6 +37,10 @@ COMMANDS: Final = {
     "quarantine": ("documents", "Look at the documents that are kept out, and why."),
     "audit": ("operate", "Check the record of who read what."),
     "directory": ("operate", "Look at the users and groups of your identity provider."),
+    "provisioner": (
+        "provisioner",
+        "Credentials for identity providers: made, replaced, revoked.",
+    ),
     "label": ("labels", "See who may read a document, and change it: classify, share, undo."),
 }
 """Each command: the module that holds it, and what it does in one line."""

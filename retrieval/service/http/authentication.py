@@ -9,11 +9,14 @@ The laws of this file:
    the log.
 4. A request that brought a token is told `invalid_token`, so that a client fetches another; one
    that brought none is told nothing of the kind (RFC 6750).
+5. A credential for provisioning is taken below the prefixes that are named for it, and nowhere
+   else.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 import structlog
@@ -22,7 +25,9 @@ from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from acl.records import RecordsError
 from acl.subject import Subject
+from retrieval.rights.provisioners import PREFIX, CredentialError, Provisioners
 from retrieval.service.http.envelope import refusal, request_id
 from retrieval.service.http.problems import CHALLENGE, CHALLENGE_OF_TOKEN, ProblemError, ProblemType
 from retrieval.service.http.token_keys import KeysUnavailableError
@@ -52,9 +57,16 @@ bearer = HTTPBearer(
 class Authentication:
     """Lets a request through with its subject, or answers 401."""
 
-    def __init__(self, app: ASGIApp, verifier: TokenVerifier) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        verifier: TokenVerifier,
+        doors: Mapping[str, Provisioners] | None = None,
+    ) -> None:
+        """Wrap `app`; below each prefix of `doors` credentials for provisioning are taken too."""
         self._app = app
         self._verifier = verifier
+        self._doors = doors or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Authenticate one request."""
@@ -65,10 +77,12 @@ class Authentication:
             raise NotImplementedError("only HTTP is served")
         try:
             token = _token(Headers(scope=scope))
-            scope["state"]["subject"] = await self._verifier.verify(token)
-        except TokenError as error:
+            scope["state"]["subject"] = await self._subject(scope, token)
+        except (TokenError, CredentialError) as error:
             log.info("refused", id=request_id(scope), reason=str(error))
             problem = ProblemError(ProblemType.UNAUTHENTICATED, headers=_challenge(scope))  # law 4
+        except RecordsError:
+            problem = ProblemError(ProblemType.UNAVAILABLE, headers={"Retry-After": "2"})
         except KeysUnavailableError:
             log.warning("no keys", id=request_id(scope))
             problem = ProblemError(ProblemType.UNAVAILABLE, headers={"Retry-After": "30"})
@@ -76,6 +90,14 @@ class Authentication:
             await self._app(scope, receive, send)
             return
         await refusal(problem, scope)(scope, receive, send)
+
+    async def _subject(self, scope: Scope, token: str) -> Subject:
+        if not token.startswith(PREFIX):
+            return await self._verifier.verify(token)
+        for prefix, provisioners in self._doors.items():  # law 5
+            if scope["path"].startswith(f"{prefix}/"):
+                return await provisioners.verify(token)
+        raise TokenError("a credential for provisioning is taken at the directory alone")
 
 
 def _challenge(scope: Scope) -> dict[str, str]:

@@ -231,6 +231,17 @@ def _directory() -> None:
     _memberships("directory_user_memberships", "directory_users")
     _memberships("directory_group_memberships", "directory_groups")
     _table(
+        "provisioners",
+        _key("id"),
+        *_texts("tenant", "service", "digest", "created_by"),
+        *_wholes("created_at"),
+        sa.Column("used_at", WHOLE, nullable=True),
+        sa.Column("ends_at", WHOLE, nullable=True),
+        sa.CheckConstraint("length(tenant) > 0 AND length(digest) = 64", name="filled"),
+        sa.CheckConstraint("substr(service, 1, 8) = 'service:'", name="service"),
+    )
+    op.create_index("ix_provisioners_tenant", "provisioners", ["tenant"])
+    _table(
         "directory_heads",
         _key("tenant"),
         *_wholes("changes"),
