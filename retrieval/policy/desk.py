@@ -11,6 +11,7 @@ The laws of this file:
 5. The revision that is replaced is the one that was seen: everything names what it expects.
 6. Rights are those of the moment of the change. A proof takes its time; rights that moved
    meanwhile are judged again, and must still stand in the transaction of the change.
+7. Nothing takes effect whose own tests do not hold.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from acl.records import (
 from retrieval.policy.edits import (
     Activated,
     Edit,
+    FailedTestsError,
     FourEyesError,
     OverreachError,
     RefutedError,
@@ -49,6 +51,7 @@ from retrieval.policy.edits import (
     foreign_lines_changed,
 )
 from retrieval.policy.gate import Gate, OnProgress, Passage, live_labels
+from retrieval.policy.trials import tried
 from retrieval.rights.authority import Asker, Authority, authority_of, parties_of, share_nobody
 from retrieval.rights.decisions import Decisions
 from retrieval.rights.policy_source import PolicySource, bounded_source, source_of
@@ -167,6 +170,7 @@ class PolicyDesk:
             UnknownRevisionError: there is none of this number.
             StalePolicyError: not `expected` is in effect, or the proposal is made on another.
             OverreachError: it reaches beyond the asker's own rights.
+            FailedTestsError: tests of the proposal do not hold.
             RefutedError: the compiled filter and the policy differ.
             RefutedRevisionError: they did when it was proved before.
             UnsettledError: rights changed again and again meanwhile.
@@ -182,6 +186,7 @@ class PolicyDesk:
         texts = await self._records.policies.texts(number)
         source = await asyncio.to_thread(source_of, texts, authority.snapshot.schema)
         await self._judged(authority, source, propose=False)
+        await self._tested(authority, source)
         trial = _Trial(
             number=number, expected=expected, source=source, before=authority, began=began
         )
@@ -305,6 +310,20 @@ class PolicyDesk:
         except OverreachError as error:
             await self._refused(authority, error)
             raise
+
+    async def _tested(self, authority: Authority, source: PolicySource) -> None:
+        """Check law 7, and put on record what breaks it.
+
+        Raises:
+            FailedTestsError: tests do not hold.
+            PolicyError: they cannot be read.
+        """
+        report = await tried(self._records, source, authority.now)
+        if report.failures:
+            everywhere = authority.holds(Action.POLICY_ADMINISTER)
+            error = FailedTestsError(report.failures, everywhere=everywhere)
+            await self._refused(authority, error)
+            raise error
 
     async def _keeps_others(self, authority: Authority, source: PolicySource) -> None:
         if authority.tenant is None or authority.holds(Action.POLICY_ADMINISTER):

@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from acl.errors import AclError, PolicyError, Refusal
+from acl.gates.policy_tests import TESTS_FILE
+from acl.gates.trial import Failure
 from acl.labels import LabelSchema
 from acl.language.casbin_adapter import Row
 from acl.language.model_file import MODEL_FILE
@@ -29,7 +31,7 @@ from acl.policy.row_values import POLICY_FILE
 from acl.proof.proof import Counterexample, ProofReport
 from acl.records import Mismatch, PolicyRevision, RevisionTexts
 from acl.subject import is_tenant
-from retrieval.rights.policy_source import MATCHING_FILE, TESTS_FILE, PolicySource
+from retrieval.rights.policy_source import MATCHING_FILE, PolicySource
 
 ELSEWHERE: Final = "a counter-example that concerns another tenant"
 _TESTS_OF_ALL: Final = "holds for every tenant; only an administrator of all of them changes it"
@@ -214,6 +216,27 @@ def visible(
     mine = tuple(one.text for one in every if tenant in {None, one.tenant})
     others = () if len(mine) == len(every) else (ELSEWHERE,)
     return (*mine[:limit], *others)
+
+
+class FailedTestsError(AclError):
+    """Tests of a revision do not hold, so it does not take effect.
+
+    Attributes:
+        failures: which, and why.
+        shown: what is told: to people of one tenant, only how many there are.
+    """
+
+    def __init__(self, failures: Sequence[Failure], *, everywhere: bool = True) -> None:
+        self.failures = tuple(failures)
+        self.shown = told_of(failures, everywhere=everywhere)
+        super().__init__("\n".join(self.shown))
+
+
+def told_of(failures: Sequence[Failure], *, everywhere: bool) -> tuple[str, ...]:
+    """Return tests that fail in words: to people of one tenant, only how many (law 3)."""
+    if everywhere or not failures:
+        return tuple(map(str, failures))
+    return (f"{len(failures)} of the tests that administrators of every tenant wrote do not hold",)
 
 
 class FourEyesError(AclError):

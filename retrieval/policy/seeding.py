@@ -4,7 +4,9 @@ The laws of this file:
 
 1. The folder counts once. From then on the records say what is in effect; a folder that says
    something else is a proposal that nobody has made.
-2. A revision whose text an earlier version of this program did not keep gets a successor, with
+2. It takes effect only if its tests hold: those that name no document and no person, since there
+   are none yet.
+3. A revision whose text an earlier version of this program did not keep gets a successor, with
    the text in the folder.
 """
 
@@ -15,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from acl.errors import PolicyError, Refusal
 from acl.labels import LabelSchema
 from acl.records import (
     AuditEvent,
@@ -24,6 +27,7 @@ from acl.records import (
     StalePolicyError,
     UnknownRevisionError,
 )
+from retrieval.policy.trials import tried_alone
 from retrieval.rights.decisions import PolicySnapshot
 from retrieval.rights.policy_source import PolicySource, read_schema, read_source, source_of
 
@@ -41,10 +45,17 @@ async def seeded(records: Records, folder: Path, *, actor: str, now: datetime) -
     snapshot = await in_effect(records, schema)
     if snapshot is None:
         source = await asyncio.to_thread(read_source, folder)
+        await asyncio.to_thread(_require_tests, source, now)
         await _seed(records, source, actor=actor, now=now)
         snapshot = await in_effect(records, schema)
     assert snapshot is not None
     return snapshot
+
+
+def _require_tests(source: PolicySource, now: datetime) -> None:
+    failures = tried_alone(source, now).failures
+    if failures:
+        raise PolicyError(tuple(Refusal(one.place, "expect", one.reason) for one in failures))
 
 
 async def in_effect(records: Records, schema: LabelSchema) -> PolicySnapshot | None:

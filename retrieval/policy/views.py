@@ -29,8 +29,17 @@ from acl.records import (
     RevisionTexts,
     UnknownRevisionError,
 )
-from retrieval.policy.edits import Difference, Edit, concerns, difference, of_tenant, visible
+from retrieval.policy.edits import (
+    Difference,
+    Edit,
+    concerns,
+    difference,
+    of_tenant,
+    told_of,
+    visible,
+)
 from retrieval.policy.preview import LookBack, PolicyPreview, outlook
+from retrieval.policy.trials import tried
 from retrieval.rights.authority import Asker, Authority, authority_of
 from retrieval.rights.decisions import Decisions
 from retrieval.rights.policy_source import PolicySource, bounded_source, source_of
@@ -166,6 +175,22 @@ class PolicyViews:
             labels=found.labels,
             mismatches=visible(found.mismatches, tenant),
         )
+
+    async def failing_tests(self, asker: Asker, number: int, now: datetime) -> tuple[str, ...]:
+        """Return which tests of a revision do not hold now, and why (law 1).
+
+        Raises:
+            ForbiddenError: the asker may not see policies.
+            UnknownRevisionError: there is none of this number.
+            PolicyError: it cannot be read.
+        """
+        authority = await self.seeing(asker, now)
+        texts = await self._records.policies.texts(number)
+        if not texts.tests:
+            return ()
+        source = await asyncio.to_thread(source_of, texts, authority.snapshot.schema)
+        report = await tried(self._records, source, now)
+        return told_of(report.failures, everywhere=authority.holds(Action.POLICY_ADMINISTER))
 
     async def preview(
         self, asker: Asker, wanted: int | Edit, back: LookBack, now: datetime

@@ -14,6 +14,7 @@ from typing import Final
 
 from acl.decision import guard
 from acl.errors import PolicyError, Refusal
+from acl.gates.policy_tests import TESTS_FILE, read_tests
 from acl.labels import LabelSchema
 from acl.language.model_file import MODEL_FILE
 from acl.policy.policy import Policy
@@ -23,7 +24,6 @@ from acl.records import RevisionTexts
 
 LABELS_FILE: Final = "labels.toml"
 MATCHING_FILE: Final = "matching.toml"
-TESTS_FILE: Final = "tests.toml"
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 
 MAX_LINES: Final = 20_000
@@ -76,7 +76,17 @@ def bounded_source(texts: RevisionTexts, schema: LabelSchema) -> PolicySource:
     refusals = tuple(_too_large(texts))
     if refusals:
         raise PolicyError(refusals)
-    return source_of(texts, schema)
+    return _with_tests(source_of(texts, schema))
+
+
+def _with_tests(source: PolicySource) -> PolicySource:
+    """Read the tests too. A policy in effect goes without: a test is no reason not to start.
+
+    Raises:
+        PolicyError: with every place that is refused.
+    """
+    read_tests(source.texts.tests, source.policy.schema)
+    return source
 
 
 def _too_large(texts: RevisionTexts) -> Iterator[Refusal]:
@@ -104,7 +114,7 @@ def read_source(folder: Path) -> PolicySource:
         PolicyError: with every place that is refused.
         SchemaError: labels.toml cannot be used.
     """
-    return source_of(read_texts(folder), read_schema(folder))
+    return _with_tests(source_of(read_texts(folder), read_schema(folder)))
 
 
 def read_schema(folder: Path) -> LabelSchema:

@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
 from acl.errors import FilterTooLargeError, PolicyError, Refusal, RequestError
+from acl.gates.policy_tests import TESTS_FILE
 from acl.language.model_file import MODEL_FILE
 from acl.records import (
     AlteredRevisionError,
@@ -33,11 +34,17 @@ from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.access_requests import UnknownRequestError
 from retrieval.labels.requests import LabelRequestError
 from retrieval.labels.views import OtherOutcomeError, OwnProposalError
-from retrieval.policy.edits import FourEyesError, OverreachError, RefutedError, UnchangedError
+from retrieval.policy.edits import (
+    FailedTestsError,
+    FourEyesError,
+    OverreachError,
+    RefutedError,
+    UnchangedError,
+)
 from retrieval.policy.gate import LabelsKeepChangingError, ProofError
 from retrieval.rights.authority import ForbiddenError
 from retrieval.rights.directory import UnknownSubjectError
-from retrieval.rights.policy_source import MATCHING_FILE, TESTS_FILE
+from retrieval.rights.policy_source import MATCHING_FILE
 from retrieval.rights.standing import NotReachedError, PolicyUnreadableError, UnsettledError
 from retrieval.search.narrow import NarrowingError
 from retrieval.service.api import (
@@ -93,6 +100,7 @@ ERRORS: dict[type[Exception], ProblemType] = {
     FourEyesError: ProblemType.REFUSED,
     OverreachError: ProblemType.REFUSED,
     RefutedError: ProblemType.REFUSED,
+    FailedTestsError: ProblemType.REFUSED,
     UnchangedError: ProblemType.REFUSED,
     # A proof found a difference before; the same texts can be proposed again.
     RefutedRevisionError: ProblemType.REFUSED,
@@ -162,8 +170,8 @@ def _faults(error: Exception) -> list[FieldFault]:
             return [FieldFault("", str(error))]
         case OverreachError():
             return [FieldFault("", one) for one in error.reasons[:_MAX_REFUSALS]]
-        case RefutedError():
-            return [FieldFault("", one) for one in error.shown]
+        case RefutedError() | FailedTestsError():
+            return [FieldFault("", one) for one in error.shown[:_MAX_REFUSALS]]
         case _:
             return []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import uuid
 from pathlib import Path
@@ -158,3 +159,42 @@ def test_who_may_read_what_and_why_not(folder: Path) -> None:
     why = strongroom(folder, "explain", "root", "acme/finance/budget.md").stdout
     assert "user:root may not read" in why
     assert "One of these alone would let them read it" not in why or "opens" in why
+
+
+TESTS = """[label]
+owner = "group:finance"
+compartments = []
+readers = []
+
+[[test]]
+name = "bob audits"
+subject = { id = "user:bob", tenant = "acme", clearance = "restricted" }
+action = "document:read"
+label = { path = "/acme/finance/plan.md", classification = "internal" }
+expect = "allow"
+"""
+
+
+def test_tests_stand_beside_the_policy(folder: Path) -> None:
+    tested = folder / "tested"
+    shutil.copytree(folder / "policy", tested)
+    (tested / "tests.toml").write_text(TESTS)
+    done = strongroom(folder, "policy", "check", "tested", code=3)
+    assert "line 6 (bob audits): expected allow, but the nearest rule" in " ".join(
+        done.stderr.split()
+    )
+    proposed = strongroom(folder, "policy", "propose", "tested", "--json").stdout
+    (failing,) = json.loads(proposed)["failing_tests"]
+    assert "bob audits" in failing
+    number = str(json.loads(proposed)["revision"])
+    assert TESTS in strongroom(folder, "policy", "show", number, "--tests").stdout
+    done = strongroom(folder, "policy", "activate", number, code=1)
+    assert "not activated: tests.toml line 6 (bob audits)" in " ".join(done.stderr.split())
+    assert "the tests change" in strongroom(folder, "policy", "diff", number).stdout
+
+    with (tested / "policy.csv").open("a") as file:
+        file.write(f"{ROW}\n")
+    assert "1 of 1 tests hold" in strongroom(folder, "policy", "check", "tested").stdout
+    (tested / "tests.toml").write_text(TESTS.replace("expect", "expects"))
+    done = strongroom(folder, "policy", "check", "tested", code=1)
+    assert "tests.toml line 6" in done.stderr

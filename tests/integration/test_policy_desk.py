@@ -12,8 +12,15 @@ from acl.errors import PolicyError
 from acl.records import AuditKind, Outcome, ProofState, StalePolicyError, UnknownRevisionError
 from acl.subject import Subject
 from retrieval.policy.desk import PolicyDesk
-from retrieval.policy.edits import Edit, FourEyesError, OverreachError, UnchangedError
+from retrieval.policy.edits import (
+    Edit,
+    FailedTestsError,
+    FourEyesError,
+    OverreachError,
+    UnchangedError,
+)
 from retrieval.policy.preview import LookBack, outlook
+from retrieval.policy.trials import tried
 from retrieval.policy.views import PolicyViews
 from retrieval.rights.authority import OPERATOR, ForbiddenError, authority_of
 from retrieval.rights.decisions import Decisions
@@ -303,7 +310,12 @@ async def test_a_preview_says_who_gains_and_loses_what(light: World) -> None:
     assert await revision_of(light) == base
 
 
-TESTS = """[[test]]
+TESTS = """[label]
+owner = "group:engineering"
+compartments = []
+readers = []
+
+[[test]]
 subject = { id = "user:eve", tenant = "acme", groups = ["group:engineering"] }
 action = "document:read"
 label = { path = "/acme/engineering/thread", classification = "public" }
@@ -324,3 +336,53 @@ async def test_tests_are_kept_beside_the_rules_and_are_for_administrators(light:
     assert "tests.toml" not in (await views.compared(TENANT_ADMIN, base - 1, base, NOW)).text
     with pytest.raises(OverreachError, match=r"tests\.toml: .*only an administrator"):
         await desk.propose(TENANT_ADMIN, Edit(tests=""), expected=base, reason="", now=NOW)
+
+
+async def test_what_fails_its_tests_takes_no_effect(light: World) -> None:
+    desk, views, base = desk_of(light), views_of(light), await with_rights(light)
+    edit = Edit(tests=TESTS, remove=(ENGINEERING,))
+    number = (await desk.propose(ADMIN, edit, expected=base, reason="", now=NOW)).revision
+
+    (failing,) = await views.failing_tests(ADMIN, number, NOW)
+    assert failing.startswith(
+        "tests.toml line 6: expected allow, but the nearest rule asks for more: "
+        "`r.obj.owner == r.sub.id` of policy.csv line "
+    )
+    with pytest.raises(FailedTestsError, match="the nearest rule asks for more"):
+        await desk.activate(ADMIN, number, expected=base, now=NOW)
+    event = await last_event(light.records)
+    assert (event.kind, event.outcome) == (AuditKind.POLICY_REFUSED, Outcome.DENIED)
+    assert await revision_of(light) == base
+    (told,) = await views.failing_tests(TENANT_ADMIN, number, NOW)
+    assert told == "1 of the tests that administrators of every tenant wrote do not hold"
+
+
+async def test_tests_can_name_documents_and_people_of_record(light: World) -> None:
+    base, documents = await revision_of(light), await light.documents()
+    known = next(one for one in documents if one.label_json["tenant"] == "acme")
+    path = known.label_json["path"]
+    test = """[[test]]
+subject = "acme/user:{}"
+action = "document:read"
+document = "{}"
+expect = "deny"
+"""
+    texts = await light.records.policies.texts(base)
+
+    async def failing(*named: tuple[str, str]) -> list[str]:
+        tests = "".join(test.format(*one) for one in named)
+        source = source_of(replace(texts, tests=tests), light.schema)
+        return [one.reason for one in (await tried(light.records, source, NOW)).failures]
+
+    assert await failing(("nobody", path)) == [
+        "the directory has no active person `acme/user:nobody`"
+    ]
+    inline = '{ id = "user:nobody", tenant = "acme" }'
+    test = test.replace('"acme/user:{}"', "{}")
+    assert await failing((inline, path), (inline, known.id)) == []
+    assert await failing((inline, "/acme/gone"), (inline, "0" * 36)) == [
+        "there is no document `/acme/gone`",
+        f"there is no document `{'0' * 36}`",
+    ]
+    test = test.replace('"deny"', '"allow"')
+    assert len(await failing((inline, path), (inline, known.id))) == 2

@@ -97,6 +97,21 @@ class Revision(Answered):
     activated_by: str = Field(description="Likewise.")
 
 
+class ProposedRevision(Revision):
+    """A proposal that was stored."""
+
+    failing_tests: list[str] = Field(
+        description="Its tests that do not hold, each with the reason; it can take no effect."
+    )
+
+
+class RevisionTests(Answered):
+    """What the tests of a revision come to now."""
+
+    hold: bool
+    failing: list[str] = Field(description="Those that do not hold, each with the reason.")
+
+
 class RevisionWithTexts(Revision):
     """A revision, to the letter."""
 
@@ -312,13 +327,15 @@ async def read_policy(subject: Asker, parts: Open, response: Response) -> Revisi
 )
 async def propose(
     proposal: PolicyProposal, expected: Expected, subject: Asker, parts: Open, response: Response
-) -> Revision:
+) -> ProposedRevision:
     """Store a proposal. It takes effect when it is activated, and not before."""
+    now = datetime.now(UTC)
     found = await parts.desk.propose(
-        subject, proposal.edit(), expected=expected, reason=proposal.reason, now=datetime.now(UTC)
+        subject, proposal.edit(), expected=expected, reason=proposal.reason, now=now
     )
     response.headers["Location"] = f"/v1/policy/revisions/{found.revision}"
-    return Revision.model_validate(found)
+    failing = await parts.views.failing_tests(subject, found.revision, now)
+    return ProposedRevision.model_validate({**asdict(found), "failing_tests": list(failing)})
 
 
 @router.post(
@@ -392,6 +409,17 @@ async def proof(number: Number, subject: Asker, parts: Open) -> ProofProgress:
     """Return what the last proof of a revision came to."""
     found = await parts.views.proof(subject, number, datetime.now(UTC))
     return ProofProgress.model_validate(found)
+
+
+@router.get(
+    "/v1/policy/revisions/{number}/tests",
+    operation_id="readTests",
+    summary="See whether the tests of a revision hold",
+)
+async def tests(number: Number, subject: Asker, parts: Open) -> RevisionTests:
+    """Decide each test of a revision, on the documents and people of this moment."""
+    failing = await parts.views.failing_tests(subject, number, datetime.now(UTC))
+    return RevisionTests(hold=not failing, failing=list(failing))
 
 
 @router.post(

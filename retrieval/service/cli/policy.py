@@ -17,9 +17,10 @@ from rich.text import Text
 from acl.errors import PolicyError, SchemaError
 from acl.labels import Attribute, level_name
 from acl.records import ProofState, StalePolicyError
-from retrieval.policy.edits import Edit, FourEyesError
+from retrieval.policy.edits import Edit, FailedTestsError, FourEyesError
 from retrieval.policy.gate import OnProgress
 from retrieval.policy.preview import LookBack
+from retrieval.policy.trials import tried_alone
 from retrieval.rights.authority import Asker
 from retrieval.rights.policy_source import read_source, read_texts
 from retrieval.service.api.policy import (
@@ -28,6 +29,7 @@ from retrieval.service.api.policy import (
     OtherRight,
     PreviewAnswer,
     ProofProgress,
+    ProposedRevision,
     Revision,
     RevisionDifference,
     RevisionList,
@@ -68,12 +70,27 @@ Remove = Annotated[
 ]
 
 
+GATE: Final = 3
+"""Exit code of `policy check`: the policy can be read, and something that must hold does not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A policy in a folder that can take effect."""
+    """A policy in a folder that can be enforced.
+
+    Attributes:
+        rules: how many it has.
+        digest: of all that it is.
+        tests: how many of its tests were run.
+        tests_left: how many were not, because they name a document or a person of record.
+        failing: what does not hold, and why.
+    """
 
     rules: int
     digest: str
+    tests: int
+    tests_left: int
+    failing: tuple[str, ...]
 
 
 @policy.command("check")
@@ -86,17 +103,31 @@ def check(
 ) -> None:
     """Read a policy in a folder strictly, and name every line that could not be enforced.
 
-    Nothing is stored. What is in effect is in the records; see `policy show`.
+    The tests in `tests.toml` are run. Nothing is stored. What is in effect is in the records; see
+    `policy show`. Exit code 1: a line is refused; 3: a test does not hold.
     """
     try:
-        found = read_source(folder or command_settings().policy_dir).policy
+        source = read_source(folder or command_settings().policy_dir)
+        report = tried_alone(source, now())
     except SchemaError as error:
         raise CommandError(f"refused: {error}") from None
     except PolicyError as error:
         finish(_refused(error), as_json=as_json)
-    checked = Checked(len(found.rules), found.digest)
-    said = f"ok: {checked.rules} rules, digest {checked.digest[:_DIGITS]}"
-    finish(Shown(checked, [safe(said, "green")]), as_json=as_json)
+    found, failing = source.policy, tuple(map(str, report.failures))
+    checked = Checked(len(found.rules), found.digest, report.run, report.left, failing)
+    finish(_checked(checked), as_json=as_json)
+
+
+def _checked(checked: Checked) -> Shown:
+    said = f"{checked.rules} rules, digest {checked.digest[:_DIGITS]}"
+    if checked.tests or checked.tests_left:
+        said += f", {checked.tests - len(checked.failing)} of {checked.tests} tests hold"
+    if checked.tests_left:
+        said += f"; {checked.tests_left} tests of documents or people of record were not run"
+    lines = [safe(one, "bold red") for one in checked.failing]
+    if lines:
+        return Shown(checked, [], code=GATE, err=[*lines, safe(f"fails: {said}", "bold red")])
+    return Shown(checked, [safe(f"ok: {said}", "green")])
 
 
 @command(policy, "log")
@@ -190,13 +221,15 @@ async def propose(  # noqa: PLR0913 - each is an option
         return _refused(error)
     number = revision.revision
     changes = await parts.views.compared(who, base, number, now())
+    failing = await parts.views.failing_tests(who, number, now())
     lines = [
         *_difference_lines(answer(RevisionDifference, changes)),
+        *(safe(f"fails: {one}", "bold red") for one in failing),
         safe(f"proposed as revision {number}; nothing has taken effect yet", "green"),
         safe(f"  strongroom policy preview {number}    who gains and who loses what", "cyan"),
         safe(f"  strongroom policy activate {number}   prove it, let it take effect", "cyan"),
     ]
-    return Shown(answer(Revision, revision), lines)
+    return Shown(answer(ProposedRevision, revision, failing_tests=list(failing)), lines)
 
 
 @command(policy, "preview")
@@ -269,7 +302,7 @@ async def _activated(parts: Parts, who: Asker, number: int) -> Shown:
             done = await parts.desk.activate(
                 who, number, expected=base, now=now(), on_progress=on_progress
             )
-        except FourEyesError as error:
+        except (FourEyesError, FailedTestsError) as error:
             raise CommandError(f"not activated: {error}") from error
         except StalePolicyError as error:
             reason = f"revision {base} took effect meanwhile, and this one was made on another"

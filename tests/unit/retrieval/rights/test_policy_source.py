@@ -16,13 +16,18 @@ from retrieval.rights.policy_source import (
     read_schema,
     read_source,
     read_texts,
+    source_of,
 )
 
 POLICY = Path(__file__).parents[4] / "policy"
-TEST = """[[test]]
+TEST = """[label]
+compartments = []
+readers = []
+
+[[test]]
 subject = { id = "user:ada", tenant = "acme" }
 action = "document:read"
-label = { owner = "user:bob" }
+label = { owner = "user:bob", path = "/acme/x", classification = 1 }
 expect = "deny"
 """
 
@@ -72,3 +77,15 @@ def test_what_is_proposed_is_of_bounded_size(folder: Path, name: str, most: int)
     texts = replace(read_texts(folder), **{name: "#" * (most + 1)})
     with pytest.raises(PolicyError, match=f"has more than {most} characters"):
         bounded_source(texts, read_schema(folder))
+
+
+def test_tests_are_read_strictly_where_they_are_proposed(folder: Path) -> None:
+    (folder / "tests.toml").write_text(TEST.replace("user:ada", "ada"))
+    texts, schema = read_texts(folder), read_schema(folder)
+    refused = r"tests\.toml line 5: `subject`"
+    with pytest.raises(PolicyError, match=refused):
+        read_source(folder)
+    with pytest.raises(PolicyError, match=refused):
+        bounded_source(texts, schema)
+    # What is in effect already goes without.
+    assert source_of(texts, schema).texts == texts

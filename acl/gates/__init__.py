@@ -1,0 +1,1 @@
+"""What administrators demand of a policy before it takes effect."""
