@@ -16,6 +16,7 @@ that say something else than their author meant. The laws of this file:
    rule that asks for another is refused where it stands.
 7. A value that matches nothing that its column is compared with is refused where it could do harm
    (`acl.policy.row_values`).
+8. A row that denies and that no label can meet is refused (`acl.policy.impossible`).
 
 Links count in their own domain, and windows are left aside: a chain is too long as it is written.
 """
@@ -36,7 +37,9 @@ from acl.language.expression import attributes_read, bare_names, parse
 from acl.language.model_file import MODEL_FILE
 from acl.language.roles import HOPS, HOPS_TIMED
 from acl.language.terms import Known, Rule, walk
+from acl.policy.columns import Columns
 from acl.policy.decide import ACTION_COLUMNS, SUBJECT_COLUMNS, check_columns
+from acl.policy.impossible import LOOKED_AT, NO_LABEL, Impossible
 from acl.policy.names import Meanings
 from acl.policy.policy import Policy
 from acl.policy.row_values import POLICY_FILE, ROLE_COLUMNS, RowValues, line_of
@@ -88,9 +91,24 @@ def admit(policy: Policy) -> None:
     told = {(one.where, one.column) for one in refusals}
     faults = (one.refusal for one in RowValues(policy).faults() if one.severe)  # law 7
     refusals += [one for one in faults if (one.where, one.column) not in told]
-    if refusals:
-        raise PolicyError(tuple(refusals))
+    _stop_at(refusals)
     check_columns(policy)
+    _stop_at(_denying_nothing(policy))  # law 8
+
+
+def _stop_at(refusals: Iterable[Refusal]) -> None:
+    if found := tuple(refusals):
+        raise PolicyError(found)
+
+
+def _denying_nothing(policy: Policy) -> Iterator[Refusal]:
+    denying = [row for row in policy.rules if policy.effect_of(row) == "deny"]
+    impossible = Impossible(policy, Columns(policy))
+    for row in denying[:LOOKED_AT]:
+        if impossible.for_labels(row):
+            yield Refusal(
+                line_of(row), ", ".join(row.values)[:120], f"{NO_LABEL}: it denies nothing"
+            )
 
 
 def _table(policy: Policy) -> Iterator[Refusal]:

@@ -117,6 +117,18 @@ class Columns:
             one.id for node in nodes for one in ast.walk(node) if isinstance(one, ast.Name)
         )
 
+    def asks_plainly(self, text: str | None = None) -> bool:
+        """Say whether a rule, or the matcher, calls no function on the asker that is not known."""
+        tree = self._matcher if text is None else parse(text)
+        known = {"eval", "any_of", "subset_of", *self._policy.model.roles}
+        calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+        return all(
+            (isinstance(one.func, ast.Name) and one.func.id in known)
+            or not any(_spelling(part) in self._subjects for part in ast.walk(one))
+            or any(use is not None for _, use in self._uses(one))
+            for one in calls
+        )
+
     def mentions(self, text: str | None = None) -> Iterator[Mention]:
         """Yield the texts within a rule, or those within the matcher, with what they meet."""
         tree = self._matcher if text is None else parse(text)
@@ -266,7 +278,7 @@ def _of_label(name: str, kind: AttributeType) -> Use | None:
     return Named(EVERY_KIND) if name == OWNER else None
 
 
-def _spelling(node: ast.expr) -> str:
+def _spelling(node: ast.AST) -> str:
     """Return a name such as `r_sub` or `r_sub.id`, or nothing."""
     match node:
         case ast.Name(id=name):

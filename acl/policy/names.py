@@ -72,6 +72,11 @@ def texts_of(policy: Policy, row: Row) -> frozenset[str]:
     return frozenset(plain).union(*(_literals(columns[name]) for name in rules))
 
 
+def expressed(policy: Policy) -> frozenset[str]:
+    """Return the texts within the matcher and the rules."""
+    return _literals(_matcher(policy)).union(*map(_literals, policy.rule_terms))
+
+
 def domain_of(policy: Policy, subject: Subject) -> str:
     """Return the domain in which a subject's roles count, or the empty one if there are none."""
     definition = policy.model.roles.get(ROLES)

@@ -99,6 +99,21 @@ def test_a_policy_edited_in_its_folder_is_proposed_as_a_whole(folder: Path) -> N
     assert "proposed as revision" in strongroom(folder, "policy", "propose", "edited").stdout
 
 
+def test_what_may_be_meant_is_warned_of_and_refused_where_that_is_asked_for(folder: Path) -> None:
+    odd = folder / "odd"
+    shutil.copytree(folder / "policy", odd)
+    with (odd / "policy.csv").open("a") as file:
+        file.write("p, role:contracter, acme, /acme/board/*, document:read, True, deny\n")
+
+    warned = strongroom(folder, "policy", "check", "odd")
+    assert warned.stdout.startswith("ok: ")
+    assert "role:contractor" in warned.stderr
+    strict = strongroom(folder, "policy", "check", "odd", "--strict", code=1)
+    assert "ok" not in strict.stdout
+    assert "1 warning" in strict.stderr
+    assert strongroom(folder, "policy", "check", "policy", "--strict").stderr == ""
+
+
 def test_what_cannot_be_done_is_one_sentence(folder: Path) -> None:
     for arguments, said in (
         (("propose",), "give a folder"),

@@ -14,8 +14,9 @@ from rich.console import RenderableType
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from acl.errors import PolicyError, SchemaError
-from acl.labels import Attribute, level_name
+from acl.errors import Caution, PolicyError, SchemaError
+from acl.labels import Attribute, LabelSchema, level_name
+from acl.policy.cautions import NOTHING_KNOWN, Known, cautions_of
 from acl.records import ProofState, StalePolicyError
 from retrieval.policy.edits import Edit, FailedTestsError, FourEyesError
 from retrieval.policy.gate import OnProgress
@@ -37,6 +38,7 @@ from retrieval.service.api.policy import (
     RightsChange,
     Who,
 )
+from retrieval.service.cli.people import read_people
 from retrieval.service.cli.render import CommandError, Shown, err, in_words, records, safe, table
 from retrieval.service.cli.run import ActAs, asker_of, command, now
 from retrieval.service.cli.start import Json, command_settings, finish
@@ -84,6 +86,7 @@ class Checked:
         tests: how many of its tests were run.
         tests_left: how many were not, because they name a document or a person of record.
         failing: what does not hold, and why.
+        warnings: what may be meant and does nothing today.
     """
 
     rules: int
@@ -91,6 +94,7 @@ class Checked:
     tests: int
     tests_left: int
     failing: tuple[str, ...]
+    warnings: tuple[Caution, ...]
 
 
 @policy.command("check")
@@ -99,35 +103,58 @@ def check(
         Path | None, typer.Argument(help="Folder with the policy; the configured one by default.")
     ] = None,
     *,
+    strict: Annotated[bool, typer.Option("--strict", help="A warning is an error.")] = False,
     as_json: Json = False,
 ) -> None:
     """Read a policy in a folder strictly, and name every line that could not be enforced.
 
-    The tests in `tests.toml` are run. Nothing is stored. What is in effect is in the records; see
-    `policy show`. Exit code 1: a line is refused; 3: a test does not hold.
+    The tests in `tests.toml` are run. Warnings name what may be meant and does nothing today, such
+    as a role that nobody has. Nothing is stored. What is in effect is in the records; see `policy
+    show`. Exit code 1: a line is refused, or with `--strict` warned of; 3: a test does not hold.
     """
+    settings = command_settings()
     try:
-        source = read_source(folder or command_settings().policy_dir)
+        source = read_source(folder or settings.policy_dir)
         report = tried_alone(source, now())
     except SchemaError as error:
         raise CommandError(f"refused: {error}") from None
     except PolicyError as error:
         finish(_refused(error), as_json=as_json)
     found, failing = source.policy, tuple(map(str, report.failures))
-    checked = Checked(len(found.rules), found.digest, report.run, report.left, failing)
-    finish(_checked(checked), as_json=as_json)
+    warnings = cautions_of(found, _known(settings.people_file, found.schema))
+    checked = Checked(len(found.rules), found.digest, report.run, report.left, failing, warnings)
+    finish(_checked(checked, strict=strict), as_json=as_json)
 
 
-def _checked(checked: Checked) -> Shown:
+def _checked(checked: Checked, *, strict: bool) -> Shown:
     said = f"{checked.rules} rules, digest {checked.digest[:_DIGITS]}"
     if checked.tests or checked.tests_left:
         said += f", {checked.tests - len(checked.failing)} of {checked.tests} tests hold"
     if checked.tests_left:
         said += f"; {checked.tests_left} tests of documents or people of record were not run"
-    lines = [safe(one, "bold red") for one in checked.failing]
-    if lines:
-        return Shown(checked, [], code=GATE, err=[*lines, safe(f"fails: {said}", "bold red")])
-    return Shown(checked, [safe(f"ok: {said}", "green")])
+    err = [*_warned(checked.warnings), *(safe(one, "bold red") for one in checked.failing)]
+    if checked.failing or (strict and checked.warnings):
+        code = GATE if checked.failing else 1
+        return Shown(checked, [], code=code, err=[*err, safe(f"fails: {said}", "bold red")])
+    return Shown(checked, [safe(f"ok: {said}", "green")], err=err)
+
+
+def _known(path: Path, schema: LabelSchema) -> Known:
+    """Return whom the file of people names, if there is one."""
+    if not path.exists():
+        return NOTHING_KNOWN
+    people = [person.subject for person in read_people(path, schema).values()]
+    names = (name for person in people for name in person.principals)
+    return Known(tenants=frozenset(one.tenant for one in people), principals=frozenset(names))
+
+
+def _warned(warnings: Sequence[Caution]) -> list[RenderableType]:
+    """Return what says on standard error that lines may do something else than is meant."""
+    if not warnings:
+        return []
+    table = records(warnings, "where column value reason nearest", title="warnings")
+    said = f"{len(warnings)} warning(s): these lines may not do what is meant"
+    return [table, safe(said, "yellow")]
 
 
 @command(policy, "log")

@@ -1,0 +1,188 @@
+"""What is odd about a policy that is admitted: told to its author, and no reason to refuse it.
+
+The laws of this file:
+
+1. A well-formed name that refers to nothing known is told once, where it stands first, with the
+   nearest known name. It may be that of somebody who comes later.
+2. What is known are the names that links say, and those that the caller knows of: the directory,
+   documents, tokens seen. Where the caller knows of none, a group or a person is odd only if its
+   name is one letter away from another, and a role only if it is, or if the row denies.
+3. A row that allows and can never apply is told. One that denies and that no label can meet is
+   refused by `acl.policy.admission`; one that nobody can meet, of those who are known, is told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice, takewhile
+from typing import Final
+
+from acl.errors import Caution
+from acl.language.casbin_adapter import Row
+from acl.policy.columns import Columns, Named, Placed, Tenanted, Use
+from acl.policy.impossible import LOOKED_AT, NO_LABEL, Impossible
+from acl.policy.policy import Policy
+from acl.policy.row_values import RowValues, line_of, names_in, tenants_in, used
+from acl.policy.values import nearest
+from acl.subject import EVERYONE
+
+NO_ASKER: Final = "nobody whom it names, and no stranger, meets all of its columns and conditions"
+_LONG_ENOUGH: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known beside the policy.
+
+    Attributes:
+        tenants: those of documents, people, tokens.
+        principals: people, groups and roles.
+        complete: whether the directory, the documents and the tokens seen were looked at.
+    """
+
+    tenants: frozenset[str] = frozenset()
+    principals: frozenset[str] = frozenset()
+    complete: bool = False
+
+
+NOTHING_KNOWN: Final = Known()
+
+
+def cautions_of(
+    policy: Policy, known: Known = NOTHING_KNOWN, rows: Collection[Row] | None = None
+) -> tuple[Caution, ...]:
+    """Return what is odd about an admitted policy, in the order of its lines.
+
+    Args:
+        policy: the policy.
+        known: what is known beside it.
+        rows: those to look at, such as the rows that a proposal adds; all by default.
+    """
+    wanted = policy.rows if rows is None else rows
+    numbers, columns = {row.number for row in wanted}, Columns(policy)
+    found = [
+        *_values(policy),
+        *_ignored(policy, columns),
+        *_unknown(policy, columns, known),
+    ]
+    odd = {number for number, _ in found}
+    found += _never(policy, columns, (row for row in wanted if row.number not in odd))
+    chosen = [(number, one) for number, one in found if number in numbers or not number]
+    return tuple(one for _, one in sorted(chosen, key=lambda pair: pair[0]))
+
+
+_Found = tuple[int, Caution]
+
+
+def _values(policy: Policy) -> Iterator[_Found]:
+    for one in RowValues(policy).faults():
+        if not one.severe:
+            yield int(one.where.rpartition(" ")[2]), one.caution
+
+
+def _ignored(policy: Policy, columns: Columns) -> Iterator[_Found]:
+    """Yield patterns of which `keyMatch` reads less than their author wrote."""
+    for row in policy.rules:
+        for column, value, uses in used(policy, columns, row):
+            begun, star, rest = value.partition("*")
+            if star and rest and any(map(_stops_at_a_star, uses)):
+                reason = f"`keyMatch` reads nothing behind the first star: it means `{begun}*`"
+                yield row.number, Caution(line_of(row), value, reason, column)
+
+
+def _stops_at_a_star(use: Use) -> bool:
+    match use:
+        case Placed(function):
+            return function == "keyMatch"
+        case Named(pattern=pattern) | Tenanted(pattern=pattern):
+            return pattern
+        case _:
+            return False
+
+
+def _unknown(policy: Policy, columns: Columns, known: Known) -> Iterator[_Found]:
+    links = [row for row in policy.rows if row.kind in columns.askers_roles]
+    yield from _unknown_tenants(policy, columns, known, links)
+    yield from _unknown_names(policy, columns, known, links)
+
+
+def _unknown_tenants(
+    policy: Policy, columns: Columns, known: Known, links: Iterable[Row]
+) -> Iterator[_Found]:
+    named = list(tenants_in(policy, columns))
+    numbers = {row.number for row in links}
+    there = known.tenants | {value for row, _, value in named if row.number in numbers}
+    told = set[str]()
+    for row, column, value in named:
+        near = nearest(value, there)
+        if value in known.tenants or value in told or (value in there and not known.complete):
+            continue
+        if there - {value} or known.complete:
+            told.add(value)  # law 1
+            reason = "no link, document or person that is known is of this tenant"
+            yield row.number, Caution(line_of(row), value, reason, column, near)
+
+
+def _unknown_names(
+    policy: Policy, columns: Columns, known: Known, links: Iterable[Row]
+) -> Iterator[_Found]:
+    given = {row.values[1] for row in links}
+    linked = given | {row.values[0] for row in links}
+    named = list(names_in(policy, columns))
+    rank = _ranks(value for _, _, value in named)
+    told = {EVERYONE}
+    for row, column, value in named:
+        there = known.principals | (given if column == "name" else linked)
+        is_role = value.startswith("role:")
+        if value in told or value in there or (column == "role" and is_role):
+            continue
+        before = {other for other, place in rank.items() if place < rank[value]}
+        typed = _one_letter_away(value, there | before)
+        denies = row not in links and policy.effect_of(row) == "deny"
+        if known.complete or typed or (is_role and denies):  # law 2
+            told.add(value)  # law 1
+            near = typed or nearest(value, there | before)
+            what = "no link gives it, and" if is_role else "it stands in no link, and"
+            reason = f"{what} nobody who is known has or bears it"
+            yield row.number, Caution(line_of(row), value, reason, column, near)
+
+
+def _ranks(names: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Return what sorts names that stand more often, or else earlier, before others."""
+    listed = tuple(names)
+    first = {name: place for place, name in reversed(list(enumerate(listed)))}
+    return {name: (-count, first[name]) for name, count in Counter(listed).items()}
+
+
+def _one_letter_away(name: str, others: Iterable[str]) -> str:
+    """Return another name that is this one with a letter too much, too few, other or exchanged."""
+    return next((one for one in sorted(others) if one != name and _is_slip(name, one)), "")
+
+
+def _is_slip(one: str, other: str) -> bool:
+    """Say whether two names differ by a slip of the hand.
+
+    Numbers and last letters tell names apart that are meant to be two, such as `group:team-a`.
+    """
+    alike = (left == right for left, right in zip(one, other, strict=False))
+    begun = sum(1 for _ in takewhile(bool, alike))
+    if max(len(name.partition(":")[2]) for name in (one, other)) < _LONG_ENOUGH:
+        return False
+    rest, others = sorted((one[begun:], other[begun:]), key=len)
+    if rest[:1].isdigit() or others[:1].isdigit():
+        return False
+    exchanged = others[1::-1] + others[2:]
+    return rest in {others[1:], exchanged} or (len(rest) > 1 and rest[1:] == others[1:])
+
+
+def _never(policy: Policy, columns: Columns, rows: Iterable[Row]) -> Iterator[_Found]:
+    impossible = Impossible(policy, columns)
+    deciding = (row for row in rows if row.kind == f"p{policy.suffix}")
+    for row in islice(deciding, LOOKED_AT):
+        said = ", ".join(row.values)[:120]
+        if impossible.for_labels(row):
+            yield row.number, Caution(line_of(row), said, NO_LABEL)
+        elif impossible.for_askers(row):
+            yield row.number, Caution(line_of(row), said, NO_ASKER)  # law 3
