@@ -16,6 +16,7 @@ from acl.labels import LabelSchema
 from acl.language.casbin_adapter import Effect, Row
 from acl.language.model_file import ModelFile, read_model_file
 from acl.policy.admission import admit, read_csv
+from acl.policy.bounds import unbounded
 from acl.policy.policy import Policy, load
 from acl.policy.row_values import POLICY_FILE
 
@@ -30,6 +31,7 @@ def read_policy(model: str, rules: str, schema: LabelSchema) -> Policy:
     _stop_at((*file.refusals, *unread_rows(rows)))  # law 1
     policy = load(model, rows, schema)
     _stop_at(tuple(unread_links(policy, file)))
+    _stop_at(tuple(unbounded(policy)))
     admit(policy)
     return policy
 
