@@ -1,4 +1,4 @@
-"""Asking as a person: `search`, and `token` for asking over HTTP.
+"""Asking as a person: `search`.
 
 The laws of this file:
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import http.client
 import json
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any, Final, Literal
 
@@ -22,9 +21,8 @@ import typer
 from rich.panel import Panel
 from rich.text import Text
 
-from acl.labels import LabelSchema
 from acl.subject import Subject
-from retrieval.service.cli.people import person_named, read_people, read_text
+from retrieval.service.cli.people import known_person
 from retrieval.service.cli.render import Shown, excerpt, safe
 from retrieval.service.cli.start import Json, command_settings, finish, require_begun
 from retrieval.service.http.issuers import development_issuer
@@ -36,15 +34,6 @@ _OK: Final = 200
 _LONGEST: Final = 16 * 1024 * 1024
 
 app = typer.Typer()
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A token that was signed here."""
-
-    token: str
-    subject: str
-    seconds: int
 
 
 @app.command()
@@ -63,7 +52,7 @@ def search(
 ) -> None:
     """Ask a question as a person, and see what that person finds."""
     settings = command_settings()
-    subject = _subject(settings, asker)
+    subject = known_person(settings, asker)
     require_begun(settings)
     body = {"query": question, "top_k": top_k, "mode": mode}
     page = ask_service(settings, subject, body)
@@ -76,23 +65,6 @@ def search(
         return _shown(found.model_dump(mode="json"), question)
 
     run.run_on_parts(work, as_json=as_json, settings=settings)
-
-
-@app.command()
-def token(
-    subject: Annotated[str, typer.Argument(help="For whom, such as `user:ada`.")],
-    lifetime: Annotated[
-        int, typer.Option(min=1, max=86_400, help="How many seconds it is good for.")
-    ] = 900,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Sign a token for a person, to try the service. Development mode only."""
-    settings = command_settings()
-    about = _subject(settings, subject)
-    seconds = min(lifetime, settings.token_max_seconds)
-    signed = Token(development_issuer(settings).issue(about, seconds=seconds), about.id, seconds)
-    finish(Shown(signed, raw=f"{signed.token}\n"), as_json=as_json)
 
 
 class _Hit(msgspec.Struct):
@@ -137,13 +109,6 @@ def ask_service(
         return page
     finally:
         connection.close()
-
-
-def _subject(settings: Settings, name: str) -> Subject:
-    # Read by itself: what reads the policy as well takes half a second to import.
-    schema = LabelSchema.from_toml(read_text(settings.policy_dir / "labels.toml"))
-    people = read_people(settings.people_file, schema)
-    return person_named(people, name).subject
 
 
 def _shown(page: dict[str, Any], question: str) -> Shown:

@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "ingest": ("documents", "Read documents in, so that those who may read them can find them."),
     "search": ("ask", "Ask a question as a person, and see what that person finds."),
     "explain": ("explain", "Say why a person may or may not read a document, rule by rule."),
-    "token": ("ask", "Sign a token for a person, to try the service. Development mode only."),
+    "token": ("token", "Sign a token to try the service, and see how a token would be read."),
     "serve": ("operate", "Serve until Ctrl-C."),
     "status": ("operate", "Say what is stored, and which policy is in effect."),
     "fsck": ("operate", "Compare the records with the search engine, and repair differences."),

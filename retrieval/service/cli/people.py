@@ -15,15 +15,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from acl.errors import LabelError
 from acl.labels import LabelSchema
-from acl.subject import Attributes, Subject
-from retrieval.service.http.tokens import ClaimsError, levels, subject_of
-from retrieval.service.settings import SettingsError
+from acl.subject import Subject
+from retrieval.service.http.tokens import ClaimsError, subject_of
+from retrieval.service.settings import Settings, SettingsError
 
 _KEYS: Final = frozenset({"tenant", "clearance", "compartments", "groups", "name", "act"})
 
@@ -69,6 +68,26 @@ def read_people(path: Path, schema: LabelSchema) -> dict[str, Person]:
     return {name: _person(path, name, entry, schema) for name, entry in entries.items()}
 
 
+def known_person(settings: Settings, name: str) -> Subject:
+    """Return the person called `name` in the settings' file of people.
+
+    Raises:
+        SettingsError: there is none, or a file cannot be read.
+    """
+    people = read_people(settings.people_file, declared_labels(settings))
+    return person_named(people, name).subject
+
+
+def declared_labels(settings: Settings) -> LabelSchema:
+    """Return what `labels.toml` declares.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    # Read by itself: what reads the policy as well takes half a second to import.
+    return LabelSchema.from_toml(read_text(settings.policy_dir / "labels.toml"))
+
+
 def person_named(people: Mapping[str, Person], name: str) -> Person:
     """Return the person called `user:ada` or, in short, `ada`.
 
@@ -90,8 +109,6 @@ def _person(path: Path, name: str, entry: Any, schema: LabelSchema) -> Person:  
     if not isinstance(shown, str):
         raise SettingsError(f"{where}: `name` is not a text")
     try:
-        subject = subject_of({**entry, "sub": name}, levels(schema))
-        declared = schema.of_subject({one: entry.get(one) for one in schema.subject})
-        return Person(replace(subject, attributes=Attributes(declared)), shown)
-    except (ClaimsError, LabelError) as error:
+        return Person(subject_of({**entry, "sub": name}, schema), shown)
+    except ClaimsError as error:
         raise SettingsError(f"{where}: {error}") from None

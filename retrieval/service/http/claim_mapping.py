@@ -24,10 +24,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from acl.errors import IdentityError, RequestError
+from acl.errors import IdentityError, LabelError, RequestError
 from acl.identity import folded_name, principal_of
 from acl.labels import LabelSchema
-from acl.subject import EVERYONE, MAX_GROUPS, RESERVED, Subject
+from acl.subject import EVERYONE, MAX_GROUPS, RESERVED, Attributes, Subject
 from retrieval.service.http.tokens import ClaimsError, acts_of, clearance_of, levels
 
 _SHOWN: Final = 100
@@ -220,6 +220,22 @@ class ClaimMapping:
         meant = (self._looked_up(source, one) for one in said)
         return frozenset(one for one in meant if one is not None)
 
+    def attributes_of(self, claims: Mapping[str, Any]) -> Attributes:
+        """Return the declared attributes that the claims say."""
+        said: dict[str, object] = {}
+        for name, source in self.attributes.items():
+            value = source.value(claims)
+            if value is None:
+                raise ClaimsError(f"{source} is null")  # law 1
+            if value is not _ABSENT:
+                said[name] = self._attribute(source, value)
+        try:
+            return Attributes(self.schema.of_subject(said))
+        except LabelError as error:
+            fault = error.faults[0]
+            source = self.attributes[fault.attribute]
+            raise ClaimsError(f"{source} {fault.reason}") from None
+
     def _subject(
         self,
         claims: Mapping[str, Any],
@@ -234,6 +250,7 @@ class ClaimMapping:
                 clearance=self.clearance_level(claims),
                 compartments=self.compartments_of(claims),
                 groups=self.groups_of(claims, identity),
+                attributes=self.attributes_of(claims),
                 actors=actors,
             )
         except RequestError as error:
@@ -271,6 +288,15 @@ class ClaimMapping:
             return clearance_of(said, levels(self.schema))
         except ValueError:
             raise ClaimsError(f"{source} is not a level") from None
+
+    def _attribute(self, source: Source, value: object) -> object:
+        if not source.table:
+            return value
+        many = value if isinstance(value, list) else [value]
+        meant = [self._looked_up(source, one) for one in many if isinstance(one, str)]
+        if len(meant) != len(many) or None in meant:
+            raise ClaimsError(f"{source} has a value that its table does not name")
+        return meant if isinstance(value, list) else meant[0]
 
     def _in_directory(self, identity: str) -> bool:
         return self.directory and identity.startswith("user:")

@@ -19,7 +19,6 @@ from retrieval.service.http.tokens import (
     Issuer,
     TokenRules,
     TokenVerifier,
-    levels,
     subject_of,
 )
 from retrieval.service.secret_files import own_file, private_folder
@@ -39,7 +38,7 @@ def verifier(settings: Settings, schema: LabelSchema) -> TokenVerifier:
     own = Issuer(
         keys=_keys(settings),
         rules=_rules(settings),
-        read=partial(subject_of, levels=levels(schema)),
+        read=partial(subject_of, schema=schema),
     )
     return TokenVerifier([own, *mapped])
 

@@ -32,10 +32,10 @@ from typing import Any, Final
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from acl.errors import RequestError
+from acl.errors import LabelError, RequestError
 from acl.labels import Attribute, LabelSchema
 from acl.records.directory.types import MAX_CLEARANCE
-from acl.subject import MAX_GROUPS, RESERVED, Subject
+from acl.subject import MAX_GROUPS, RESERVED, Attributes, Subject
 from retrieval.service.http.bodies import StrictJsonError, parse_json
 from retrieval.service.http.token_keys import ALGORITHMS, DEVELOPMENT_KEY_ID, TokenKeys
 
@@ -134,6 +134,11 @@ class TokenVerifier:
             raise TokenError("`iss` is no issuer that is accepted")
         return issuer
 
+    @property
+    def issuers(self) -> tuple[Issuer, ...]:
+        """Whose tokens are taken."""
+        return tuple(self._issuers.values())
+
     async def close(self) -> None:
         """Let go of the keys' connections."""
         for one in self._issuers.values():
@@ -158,7 +163,7 @@ class TokenVerifier:
                 },
             )
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as error:
-            raise TokenError(f"the token is refused: {type(error).__name__}") from None
+            raise TokenError(_reason(error)) from None
         claims = segment(token, 1)
         self._check_times(claims, rules)
         return claims
@@ -220,6 +225,18 @@ def _claims_of(subject: Subject) -> dict[str, object]:
     return act
 
 
+def _reason(error: Exception) -> str:
+    match error:
+        case jwt.InvalidSignatureError():
+            return "the signature is not the key's"
+        case jwt.InvalidAudienceError():
+            return "`aud` is another audience"
+        case jwt.MissingRequiredClaimError():
+            return f"`{error.claim}` is missing"
+        case _:
+            return f"the token is refused: {type(error).__name__}"
+
+
 def segment(token: str, place: int) -> dict[str, Any]:
     """Return the header (0) or the claims (1) of a token, unverified.
 
@@ -265,19 +282,19 @@ class ClaimsError(ValueError):
     """A claim is missing or of another type; the message names the claim, or a wrong group."""
 
 
-def subject_of(claims: Mapping[str, Any], levels: Attribute | None) -> Subject:
+def subject_of(claims: Mapping[str, Any], schema: LabelSchema) -> Subject:
     """Return the subject that `claims` vouch for.
 
     Args:
         claims: of a token whose signature and times were verified.
-        levels: the label's attribute whose level names a clearance may use, if there is one.
+        schema: declares the levels that a clearance may name, and the attributes of subjects.
 
     Raises:
         ClaimsError: one of the laws is broken, or a name is no identity.
     """
     tenant = _text(claims, "tenant")
-    actors = tuple(_subject(act, tenant, levels, ()) for act in acts_of(claims, tenant))
-    return _subject(claims, tenant, levels, actors)
+    actors = tuple(_subject(act, tenant, schema, ()) for act in acts_of(claims, tenant))
+    return _subject(claims, tenant, schema, actors)
 
 
 def acts_of(claims: Mapping[str, Any], tenant: str) -> Iterator[Mapping[str, Any]]:
@@ -297,7 +314,7 @@ def acts_of(claims: Mapping[str, Any], tenant: str) -> Iterator[Mapping[str, Any
 def _subject(
     claims: Mapping[str, Any],
     tenant: str,
-    levels: Attribute | None,
+    schema: LabelSchema,
     actors: tuple[Subject, ...],
 ) -> Subject:
     if _OVERAGE & claims.keys():
@@ -309,9 +326,10 @@ def _subject(
         return Subject(
             id=name,
             tenant=tenant,
-            clearance=_clearance(claims, levels),
+            clearance=_clearance(claims, levels(schema)),
             compartments=_texts(claims, "compartments"),
             groups=groups - {"group:everyone"},
+            attributes=_attributes(claims, schema),
             actors=actors,
         )
     except RequestError as error:
@@ -332,6 +350,16 @@ def _texts(claims: Mapping[str, Any], name: str) -> frozenset[str]:
     if len(value) > MAX_GROUPS:
         raise ClaimsError(f"`{name}` has more than {MAX_GROUPS} entries")
     return frozenset(value)
+
+
+def _attributes(claims: Mapping[str, Any], schema: LabelSchema) -> Attributes:
+    said = {name: claims[name] for name in schema.subject if name in claims}
+    if None in said.values():
+        raise ClaimsError("a declared attribute is null")  # law 6
+    try:
+        return Attributes(schema.of_subject(said))
+    except LabelError as error:
+        raise ClaimsError(str(error)) from None
 
 
 def _clearance(claims: Mapping[str, Any], levels: Attribute | None) -> int:

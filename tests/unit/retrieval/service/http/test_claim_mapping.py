@@ -19,7 +19,13 @@ from retrieval.service.http.tokens import ClaimsError
 from retrieval.service.settings import SettingsError
 
 ROOT = Path(__file__).parents[5]
-SCHEMA = LabelSchema.from_toml((ROOT / "policy" / "labels.toml").read_text())
+DECLARED = """
+[subject.department]
+type = "keyword"
+[subject.regions]
+type = "keyword_set"
+"""
+SCHEMA = LabelSchema.from_toml((ROOT / "policy" / "labels.toml").read_text() + DECLARED)
 CASES = ROOT.parent / "shared" / "cases" / "identities" / "cases.toml"
 
 ENTRA = """
@@ -248,6 +254,28 @@ def test_an_actor_is_read_like_a_subject(tmp_path: Path) -> None:
     for wrong in ({}, {"sub": 7}, {**act, "https://acme.example/groups": "g"}):
         with pytest.raises(ClaimsError):
             mapping.subject({**claims, "act": wrong})
+
+
+def test_declared_attributes_come_from_claims_and_tables(tmp_path: Path) -> None:
+    text = (
+        OKTA
+        + """
+[issuer.okta.attributes]
+department = { claim = "/profile/department", table = { "Finance Dept." = "finance" } }
+regions = { claim = "/regions" }
+"""
+    )
+    mapping = mappings(tmp_path, text)["okta"]
+    claims = {"sub": "rita@acme.example"}
+    assert not mapping.subject(claims).attributes
+    said = {"profile": {"department": "finance dept."}, "regions": ["eu", "us"]}
+    assert dict(mapping.subject({**claims, **said}).attributes) == {
+        "department": "finance",
+        "regions": frozenset({"eu", "us"}),
+    }
+    for wrong in ({"regions": "eu"}, {"regions": None}, {"profile": {"department": "Sales"}}):
+        with pytest.raises(ClaimsError, match=r"`/(regions|profile/department)` "):
+            mapping.subject({**claims, **wrong})
 
 
 def test_names_of_two_issuers_are_never_one(tmp_path: Path) -> None:

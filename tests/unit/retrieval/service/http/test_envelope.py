@@ -11,6 +11,7 @@ import pytest
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from acl.labels import LabelSchema
 from retrieval.service import logs
 from retrieval.service.http.authentication import Authentication
 from retrieval.service.http.envelope import HEADERS, Envelope
@@ -62,7 +63,7 @@ async def test_without_the_issuer_s_keys_the_service_is_unavailable() -> None:
     keys = FetchedKeys(KeyAddress(url="https://issuer.test/keys"), client=client)
     rules = TokenRules(issuer="https://issuer.test", audience="strongroom")
     verifier = TokenVerifier(
-        [Issuer(keys=keys, rules=rules, read=partial(subject_of, levels=None))]
+        [Issuer(keys=keys, rules=rules, read=partial(subject_of, schema=LabelSchema({})))]
     )
     app = Envelope(Authentication(failing, verifier))
     # A header that passes: an access token, EdDSA, a key id.
@@ -78,7 +79,7 @@ async def test_only_http_is_served() -> None:
     keys = FetchedKeys(KeyAddress(url="https://issuer.test/keys"))
     rules = TokenRules(issuer="https://issuer.test", audience="strongroom")
     verifier = TokenVerifier(
-        [Issuer(keys=keys, rules=rules, read=partial(subject_of, levels=None))]
+        [Issuer(keys=keys, rules=rules, read=partial(subject_of, schema=LabelSchema({})))]
     )
     app = Envelope(Authentication(failing, verifier))
 

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from acl.labels import Attribute, AttributeType
-from acl.subject import Subject
+from acl.labels import Attribute, AttributeType, LabelSchema
+from acl.subject import Attributes, Subject
 from retrieval.service.http.token_keys import FixedKeys
 from retrieval.service.http.tokens import (
     ClaimsError,
@@ -25,6 +25,11 @@ RULES = TokenRules(issuer="urn:test", audience="strongroom")
 LEVELS = Attribute(
     name="classification", type=AttributeType.INTEGER, levels=("public", "internal", "secret")
 )
+DEPARTMENT = Attribute(name="department", type=AttributeType.KEYWORD, required=False)
+REGIONS = Attribute(name="regions", type=AttributeType.KEYWORD_SET, required=False)
+SCHEMA = LabelSchema(
+    {"classification": LEVELS}, subject={"department": DEPARTMENT, "regions": REGIONS}
+)
 AGENT = Subject(id="agent:a", tenant="acme", clearance=1, groups=frozenset({"group:bots"}))
 ADA = Subject(
     id="user:ada",
@@ -32,13 +37,14 @@ ADA = Subject(
     clearance=2,
     compartments=frozenset({"x", "y"}),
     groups=frozenset({"group:finance"}),
+    attributes=Attributes({"department": "north", "regions": frozenset({"eu", "us"})}),
     actors=(AGENT, Subject(id="agent:b", tenant="acme")),
 )
 
 
 def own(key: Ed25519PrivateKey) -> Issuer:
     return Issuer(
-        keys=FixedKeys.of_development(key), rules=RULES, read=partial(subject_of, levels=LEVELS)
+        keys=FixedKeys.of_development(key), rules=RULES, read=partial(subject_of, schema=SCHEMA)
     )
 
 
@@ -64,7 +70,17 @@ async def test_times_follow_the_clock() -> None:
 
 def test_without_levels_a_clearance_is_a_number() -> None:
     claims = {"sub": "user:a", "tenant": "acme"}
-    assert subject_of({**claims, "clearance": 7}, None).clearance == 7
+    assert subject_of({**claims, "clearance": 7}, LabelSchema({})).clearance == 7
     for value in ("internal", -1, 1001, True):
         with pytest.raises(ClaimsError, match="`clearance` is not a level"):
-            subject_of({**claims, "clearance": value}, None)
+            subject_of({**claims, "clearance": value}, LabelSchema({}))
+
+
+@pytest.mark.parametrize("value", [None, 7, ["north"], {}, ""])
+def test_an_attribute_of_another_type_refuses_the_token(value: object) -> None:
+    claims = {"sub": "user:a", "tenant": "acme"}
+    assert subject_of({**claims, "department": "north"}, SCHEMA).attributes["department"] == "north"
+    with pytest.raises(ClaimsError, match=r"department|is null"):
+        subject_of({**claims, "department": value}, SCHEMA)
+    with pytest.raises(ClaimsError, match=r"department|is null"):
+        subject_of({**claims, "act": {"sub": "agent:a", "department": value}}, SCHEMA)
