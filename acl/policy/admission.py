@@ -43,6 +43,7 @@ from acl.policy.impossible import LOOKED_AT, NO_LABEL, Impossible
 from acl.policy.names import Meanings
 from acl.policy.policy import Policy
 from acl.policy.row_values import POLICY_FILE, ROLE_COLUMNS, RowValues, line_of
+from acl.policy.value_types import ill_typed
 
 EFFECTS: Final = ("allow", "deny")
 NO_ACTION: Final = "is not an action"
@@ -80,12 +81,15 @@ def admit(policy: Policy) -> None:
     Raises:
         PolicyError: with every line, its column and the reason.
     """
+    typed = list(ill_typed(policy))
+    places = {(refusal.where, refusal.column) for refusal in typed}
     refusals = [
         *_table(policy),
         *_rows(policy),
         *_subject(policy),
         *_actions(policy),
-        *_constants(policy),
+        *typed,
+        *(one for one in _constants(policy) if (one.where, one.column) not in places),
         *_chains(policy),
     ]
     told = {(one.where, one.column) for one in refusals}

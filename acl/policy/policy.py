@@ -22,7 +22,7 @@ from typing import Final
 
 from acl.algebra.leaves import outcome_of
 from acl.algebra.outcome import RAISES
-from acl.algebra.partial import evaluated
+from acl.algebra.partial import evaluated, operands
 from acl.errors import PolicyError, Refusal
 from acl.labels import LabelSchema
 from acl.language.casbin_adapter import (
@@ -117,6 +117,10 @@ class Policy:
     def effect_of(self, row: Row) -> str:
         """Return what stands in the row's effect column, `allow` if there is none."""
         return self.named(row).get(f"p{self.suffix}_eft", "allow")
+
+    def tree(self, text: str) -> ast.expr:
+        """Return the syntax tree of the matcher or a rule, with numbers for levels and moments."""
+        return read_literals(parse(text), self.names, text)[0]
 
     def oracle(self, at: datetime, *, parse_once: bool = False) -> Oracle:
         """Return Casbin over this policy, as of a moment in UTC."""
@@ -371,18 +375,23 @@ class _Loader:
         columns: tuple[str, ...],
         graphs: Mapping[str, RoleGraph],
     ) -> None:
+        shared = {part for part in walk(term) if isinstance(part, Touching)}
         done: set[tuple[Term, tuple[str, ...]]] = set()
         for row in rules:
             named = dict(zip(columns, row.values, strict=True))
             for part in _all_terms(term, terms, named):
-                key = part, row.values
-                if key in done or not isinstance(part, Touching):
+                if not isinstance(part, Touching):
                     continue
-                done.add(key)
-                self._check_operand(row, part, named, graphs)
+                read = {column for operand in operands(part) for column in operand.columns}
+                own = tuple(named[column] for column in sorted(read))
+                key = part, own if part in shared else row.values
+                if key not in done:
+                    done.add(key)
+                    where = MODEL_FILE if part in shared and not read else _line(row)
+                    self._check_operand(where, part, named, graphs)
 
     def _check_operand(
-        self, row: Row, term: Touching, named: Mapping[str, str], graphs: Mapping[str, RoleGraph]
+        self, where: str, term: Touching, named: Mapping[str, str], graphs: Mapping[str, RoleGraph]
     ) -> None:
         values = evaluated(term, named)
         if values is None:
@@ -390,11 +399,11 @@ class _Loader:
         try:
             raises = not values or outcome_of(term, values, graphs, _NO_MOMENT) == RAISES
         except ExpressionError as error:
-            self._refuse(_line(row), error.operator, error.reason)
+            self._refuse(where, error.operator, error.reason)
             return
-        if raises:
-            operator = type(term).__name__
-            self._refuse(_line(row), operator, "raises for every document, by its types")  # law 2
+        if raises:  # law 2
+            reason = "raises for every document, by its types: the other value is of another type"
+            self._refuse(where, term.attribute.name, reason)
 
     def _digest(self) -> str:
         content: dict[str, object] = {  # law 3

@@ -218,7 +218,8 @@ async def test_a64_nobody_grants_what_they_do_not_hold(light: World) -> None:
 
 async def test_a_right_that_no_label_can_meet_is_nobody_s(light: World) -> None:
     mallory = replace(TENANT_ADMIN, id="user:mallory", groups=frozenset({"role:editor"}))
-    row = "p, user:mallory, acme, /acme/engineering/*, {}, r.obj.classification < 0, allow"
+    never = "r.obj.classification < 1 && r.obj.classification > 1"
+    row = f"p, user:mallory, acme, /acme/engineering/*, {{}}, {never}, allow"
     base, desk = await with_rights(light), desk_of(light)
 
     with pytest.raises(OverreachError, match="only an administrator says who administers"):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from acl.labels import Label, LabelSchema
-from acl.policy.policy import Policy
+from acl.policy.admission import read_csv
+from acl.policy.policy import Policy, load
 from acl.policy.reading import read_policy
 from acl.subject import Subject
 
@@ -33,6 +34,11 @@ EVE: Final = Subject(
 def policy(rows: str = ROWS, model: str = MODEL) -> Policy:
     """Return a policy as it would take effect."""
     return read_policy(model, rows, SCHEMA)
+
+
+def unadmitted(rows: str, model: str = MODEL) -> Policy:
+    """Return a policy that compiles, and that would not be let in."""
+    return load(model, read_csv(rows), SCHEMA)
 
 
 def label(**changed: object) -> Label:

@@ -15,8 +15,8 @@ from tests.unit.acl.policy.test_admission import RULE, refused
         ("r.obj.owner == r.sub.id && 1/0 == 1", "holds a part that raises"),
         ("!(1/0 == 1) || r.obj.owner == r.sub.id", "holds a part that raises"),
         ("'a' < 1", "holds a part that raises"),
-        ("5", "`5`: holds a part that is neither true nor false"),
-        ("p.sub", "neither true nor false"),
+        ("5", "`5`: is a number, not true or false"),
+        ("p.sub", "`p.sub`: is a text of the row, not true or false"),
     ],
 )
 def test_a_constant_that_fails_for_everybody_is_refused_by_line(

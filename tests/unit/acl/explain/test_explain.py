@@ -7,7 +7,17 @@ from datetime import UTC, datetime
 
 from acl.explain.explain import Hindrance, Status, explain
 from acl.subject import Subject
-from tests.unit.acl.default_policy import ADA, EVE, MODEL, NOW, READ, ROWS, label, policy
+from tests.unit.acl.default_policy import (
+    ADA,
+    EVE,
+    MODEL,
+    NOW,
+    READ,
+    ROWS,
+    label,
+    policy,
+    unadmitted,
+)
 
 
 def test_it_names_the_rules_that_allow() -> None:
@@ -84,7 +94,7 @@ e = some(where (p.eft == allow))
 [matchers]
 m = p.sub in r.sub.groups && any_of(r.obj.readers, r.sub.clearance)
 """
-    told = explain(policy("p, group:everyone, document:read\n", model), ADA, READ, label(), NOW)
+    told = explain(unadmitted("p, group:everyone, document:read\n", model), ADA, READ, label(), NOW)
 
     assert [rule.status for rule in told.rules] == [Status.RAISES]
     assert told.obstacle is not None
@@ -169,7 +179,7 @@ def test_what_raises_stands_in_the_way_of_what_holds() -> None:
     guarded = '(p.eft == "allow" || any_of(r.obj.readers, r.sub.id)) && eval(p.when)'
     model = MODEL.replace("eval(p.when)", guarded)
     rows = ROWS + "p, group:everyone, acme, /*, document:read, True, deny\n"
-    told = explain(policy(rows, model), ADA, READ, label(), NOW).obstacle
+    told = explain(unadmitted(rows, model), ADA, READ, label(), NOW).obstacle
 
     assert told is not None
     assert told.hindrance is Hindrance.RAISES

@@ -15,7 +15,18 @@ from acl.policy.decide import check_columns, decide, request_of
 from acl.policy.policy import Policy, load
 from acl.predicate import holds
 from acl.subject import Subject
-from tests.unit.acl.default_policy import ADA, EVE, MODEL, NOW, READ, ROWS, SCHEMA, label, policy
+from tests.unit.acl.default_policy import (
+    ADA,
+    EVE,
+    MODEL,
+    NOW,
+    READ,
+    ROWS,
+    SCHEMA,
+    label,
+    policy,
+    unadmitted,
+)
 
 
 def may(subject: Subject, what: Label, *, under: Policy, at: datetime = NOW) -> bool:
@@ -159,7 +170,7 @@ def test_a_schema_without_a_tenant_is_refused() -> None:
 
 
 def test_a_condition_that_is_no_boolean_refuses_the_request() -> None:
-    under = policy("p, user:ada, *, /*, document:read, r.sub.clearance, allow\n")
+    under = unadmitted("p, user:ada, *, /*, document:read, r.sub.clearance, allow\n")
 
     with pytest.raises(RequestError, match="neither true nor false"):
         decide(under, ADA, READ, NOW)

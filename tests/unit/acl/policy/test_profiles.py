@@ -140,7 +140,7 @@ def test_links_without_a_domain_and_with_patterns_of_domains() -> None:
     model = (
         "[request_definition]\nr = sub, dom, obj, act\n[policy_definition]\np = sub, act\n"
         "[role_definition]\ng = _, _{domain}\n[policy_effect]\ne = some(where (p.eft == allow))\n"
-        "[matchers]\nm = g(r.sub, p.sub{asked}) && r.act == p.act && r.obj.classification < 9\n"
+        "[matchers]\nm = g(r.sub, p.sub{asked}) && r.act == p.act && r.obj.classification < 3\n"
     )
     plain = model.format(domain="", asked="")
     rows = "p, role:x, document:read\ng, user:ada, role:x\n"

@@ -14,7 +14,7 @@ RULE = "p, role:r0, acme, /*, document:read, True, allow\n"
 PLAIN = (
     "[request_definition]\nr = sub, obj, act\n[policy_definition]\np = sub, act\n"
     "[role_definition]\ng = _, _\n[policy_effect]\ne = some(where (p.eft == allow))\n"
-    "[matchers]\nm = g(r.sub, p.sub) && r.act == p.act && r.obj.classification < 9\n"
+    "[matchers]\nm = g(r.sub, p.sub) && r.act == p.act && r.obj.classification < 3\n"
 )
 
 

@@ -187,7 +187,7 @@ def test_other_matchers(matcher: str, rows: str, column: str) -> None:
         ("p.sub in r.sub.compartments", "p, finance, /*\n"),
         ("p.sub in ['a', 'b']", "p, a, /*\n"),
         ("keyMatch(p.sub, r.sub.id) || keyMatch(r.obj.owner, p.sub)", "p, x, /*\n"),
-        ("any_of(r.sub.compartments, ['x']) && -1 < r.sub.clearance", "p, x, /*\n"),
+        ("any_of(r.sub.compartments, ['x']) && 0 < r.sub.clearance", "p, x, /*\n"),
     ],
 )
 def test_what_is_used_otherwise_is_left_open(matcher: str, rows: str) -> None:

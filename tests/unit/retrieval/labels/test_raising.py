@@ -31,7 +31,7 @@ def test_the_policy_of_the_project_closes() -> None:
         ("r.obj.classification <= 1", "deny", False),
         ("!(r.obj.classification > 1)", "allow", True),
         ("!(r.obj.classification <= 1)", "allow", False),
-        ("r.obj.owner == 'x' || r.obj.classification > 2", "allow", False),
+        ("r.obj.owner == 'user:x' || r.obj.classification > 2", "allow", False),
         ("'falcon' in r.obj.compartments", "deny", True),
         ("'falcon' in r.obj.compartments", "allow", False),
         ("any_of(r.obj.compartments, r.sub.compartments)", "allow", False),

@@ -107,7 +107,8 @@ def test_who_is_denied_has_no_filter(snapshot: PolicySnapshot) -> None:
 
 def test_a_right_is_held_where_some_label_can_meet_its_condition(tmp_path: Path) -> None:
     rows = (POLICY / "policy.csv").read_text() + (
-        "p, user:eve, acme, /*, directory:edit, r.obj.classification < 0, allow\n"
+        "p, user:eve, acme, /*, directory:edit, "
+        "r.obj.classification < 1 && r.obj.classification > 1, allow\n"
     )
     for name in ("model.conf", "labels.toml"):
         (tmp_path / name).write_text((POLICY / name).read_text())
