@@ -35,6 +35,9 @@ from retrieval.rights.policy_source import MATCHING_FILE, PolicySource
 
 ELSEWHERE: Final = "a counter-example that concerns another tenant"
 _TESTS_OF_ALL: Final = "holds for every tenant; only an administrator of all of them changes it"
+MAX_DELEGATED: Final = 100
+"""Lines that somebody without `policy:administer` adds and removes at once; each is judged."""
+
 _SHOWN: Final = 3
 _LONGEST: Final = 2000
 _Key = tuple[str, tuple[str, ...]]
@@ -322,6 +325,18 @@ def concerns(
     except PolicyError:
         return False
     return any(_open_to(tenant_of(policy, row), tenant) for row in policy.rows)
+
+
+def require_few(old: RevisionTexts, new: RevisionTexts) -> None:
+    """Check that a change is small enough for somebody who edits within a region.
+
+    Raises:
+        OverreachError: it is not.
+    """
+    count = sum(1 for _ in _differing(old.rules, new.rules))
+    if count > MAX_DELEGATED:
+        reason = f"an editor changes at most {MAX_DELEGATED} lines at once; propose them in parts"
+        raise OverreachError((Refusal(POLICY_FILE, f"{count} lines", reason),))
 
 
 def foreign_lines_changed(old: PolicySource, new: PolicySource, tenant: str) -> tuple[Refusal, ...]:

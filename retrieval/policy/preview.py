@@ -3,8 +3,9 @@
 The laws of this file:
 
 1. A preview is of one moment: every label is the label of record at that moment.
-2. Counts are of everything in the tenants that the asker decides about: their own, or each for
-   `policy:administer` and the operator. Ids are shown only of what they may read.
+2. Counts are of everything that the asker decides about: for `policy:administer` and the operator
+   all there is, for others their region, the labels on which they may see, edit or activate the
+   policy. What lies outside changes nothing in the answer. Ids are shown of what they may read.
 3. People are those whom the audit saw asking in the days that are looked back on, whatever they
    got, with the rights that they had the last time; besides, the roles of the policies.
 4. The latest comes first. What is too much to be looked at is left out from the other end, and the
@@ -19,11 +20,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from acl.actions import Action
+from acl.algebra.conditions import any_of
 from acl.decision import TENANT, Permitted
 from acl.labels import Label, LabelSchema
 from acl.policy.policy import Policy
 from acl.policy.profiles import profiles
-from acl.predicate import ALWAYS, NEVER, Condition
+from acl.predicate import ALWAYS, NEVER, Condition, holds
 from acl.preview.census import Corpus
 from acl.preview.preview import (
     Conditions,
@@ -42,6 +44,14 @@ from retrieval.policy.gate import live_labels
 from retrieval.rights.authority import Authority
 from retrieval.rights.releases import subject_of
 from retrieval.rights.threads import in_turn
+
+SEEING: Final = (
+    Action.POLICY_READ,
+    Action.POLICY_EDIT,
+    Action.POLICY_ACTIVATE,
+    Action.POLICY_ADMINISTER,
+)
+"""Whoever may do one of these sees the policy and previews."""
 
 MAX_EVENTS: Final = 100_000
 MAX_PEOPLE: Final = 2000
@@ -71,9 +81,14 @@ class PolicyPreview:
 
 
 async def corpus_of(
-    records: Records, schema: LabelSchema, tenants: Iterable[str], at: datetime
+    records: Records,
+    schema: LabelSchema,
+    tenants: Iterable[str],
+    at: datetime,
+    *,
+    within: Condition = ALWAYS,
 ) -> Corpus:
-    """Read the live documents of `tenants` with their labels of record at `at`.
+    """Read the live documents of `tenants` whose labels of record at `at` lie `within` a region.
 
     Raises:
         RecordsError: the records cannot be read.
@@ -83,7 +98,7 @@ async def corpus_of(
     for tenant in tenants:
         page = await records.catalog.list_documents(tenant, limit=_PAGE)
         while page:
-            documents += await in_turn(_labelled, page, schema, at)
+            documents += await in_turn(_labelled, page, schema, at, within)
             page = await records.catalog.list_documents(tenant, after=page[-1].uri, limit=_PAGE)
     return await in_turn(Corpus, documents, schema)
 
@@ -154,10 +169,10 @@ async def preview_policy(  # noqa: PLR0913 - two policies, who, on which documen
 
 
 def _labelled(
-    page: Sequence[DocumentRecord], schema: LabelSchema, at: datetime
+    page: Sequence[DocumentRecord], schema: LabelSchema, at: datetime, within: Condition
 ) -> list[tuple[str, Label]]:
     found = ((one.id, one.label_or_none(schema, at)) for one in page)
-    return [(document_id, label) for document_id, label in found if label is not None]
+    return [(name, label) for name, label in found if label is not None and holds(within, label)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,14 +193,15 @@ async def outlook(
     before, now = authority.snapshot.policy, authority.now
     tenants = await _tenants(records, authority)
     seen = await _seen(records, tenants, now - timedelta(days=back.days))
-    corpus = await corpus_of(records, before.schema, sorted(tenants), now)
+    region = _region(authority)
+    corpus = await corpus_of(records, before.schema, sorted(tenants), now, within=region)  # law 2
     found = await preview_policy(
         before,
         after,
         corpus,
         people=seen.people,
         releases=seen.releases,
-        readable=_readable(authority),
+        readable=_permitted(authority, Action.DOCUMENT_READ),
         at=now,
     )
     return replace(found, cut=seen.cut)
@@ -241,10 +257,17 @@ async def _events(
         before = page[-1].seq
 
 
-def _readable(authority: Authority) -> Condition:
+def _region(authority: Authority) -> Condition:
+    """Return the labels that the asker decides about (law 2)."""
+    if authority.holds(Action.POLICY_ADMINISTER):
+        return ALWAYS
+    return any_of(*(_permitted(authority, action) for action in SEEING))
+
+
+def _permitted(authority: Authority, action: Action) -> Condition:
+    """Return the labels on which the asker may do something."""
     if authority.pinned is None:
         return ALWAYS
     subject, snapshot = authority.pinned.subject, authority.snapshot
-    decided = authority.decisions.decide(snapshot, subject, Action.DOCUMENT_READ, authority.now)
-    decision = decided.decision
+    decision = authority.decisions.decide(snapshot, subject, action, authority.now).decision
     return decision.predicate if isinstance(decision, Permitted) else NEVER

@@ -35,22 +35,16 @@ from retrieval.policy.edits import (
     concerns,
     difference,
     of_tenant,
+    require_few,
     told_of,
     visible,
 )
-from retrieval.policy.preview import LookBack, PolicyPreview, outlook
+from retrieval.policy.preview import SEEING, LookBack, PolicyPreview, outlook
 from retrieval.policy.trials import tried
 from retrieval.rights.authority import Asker, Authority, authority_of
 from retrieval.rights.decisions import Decisions
 from retrieval.rights.policy_source import PolicySource, bounded_source, source_of
 from retrieval.rights.standing import Standing
-
-SEEING: Final = (
-    Action.POLICY_READ,
-    Action.POLICY_EDIT,
-    Action.POLICY_ACTIVATE,
-    Action.POLICY_ADMINISTER,
-)
 
 PREVIEWS_AT_ONCE: Final = 2
 _KEPT: Final = 10_000
@@ -201,11 +195,13 @@ class PolicyViews:
             ForbiddenError: the asker may not see policies.
             UnknownRevisionError: there is none of this number.
             PolicyError: with every place that is refused.
+            OverreachError: it changes more lines than an editor may at once.
         """
         authority = await self.seeing(asker, now)
         in_effect = authority.snapshot.revision
         async with self._previewing:
             source = await self._wanted(wanted, authority)
+            await self._require_few(authority, source)
             found = await outlook(self._records, authority, source.policy, back)
         event = authority.event(
             AuditKind.POLICY_PREVIEWED, Action.POLICY_READ, tenant=authority.tenant or ""
@@ -220,6 +216,11 @@ class PolicyViews:
             return await asyncio.to_thread(lambda: bounded_source(wanted.applied(base), schema))
         texts = await self._records.policies.texts(wanted)
         return await asyncio.to_thread(source_of, texts, schema)
+
+    async def _require_few(self, authority: Authority, source: PolicySource) -> None:
+        if not authority.holds(Action.POLICY_ADMINISTER):
+            in_effect = await self._records.policies.texts(authority.snapshot.revision)
+            await asyncio.to_thread(require_few, in_effect, source.texts)
 
     async def _shown(
         self, authority: Authority, found: Iterable[PolicyRevision]
