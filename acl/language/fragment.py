@@ -18,7 +18,7 @@ from typing import Final
 
 from acl.labels import CLASSIFICATION, Attribute, AttributeType, LabelSchema
 from acl.language.casbin_adapter import FUNCTIONS, RoleDefinition
-from acl.language.expression import ExpressionError, source
+from acl.language.expression import ExpressionError, placed, source
 from acl.language.terms import (
     PATH_FUNCTIONS,
     AllOf,
@@ -156,6 +156,12 @@ class _Reader:
         self._names, self._rule = names, rule
 
     def term(self, node: ast.expr) -> Term:
+        try:
+            return self._term(node)
+        except ExpressionError as error:
+            raise placed(error, node) from None
+
+    def _term(self, node: ast.expr) -> Term:
         match node:
             case ast.BoolOp(op=ast.And(), values=values):
                 return AllOf(tuple(map(self.term, values)))

@@ -257,6 +257,10 @@ class _Loader:
     def _refuse(self, where: str, operator: str, reason: str, column: str = "") -> None:
         self.refusals.append(Refusal(where, operator, reason, column))
 
+    def _refuse_expression(self, where: str, error: ExpressionError, column: str = "") -> None:
+        position = 0 if error.at is None else error.at + 1
+        self.refusals.append(Refusal(where, error.operator, error.reason, column, position))
+
     def _check_model(self, model: Model) -> None:
         for kind, defined in (("r", model.requests), ("p", model.policies), ("m", model.matchers)):
             if f"{kind}{self.suffix}" not in defined:
@@ -330,7 +334,7 @@ class _Loader:
         try:
             return self._read(text, names, rule=False)
         except ExpressionError as error:
-            self._refuse(MODEL_FILE, error.operator, error.reason)
+            self._refuse_expression(MODEL_FILE, error)
             return AllOf(())
 
     def _read(self, text: str, names: Names, *, rule: bool) -> Term:
@@ -364,8 +368,7 @@ class _Loader:
                     yield text, self._read(text, names, rule=True)
                     done.add(text)
                 except ExpressionError as error:
-                    column = names.policy[1][place]
-                    self._refuse(_line(row), error.operator, error.reason, column)
+                    self._refuse_expression(_line(row), error, names.policy[1][place])
 
     def _check_operands(
         self,

@@ -5,6 +5,7 @@ The laws of this file:
 1. `model.conf` is read strictly before Casbin sees it.
 2. A row that no definition in use reads is refused, and so are role links that the matcher never
    asks about: Casbin would load them, and they would do nothing.
+3. A refusal of the model has its line and its position there.
 """
 
 from __future__ import annotations
@@ -29,10 +30,13 @@ def read_policy(model: str, rules: str, schema: LabelSchema) -> Policy:
     """
     file, rows = read_model_file(model), read_csv(rules)
     _stop_at((*file.refusals, *unread_rows(rows)))  # law 1
-    policy = load(model, rows, schema)
-    _stop_at(tuple(unread_links(policy, file)))
-    _stop_at(tuple(unbounded(policy)))
-    admit(policy)
+    try:
+        policy = load(model, rows, schema)
+        _stop_at(tuple(unread_links(policy, file)))
+        _stop_at(tuple(unbounded(policy)))
+        admit(policy)
+    except PolicyError as error:
+        raise PolicyError(tuple(map(file.located, error.refusals))) from None  # law 3
     return policy
 
 

@@ -56,7 +56,8 @@ def test_a_rule_column_cannot_hold_another_eval() -> None:
     row = ("p", "ada", "eval(p.val)", "read")
 
     assert refused("eval(p.val)", row) == (
-        "policy.csv line 1, column `val`: `eval`: a rule column cannot hold another `eval`"
+        "policy.csv line 1, column `val`, position 1: `eval`:"
+        " a rule column cannot hold another `eval`"
     )
 
 

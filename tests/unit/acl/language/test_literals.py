@@ -140,7 +140,7 @@ def test_what_is_no_level_and_no_moment_is_refused_with_what_could_stand_there(
 def test_the_author_s_text_stays_where_it_is_shown() -> None:
     policy = made(matcher='r.obj.classification <= "secret" && eval(p.when)')
 
-    assert [text for text, _ in policy.conjuncts][1] == "r.obj.classification <= 'secret'"
+    assert [text for text, _ in policy.conjuncts][1] == 'r.obj.classification <= "secret"'
     assert policy.rows[0].values[1] == "True"
     assert "secret" not in str(policy.oracle(AT).model.matchers)
 
