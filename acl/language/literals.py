@@ -103,7 +103,7 @@ def _moment(text: str) -> int:
     try:
         parsed = Attribute(name="moment", type=AttributeType.DATETIME).parse(text)
     except ValueError as error:
-        raise ExpressionError(f'"{text}"', f"is no moment; {_MOMENT}") from error
+        raise ExpressionError(f'"{text}"', f"is no moment in whole seconds; {_MOMENT}") from error
     return int(parsed) if isinstance(parsed, int) else 0
 
 
