@@ -23,6 +23,7 @@ from acl.gates.policy_tests import TESTS_FILE
 from acl.gates.trial import Failure
 from acl.labels import LabelSchema
 from acl.language.casbin_adapter import Row
+from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
 from acl.policy.admission import read_csv
 from acl.policy.delegation import Overreach, Verdict, tenant_of
@@ -31,7 +32,7 @@ from acl.policy.row_values import POLICY_FILE
 from acl.proof.proof import Counterexample, ProofReport
 from acl.records import Mismatch, PolicyRevision, RevisionTexts
 from acl.subject import is_tenant
-from retrieval.rights.policy_source import MATCHING_FILE, PolicySource
+from retrieval.rights.policy_source import PolicySource
 
 ELSEWHERE: Final = "a counter-example that concerns another tenant"
 _TESTS_OF_ALL: Final = "holds for every tenant; only an administrator of all of them changes it"

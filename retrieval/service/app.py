@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from acl.errors import FilterTooLargeError, PolicyError, Refusal, RequestError
 from acl.gates.policy_tests import TESTS_FILE
+from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
 from acl.records import (
     AlteredRevisionError,
@@ -44,7 +45,6 @@ from retrieval.policy.edits import (
 from retrieval.policy.gate import LabelsKeepChangingError, ProofError
 from retrieval.rights.authority import ForbiddenError
 from retrieval.rights.directory import UnknownSubjectError
-from retrieval.rights.policy_source import MATCHING_FILE
 from retrieval.rights.standing import NotReachedError, PolicyUnreadableError, UnsettledError
 from retrieval.search.narrow import NarrowingError
 from retrieval.service.api import (
