@@ -328,6 +328,28 @@ def concerns(
     return any(_open_to(tenant_of(policy, row), tenant) for row in policy.rows)
 
 
+def seen_by(policy: Policy, tenant: str | None) -> Policy:
+    """Return a policy with the rows that people of a tenant may see; without one, as it is."""
+    if tenant is None:
+        return policy
+    return policy.with_rows(
+        [row for row in policy.rows if _open_to(tenant_of(policy, row), tenant)]
+    )
+
+
+def rows_added(before: Policy, after: Policy, tenant: str | None) -> tuple[Row, ...]:
+    """Return the rows of `after` that are new, as far as people of a tenant may see them.
+
+    Without a tenant all are told. Under another model every row is new.
+    """
+    kept = {_key(row) for row in before.rows if before.model.text == after.model.text}
+    return tuple(
+        row
+        for row in after.rows
+        if _key(row) not in kept and (tenant is None or _open_to(tenant_of(after, row), tenant))
+    )
+
+
 def require_few(old: RevisionTexts, new: RevisionTexts) -> None:
     """Check that a change is small enough for somebody who edits within a region.
 

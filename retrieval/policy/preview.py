@@ -22,7 +22,9 @@ from typing import Final
 from acl.actions import Action
 from acl.algebra.conditions import any_of
 from acl.decision import TENANT, Permitted
+from acl.errors import Caution
 from acl.labels import Label, LabelSchema
+from acl.language.casbin_adapter import Row
 from acl.policy.policy import Policy
 from acl.policy.profiles import profiles
 from acl.predicate import ALWAYS, NEVER, Condition, holds
@@ -37,6 +39,7 @@ from acl.preview.preview import (
     preview,
     review_releases,
 )
+from acl.preview.touches import Touch, touches
 from acl.proof.plan import clearances_of, compartments_of, tenants_of
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Outcome, Records
 from acl.subject import Subject
@@ -69,6 +72,8 @@ class PolicyPreview:
         people: for the subjects that were given, likewise.
         releases: for what was released before.
         rights: which of those who stand for roles gain or lose another action, on some label.
+        touches: what each new line touches today.
+        cautions: what is odd about new lines.
         cut: what was too much to be looked at, a sentence for each.
     """
 
@@ -77,6 +82,8 @@ class PolicyPreview:
     people: tuple[Preview, ...]
     releases: ReleaseReview
     rights: tuple[Shift, ...] = ()
+    touches: tuple[Touch, ...] = ()
+    cautions: tuple[Caution, ...] = ()
     cut: tuple[str, ...] = ()
 
 
@@ -128,6 +135,7 @@ async def preview_policy(  # noqa: PLR0913 - two policies, who, on which documen
     readable: Condition,
     at: datetime,
     actions: Sequence[str] = (Action.DOCUMENT_READ,),
+    rows: Sequence[Row] = (),
 ) -> PolicyPreview:
     """Return who gains and who loses what, and which past releases would have been refused.
 
@@ -140,6 +148,7 @@ async def preview_policy(  # noqa: PLR0913 - two policies, who, on which documen
         readable: what whoever previews may read.
         at: the moment for which time-limited roles are decided.
         actions: which actions to look at.
+        rows: of which it is told what they touch.
     """
 
     def work() -> PolicyPreview:
@@ -163,6 +172,7 @@ async def preview_policy(  # noqa: PLR0913 - two policies, who, on which documen
             people=by_person,
             releases=review_releases(new, releases, corpus, readable=readable),
             rights=other_rights(old, new, roles, at=at),
+            touches=touches(after, rows, corpus, people=people, roles=roles, at=at),
         )
 
     return await in_turn(work)
@@ -183,9 +193,15 @@ class LookBack:
 
 
 async def outlook(
-    records: Records, authority: Authority, after: Policy, back: LookBack
+    records: Records,
+    authority: Authority,
+    after: Policy,
+    back: LookBack,
+    rows: Sequence[Row] = (),
 ) -> PolicyPreview:
     """Return who would gain and who would lose what, if `after` took effect.
+
+    Of `rows`, its new ones, it is told what they touch.
 
     Raises:
         RecordsError: the records cannot be read.
@@ -203,6 +219,7 @@ async def outlook(
         releases=seen.releases,
         readable=_permitted(authority, Action.DOCUMENT_READ),
         at=now,
+        rows=rows,
     )
     return replace(found, cut=seen.cut)
 

@@ -39,6 +39,7 @@ from retrieval.service.api.policy import (
     Who,
 )
 from retrieval.service.cli.people import read_people
+from retrieval.service.cli.policy_lines import touched, warned
 from retrieval.service.cli.render import CommandError, Shown, err, in_words, records, safe, table
 from retrieval.service.cli.run import ActAs, asker_of, command, now
 from retrieval.service.cli.start import Json, command_settings, finish
@@ -132,7 +133,7 @@ def _checked(checked: Checked, *, strict: bool) -> Shown:
         said += f", {checked.tests - len(checked.failing)} of {checked.tests} tests hold"
     if checked.tests_left:
         said += f"; {checked.tests_left} tests of documents or people of record were not run"
-    err = [*_warned(checked.warnings), *(safe(one, "bold red") for one in checked.failing)]
+    err = [*warned(checked.warnings), *(safe(one, "bold red") for one in checked.failing)]
     if checked.failing or (strict and checked.warnings):
         code = GATE if checked.failing else 1
         return Shown(checked, [], code=code, err=[*err, safe(f"fails: {said}", "bold red")])
@@ -146,15 +147,6 @@ def _known(path: Path, schema: LabelSchema) -> Known:
     people = [person.subject for person in read_people(path, schema).values()]
     names = (name for person in people for name in person.principals)
     return Known(tenants=frozenset(one.tenant for one in people), principals=frozenset(names))
-
-
-def _warned(warnings: Sequence[Caution]) -> list[RenderableType]:
-    """Return what says on standard error that lines may do something else than is meant."""
-    if not warnings:
-        return []
-    table = records(warnings, "where column value reason nearest", title="warnings")
-    said = f"{len(warnings)} warning(s): these lines may not do what is meant"
-    return [table, safe(said, "yellow")]
 
 
 @command(policy, "log")
@@ -249,14 +241,18 @@ async def propose(  # noqa: PLR0913 - each is an option
     number = revision.revision
     changes = await parts.views.compared(who, base, number, now())
     failing = await parts.views.failing_tests(who, number, now())
+    odd = list(await parts.views.cautions(who, number, now()))
     lines = [
         *_difference_lines(answer(RevisionDifference, changes)),
         *(safe(f"fails: {one}", "bold red") for one in failing),
+        *warned(odd),
         safe(f"proposed as revision {number}; nothing has taken effect yet", "green"),
         safe(f"  strongroom policy preview {number}    who gains and who loses what", "cyan"),
         safe(f"  strongroom policy activate {number}   prove it, let it take effect", "cyan"),
     ]
-    return Shown(answer(ProposedRevision, revision, failing_tests=list(failing)), lines)
+    return Shown(
+        answer(ProposedRevision, revision, failing_tests=list(failing), warnings=odd), lines
+    )
 
 
 @command(policy, "preview")
@@ -324,6 +320,7 @@ async def prove(
 
 async def _activated(parts: Parts, who: Asker, number: int) -> Shown:
     base = parts.snapshots.pin().revision
+    odd = list(await parts.views.cautions(who, number, now()))
     with _progress(number) as on_progress:
         try:
             done = await parts.desk.activate(
@@ -334,8 +331,9 @@ async def _activated(parts: Parts, who: Asker, number: int) -> Shown:
         except StalePolicyError as error:
             reason = f"revision {base} took effect meanwhile, and this one was made on another"
             raise CommandError(f"not activated: {reason}; propose it again") from error
-    found = answer(ActivatedRevision, done)
+    found = answer(ActivatedRevision, done, warnings=odd)
     lines = [
+        *warned(odd),
         safe(f"no difference: {found.proof.what}", "green"),
         safe(f"revision {number} is in effect; the next request obeys it", "bold green"),
         *([] if found.proof.everything else ["To compare every pair: `strongroom policy prove`."]),
@@ -402,6 +400,8 @@ def _preview_lines(
     return [
         f"{found.documents} documents were looked at.",
         *(safe(cut, "bold red") for cut in found.cut),
+        *touched(found.lines),
+        *warned(found.warnings),
         _changes("People seen lately", found.people, known),
         _changes("Roles that the policy knows", found.roles, known),
         _rights(found.rights, known),
