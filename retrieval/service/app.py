@@ -58,6 +58,7 @@ from retrieval.service.api import (
     policy,
     provisioners,
     review,
+    revocations,
     search,
 )
 from retrieval.service.http import problems
@@ -208,6 +209,7 @@ def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
         access,
         review,
         provisioners,
+        revocations,
         health,
     ):
         app.include_router(routes.router)
@@ -216,7 +218,9 @@ def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
     handle_errors(app)
     # The one added last is the outermost.
     doors = {scim.PREFIX: parts.provisioners}
-    app.add_middleware(Authentication, verifier=verifier, doors=doors)
+    app.add_middleware(
+        Authentication, verifier=verifier, doors=doors, revoked=parts.revocations.meets
+    )
     app.add_middleware(Envelope, forms={scim.PREFIX: scim.refusal})
     return app
 
