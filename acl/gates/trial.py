@@ -88,7 +88,7 @@ def reason_of(told: Explanation) -> str:
     """Return in one sentence why a test that expects the opposite fails (law 2)."""
     if told.obstacle is not None:
         return f"expected allow, but {_hindered(told.obstacle)}"
-    lines = ", ".join(map(_line, told.deciding)) or "the matcher alone"
+    lines = ", ".join(map(line_of, told.deciding)) or "the matcher alone"
     return f"expected deny, but it is permitted by {lines}"
 
 
@@ -97,9 +97,10 @@ def _hindered(obstacle: Obstacle) -> str:
         return str(obstacle.hindrance)
     lacking = obstacle.condition
     if obstacle.hindrance is Hindrance.DENIED or lacking is None:
-        return f"{obstacle.hindrance}: {_line(obstacle.rule)}"
-    return f"{obstacle.hindrance}: `{lacking.text[:_LONGEST]}` of {_line(obstacle.rule)}"
+        return f"{obstacle.hindrance}: {line_of(obstacle.rule)}"
+    return f"{obstacle.hindrance}: `{lacking.text[:_LONGEST]}` of {line_of(obstacle.rule)}"
 
 
-def _line(rule: RuleLine) -> str:
+def line_of(rule: RuleLine) -> str:
+    """Return where a rule stands, and what it says."""
     return f"{POLICY_FILE} line {rule.rule.row} `{rule.text[:_LONGEST]}`"

@@ -20,14 +20,12 @@ from acl.algebra.partial import operands
 from acl.errors import Refusal
 from acl.labels import AttributeType
 from acl.language.casbin_adapter import Row
-from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
 from acl.language.patterns import PatternError, require_bounded
 from acl.language.terms import AllOf, AnyPart, Negation, Rule, Term, walk
 from acl.policy.policy import Policy
 from acl.policy.row_values import POLICY_FILE
 
-MAX_LINKS: Final = 200
 _PATTERNED: Final = frozenset(
     {"regexMatch", "keyMatch2", "keyMatch3", "keyMatch4", "keyMatch5", "keyGet2", "keyGet3",
      "globMatch"}
@@ -98,10 +96,6 @@ def _text(name: str, text: str, place: _Place) -> Iterator[Refusal]:
 
 def _links(policy: Policy, kind: str) -> Iterator[Refusal]:
     by = policy.matching[kind]
-    links = sum(row.kind == kind for row in policy.rows)
-    if by.names and links > MAX_LINKS:
-        reason = f"has {links} links; matched by name, at most {MAX_LINKS} are read in time"
-        yield Refusal(MATCHING_FILE, kind, reason)
     functions = {"name": by.names, "role": by.names, "domain": by.domains}
     for row in (row for row in policy.rows if row.kind == kind):
         for (column, function), value in zip(functions.items(), row.values, strict=False):

@@ -15,8 +15,6 @@ from tests.serving import FILES
 
 ROOT = Path(__file__).parents[2]
 ROW = "p, user:bob, acme, /acme/finance/*, document:read, True, allow"
-# Under the policy as it is the whole plan has many pairs.
-FEW = "p, group:everyone, *, /*, document:read, r.obj.owner == r.sub.id, allow\n"
 PAIRS = "300"
 ADMIN = """
 [subjects."user:root"]
@@ -146,15 +144,8 @@ def test_who_proposed_does_not_activate_where_four_eyes_are_asked_for(folder: Pa
     )
 
 
-def test_the_whole_plan_is_proved_when_that_is_asked_for(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "policy", tmp_path / "policy")
-    (tmp_path / "policy" / "policy.csv").write_text(FEW)
-    (tmp_path / "documents").mkdir()
-    (tmp_path / "documents" / "unlabelled.txt").write_text("A quote.\n")
-    strongroom(tmp_path, "ingest", "documents", "--quiet", code=1)
-
-    done = strongroom(tmp_path, "policy", "prove", policy_proof_pairs="1")
-
+def test_the_whole_plan_is_proved_when_that_is_asked_for(folder: Path) -> None:
+    done = strongroom(folder, "policy", "prove", policy_proof_pairs=PAIRS)
     assert "proved on " in done.stdout
 
 
@@ -222,3 +213,44 @@ def test_tests_stand_beside_the_policy(folder: Path) -> None:
     (tested / "tests.toml").write_text(TESTS.replace("expect", "expects"))
     done = strongroom(folder, "policy", "check", "tested", code=1)
     assert "tests.toml line 6" in done.stderr
+
+
+GUESTS = "p, group:guests, acme, /*, document:read, r.obj.classification >= 2, deny"
+NEVER = ("--never", "acme/group:guests", "classification >= 2")
+
+
+def test_promises_are_decided_for_all_labels(folder: Path) -> None:
+    shutil.copytree(folder / "policy", folder / "promised")
+    done = strongroom(folder, "policy", "check", "promised", *NEVER, "--json", code=3)
+    checked = json.loads(done.stdout)
+    assert checked["promises"] == 1
+    (failing,) = checked["failing"]
+    assert failing.startswith("never acme/group:guests classification >= 2: user:stranger of acme")
+    assert "policy.csv line" in failing
+    with (folder / "promised" / "policy.csv").open("a") as file:
+        file.write(f"{GUESTS}\n")
+    promises = (*NEVER, "--base", "1", "--no-new-access")
+    done = strongroom(folder, "policy", "check", "promised", *promises)
+    assert "2 of 2 promises are kept" in " ".join(done.stdout.split())
+    done = strongroom(
+        folder, "policy", "check", "policy", "--base", "promised", "--no-new-access", code=3
+    )
+    assert "no new access: user:stranger of acme (" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--no-new-access",), "go together"),
+        (("--base", "1"), "go together"),
+        (("--never", "guests", "classification >= 2"), "is no principal"),
+        (("--never", "group:guests", "secrecy >= 2"), "secrecy"),
+        (("--never", "group:guests", "r.sub.clearance >= 2"), "about the label alone"),
+        (("--never", "group:guests"), "requires 2 arguments"),
+    ],
+)
+def test_promises_that_cannot_be_understood(
+    folder: Path, options: tuple[str, ...], said: str
+) -> None:
+    done = strongroom(folder, "policy", "check", "policy", *options, code=2)
+    assert said in " ".join(done.stderr.replace("│", " ").split())

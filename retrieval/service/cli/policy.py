@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,16 +14,14 @@ from rich.console import RenderableType
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from acl.errors import Caution, PolicyError, SchemaError
-from acl.labels import Attribute, LabelSchema, level_name
-from acl.policy.cautions import NOTHING_KNOWN, Known, cautions_of
+from acl.errors import PolicyError
+from acl.labels import Attribute, level_name
 from acl.records import ProofState, StalePolicyError
 from retrieval.policy.edits import Edit, FailedTestsError, FourEyesError
 from retrieval.policy.gate import OnProgress
 from retrieval.policy.preview import LookBack
-from retrieval.policy.trials import tried_alone
 from retrieval.rights.authority import Asker
-from retrieval.rights.policy_source import read_source, read_texts
+from retrieval.rights.policy_source import read_texts
 from retrieval.service.api.policy import (
     ActivatedRevision,
     Count,
@@ -38,11 +36,9 @@ from retrieval.service.api.policy import (
     RightsChange,
     Who,
 )
-from retrieval.service.cli.people import read_people
-from retrieval.service.cli.policy_lines import touched, warned
-from retrieval.service.cli.render import CommandError, Shown, err, in_words, records, safe, table
+from retrieval.service.cli.check import Paired, check, refused
+from retrieval.service.cli.render import CommandError, Shown, err, in_words, safe, table
 from retrieval.service.cli.run import ActAs, asker_of, command, now
-from retrieval.service.cli.start import Json, command_settings, finish
 from retrieval.service.http.bodies import answer
 from retrieval.service.http.tokens import levels
 from retrieval.service.settings import SettingsError
@@ -58,6 +54,7 @@ policy = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(policy, name="policy")
+policy.command("check", cls=Paired)(check)
 
 Number = Annotated[int, typer.Argument(min=1, help="Number of the revision; see `policy log`.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for those who read the log.")]
@@ -71,82 +68,6 @@ Add = Annotated[
 Remove = Annotated[
     list[str] | None, typer.Option("--remove", help="A line to remove, as it stands. Repeatable.")
 ]
-
-
-GATE: Final = 3
-"""Exit code of `policy check`: the policy can be read, and something that must hold does not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A policy in a folder that can be enforced.
-
-    Attributes:
-        rules: how many it has.
-        digest: of all that it is.
-        tests: how many of its tests were run.
-        tests_left: how many were not, because they name a document or a person of record.
-        failing: what does not hold, and why.
-        warnings: what may be meant and does nothing today.
-    """
-
-    rules: int
-    digest: str
-    tests: int
-    tests_left: int
-    failing: tuple[str, ...]
-    warnings: tuple[Caution, ...]
-
-
-@policy.command("check")
-def check(
-    folder: Annotated[
-        Path | None, typer.Argument(help="Folder with the policy; the configured one by default.")
-    ] = None,
-    *,
-    strict: Annotated[bool, typer.Option("--strict", help="A warning is an error.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Read a policy in a folder strictly, and name every line that could not be enforced.
-
-    The tests in `tests.toml` are run. Warnings name what may be meant and does nothing today, such
-    as a role that nobody has. Nothing is stored. What is in effect is in the records; see `policy
-    show`. Exit code 1: a line is refused, or with `--strict` warned of; 3: a test does not hold.
-    """
-    settings = command_settings()
-    try:
-        source = read_source(folder or settings.policy_dir)
-        report = tried_alone(source, now())
-    except SchemaError as error:
-        raise CommandError(f"refused: {error}") from None
-    except PolicyError as error:
-        finish(_refused(error), as_json=as_json)
-    found, failing = source.policy, tuple(map(str, report.failures))
-    warnings = cautions_of(found, _known(settings.people_file, found.schema))
-    checked = Checked(len(found.rules), found.digest, report.run, report.left, failing, warnings)
-    finish(_checked(checked, strict=strict), as_json=as_json)
-
-
-def _checked(checked: Checked, *, strict: bool) -> Shown:
-    said = f"{checked.rules} rules, digest {checked.digest[:_DIGITS]}"
-    if checked.tests or checked.tests_left:
-        said += f", {checked.tests - len(checked.failing)} of {checked.tests} tests hold"
-    if checked.tests_left:
-        said += f"; {checked.tests_left} tests of documents or people of record were not run"
-    err = [*warned(checked.warnings), *(safe(one, "bold red") for one in checked.failing)]
-    if checked.failing or (strict and checked.warnings):
-        code = GATE if checked.failing else 1
-        return Shown(checked, [], code=code, err=[*err, safe(f"fails: {said}", "bold red")])
-    return Shown(checked, [safe(f"ok: {said}", "green")], err=err)
-
-
-def _known(path: Path, schema: LabelSchema) -> Known:
-    """Return whom the file of people names, if there is one."""
-    if not path.exists():
-        return NOTHING_KNOWN
-    people = [person.subject for person in read_people(path, schema).values()]
-    names = (name for person in people for name in person.principals)
-    return Known(tenants=frozenset(one.tenant for one in people), principals=frozenset(names))
 
 
 @command(policy, "log")
@@ -237,22 +158,18 @@ async def propose(  # noqa: PLR0913 - each is an option
     try:
         revision = await parts.desk.propose(who, edit, expected=base, reason=reason, now=now())
     except PolicyError as error:
-        return _refused(error)
+        return refused(error)
     number = revision.revision
     changes = await parts.views.compared(who, base, number, now())
     failing = await parts.views.failing_tests(who, number, now())
-    odd = list(await parts.views.cautions(who, number, now()))
     lines = [
         *_difference_lines(answer(RevisionDifference, changes)),
         *(safe(f"fails: {one}", "bold red") for one in failing),
-        *warned(odd),
         safe(f"proposed as revision {number}; nothing has taken effect yet", "green"),
         safe(f"  strongroom policy preview {number}    who gains and who loses what", "cyan"),
         safe(f"  strongroom policy activate {number}   prove it, let it take effect", "cyan"),
     ]
-    return Shown(
-        answer(ProposedRevision, revision, failing_tests=list(failing), warnings=odd), lines
-    )
+    return Shown(answer(ProposedRevision, revision, failing_tests=list(failing)), lines)
 
 
 @command(policy, "preview")
@@ -275,7 +192,7 @@ async def preview(  # noqa: PLR0913 - each is an option
     try:
         found = await parts.views.preview(who, wanted, LookBack(days=days), now())
     except PolicyError as error:
-        return _refused(error)
+        return refused(error)
     seen = PreviewAnswer.of(found.preview, found.revision, parts.schema)
     return Shown(seen, _preview_lines(seen, days, levels(parts.schema)))
 
@@ -320,7 +237,6 @@ async def prove(
 
 async def _activated(parts: Parts, who: Asker, number: int) -> Shown:
     base = parts.snapshots.pin().revision
-    odd = list(await parts.views.cautions(who, number, now()))
     with _progress(number) as on_progress:
         try:
             done = await parts.desk.activate(
@@ -331,9 +247,8 @@ async def _activated(parts: Parts, who: Asker, number: int) -> Shown:
         except StalePolicyError as error:
             reason = f"revision {base} took effect meanwhile, and this one was made on another"
             raise CommandError(f"not activated: {reason}; propose it again") from error
-    found = answer(ActivatedRevision, done, warnings=odd)
+    found = answer(ActivatedRevision, done)
     lines = [
-        *warned(odd),
         safe(f"no difference: {found.proof.what}", "green"),
         safe(f"revision {number} is in effect; the next request obeys it", "bold green"),
         *([] if found.proof.everything else ["To compare every pair: `strongroom policy prove`."]),
@@ -359,12 +274,6 @@ def _edit(folder: Path | None, add: Add, remove: Remove) -> Edit | None:
         return rows if add or remove else None
     texts = read_texts(folder)
     return replace(Edit.whole(texts), add=rows.add, remove=rows.remove)
-
-
-def _refused(error: PolicyError) -> Shown:
-    refusals = records(error.refusals, "where column operator reason")
-    said = f"refused: {len(error.refusals)} place(s); nothing of it takes effect"
-    return Shown({"refused": error.refusals}, [], code=1, err=[refusals, safe(said, "bold red")])
 
 
 def _state(revision: Revision, current: int) -> Text:
@@ -400,8 +309,6 @@ def _preview_lines(
     return [
         f"{found.documents} documents were looked at.",
         *(safe(cut, "bold red") for cut in found.cut),
-        *touched(found.lines),
-        *warned(found.warnings),
         _changes("People seen lately", found.people, known),
         _changes("Roles that the policy knows", found.roles, known),
         _rights(found.rights, known),
