@@ -8,7 +8,8 @@ The laws of this file:
 3. Whether anything may be told is decided first. Where nothing may, no subject is looked up and
    nothing is decided about others, so that no time that passes tells who is known or what exists.
 4. What a request says of another subject stands over what is known of that one. A subject that is
-   neither known nor described does not exist, and one whose rights cannot be decided has none.
+   neither known nor described does not exist, and one whose rights cannot be decided has none; so
+   has one that is suspended, whatever is said of it. All questions agree on that.
 """
 
 from __future__ import annotations
@@ -23,13 +24,26 @@ from acl.errors import FilterTooLargeError, RequestError
 from acl.labels import Label
 from acl.records import DocumentRecord
 from acl.subject import Subject
-from retrieval.access.subjects import KnownSubjects, kind_of
+from retrieval.access.subjects import Footing, KnownSubjects, kind_of
 from retrieval.access.types import Party, permits
 from retrieval.rights.authority import Authority
 from retrieval.rights.decisions import Decided, Decisions, undecided
 
 About: TypeAlias = Subject | Party
 """Whose rights are reviewed: a subject, or a party that is looked up once that is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """The subject of a review, and on what it stands."""
+
+    subject: Subject
+    footing: Footing
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether its requests are answered at all."""
+        return self.footing in {Footing.KNOWN, Footing.DESCRIBED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +169,36 @@ class Inquiry:
             return None
         known = await self.known.subject(tenant, identity)
         if known is None and party.claimed.names:
+            if await self.known.suspended(tenant, identity):
+                return None
             known = Subject(id=identity, tenant=tenant)
         return None if known is None else party.claimed.over(known)
 
-    async def supposed(self, about: About) -> Subject:
-        """Return the subject of a review; one that is not known has the weakest rights."""
+    async def supposed(self, about: About) -> Supposed:
+        """Return the subject of a review, and on what it stands."""
         if isinstance(about, Subject):
-            return about
+            return await self._supposed(about)
+        if about.identity == self.asker.id:
+            return Supposed(self.asker, Footing.KNOWN)  # law 1
         known = await self.subject(about)
-        return known or Subject(id=about.id, tenant=self.asker.tenant)
+        if known is not None:
+            described = Footing.DESCRIBED if about.claimed.names else Footing.KNOWN
+            return Supposed(known, described)
+        nobody = Subject(id=about.id, tenant=self.asker.tenant)
+        return Supposed(nobody, await self._absent(nobody))
+
+    async def _supposed(self, described: Subject) -> Supposed:
+        """Return a subject that is described in full, unless a directory says who it is (law 4)."""
+        if not self.known.complete or kind_of(described.id) not in self.known.kinds:
+            return Supposed(described, Footing.DESCRIBED)
+        known = await self.known.subject(described.tenant, described.id)
+        if known is None:
+            return Supposed(described, await self._absent(described))
+        return Supposed(known, Footing.KNOWN)
+
+    async def _absent(self, subject: Subject) -> Footing:
+        suspended = await self.known.suspended(subject.tenant, subject.id)
+        return Footing.SUSPENDED if suspended else Footing.UNKNOWN
 
     async def candidates(self, kind: str, *, others: bool, after: str) -> AsyncIterator[Subject]:
         """Yield the asker and, with `others`, all of one kind that are known, in order of ids."""

@@ -66,6 +66,13 @@ MAX_LABELS: Final = 5_000
 """Grants are measured by this many distinct labels at most; beyond, by the most common ones."""
 
 
+NOT_KNOWN_HERE: Final = (
+    "people are not known here, because tokens alone say who is who: only those whom the policy "
+    "names are listed, and the principals that give the right"
+)
+MORE_NAMES: Final = "there are more names than were tried"
+
+
 class Questions:
     """Answers questions about rights.
 
@@ -222,19 +229,22 @@ class Questions:
         inquiry = await self._inquiry(asker, now, at_least)
         document, label = await self._reviewable(inquiry, document_id, detail)
         tenant, snapshot = document.tenant, inquiry.authority.snapshot
-        able, cursor = await _permitted(inquiry, subjects, label), None
+        able, cursor, reason = await _permitted(inquiry, subjects, label), None, ""
         if page is not None:
             known = inquiry.known.subjects(tenant, after=page.after)
             found, cursor = await _able(inquiry, known, Action.DOCUMENT_READ, label, page.limit)
             able += found
+            reason = "" if inquiry.known.complete else NOT_KNOWN_HERE
         names, incomplete = tuple[tuple[str, ...], ...](), False
         if page is None or not page.after:
             work = partial(names_giving, self._audience, snapshot, tenant, label, now)
             names, incomplete = await for_review(work)
+            reason = reason or (MORE_NAMES if incomplete else "")
         return Readership(
             subjects=tuple(dict.fromkeys(able)),
             principals=names,
-            incomplete=incomplete,
+            incomplete=bool(reason),
+            reason=reason,
             cursor=cursor,
             decision_id=await self._told(inquiry, (document.id,), tenant, detail),
             policy_revision=snapshot.revision,
@@ -260,11 +270,12 @@ class Questions:
         check_limit(limit)
         inquiry = await self._inquiry(asker, now, at_least)
         told, tenant = inquiry.told, inquiry.authority.tenant
-        seen, more = list[Listed](), False
+        seen, more, footing = list[Listed](), False, None
         if told is None or told.permit is not None:  # asked first
-            subject = await inquiry.supposed(about)
+            supposed = await inquiry.supposed(about)
+            subject, footing = supposed.subject, supposed.footing
             tenant = tenant or subject.tenant
-            if tenant == subject.tenant:
+            if tenant == subject.tenant and supposed.can_ask:
                 rights = Rights(inquiry.about(subject, Action.DOCUMENT_READ), told)
                 page = PageAsked(after=after, limit=limit)
                 seen, more = await self._covered(inquiry, tenant, rights, page)
@@ -273,6 +284,7 @@ class Questions:
         return Readable(
             documents=tuple(seen),
             more=more,
+            footing=footing,
             decision_id=await self._told(inquiry, ids, tenant or "", detail),
             policy_revision=inquiry.authority.snapshot.revision,
             label_revision=inquiry.authority.label_revision,
@@ -296,14 +308,18 @@ class Questions:
         detail = {"asked": "why", "about": about.id}
         inquiry = await self._inquiry(asker, now, at_least)
         document, label = await self._reviewable(inquiry, document_id, detail)
-        subject = await inquiry.supposed(about)
+        supposed = await inquiry.supposed(about)
+        subject = supposed.subject
         decided = inquiry.about(subject, Action.DOCUMENT_READ)
         policy = inquiry.authority.snapshot.policy
         explanation = await for_review(partial(explain, policy, subject, READ, label, now))
-        offered, incomplete = await self._grants(inquiry, subject, document, label)
+        offered, incomplete = tuple[Grant, ...](), False
+        if supposed.can_ask:
+            offered, incomplete = await self._grants(inquiry, subject, document, label)
         return Reviewed(
             explanation=explanation,
-            permitted=permits(decided, label),
+            permitted=supposed.can_ask and permits(decided, label),
+            footing=supposed.footing,
             grants=offered,
             incomplete=incomplete,
             decision_id=await self._told(inquiry, (document.id,), document.tenant, detail),
@@ -422,8 +438,10 @@ class Questions:
 
 async def _permitted(inquiry: Inquiry, subjects: Iterable[Subject], label: Label) -> list[str]:
     able: list[str] = []
-    for subject in subjects:
-        if permits(inquiry.about(subject, Action.DOCUMENT_READ), label):
+    for asked in subjects:
+        supposed = await inquiry.supposed(asked)
+        subject = supposed.subject
+        if supposed.can_ask and permits(inquiry.about(subject, Action.DOCUMENT_READ), label):
             able.append(subject.id)
         await asyncio.sleep(0)  # law 4
     return able

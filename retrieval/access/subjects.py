@@ -6,12 +6,15 @@ The laws of this file:
 2. A user in more groups than a subject can be in may do nothing either, so is not known.
 3. What is not known of a subject is the weakest: the lowest clearance, no compartment, no group.
 4. Subjects come in the order of their ids, so that a page can continue behind the last one.
+5. Where a directory says who is who, a user whom it does not know or has suspended can ask nothing,
+   whatever is said of that user. Where tokens alone say it, nobody here knows all who can ask.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import AsyncIterator
+from enum import StrEnum
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -29,12 +32,24 @@ KINDS: Final = ("user", "service", "agent")
 """The kinds of identity that a subject can have."""
 
 
+class Footing(StrEnum):
+    """On what an answer about a subject stands; by the last two it reads nothing."""
+
+    KNOWN = "known"
+    DESCRIBED = "described"
+    UNKNOWN = "unknown"
+    SUSPENDED = "suspended"
+
+
 class KnownSubjects(Protocol):
     """Who is known in a tenant, and with which attributes.
 
     Attributes:
         kinds: of which kinds subjects can be known.
+        complete: whether nobody else of these kinds can ask; law 5.
     """
+
+    complete: bool
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -43,6 +58,10 @@ class KnownSubjects(Protocol):
 
     async def subject(self, tenant: str, identity: str) -> Subject | None:
         """Return the subject, or None if none of that identity is known."""
+        ...
+
+    async def suspended(self, tenant: str, identity: str) -> bool:
+        """Say whether the subject is known, and kept from asking."""
         ...
 
     def subjects(self, tenant: str, *, after: str = "") -> AsyncIterator[Subject]:
@@ -54,6 +73,7 @@ class PolicySubjects:
     """Knows the subjects that the policy names; they have no group, clearance or compartment."""
 
     kinds: Final = KINDS
+    complete = False
 
     def __init__(self, policy: Policy) -> None:
         self._mentions = mentions_of(policy)
@@ -64,6 +84,11 @@ class PolicySubjects:
         place = bisect_right(names, identity)
         known = place > 0 and names[place - 1] == identity
         return Subject(id=identity, tenant=tenant) if known else None
+
+    async def suspended(self, tenant: str, identity: str) -> bool:
+        """Say that a policy keeps nobody from asking."""
+        del tenant, identity
+        return False
 
     async def subjects(self, tenant: str, *, after: str = "") -> AsyncIterator[Subject]:
         """Yield every subject that a row which applies in the tenant names."""
@@ -83,6 +108,7 @@ class DirectorySubjects:
     """Knows the active users of the directory, with their groups and what it says of rights."""
 
     kinds: Final = ("user",)
+    complete = True
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
@@ -99,6 +125,13 @@ class DirectorySubjects:
             clearance=state.clearance or 0,
             compartments=state.compartments or frozenset(),
             groups=entry.groups,
+        )
+
+    async def suspended(self, tenant: str, identity: str) -> bool:
+        """Say whether it is a user of the tenant that is not active, or in too many groups."""
+        entry = await self._directory.resolve(tenant, identity)
+        return entry is not None and not (
+            entry.user.state.active and len(entry.groups) <= MAX_GROUPS
         )
 
     async def subjects(self, tenant: str, *, after: str = "") -> AsyncIterator[Subject]:

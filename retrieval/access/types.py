@@ -10,11 +10,11 @@ from typing import Final
 from acl.actions import Action
 from acl.errors import RequestError
 from acl.explain.changes import Grant
-from acl.explain.explain import Explanation
+from acl.explain.explain import Explanation, Obstacle
 from acl.labels import Label
 from acl.records.tables.types import NO_ID, canonical_id
 from acl.subject import EVERYONE, Subject
-from retrieval.access.subjects import identity_of
+from retrieval.access.subjects import Footing, identity_of
 from retrieval.rights.decisions import Decided
 from retrieval.rights.standing import ANY, AtLeast
 
@@ -212,7 +212,8 @@ class Readership(Recorded):
         principals: names of the policy or the label that give the right to a subject who is
             cleared for the document; several names where it takes all of them. On the first page
             alone.
-        incomplete: whether there are more names than were tried.
+        incomplete: whether people or names are missing.
+        reason: why, in words; empty where none is.
         cursor: the id behind which the next page begins; None at the end.
     """
 
@@ -220,6 +221,7 @@ class Readership(Recorded):
     principals: tuple[tuple[str, ...], ...]
     incomplete: bool
     cursor: str | None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +239,13 @@ class Readable(Recorded):
     Attributes:
         documents: one page of them.
         more: whether there is another page behind the last one.
+        footing: on what the answer stands; `None` where the asker may review nothing, and so
+            nobody was looked up.
     """
 
     documents: tuple[Listed, ...]
     more: bool
+    footing: Footing | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,8 +270,21 @@ class Reviewed(Explained):
         grants: the single changes that would let the policy permit it, the smallest first. Their
             numbers count documents that the asker may review.
         incomplete: whether there are more changes than were tried.
+        footing: on what the answer stands.
     """
 
     permitted: bool
     grants: tuple[Grant, ...]
     incomplete: bool
+    footing: Footing
+
+    @property
+    def subjects(self) -> tuple[Explanation, ...]:
+        """Return the explanations; rules say nothing of one whose requests are not answered."""
+        absent = self.footing in {Footing.UNKNOWN, Footing.SUSPENDED}
+        return () if absent else (self.explanation, *self.explanation.actors)
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """Return the first thing that stands in the way, if it is one of the rules."""
+        return self.explanation.obstacle if self.subjects else None

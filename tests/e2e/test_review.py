@@ -56,6 +56,14 @@ def test_what_may_somebody_read_of_what_one_may_review(service: Service) -> None
     assert page["documents"] == []
 
 
+def test_an_audience_without_a_directory_says_that_people_are_missing(service: Service) -> None:
+    with service.as_(ADA) as client:
+        who = client.get(f"/v1/documents/{service.documents[BUDGET]}/audience").json()
+    assert who["incomplete"]
+    assert "people are not known here" in who["reason"]
+    assert who["principals"]
+
+
 def test_of_other_documents_nothing_is_told(service: Service) -> None:
     hidden, absent = service.documents[BUDGET], str(uuid.uuid4())
     answers = []

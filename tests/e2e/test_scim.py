@@ -336,6 +336,57 @@ def test_the_command_line_shows_who_is_known(
     assert "not in use" in unused
 
 
+STEWARD: dict[str, Any] = {**ADA, "sub": "service:stew", "groups": ["role:steward"]}
+LUNCH = "file:acme/handbook/lunch.md"
+
+
+@pytest.mark.parametrize(
+    ("who", "claimed", "standing"),
+    [
+        ("user:bob", {}, "known"),
+        ("user:sus", {}, "suspended"),
+        ("user:sus", {"clearance": 3}, "suspended"),
+        ("user:neverexisted", {}, "unknown"),
+        ("user:neverexisted", {"clearance": 3, "groups": []}, "described"),
+        ("service:x", {}, "unknown"),
+    ],
+)
+def test_every_way_to_ask_agrees_on_who_can_read(
+    scim: Service, idp: httpx2.Client, who: str, claimed: dict[str, Any], standing: str
+) -> None:
+    made(idp, "Users", userName="bob", **{RIGHTS: {"clearance": "internal"}})
+    made(idp, "Users", userName="sus", active=False, **{RIGHTS: {"clearance": "restricted"}})
+    document = scim.documents[LUNCH]
+    about = {"id": who, **claimed}
+    kind = who.partition(":")[0]
+    subject = {"type": kind, "id": who, "properties": claimed}
+    resource = {"type": "document", "id": document}
+    reading = {"subject": subject, "action": {"name": "document:read"}}
+    with scim.as_(STEWARD) as client:
+
+        def asked(path: str, body: dict[str, Any]) -> Any:
+            return client.post(path, json=body).raise_for_status().json()
+
+        what = asked("/v1/access:readable", {"subject": about})
+        why = asked("/v1/access:explain", {"subject": about, "document_id": document})
+        may = asked("/access/v1/evaluation", {**reading, "resource": resource})["decision"]
+        sought = {**reading, "resource": {"type": "document"}}
+        found = asked("/access/v1/search/resource", sought)["results"]
+        people = {**reading, "subject": {"type": kind}, "resource": resource}
+        able = asked("/access/v1/search/subject", people)["results"]
+        audience = client.get(f"/v1/documents/{document}/audience").json()
+    reads = standing in {"known", "described"}
+    assert (what["standing"], why["standing"]) == (standing, standing)
+    assert (document in {one["id"] for one in what["documents"]}) is reads
+    assert bool(what["documents"]) is reads
+    assert (why["allowed"], may) == (reads, reads)
+    assert {one["id"] for one in found} == {one["id"] for one in what["documents"]}
+    names = {f"{kind}:{one['id'].removeprefix(kind + ':')}" for one in able}
+    assert (who in names) is (standing == "known")
+    assert (who in audience["subjects"]) is (standing == "known")
+    assert not audience["incomplete"]
+
+
 def test_a_credential_is_made_replaced_and_revoked(
     scim: Service, idp: httpx2.Client, tmp_path: Path
 ) -> None:

@@ -233,6 +233,7 @@ class Many:
     """Many people, and how many of them were read."""
 
     kinds = ("user",)
+    complete = True
 
     def __init__(self, number: int) -> None:
         self._number, self.read = number, 0
@@ -244,6 +245,10 @@ class Many:
     async def subject(self, tenant: str, identity: str) -> Subject | None:
         self.read += 1
         return Subject(id=identity, tenant=tenant)
+
+    async def suspended(self, tenant: str, identity: str) -> bool:
+        del tenant, identity
+        return False
 
     async def subjects(self, tenant: str, *, after: str = "") -> AsyncIterator[Subject]:
         for number in range(self._number):

@@ -119,7 +119,10 @@ def _many(connection: Connection, ada: str, count: int) -> None:
     """Put a user into many groups in one transaction."""
     known: dict[str, Any] = {"tenant": "acme", "external_id": "", "version": 1}
     known |= {"created_at": NOW, "updated_at": NOW}
-    rows = [{"id": str(uuid.uuid4()), "identity": f"group:h{one}", **known} for one in range(count)]
+    rows = [
+        {"id": str(uuid.uuid4()), "identity": name, "called": name, "name": "", **known}
+        for name in (f"group:h{one}" for one in range(count))
+    ]
     held = [{"group_id": one["id"], "member_id": ada, "tenant": "acme"} for one in rows]
     connection.execute(insert(directory_groups), rows)
     connection.execute(insert(user_memberships), held)

@@ -36,6 +36,12 @@ class Everybody:
     many: int = 250
     asked: list[str] = field(default_factory=list)
 
+    complete = True
+
+    async def suspended(self, tenant: str, identity: str) -> bool:
+        del tenant, identity
+        return False
+
     async def subject(self, tenant: str, identity: str) -> Subject | None:
         self.asked.append(identity)
         return Subject(id=identity, tenant=tenant)

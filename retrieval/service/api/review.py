@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import AliasPath, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from acl.errors import RequestError
 from acl.records.directory.types import MAX_CLEARANCE
 from acl.subject import MAX_GROUPS
-from retrieval.access.subjects import kind_of
+from retrieval.access.subjects import Footing, kind_of
 from retrieval.access.types import MAX_PAGE, Claimed, PageAsked, Party
 from retrieval.service.api.documents import ExplainedRule, ExplainedSubject
 from retrieval.service.cursors import MAX_CURSOR
@@ -24,12 +24,20 @@ from retrieval.service.http.bodies import Answered, Asked, StrictRoute, answer
 from retrieval.service.http.dependencies import Open, Revised, Revisions, opened, sealed
 from retrieval.service.http.problems import ANSWERS
 
+STANDING = (
+    "Whether the subject is `known` here, `described` by the question, `unknown`, or `suspended`. "
+    "The last two read nothing."
+)
+
 # Half a surrogate pair has no length, and so is refused.
 Text = Annotated[str, Field(max_length=1024)]
 
 
 class AboutSubject(Asked):
-    """Whom a question is about. What is not said is taken from the directory, or is the weakest."""
+    """Whom a question is about. What is not said is taken from the directory, or is the weakest.
+
+    One of whom nothing is known or said reads nothing.
+    """
 
     id: str = Field(min_length=1, max_length=200, description="Such as `user:eve`.")
     clearance: int | None = Field(None, ge=0, le=MAX_CLEARANCE)
@@ -91,7 +99,8 @@ class WhyAnswer(Answered):
 
     allowed: bool = Field(validation_alias="permitted")
     subjects: list[ExplainedSubject]
-    obstacle: FirstObstacle | None = Field(validation_alias=AliasPath("explanation", "obstacle"))
+    obstacle: FirstObstacle | None
+    standing: Footing = Field(validation_alias="footing", description=STANDING)
     grants: list[SingleGrant] = Field(description="Single changes that permit it, smallest first.")
     incomplete: bool = Field(description="Whether there are more changes than were tried.")
     decision_id: str
@@ -107,7 +116,8 @@ class WhoAnswer(Answered):
         description="Names that give the right to somebody who is cleared for it; where a list "
         "holds several, it takes all of them. On the first page alone."
     )
-    incomplete: bool = Field(description="Whether there are more names than were tried.")
+    incomplete: bool = Field(description="Whether people or names are missing; see `reason`.")
+    reason: str = Field(description="Why the lists are incomplete; empty where they are not.")
     next_token: str = Field(
         description='Asks for the next page of subjects; `""` at the end. A page can be short.'
     )
@@ -128,6 +138,7 @@ class WhatAnswer(Answered):
 
     documents: list[ListedDocument]
     more: bool
+    standing: Footing | None = Field(validation_alias="footing", description=STANDING)
     decision_id: str
     policy_revision: int
     label_revision: int

@@ -16,6 +16,7 @@ from retrieval.service.api.review import ListedDocument, WhatAnswer, WhoAnswer
 from retrieval.service.cli.labels import changed_shown
 from retrieval.service.cli.render import Shown, count, records, safe, table
 from retrieval.service.cli.run import (
+    ABSENT,
     ActAs,
     AskAs,
     Document,
@@ -104,6 +105,8 @@ async def what(
         page = answer(WhatAnswer, found)
         documents += page.documents
     lines = [records(documents, "uri id"), count(len(documents), "document")]
+    if page.standing in ABSENT:
+        lines.append(safe(ABSENT[page.standing].format(subject), "yellow"))
     return Shown(page.model_copy(update={"documents": documents}), lines)
 
 

@@ -35,7 +35,7 @@ from retrieval.search.store import Mode
 from retrieval.service.api.review import WhyAnswer
 from retrieval.service.api.search import SearchAnswer
 from retrieval.service.cli.render import Shown, count, in_words, safe
-from retrieval.service.cli.run import command, document_named, now, person_of
+from retrieval.service.cli.run import ABSENT, command, document_named, now, person_of
 from retrieval.service.http.bodies import answer
 from retrieval.service.http.tokens import levels
 from retrieval.service.wiring import Parts
@@ -164,6 +164,9 @@ async def explain(
     about, moment = person_of(parts, subject), now()
     record = await document_named(parts, document, about.tenant)
     found = await parts.questions.why(OPERATOR, about, record.id, now=moment)
+    if found.footing in ABSENT:
+        said = safe(ABSENT[found.footing].format(subject), "bold red")
+        return Shown(answer(WhyAnswer, found), [said])
     reasons = Reasons.of(parts.snapshots.pin(), about, record, moment)
     lines = [*_explanation_lines(reasons, found.explanation, record), *_grant_lines(found)]
     return Shown(answer(WhyAnswer, found), lines)

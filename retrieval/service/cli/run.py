@@ -28,6 +28,7 @@ from acl.subject import Subject
 from ingest.context import document_id
 from ingest.index.engine import EngineError
 from retrieval.access.documents import DocumentNotFoundError
+from retrieval.access.subjects import Footing
 from retrieval.rights.authority import OPERATOR, Asker, Operator
 from retrieval.rights.policy_source import read_source
 from retrieval.service.cli.people import person_named, read_people
@@ -56,6 +57,11 @@ Document = Annotated[
 Until = Annotated[
     str, typer.Option("--until", help="When it ends: 2026-03-31, 2026-03-31T18:00, 7d or 12h.")
 ]
+
+ABSENT: Final = {
+    Footing.UNKNOWN: "{} is not known to the directory, and so reads nothing",
+    Footing.SUSPENDED: "{} is suspended in the directory, and so reads nothing",
+}
 
 _SPAN: Final = re.compile(r"([0-9]{1,5})([dhm])\Z")
 _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
