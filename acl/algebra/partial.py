@@ -7,6 +7,8 @@ The laws of this file:
 2. Parts are evaluated from left to right, and not at all behind the one that decides.
 3. Results are remembered per term and per value of the columns that it reads, so that ten thousand
    rows that name one role ask about that role once.
+4. Parts are joined from the last to the first. Where attributes can be missing, what a later part
+   needs then stands once, within what the earlier ones need, and not once for each of them.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 
 from acl.algebra.leaves import outcome_of
 from acl.algebra.outcome import FALSE, RAISES, TRUE, Outcome, constant
@@ -87,20 +90,20 @@ class Partial:
                 return self._remembered(term)
 
     def _all(self, parts: tuple[Term, ...]) -> Outcome:
-        result = TRUE
+        outcomes: list[Outcome] = []
         for part in parts:
-            result = result.then(self._term(part))
-            if result.true is NEVER:  # law 2
-                return result
-        return result
+            outcomes.append(self._term(part))
+            if outcomes[-1].true is NEVER:  # law 2
+                break
+        return reduce(_before, reversed(outcomes), TRUE)  # law 4
 
     def _any(self, parts: tuple[Term, ...]) -> Outcome:
-        result = FALSE
+        outcomes: list[Outcome] = []
         for part in parts:
-            result = result.otherwise(self._term(part))
-            if result.false is NEVER:  # law 2
-                return result
-        return result
+            outcomes.append(self._term(part))
+            if outcomes[-1].false is NEVER:  # law 2
+                break
+        return reduce(_instead, reversed(outcomes), FALSE)  # law 4
 
     def _remembered(self, term: Known | Touching) -> Outcome:
         key = term, tuple(self._row[name] for operand in operands(term) for name in operand.columns)
@@ -120,6 +123,14 @@ class Partial:
         if isinstance(term, Known):
             return _boolean(values[0])
         return outcome_of(term, values, self.graphs, self.at)
+
+
+def _before(rest: Outcome, first: Outcome) -> Outcome:
+    return first.then(rest)
+
+
+def _instead(rest: Outcome, first: Outcome) -> Outcome:
+    return first.otherwise(rest)
 
 
 class _Scope(dict[str, object]):

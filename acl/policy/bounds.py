@@ -6,30 +6,45 @@ The laws of this file:
    one pass over the text. One that is computed, or comes with the asker, is refused.
 2. `%` is a remainder of numbers: beside a text it would format, to any length.
 3. The patterns of links, where a role definition is matched by patterns, are held to law 1 too.
+4. The filter of one row fits into what an engine is asked, for whoever meets it. What is decided by
+   the asker alone adds nothing to it.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import reduce
 from itertools import chain
 from typing import Final
 
-from acl.algebra.partial import operands
-from acl.errors import Refusal
+from acl.algebra.conditions import all_of
+from acl.algebra.leaves import outcome_of
+from acl.algebra.outcome import TRUE, Outcome, of_leaf
+from acl.algebra.partial import evaluated, operands
+from acl.engine.filter import MAX_CONDITIONS, to_filter
+from acl.errors import FilterTooLargeError, Refusal
 from acl.labels import AttributeType
 from acl.language.casbin_adapter import Row
 from acl.language.model_file import MODEL_FILE
 from acl.language.patterns import PatternError, require_bounded
-from acl.language.terms import AllOf, AnyPart, Negation, Rule, Term, walk
+from acl.language.terms import AllOf, AnyPart, Known, Negation, Rule, Term, Touching, walk
 from acl.policy.policy import Policy
 from acl.policy.row_values import POLICY_FILE
+from acl.predicate import AnyOf, Constant, Labelled
 
 _PATTERNED: Final = frozenset(
     {"regexMatch", "keyMatch2", "keyMatch3", "keyMatch4", "keyMatch5", "keyGet2", "keyGet3",
      "globMatch"}
 )  # fmt: skip
+
+
+_FEW: Final = 20
+"""So many conditions on a label never grow to a filter that is too large."""
+
+_NO_MOMENT: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,64 @@ def unbounded(policy: Policy) -> Iterator[Refusal]:
             place = _Place(_line(row), column.partition("_")[2], (row,))
             yield from _refused(policy, policy.rule_terms[named[column]], place)
     yield from chain.from_iterable(_links(policy, kind) for kind in policy.matching)
+    yield from _sizes(policy)
+
+
+def _sizes(policy: Policy) -> Iterator[Refusal]:
+    """Refuse the matcher or the rows whose filter has too many conditions (law 4)."""
+    reason = f"makes a filter of more than {MAX_CONDITIONS} conditions; say it in fewer"
+    if any(_too_large(policy, effect, {}) for effect in set(map(policy.effect_of, policy.rules))):
+        yield Refusal(MODEL_FILE, "m", reason)
+        return
+    for row in policy.rules:
+        if _too_large(policy, policy.effect_of(row), policy.named(row)):
+            yield Refusal(_line(row), row.kind, reason)
+
+
+def _too_large(policy: Policy, effect: str, row: Mapping[str, str]) -> bool:
+    if sum(1 for _ in _touching(policy, policy.term, row)) < _FEW:
+        return False
+    outcome = _largest(policy, policy.term, row) or TRUE
+    decides = outcome.false if effect == "deny" else outcome.true
+    condition = all_of(decides, outcome.defined)
+    try:
+        to_filter(Labelled() if isinstance(condition, Constant) else condition, policy.schema)
+    except FilterTooLargeError:
+        return True
+    return False
+
+
+def _touching(policy: Policy, term: Term, row: Mapping[str, str]) -> Iterator[Touching]:
+    for part in walk(term):
+        if isinstance(part, Rule) and row:
+            yield from _touching(policy, policy.rule_terms[row[part.column]], row)
+        elif isinstance(part, Touching):
+            yield part
+
+
+def _largest(policy: Policy, term: Term, row: Mapping[str, str]) -> Outcome | None:
+    """Return what a term comes to for an asker to whom every condition on a label matters."""
+    match term:
+        case Known():
+            return None
+        case AllOf(parts):
+            left = [one for part in parts if (one := _largest(policy, part, row))]
+            return reduce(lambda rest, first: first.then(rest), reversed(left)) if left else None
+        case AnyPart(parts):
+            opposites = AllOf(tuple(map(Negation, parts)))
+            outcome = _largest(policy, opposites, row)
+            return None if outcome is None else ~outcome
+        case Negation(part):
+            outcome = _largest(policy, part, row)
+            return None if outcome is None else ~outcome
+        case Rule(column):
+            return _largest(policy, policy.rule_terms[row[column]], row) if row else None
+        case _:
+            values = evaluated(term, row)
+            if values:
+                return outcome_of(term, values, policy.graphs, _NO_MOMENT)
+            unknown = frozenset({f"unknown {id(term)}"})
+            return of_leaf(AnyOf(term.attribute.name, unknown), term.attribute)
 
 
 def _refused(policy: Policy, term: Term, place: _Place) -> Iterator[Refusal]:
