@@ -41,19 +41,24 @@ class Refusal:
     """Why one place of a policy cannot be enforced inside the query.
 
     Attributes:
-        where: `model.conf`, or the row as `policy.csv row 7`, counted from 1.
-        operator: the operator, function or effect that has no filter form.
+        where: the file and its line, as `policy.csv line 7`, counted from 1.
+        operator: what is refused, as its author wrote it.
         reason: one sentence for the person who wrote the rule.
         column: the name of the row's column, or `""`.
+        position: where it begins in the line of `model.conf`, or in the row's column, counted
+            from 1; 0 if that is not known.
     """
 
     where: str
     operator: str
     reason: str
     column: str = ""
+    position: int = 0
 
     def __str__(self) -> str:
         place = f"{self.where}, column `{self.column}`" if self.column else self.where
+        if self.position:
+            place += f", position {self.position}"
         return f"{place}: `{self.operator}`: {self.reason}"
 
 

@@ -8,6 +8,7 @@ The laws of this file:
    a bounded length. What is compared later is compared byte for byte.
 4. A path has no empty segment inside, so that one place has one name.
 5. Numbers stay within ±2^53, because a range in the vector engine is a double.
+6. A moment is a whole number of seconds. One with a fraction is refused, never rounded.
 """
 
 from __future__ import annotations
@@ -414,6 +415,8 @@ def _seconds(raw: str | datetime) -> int:
         raise ValueError(expected) from None
     if parsed.tzinfo is None:
         raise ValueError(expected)
+    if parsed.microsecond:  # law 6
+        raise ValueError("holds a fraction of a second; moments are kept to whole seconds")
     return int(parsed.timestamp())
 
 

@@ -21,10 +21,10 @@ from acl.labels import Attribute, AttributeType, LabelSchema
 from acl.predicate import Constant
 from bench.collections_ir import DEPTH, Text
 from ingest.encode.chunk import Chunker
-from ingest.encode.encoder import Encoder
 from ingest.encode.models import verified_model_folder
 from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import Point
+from ingest.parts import Encoding
 from retrieval.search.store import Mode, Question, Store
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Ranker:
     """An index of documents, and the way to ask it."""
 
     engine: EdgeEngine
-    encoder: Encoder
+    encoder: Encoding
     chunker: Chunker
     owners: dict[str, str]
     tenants: dict[str, str]
@@ -91,7 +91,7 @@ class Ranker:
 
 
 @asynccontextmanager
-async def ranker(encoder: Encoder) -> AsyncIterator[Ranker]:
+async def ranker(encoder: Encoding) -> AsyncIterator[Ranker]:
     """Open an empty index in a folder that is removed afterwards."""
     with TemporaryDirectory() as folder:
         engine = EdgeEngine(Path(folder))

@@ -19,6 +19,7 @@ import structlog
 
 from retrieval.service.cli import render
 from retrieval.service.cli.main import main
+from tests.scanning import compiled_rules
 
 WIDTH = 160
 
@@ -53,6 +54,8 @@ def _done(
     folder: Path, arguments: tuple[str, ...], code: int, settings: dict[str, str], at: str
 ) -> Done:
     out, err = io.StringIO(), io.StringIO()
+    if arguments[0] == "ingest":
+        compiled_rules(folder / settings.get("data_dir", "data"))
     if at:
         threading.Thread(target=_interrupt, args=(at, out, err), daemon=True).start()
     with (

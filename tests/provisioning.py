@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -26,12 +27,17 @@ MEDIA = "application/scim+json"
 @pytest.fixture(scope="session")
 def scim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("scim")
+    with quiet():
+        yield from running(folder, policy_dir=with_idp(folder), directory="scim")
+
+
+def with_idp(folder: Path) -> Path:
+    """Return a policy folder in `folder` that lets the identity provider in."""
     policy = folder / "policy"
     shutil.copytree(POLICY, policy)
     with (policy / "policy.csv").open("a") as rules:
         rules.write(RULE)
-    with quiet():
-        yield from running(folder, policy_dir=policy, directory="scim")
+    return policy
 
 
 @pytest.fixture

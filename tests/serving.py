@@ -28,6 +28,7 @@ from retrieval.service.http.issuers import verifier
 from retrieval.service.serve import Server, make_server
 from retrieval.service.settings import Settings, load_settings
 from retrieval.service.wiring import Parts, open_parts, open_pipeline
+from tests.scanning import compiled_rules
 
 ISSUER = "https://issuer.test"
 AUDIENCE = "strongroom"
@@ -183,6 +184,7 @@ class Thread(threading.Thread):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(text)
         async with open_parts(settings) as parts:
+            compiled_rules(settings.data_dir)
             async with open_pipeline(parts) as pipeline:
                 report = await pipeline.ingest(root, flags={}, on_event=lambda _: None)
             tokens = verifier(settings, parts.schema)

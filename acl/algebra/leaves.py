@@ -11,8 +11,10 @@ The laws of this file:
    - `keyMatch2`, `keyMatch3`, `keyMatch4` become a regular expression: `/*` matches anything to the
      end, a segment `:name` (2) or `{name}` (3, 4) matches one non-empty segment, and every other
      character with a meaning in regular expressions keeps it; those are refused here.
-   - `globMatch` without `?`, `[`, `{`, `\` or `**`: a `*` is one visible segment, and a path may
-     end in one more `/`.
+   - `keyMatch5` is `keyMatch3` on the path before its first `?`, which literals before `/*` do not
+     notice.
+   - `globMatch` without `?`, `[`, `{`, `\` or `**`: a `*` is one visible segment, or at the very
+     end the rest of one, and a path may end in one more `/`.
 
    A path has no empty segment inside and no control character (law of `acl.labels`). Without that,
    `$` before a final line break and doubled slashes would make more paths match.
@@ -34,6 +36,7 @@ from acl.language.terms import (
     Among,
     Compare,
     Contains,
+    Covers,
     Matches,
     Overlaps,
     ResourceHolder,
@@ -47,6 +50,7 @@ from acl.predicate import (
     AtMost,
     Present,
     Scalar,
+    Segment,
     Shape,
     Shaped,
     SubsetOf,
@@ -77,6 +81,8 @@ def matches(function: str, attribute: Attribute, pattern: str) -> Outcome:
             if len(set(names)) != len(names):
                 raise ExpressionError(function, f"`{pattern}` names one segment twice")
             return _key_match_segments(attribute, pattern, _braces, function)
+        case "keyMatch5":
+            return _key_match_address(attribute, pattern)
         case "globMatch":
             return _glob(attribute, pattern)
         case _:
@@ -134,6 +140,18 @@ def _key_match_segments(
     return of_leaf(Shaped(attribute.name, Shape(segments, tail)), attribute)
 
 
+def _key_match_address(attribute: Attribute, pattern: str) -> Outcome:
+    """`keyMatch5` cuts a path at its first `?`, which a literal beginning does not notice."""
+    *head, last = pattern.split("/")
+    if any(map(_braces.search, pattern.split("/"))):
+        reason = f"cuts paths at `?`, so `{pattern}` has no filter form; write keyMatch3"
+        raise ExpressionError("keyMatch5", reason)
+    if head and last == "*":
+        return _key_match_segments(attribute, pattern, _braces, "keyMatch5")
+    text = _literal(pattern, pattern, "keyMatch5")
+    return exactly(attribute, text).otherwise(_under(attribute, f"{text}?", "keyMatch5", pattern))
+
+
 _colon: Final = re.compile(r":[^/]+")
 _braces: Final = re.compile(r"{[^/{}]+}")
 
@@ -160,12 +178,24 @@ def _glob(attribute: Attribute, pattern: str) -> Outcome:
     if "" in parts[1:] or pattern == "":
         raise ExpressionError("globMatch", f"`{pattern}` is empty or has an empty segment")
     if any("*" in part and part != "*" for part in parts):
-        raise ExpressionError("globMatch", f"a star inside a segment of `{pattern}`")
+        return _glob_prefix(attribute, pattern)
     _require_path(attribute, "globMatch")
     wanted = tuple(Wildcard.VISIBLE if part == "*" else part for part in parts)
     return of_leaf(Shaped(attribute.name, Shape(wanted)), attribute).otherwise(
         of_leaf(Shaped(attribute.name, Shape((*wanted, ""))), attribute)
     )
+
+
+def _glob_prefix(attribute: Attribute, pattern: str) -> Outcome:
+    """Where the last segment begins with what stands before a star at the end."""
+    prefix, _, rest = pattern.partition("*")
+    if rest:
+        raise ExpressionError("globMatch", f"a star inside a segment of `{pattern}`")
+    wanted: tuple[Segment, ...] = (*prefix.split("/")[:-1], Wildcard.SOME)
+    of_depth = of_leaf(Shaped(attribute.name, Shape(wanted)), attribute).otherwise(
+        of_leaf(Shaped(attribute.name, Shape((*wanted, ""))), attribute)
+    )
+    return _under(attribute, prefix, "globMatch", pattern).then(of_depth)
 
 
 def _require_path(attribute: Attribute, function: str) -> None:
@@ -199,6 +229,8 @@ def outcome_of(
             return _overlaps(attribute, value)
         case Within(attribute, _):
             return _within(attribute, value)
+        case Covers(attribute, _):
+            return _covers(attribute, value)
         case Matches(attribute, function, _):
             return matches(function, attribute, value) if isinstance(value, str) else RAISES
         case ResourceRole(attribute, graph, _, _):
@@ -310,6 +342,17 @@ def _within(attribute: Attribute, value: object) -> Outcome:
         return RAISES
     texts = frozenset(member for member in members if isinstance(member, str))
     return of_leaf(SubsetOf(attribute.name, texts), attribute)
+
+
+def _covers(attribute: Attribute, value: object) -> Outcome:
+    """Where the attribute's set holds every member of `value`."""
+    members = _members(value)
+    if members is None:
+        return RAISES
+    outcome = present(attribute)
+    for member in sorted(members, key=repr):
+        outcome = outcome.then(_overlapping(attribute, [member]))
+    return outcome
 
 
 def _members(value: object) -> frozenset[object] | None:

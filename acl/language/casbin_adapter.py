@@ -16,7 +16,9 @@ The laws of this file:
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -36,7 +38,7 @@ from acl.decision import RuleId
 from acl.errors import AclError
 from acl.language import patterns
 from acl.language.expression import ONE_TREE_AT_A_TIME
-from acl.language.roles import HOPS, PlainRoleGraph, Window, shortest
+from acl.language.roles import HOPS, Link, PlainRoleGraph, Window, shortest
 
 # Casbin logs subjects and resources, and a name with a line break forges a line.
 disabled_logging()
@@ -235,16 +237,18 @@ def ordered(model: Model, rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 class PatternedRoleGraph:
-    """A role definition with matching functions, answered by Casbin's own manager.
+    """A role definition with matching functions.
 
-    A fresh manager is built for each question: with patterns, asking about a name changes the
-    graph, and the answer to the next question with it.
+    Where names are matched, Casbin's own manager answers: asking about a name adds to the graph, so
+    what a question added is taken away again. Where domains alone are, the links of a domain are
+    those of all domains that match it.
     """
 
     def __init__(self, rows: Sequence[Row], definition: RoleDefinition, by: RoleMatching) -> None:
         """Keep the links; `by` names the matching functions."""
         self._rows, self._definition, self._by = rows, definition, by
-        self._memo: dict[tuple[str, str, str], bool] = {}
+        self._plain: dict[str, PlainRoleGraph] = {}
+        self._managers: dict[str, Any] = {}
 
     @property
     def match(self) -> str | None:
@@ -257,33 +261,81 @@ class PatternedRoleGraph:
 
     def has_link(self, name: str, role: str, domain: str, at: datetime) -> bool:
         """Say whether `name` reaches `role` in `domain`; windows cannot be combined with this."""
-        del at
-        key = (name, role, domain)
-        if key not in self._memo:
-            if len(self._memo) > _MEMO:
-                self._memo.clear()
-            self._memo[key] = bool(self._manager().has_link(name, role, *self._within(domain)))
-        return self._memo[key]
+        if not self._by.names:
+            return self._in(domain).has_link(name, role, domain, at)
+        with self._asked(domain, name, role) as manager:
+            return bool(manager.has_link(name, role))
+
+    def reached(self, name: str, domain: str, at: datetime) -> frozenset[str]:
+        """Return every name in the graph that `name` reaches, itself included."""
+        if not self._by.names:
+            return self._in(domain).reached(name, domain, at)
+        with self._asked(domain, name) as manager:
+            known, edge = set(manager.all_roles), {manager.all_roles[name]}
+            seen = set(edge)
+            for _ in range(HOPS):
+                edge = {role for one in edge for role in one.roles} - seen
+                seen |= edge
+        apart = (role for role in set(self.names(domain)) - known)
+        also = (role for role in apart if self.has_link(name, role, domain, at))
+        return frozenset({name, *(role.name for role in seen), *also})
 
     def path(self, name: str, role: str, domain: str, at: datetime) -> tuple[str, ...] | None:
         """Return the names from `name` to `role`, the fewest that will do, or nothing."""
-        del at
-        manager, rest = self._manager(), self._within(domain)
-        manager.has_link(name, role, *rest)  # with patterns, the question itself adds links
-        return shortest(name, role, lambda one: manager.get_roles(one, *rest), hops=HOPS)
+        if not self._by.names:
+            return self._in(domain).path(name, role, domain, at)
+        with self._asked(domain, name, role) as manager:
+            return shortest(name, role, manager.get_roles, hops=HOPS)
 
     def circles(self, role: str, domain: str) -> bool:
         """Say whether `role` leads back to itself, and so does every name that it matches."""
-        manager, rest = self._manager(), self._within(domain)
-        return any(
-            manager.has_link(reached, role, *rest) for reached in manager.get_roles(role, *rest)
-        )
+        with self._asked(domain, role) as manager:
+            return any(manager.has_link(reached, role) for reached in manager.get_roles(role))
 
-    def _within(self, domain: str) -> tuple[str, ...]:
-        return (domain,) if self._definition.arity > 2 else ()  # noqa: PLR2004 - with a domain
+    def _in(self, domain: str) -> PlainRoleGraph:
+        """Return the links that count in `domain`, whose names are compared as they are."""
+        if domain not in self._plain:
+            if len(self._plain) >= _KEPT_DOMAINS:
+                self._plain.clear()
+            rows = [row.values for row in self._rows if self._matches(domain, row)]
+            links = [Link(values[0], values[1], domain) for values in rows]
+            self._plain[domain] = PlainRoleGraph(links, timed=False)
+        return self._plain[domain]
 
-    def _manager(self) -> Any:  # noqa: ANN401 - Casbin is untyped
-        manager = RoleManager(10) if self._definition.arity == 2 else DomainManager(10)  # noqa: PLR2004
+    def _matches(self, domain: str, row: Row) -> bool:
+        if self._definition.arity == 2 or row.values[2] == domain:  # noqa: PLR2004 - with a domain
+            return True
+        try:
+            return bool(self._by.domains) and MATCHING_FUNCTIONS[str(self._by.domains)](
+                domain, row.values[2]
+            )
+        except Exception:  # noqa: BLE001 - to Casbin, a pattern that raises matches nothing
+            return False
+
+    @contextmanager
+    def _asked(self, domain: str, *names: str) -> Iterator[Any]:
+        """Let Casbin's manager of a domain know some names, and forget those that are new."""
+        with _ONE_QUESTION:
+            manager = self._manager(domain)
+            new = [name for name in dict.fromkeys(names) if name not in manager.all_roles]
+            for name in names:
+                manager._get_role(name)  # noqa: SLF001 - as each of its questions begins
+            try:
+                yield manager
+            finally:
+                for name in reversed(new):
+                    _forget(manager, name)
+
+    def _manager(self, domain: str) -> Any:  # noqa: ANN401 - Casbin is untyped
+        if domain not in self._managers:
+            if len(self._managers) >= _KEPT_DOMAINS:
+                self._managers.clear()
+            self._managers[domain] = self._new_manager(domain)
+        return self._managers[domain]
+
+    def _new_manager(self, domain: str) -> Any:  # noqa: ANN401 - Casbin is untyped
+        plain = self._definition.arity == 2  # noqa: PLR2004 - without a domain
+        manager = RoleManager(10) if plain else DomainManager(10)
         # Casbin registers the functions on a manager that is loaded already, and rebuilds it.
         for row in self._rows:
             manager.add_link(*row.values[: self._definition.arity])
@@ -291,12 +343,7 @@ class PatternedRoleGraph:
             manager.add_matching_func(MATCHING_FUNCTIONS[self._by.names])
         if self._by.domains:
             manager.add_domain_matching_func(MATCHING_FUNCTIONS[self._by.domains])
-        return manager
-
-    def reached(self, name: str, domain: str, at: datetime) -> frozenset[str]:
-        """Return every name in the graph that `name` reaches, itself included."""
-        roles = (role for role in self.names(domain) if self.has_link(name, role, domain, at))
-        return frozenset({name, *roles})
+        return manager if plain else manager._get_role_manager(domain)  # noqa: SLF001
 
     def names(self, domain: str) -> Iterable[str]:
         """Return every name that a link mentions, in any domain."""
@@ -315,7 +362,16 @@ class PatternedRoleGraph:
 RoleGraph: TypeAlias = PlainRoleGraph | PatternedRoleGraph
 """A role definition such as `g`: who reaches which role."""
 
-_MEMO: Final = 100_000
+_KEPT_DOMAINS: Final = 64
+_ONE_QUESTION: Final = threading.RLock()
+
+
+def _forget(manager: Any, name: str) -> None:  # noqa: ANN401 - Casbin is untyped
+    role = manager.all_roles.pop(name)
+    for other in role.roles:
+        other.users.discard(role)
+    for other in role.users:
+        other.roles.discard(role)
 
 
 class Evaluator:

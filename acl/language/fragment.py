@@ -18,7 +18,7 @@ from typing import Final
 
 from acl.labels import CLASSIFICATION, Attribute, AttributeType, LabelSchema
 from acl.language.casbin_adapter import FUNCTIONS, RoleDefinition
-from acl.language.expression import ExpressionError, source
+from acl.language.expression import ExpressionError, placed, source
 from acl.language.terms import (
     PATH_FUNCTIONS,
     AllOf,
@@ -26,6 +26,7 @@ from acl.language.terms import (
     AnyPart,
     Compare,
     Contains,
+    Covers,
     Known,
     Matches,
     Negation,
@@ -156,6 +157,12 @@ class _Reader:
         self._names, self._rule = names, rule
 
     def term(self, node: ast.expr) -> Term:
+        try:
+            return self._term(node)
+        except ExpressionError as error:
+            raise placed(error, node) from None
+
+    def _term(self, node: ast.expr) -> Term:
         match node:
             case ast.BoolOp(op=ast.And(), values=values):
                 return AllOf(tuple(map(self.term, values)))
@@ -165,6 +172,8 @@ class _Reader:
                 return Negation(self.term(operand))
             case ast.Call(func=ast.Name(id="eval")):
                 return self._eval(node)
+            case ast.Compare() if (truth := self._truth(node)) is not None:
+                return truth
             case _ if not self._names.touches(node):
                 return self._known(node)
             case ast.Compare():
@@ -175,6 +184,22 @@ class _Reader:
                 return self._bare(node)
             case _:
                 raise ExpressionError(source(node), "has no form in the filter")  # law 1
+
+    def _truth(self, node: ast.Compare) -> Term | None:
+        """Read a condition that is compared with True or False."""
+        match node:
+            case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq() as sign], comparators=[right]):
+                if isinstance(left, ast.Constant):
+                    left, right = right, left
+            case _:
+                return None
+        if not isinstance(right, ast.Constant) or not isinstance(right.value, bool):
+            return None
+        decides = self._names.touches(left) or "eval" in _called(left)
+        if not decides or not isinstance(left, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.Call):
+            return None
+        term = self.term(left)
+        return term if right.value is isinstance(sign, ast.Eq) else Negation(term)
 
     def _bare(self, node: ast.expr) -> Term:
         """A boolean attribute by itself."""
@@ -253,6 +278,8 @@ class _Reader:
     def _membership(self, left: ast.expr, right: ast.expr) -> Term:
         if self._names.touches(left) and self._names.touches(right):
             raise ExpressionError("in", "compares two attributes of the resource")
+        if isinstance(right, ast.List | ast.Tuple) and self._names.touches(right):
+            return self._one_of(left, right.elts)
         if self._names.touches(right):
             attribute = self._resource(right)
             if attribute.type is not AttributeType.KEYWORD_SET:
@@ -268,6 +295,19 @@ class _Reader:
             raise ExpressionError("in", "a column is a text, so this would be a substring test")
         return Among(attribute, operand)
 
+    def _one_of(self, left: ast.expr, entries: list[ast.expr]) -> Term:
+        """Whether a value of the asker is one of several, some of which the label has.
+
+        Python evaluates the whole list first: where one attribute is missing, all of it raises.
+        """
+        given = [entry for entry in entries if not self._names.touches(entry)]
+        equal = [self._relation(entry, "==", left) for entry in entries if entry not in given]
+        listed = ast.Compare(
+            left=left, ops=[ast.In()], comparators=[ast.List(elts=given, ctx=ast.Load())]
+        )
+        read = (AnyPart((part, Negation(part))) for part in equal)
+        return AllOf((*read, AnyPart((self._known(listed), *equal))))
+
     def _call(self, function: str, arguments: list[ast.expr]) -> Term:
         self._check_function(function, len(arguments))
         if function in self._names.roles:
@@ -277,6 +317,8 @@ class _Reader:
         left, right = arguments
         if function == "any_of" and self._names.touches(right):
             left, right = right, left
+        if function == "subset_of" and not self._names.touches(left):
+            return Covers(self._set(self._resource(right), function), self._known(left))
         if not self._names.touches(left) or self._names.touches(right):
             raise ExpressionError(function, "the resource may stand only in its first argument")
         attribute, operand = self._resource(left), self._known(right)

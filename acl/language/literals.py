@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Final
 
 from acl.labels import Attribute, AttributeType
-from acl.language.expression import ExpressionError, as_casbin_reads
+from acl.language.expression import ExpressionError, as_casbin_reads, for_casbin
 from acl.language.fragment import Names
 from acl.language.roles import TIME_FORMAT
 
@@ -49,7 +49,7 @@ def read_literals(tree: ast.expr, names: Names, text: str) -> tuple[ast.expr, st
     """
     numbers = dict(_spoken(tree, names))
     if not numbers:
-        return tree, text
+        return tree, for_casbin(text)
     return _Reading(numbers).visit(tree), _casbin_text(text, numbers)
 
 
@@ -103,7 +103,7 @@ def _moment(text: str) -> int:
     try:
         parsed = Attribute(name="moment", type=AttributeType.DATETIME).parse(text)
     except ValueError as error:
-        raise ExpressionError(f'"{text}"', f"is no moment; {_MOMENT}") from error
+        raise ExpressionError(f'"{text}"', f"is no moment in whole seconds; {_MOMENT}") from error
     return int(parsed) if isinstance(parsed, int) else 0
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
@@ -55,13 +55,19 @@ class Definition:
         key: such as `m` or `g2`.
         value: the lines of the value, joined as Casbin joins them.
         line: where it begins, counted from 1.
-        end: its last line.
+        parts: for each line of the value, the place of its text in the value, which may be negative
+            for the first, the number of the line, and the place of the text in the line.
     """
 
     key: str
     value: str
     line: int
-    end: int
+    parts: tuple[tuple[int, int, int], ...]
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Return the line and the position in it, from 1, of a place in the value, from 0."""
+        begin, line, column = max(part for part in self.parts if part[0] <= offset)
+        return line, column + offset - begin + 1
 
 
 @dataclass(slots=True)
@@ -74,14 +80,15 @@ class _Reader:
     begun: int = 0
     last: int = 0
     parts: list[str] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
 
     def read(self, text: str) -> None:
         for number, line in enumerate(text.split("\n"), start=1):
-            self._line(number, line.strip())
+            self._line(number, line.strip(), len(line) - len(line.lstrip()))
         if self.parts:
             self._refuse(self.last, "\\", "continues in a line that does not exist")
 
-    def _line(self, number: int, line: str) -> None:
+    def _line(self, number: int, line: str, indent: int) -> None:
         if not line or line[0] in "#;":
             if self.parts:
                 self._interrupted(number, line)
@@ -89,13 +96,14 @@ class _Reader:
         if line[0] == "[" and line[-1] == "]":
             if self.parts:
                 self._refuse(self.last, "\\", "continues in the line of a section")
-                self.parts.clear()
+                self._forget()
             self._open(number, line[1:-1])
             return
         if not self.parts:
             self.begun = number
         self.last = number
         self.parts.append(line.removesuffix("\\").strip())
+        self.places.append((number, indent))
         if not line.endswith("\\"):
             self._close()
 
@@ -121,8 +129,8 @@ class _Reader:
         self.sections.setdefault(name, number)
 
     def _close(self) -> None:
-        text = " ".join(self.parts)
-        self.parts.clear()
+        text, parts = " ".join(self.parts), tuple(self._offsets())
+        self._forget()
         key, equals, value = (part.strip() for part in text.partition("="))
         letter = SECTIONS.get(self.section, "")
         known = _KEY.match(key)
@@ -138,7 +146,19 @@ class _Reader:
         elif not value:
             self._refuse(self.begun, key, "has no value, so Casbin would ignore it")
         elif letter:
-            self._define(Definition(key, value, self.begun, self.last))
+            lead = len(text) - len(text.partition("=")[2].lstrip())
+            placed = tuple((offset - lead, number, indent) for offset, number, indent in parts)
+            self._define(Definition(key, value, self.begun, placed))
+
+    def _offsets(self) -> Iterator[tuple[int, int, int]]:
+        offset = 0
+        for part, (number, indent) in zip(self.parts, self.places, strict=True):
+            yield offset, number, indent
+            offset += len(part) + 1
+
+    def _forget(self) -> None:
+        self.parts.clear()
+        self.places.clear()
 
     def _define(self, definition: Definition) -> None:
         """Law 3: of two values for one key, Casbin keeps the last."""
@@ -165,6 +185,32 @@ class ModelFile:
     def place(self, key: str) -> str:
         """Return where `key` is defined, as refusals name it."""
         return f"{MODEL_FILE} line {self.definitions[key].line}"
+
+    def located(self, refusal: Refusal) -> Refusal:
+        """Return a refusal of the model with the line and the position of what it is about.
+
+        Its position, if it has one, counts in the matcher; otherwise its text is looked for.
+        """
+        if refusal.where != MODEL_FILE:
+            return refusal
+        for definition, offset in self._places(refusal):
+            line, position = definition.place(offset)
+            return replace(refusal, where=f"{MODEL_FILE} line {line}", position=position)
+        return refusal
+
+    def _places(self, refusal: Refusal) -> Iterator[tuple[Definition, int]]:
+        matcher, text = self.definitions.get("m"), refusal.operator
+        if matcher and refusal.position:
+            yield matcher, refusal.position - 1
+        ordered = (*([matcher] if matcher else ()), *self.definitions.values())
+        yield from (
+            (one, one.value.index(shown))
+            for shown in (text, text.rpartition(".")[2])
+            for one in ordered
+            if shown and shown in one.value
+        )
+        if text in self.definitions:
+            yield self.definitions[text], 0
 
 
 def read_model_file(text: str) -> ModelFile:

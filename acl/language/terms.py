@@ -13,7 +13,9 @@ from typing import Final, TypeAlias
 
 from acl.labels import Attribute
 
-PATH_FUNCTIONS: Final = frozenset({"keyMatch", "keyMatch2", "keyMatch3", "keyMatch4", "globMatch"})
+PATH_FUNCTIONS: Final = frozenset(
+    {"keyMatch", "keyMatch2", "keyMatch3", "keyMatch4", "keyMatch5", "globMatch"}
+)
 """The functions of Casbin that a `Matches` can call."""
 
 
@@ -68,6 +70,14 @@ class Overlaps:
 @dataclass(frozen=True, slots=True, eq=False)
 class Within:
     """`subset_of(<attribute>, <known list>)`."""
+
+    attribute: Attribute
+    operand: Known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Covers:
+    """`subset_of(<known list>, <attribute>)`, where the attribute is a set."""
 
     attribute: Attribute
     operand: Known
@@ -146,6 +156,7 @@ Touching: TypeAlias = (
     | Contains
     | Overlaps
     | Within
+    | Covers
     | Matches
     | ResourceRole
     | ResourceHolder

@@ -17,6 +17,7 @@ that say something else than their author meant. The laws of this file:
 7. A value that matches nothing that its column is compared with is refused where it could do harm
    (`acl.policy.row_values`).
 8. A row that denies and that no label can meet is refused (`acl.policy.impossible`).
+9. Without a rule the matcher decides alone, once; so it may read no column of rules.
 
 Links count in their own domain, and windows are left aside: a chain is too long as it is written.
 """
@@ -116,9 +117,11 @@ def _denying_nothing(policy: Policy) -> Iterator[Refusal]:
 
 
 def _table(policy: Policy) -> Iterator[Refusal]:
-    if not policy.rules:
-        reason = "has no rule; Casbin would evaluate the matcher once with empty columns"
-        yield Refusal(POLICY_FILE, "p", reason)
+    read = sorted(policy.bare & set(policy.columns))
+    if not policy.rules and read:
+        spelt = ", ".join(f"`{one.replace('_', '.', 1)}`" for one in read)
+        reason = f"has no rule, but the matcher reads {spelt}; Casbin would take that as empty"
+        yield Refusal(POLICY_FILE, "p", reason)  # law 9
     seen: dict[tuple[str, tuple[str, ...]], int] = {}
     for row in policy.rows:
         first = seen.setdefault((row.kind, row.values), row.number)

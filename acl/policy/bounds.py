@@ -28,6 +28,7 @@ from acl.engine.filter import MAX_CONDITIONS, to_filter
 from acl.errors import FilterTooLargeError, Refusal
 from acl.labels import AttributeType
 from acl.language.casbin_adapter import Row
+from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
 from acl.language.patterns import PatternError, require_bounded
 from acl.language.terms import AllOf, AnyPart, Known, Negation, Rule, Term, Touching, walk
@@ -35,6 +36,7 @@ from acl.policy.policy import Policy
 from acl.policy.row_values import POLICY_FILE
 from acl.predicate import AnyOf, Constant, Labelled
 
+MAX_LINKS: Final = 200
 _PATTERNED: Final = frozenset(
     {"regexMatch", "keyMatch2", "keyMatch3", "keyMatch4", "keyMatch5", "keyGet2", "keyGet3",
      "globMatch"}
@@ -169,6 +171,10 @@ def _text(name: str, text: str, place: _Place) -> Iterator[Refusal]:
 
 def _links(policy: Policy, kind: str) -> Iterator[Refusal]:
     by = policy.matching[kind]
+    links = sum(row.kind == kind for row in policy.rows)
+    if by.names and links > MAX_LINKS:
+        reason = f"has {links} links; matched by name, at most {MAX_LINKS} are read in time"
+        yield Refusal(MATCHING_FILE, kind, reason)
     functions = {"name": by.names, "role": by.names, "domain": by.domains}
     for row in (row for row in policy.rows if row.kind == kind):
         for (column, function), value in zip(functions.items(), row.values, strict=False):

@@ -22,11 +22,14 @@ from typing import Final
 from acl.errors import Caution
 from acl.language.casbin_adapter import Row
 from acl.policy.columns import Columns, Named, Placed, Tenanted, Use
-from acl.policy.impossible import LOOKED_AT, NO_LABEL, Impossible
+from acl.policy.impossible import NO_LABEL, Impossible
 from acl.policy.policy import Policy
 from acl.policy.row_values import RowValues, line_of, names_in, tenants_in, used
 from acl.policy.values import nearest
 from acl.subject import EVERYONE
+
+TRIED: Final = 300
+"""Rows of which it is found out whether anybody can meet them."""
 
 NO_ASKER: Final = "nobody whom it names, and no stranger, meets all of its columns and conditions"
 _LONG_ENOUGH: Final = 5
@@ -180,7 +183,7 @@ def _is_slip(one: str, other: str) -> bool:
 def _never(policy: Policy, columns: Columns, rows: Iterable[Row]) -> Iterator[_Found]:
     impossible = Impossible(policy, columns)
     deciding = (row for row in rows if row.kind == f"p{policy.suffix}")
-    for row in islice(deciding, LOOKED_AT):
+    for row in islice(deciding, TRIED):
         said = ", ".join(row.values)[:120]
         if impossible.for_labels(row):
             yield row.number, Caution(line_of(row), said, NO_LABEL)

@@ -39,7 +39,7 @@ STEPS: Final = 400_000
 """How long all rows of a policy are looked at together."""
 
 LOOKED_AT: Final = 1000
-"""Rows of which it is found out whether they can apply."""
+"""Rows that deny of which it is found out whether a label can meet them."""
 
 NO_LABEL: Final = "no label that a document can have meets all of its columns and conditions"
 

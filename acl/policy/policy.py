@@ -42,6 +42,7 @@ from acl.language.casbin_adapter import (
 from acl.language.expression import ExpressionError, attributes_read, bare_names, parse, source
 from acl.language.fragment import Names, read
 from acl.language.literals import read_literals
+from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
 from acl.language.roles import Link, PlainRoleGraph, Window
 from acl.language.terms import (
@@ -257,6 +258,10 @@ class _Loader:
     def _refuse(self, where: str, operator: str, reason: str, column: str = "") -> None:
         self.refusals.append(Refusal(where, operator, reason, column))
 
+    def _refuse_expression(self, where: str, error: ExpressionError, column: str = "") -> None:
+        position = 0 if error.at is None else error.at + 1
+        self.refusals.append(Refusal(where, error.operator, error.reason, column, position))
+
     def _check_model(self, model: Model) -> None:
         for kind, defined in (("r", model.requests), ("p", model.policies), ("m", model.matchers)):
             if f"{kind}{self.suffix}" not in defined:
@@ -273,17 +278,21 @@ class _Loader:
             if definition.arity not in (2, 3):
                 self._refuse(MODEL_FILE, kind, "links two names, and at most one domain")
             if definition.timed and kind in self.matching:
-                self._refuse(MODEL_FILE, kind, "a time window and a matching function exclude")
+                self._refuse(MATCHING_FILE, kind, "a time window and a matching function exclude")
         if len({definition.timed for definition in roles.values()}) > 1:
             # With both kinds, Casbin answers every plain definition by comparing names.
             reason = "Casbin ignores plain role definitions beside time-limited ones"
             self._refuse(MODEL_FILE, "role_definition", reason)
         for kind in sorted(self.matching.keys() - roles.keys()):
-            self._refuse(MODEL_FILE, kind, "has a matching function but is not defined")
-        for by in self.matching.values():
+            self._refuse(MATCHING_FILE, kind, "is no role definition of the model")
+        for kind, by in self.matching.items():
             for name in (by.names, by.domains):
                 if name is not None and name not in MATCHING_FUNCTIONS:
-                    self._refuse(MODEL_FILE, name, "is not a matching function of Casbin")
+                    known = ", ".join(MATCHING_FUNCTIONS)
+                    reason = f"is not a matching function; there are {known}"
+                    self._refuse(MATCHING_FILE, name, reason)
+            if by.domains and kind in roles and roles[kind].arity == 2:  # noqa: PLR2004 - two names
+                self._refuse(MATCHING_FILE, kind, "its links have no domain to match")
 
     def _check_rows(self, model: Model) -> None:
         seen: set[tuple[str, tuple[str, ...]]] = set()
@@ -330,7 +339,7 @@ class _Loader:
         try:
             return self._read(text, names, rule=False)
         except ExpressionError as error:
-            self._refuse(MODEL_FILE, error.operator, error.reason)
+            self._refuse_expression(MODEL_FILE, error)
             return AllOf(())
 
     def _read(self, text: str, names: Names, *, rule: bool) -> Term:
@@ -364,8 +373,7 @@ class _Loader:
                     yield text, self._read(text, names, rule=True)
                     done.add(text)
                 except ExpressionError as error:
-                    column = names.policy[1][place]
-                    self._refuse(_line(row), error.operator, error.reason, column)
+                    self._refuse_expression(_line(row), error, names.policy[1][place])
 
     def _check_operands(
         self,

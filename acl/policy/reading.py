@@ -5,6 +5,7 @@ The laws of this file:
 1. `model.conf` is read strictly before Casbin sees it.
 2. A row that no definition in use reads is refused, and so are role links that the matcher never
    asks about: Casbin would load them, and they would do nothing.
+3. A refusal of the model has its line and its position there.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from acl.errors import PolicyError, Refusal
 from acl.labels import LabelSchema
 from acl.language.casbin_adapter import Effect, Row
+from acl.language.matching_file import read_matching_file
 from acl.language.model_file import ModelFile, read_model_file
 from acl.policy.admission import admit, read_csv
 from acl.policy.bounds import unbounded
@@ -21,18 +23,28 @@ from acl.policy.policy import Policy, load
 from acl.policy.row_values import POLICY_FILE
 
 
-def read_policy(model: str, rules: str, schema: LabelSchema) -> Policy:
+def read_policy(model: str, rules: str, schema: LabelSchema, matching: str = "") -> Policy:
     """Return the admitted policy that the texts of `model.conf` and `policy.csv` say.
+
+    Args:
+        model: `model.conf`.
+        rules: `policy.csv`.
+        schema: of labels and subjects.
+        matching: `matching.toml`, or nothing.
 
     Raises:
         PolicyError: with every place that is refused.
     """
     file, rows = read_model_file(model), read_csv(rules)
     _stop_at((*file.refusals, *unread_rows(rows)))  # law 1
-    policy = load(model, rows, schema)
-    _stop_at(tuple(unread_links(policy, file)))
-    _stop_at(tuple(unbounded(policy)))
-    admit(policy)
+    functions = read_matching_file(matching)
+    try:
+        policy = load(model, rows, schema, matching=functions)
+        _stop_at(tuple(unread_links(policy, file)))
+        _stop_at(tuple(unbounded(policy)))
+        admit(policy)
+    except PolicyError as error:
+        raise PolicyError(tuple(map(file.located, error.refusals))) from None  # law 3
     return policy
 
 

@@ -28,6 +28,7 @@ from acl.records.database.postgresql import PostgresDatabase
 from acl.records.database.sqlite import SqliteDatabase
 from acl.records.directory.credentials import Credentials
 from acl.records.directory.directory import Directory
+from acl.records.directory.revocations import Revocations
 from acl.records.documents.catalog import Catalog
 from acl.records.documents.documents import Documents, Quarantine
 from acl.records.documents.projection import Collection, Projection
@@ -56,6 +57,7 @@ class Records:
         collection: what the collection was made with.
         directory: users and groups from an identity provider.
         credentials: what identity providers show.
+        revocations: tokens that are refused before their time.
         standing: how far each kind of change has come.
         approvals: what waits for approval: labels, folders, requests for access.
         labels: changing labels, with their history.
@@ -73,6 +75,7 @@ class Records:
     collection: Collection
     directory: Directory
     credentials: Credentials
+    revocations: Revocations
     standing: Standing
     approvals: Approvals
     labels: Labels
@@ -111,6 +114,7 @@ class Records:
             collection=Collection(database),
             directory=Directory(database, audit),
             credentials=Credentials(database, audit),
+            revocations=Revocations(database, audit),
             standing=Standing(database),
             approvals=Approvals(database, audit),
             labels=Labels(database, audit),

@@ -175,7 +175,17 @@ def _halved(model: _Model) -> _Model:
     return half
 
 
+_MEASURED: Final[dict[int, bool]] = {}
+"""Whether bfloat16 pays, by torch's threads; it takes seconds, so a process measures it once."""
+
+
 def _is_worth_it(model: _Model, half: _Model, threads: int) -> bool:
+    if threads not in _MEASURED:
+        _MEASURED[threads] = _is_measured_to_be(model, half, threads)
+    return _MEASURED[threads]
+
+
+def _is_measured_to_be(model: _Model, half: _Model, threads: int) -> bool:
     _use_threads(threads)
     slow, exact = _measured(model)
     fast, rounded = _measured(half)

@@ -49,6 +49,7 @@ from retrieval.policy.edits import (
     RefutedError,
     UnchangedError,
     foreign_lines_changed,
+    require_few,
 )
 from retrieval.policy.gate import Gate, OnProgress, Passage, live_labels
 from retrieval.policy.trials import tried
@@ -330,6 +331,7 @@ class PolicyDesk:
             return
         snapshot = authority.snapshot
         texts = await self._records.policies.texts(snapshot.revision)
+        await asyncio.to_thread(require_few, texts, source.texts)
         old = await asyncio.to_thread(source_of, texts, snapshot.schema)
         found = await asyncio.to_thread(foreign_lines_changed, old, source, authority.tenant)
         if found:

@@ -23,6 +23,7 @@ from acl.gates.policy_tests import TESTS_FILE
 from acl.gates.trial import Failure
 from acl.labels import LabelSchema
 from acl.language.casbin_adapter import Row
+from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
 from acl.policy.admission import read_csv
 from acl.policy.delegation import Overreach, Verdict, tenant_of
@@ -31,10 +32,13 @@ from acl.policy.row_values import POLICY_FILE
 from acl.proof.proof import Counterexample, ProofReport
 from acl.records import Mismatch, PolicyRevision, RevisionTexts
 from acl.subject import is_tenant
-from retrieval.rights.policy_source import MATCHING_FILE, PolicySource
+from retrieval.rights.policy_source import PolicySource
 
 ELSEWHERE: Final = "a counter-example that concerns another tenant"
 _TESTS_OF_ALL: Final = "holds for every tenant; only an administrator of all of them changes it"
+MAX_DELEGATED: Final = 100
+"""Lines that somebody without `policy:administer` adds and removes at once; each is judged."""
+
 _SHOWN: Final = 3
 _LONGEST: Final = 2000
 _Key = tuple[str, tuple[str, ...]]
@@ -322,6 +326,40 @@ def concerns(
     except PolicyError:
         return False
     return any(_open_to(tenant_of(policy, row), tenant) for row in policy.rows)
+
+
+def seen_by(policy: Policy, tenant: str | None) -> Policy:
+    """Return a policy with the rows that people of a tenant may see; without one, as it is."""
+    if tenant is None:
+        return policy
+    return policy.with_rows(
+        [row for row in policy.rows if _open_to(tenant_of(policy, row), tenant)]
+    )
+
+
+def rows_added(before: Policy, after: Policy, tenant: str | None) -> tuple[Row, ...]:
+    """Return the rows of `after` that are new, as far as people of a tenant may see them.
+
+    Without a tenant all are told. Under another model every row is new.
+    """
+    kept = {_key(row) for row in before.rows if before.model.text == after.model.text}
+    return tuple(
+        row
+        for row in after.rows
+        if _key(row) not in kept and (tenant is None or _open_to(tenant_of(after, row), tenant))
+    )
+
+
+def require_few(old: RevisionTexts, new: RevisionTexts) -> None:
+    """Check that a change is small enough for somebody who edits within a region.
+
+    Raises:
+        OverreachError: it is not.
+    """
+    count = sum(1 for _ in _differing(old.rules, new.rules))
+    if count > MAX_DELEGATED:
+        reason = f"an editor changes at most {MAX_DELEGATED} lines at once; propose them in parts"
+        raise OverreachError((Refusal(POLICY_FILE, f"{count} lines", reason),))
 
 
 def foreign_lines_changed(old: PolicySource, new: PolicySource, tenant: str) -> tuple[Refusal, ...]:

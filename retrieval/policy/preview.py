@@ -3,8 +3,9 @@
 The laws of this file:
 
 1. A preview is of one moment: every label is the label of record at that moment.
-2. Counts are of everything in the tenants that the asker decides about: their own, or each for
-   `policy:administer` and the operator. Ids are shown only of what they may read.
+2. Counts are of everything that the asker decides about: for `policy:administer` and the operator
+   all there is, for others their region, the labels on which they may see, edit or activate the
+   policy. What lies outside changes nothing in the answer. Ids are shown of what they may read.
 3. People are those whom the audit saw asking in the days that are looked back on, whatever they
    got, with the rights that they had the last time; besides, the roles of the policies.
 4. The latest comes first. What is too much to be looked at is left out from the other end, and the
@@ -19,11 +20,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from acl.actions import Action
+from acl.algebra.conditions import any_of
 from acl.decision import TENANT, Permitted
+from acl.errors import Caution
 from acl.labels import Label, LabelSchema
+from acl.language.casbin_adapter import Row
 from acl.policy.policy import Policy
 from acl.policy.profiles import profiles
-from acl.predicate import ALWAYS, NEVER, Condition
+from acl.predicate import ALWAYS, NEVER, Condition, holds
 from acl.preview.census import Corpus
 from acl.preview.preview import (
     Conditions,
@@ -35,6 +39,7 @@ from acl.preview.preview import (
     preview,
     review_releases,
 )
+from acl.preview.touches import Touch, touches
 from acl.proof.plan import clearances_of, compartments_of, tenants_of
 from acl.records import AuditEvent, AuditKind, DocumentRecord, Outcome, Records
 from acl.subject import Subject
@@ -42,6 +47,14 @@ from retrieval.policy.gate import live_labels
 from retrieval.rights.authority import Authority
 from retrieval.rights.releases import subject_of
 from retrieval.rights.threads import in_turn
+
+SEEING: Final = (
+    Action.POLICY_READ,
+    Action.POLICY_EDIT,
+    Action.POLICY_ACTIVATE,
+    Action.POLICY_ADMINISTER,
+)
+"""Whoever may do one of these sees the policy and previews."""
 
 MAX_EVENTS: Final = 100_000
 MAX_PEOPLE: Final = 2000
@@ -59,6 +72,8 @@ class PolicyPreview:
         people: for the subjects that were given, likewise.
         releases: for what was released before.
         rights: which of those who stand for roles gain or lose another action, on some label.
+        touches: what each new line touches today.
+        cautions: what is odd about new lines.
         cut: what was too much to be looked at, a sentence for each.
     """
 
@@ -67,13 +82,20 @@ class PolicyPreview:
     people: tuple[Preview, ...]
     releases: ReleaseReview
     rights: tuple[Shift, ...] = ()
+    touches: tuple[Touch, ...] = ()
+    cautions: tuple[Caution, ...] = ()
     cut: tuple[str, ...] = ()
 
 
 async def corpus_of(
-    records: Records, schema: LabelSchema, tenants: Iterable[str], at: datetime
+    records: Records,
+    schema: LabelSchema,
+    tenants: Iterable[str],
+    at: datetime,
+    *,
+    within: Condition = ALWAYS,
 ) -> Corpus:
-    """Read the live documents of `tenants` with their labels of record at `at`.
+    """Read the live documents of `tenants` whose labels of record at `at` lie `within` a region.
 
     Raises:
         RecordsError: the records cannot be read.
@@ -83,7 +105,7 @@ async def corpus_of(
     for tenant in tenants:
         page = await records.catalog.list_documents(tenant, limit=_PAGE)
         while page:
-            documents += await in_turn(_labelled, page, schema, at)
+            documents += await in_turn(_labelled, page, schema, at, within)
             page = await records.catalog.list_documents(tenant, after=page[-1].uri, limit=_PAGE)
     return await in_turn(Corpus, documents, schema)
 
@@ -113,6 +135,7 @@ async def preview_policy(  # noqa: PLR0913 - two policies, who, on which documen
     readable: Condition,
     at: datetime,
     actions: Sequence[str] = (Action.DOCUMENT_READ,),
+    rows: Sequence[Row] = (),
 ) -> PolicyPreview:
     """Return who gains and who loses what, and which past releases would have been refused.
 
@@ -125,6 +148,7 @@ async def preview_policy(  # noqa: PLR0913 - two policies, who, on which documen
         readable: what whoever previews may read.
         at: the moment for which time-limited roles are decided.
         actions: which actions to look at.
+        rows: of which it is told what they touch.
     """
 
     def work() -> PolicyPreview:
@@ -148,16 +172,17 @@ async def preview_policy(  # noqa: PLR0913 - two policies, who, on which documen
             people=by_person,
             releases=review_releases(new, releases, corpus, readable=readable),
             rights=other_rights(old, new, roles, at=at),
+            touches=touches(after, rows, corpus, people=people, roles=roles, at=at),
         )
 
     return await in_turn(work)
 
 
 def _labelled(
-    page: Sequence[DocumentRecord], schema: LabelSchema, at: datetime
+    page: Sequence[DocumentRecord], schema: LabelSchema, at: datetime, within: Condition
 ) -> list[tuple[str, Label]]:
     found = ((one.id, one.label_or_none(schema, at)) for one in page)
-    return [(document_id, label) for document_id, label in found if label is not None]
+    return [(name, label) for name, label in found if label is not None and holds(within, label)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,9 +193,15 @@ class LookBack:
 
 
 async def outlook(
-    records: Records, authority: Authority, after: Policy, back: LookBack
+    records: Records,
+    authority: Authority,
+    after: Policy,
+    back: LookBack,
+    rows: Sequence[Row] = (),
 ) -> PolicyPreview:
     """Return who would gain and who would lose what, if `after` took effect.
+
+    Of `rows`, its new ones, it is told what they touch.
 
     Raises:
         RecordsError: the records cannot be read.
@@ -178,15 +209,17 @@ async def outlook(
     before, now = authority.snapshot.policy, authority.now
     tenants = await _tenants(records, authority)
     seen = await _seen(records, tenants, now - timedelta(days=back.days))
-    corpus = await corpus_of(records, before.schema, sorted(tenants), now)
+    region = _region(authority)
+    corpus = await corpus_of(records, before.schema, sorted(tenants), now, within=region)  # law 2
     found = await preview_policy(
         before,
         after,
         corpus,
         people=seen.people,
         releases=seen.releases,
-        readable=_readable(authority),
+        readable=_permitted(authority, Action.DOCUMENT_READ),
         at=now,
+        rows=rows,
     )
     return replace(found, cut=seen.cut)
 
@@ -241,10 +274,17 @@ async def _events(
         before = page[-1].seq
 
 
-def _readable(authority: Authority) -> Condition:
+def _region(authority: Authority) -> Condition:
+    """Return the labels that the asker decides about (law 2)."""
+    if authority.holds(Action.POLICY_ADMINISTER):
+        return ALWAYS
+    return any_of(*(_permitted(authority, action) for action in SEEING))
+
+
+def _permitted(authority: Authority, action: Action) -> Condition:
+    """Return the labels on which the asker may do something."""
     if authority.pinned is None:
         return ALWAYS
     subject, snapshot = authority.pinned.subject, authority.snapshot
-    decided = authority.decisions.decide(snapshot, subject, Action.DOCUMENT_READ, authority.now)
-    decision = decided.decision
+    decision = authority.decisions.decide(snapshot, subject, action, authority.now).decision
     return decision.predicate if isinstance(decision, Permitted) else NEVER

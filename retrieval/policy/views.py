@@ -21,6 +21,9 @@ from datetime import datetime
 from typing import Final
 
 from acl.actions import Action
+from acl.errors import Caution
+from acl.language.casbin_adapter import Row
+from acl.policy.cautions import cautions_of
 from acl.records import (
     AlteredRevisionError,
     AuditKind,
@@ -35,22 +38,19 @@ from retrieval.policy.edits import (
     concerns,
     difference,
     of_tenant,
+    require_few,
+    rows_added,
+    seen_by,
     told_of,
     visible,
 )
-from retrieval.policy.preview import LookBack, PolicyPreview, outlook
+from retrieval.policy.known import known_names
+from retrieval.policy.preview import SEEING, LookBack, PolicyPreview, outlook
 from retrieval.policy.trials import tried
 from retrieval.rights.authority import Asker, Authority, authority_of
 from retrieval.rights.decisions import Decisions
 from retrieval.rights.policy_source import PolicySource, bounded_source, source_of
 from retrieval.rights.standing import Standing
-
-SEEING: Final = (
-    Action.POLICY_READ,
-    Action.POLICY_EDIT,
-    Action.POLICY_ACTIVATE,
-    Action.POLICY_ADMINISTER,
-)
 
 PREVIEWS_AT_ONCE: Final = 2
 _KEPT: Final = 10_000
@@ -192,6 +192,21 @@ class PolicyViews:
         report = await tried(self._records, source, now)
         return told_of(report.failures, everywhere=authority.holds(Action.POLICY_ADMINISTER))
 
+    async def cautions(self, asker: Asker, number: int, now: datetime) -> tuple[Caution, ...]:
+        """Return what is odd about the lines that a revision adds to its base.
+
+        Raises:
+            ForbiddenError: the asker may not see policies.
+            UnknownRevisionError: there is none of this number.
+            PolicyError: it cannot be read.
+        """
+        authority = await self.seeing(asker, now)
+        source = await self._wanted(number, authority)
+        base = (await self._records.policies.revision(number)).base
+        before = (await self._wanted(base, authority)).policy if base else None
+        rows = rows_added(before, source.policy, _only(authority)) if before else ()
+        return await self._odd(authority, source, rows)
+
     async def preview(
         self, asker: Asker, wanted: int | Edit, back: LookBack, now: datetime
     ) -> Previewed:
@@ -201,12 +216,16 @@ class PolicyViews:
             ForbiddenError: the asker may not see policies.
             UnknownRevisionError: there is none of this number.
             PolicyError: with every place that is refused.
+            OverreachError: it changes more lines than an editor may at once.
         """
         authority = await self.seeing(asker, now)
         in_effect = authority.snapshot.revision
         async with self._previewing:
             source = await self._wanted(wanted, authority)
-            found = await outlook(self._records, authority, source.policy, back)
+            await self._require_few(authority, source)
+            rows = rows_added(authority.snapshot.policy, source.policy, _only(authority))
+            found = await outlook(self._records, authority, source.policy, back, rows)
+            found = replace(found, cautions=await self._odd(authority, source, rows))
         event = authority.event(
             AuditKind.POLICY_PREVIEWED, Action.POLICY_READ, tenant=authority.tenant or ""
         )
@@ -220,6 +239,26 @@ class PolicyViews:
             return await asyncio.to_thread(lambda: bounded_source(wanted.applied(base), schema))
         texts = await self._records.policies.texts(wanted)
         return await asyncio.to_thread(source_of, texts, schema)
+
+    async def _odd(
+        self, authority: Authority, source: PolicySource, rows: tuple[Row, ...]
+    ) -> tuple[Caution, ...]:
+        """Return what is odd about rows; nobody is told of rows that they may not see (law 1)."""
+        known, policy, tenant = (
+            await known_names(self._records, authority),
+            source.policy,
+            _only(authority),
+        )
+
+        def work() -> tuple[Caution, ...]:
+            return cautions_of(seen_by(policy, tenant), known, rows)
+
+        return await asyncio.to_thread(work)
+
+    async def _require_few(self, authority: Authority, source: PolicySource) -> None:
+        if not authority.holds(Action.POLICY_ADMINISTER):
+            in_effect = await self._records.policies.texts(authority.snapshot.revision)
+            await asyncio.to_thread(require_few, in_effect, source.texts)
 
     async def _shown(
         self, authority: Authority, found: Iterable[PolicyRevision]
@@ -251,3 +290,8 @@ class PolicyViews:
                 concerns, before, after, tenant, authority.snapshot.schema
             )
         return self._concerned[key]
+
+
+def _only(authority: Authority) -> str | None:
+    """Return the tenant whose rows alone the asker sees, or nothing for all."""
+    return None if authority.holds(Action.POLICY_ADMINISTER) else authority.tenant

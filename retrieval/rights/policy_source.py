@@ -16,6 +16,7 @@ from acl.decision import guard
 from acl.errors import PolicyError, Refusal
 from acl.gates.policy_tests import TESTS_FILE, read_tests
 from acl.labels import LabelSchema
+from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
 from acl.policy.policy import Policy
 from acl.policy.reading import read_policy
@@ -23,7 +24,6 @@ from acl.policy.row_values import POLICY_FILE
 from acl.records import RevisionTexts
 
 LABELS_FILE: Final = "labels.toml"
-MATCHING_FILE: Final = "matching.toml"
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 
 MAX_LINES: Final = 20_000
@@ -37,12 +37,6 @@ MAX_MODEL: Final = 64 * 1024
 
 MAX_TESTS: Final = 256 * 1024
 """Characters of the tests of a policy."""
-
-
-_NO_MATCHING: Final = (
-    "matching functions of role definitions cannot be enforced yet; without this file names are "
-    "compared as they are"
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,9 +55,8 @@ def source_of(texts: RevisionTexts, schema: LabelSchema) -> PolicySource:
         SchemaError: the schema has no tenant to guard by.
     """
     guard(schema, "any")
-    if texts.matching.strip():
-        raise PolicyError((Refusal(MATCHING_FILE, "file", _NO_MATCHING),))
-    return PolicySource(texts, read_policy(texts.model, texts.rules, schema))
+    policy = read_policy(texts.model, texts.rules, schema, texts.matching)
+    return PolicySource(texts, policy)
 
 
 def bounded_source(texts: RevisionTexts, schema: LabelSchema) -> PolicySource:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from acl.errors import FilterTooLargeError, PolicyError, Refusal, RequestError
 from acl.gates.policy_tests import TESTS_FILE
+from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
 from acl.records import (
     AlteredRevisionError,
@@ -44,7 +45,6 @@ from retrieval.policy.edits import (
 from retrieval.policy.gate import LabelsKeepChangingError, ProofError
 from retrieval.rights.authority import ForbiddenError
 from retrieval.rights.directory import UnknownSubjectError
-from retrieval.rights.policy_source import MATCHING_FILE
 from retrieval.rights.standing import NotReachedError, PolicyUnreadableError, UnsettledError
 from retrieval.search.narrow import NarrowingError
 from retrieval.service.api import (
@@ -58,6 +58,7 @@ from retrieval.service.api import (
     policy,
     provisioners,
     review,
+    revocations,
     search,
 )
 from retrieval.service.http import problems
@@ -208,6 +209,7 @@ def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
         access,
         review,
         provisioners,
+        revocations,
         health,
     ):
         app.include_router(routes.router)
@@ -216,7 +218,9 @@ def create_app(parts: Parts, verifier: TokenVerifier) -> FastAPI:
     handle_errors(app)
     # The one added last is the outermost.
     doors = {scim.PREFIX: parts.provisioners}
-    app.add_middleware(Authentication, verifier=verifier, doors=doors)
+    app.add_middleware(
+        Authentication, verifier=verifier, doors=doors, revoked=parts.revocations.meets
+    )
     app.add_middleware(Envelope, forms={scim.PREFIX: scim.refusal})
     return app
 

@@ -50,6 +50,7 @@ from retrieval.rights.decisions import Decisions, SnapshotHolder
 from retrieval.rights.directory import SubjectResolver
 from retrieval.rights.policy_source import read_labels
 from retrieval.rights.provisioners import Provisioners
+from retrieval.rights.revocations import TokenRevocations
 from retrieval.rights.standing import Resolve, Standing
 from retrieval.search.plan import PlanSettings
 from retrieval.search.search import Searcher
@@ -91,6 +92,16 @@ class Parts:
     cursors: Cursors
     labels: LabelDesk
     provisioners: Provisioners
+
+    @property
+    def revocations(self) -> TokenRevocations:
+        """Takes tokens back."""
+        return TokenRevocations(
+            records=self.records,
+            standing=self.standing,
+            decisions=self.decisions,
+            clock=lambda: datetime.now(UTC),
+        )
 
     @property
     def bulk(self) -> BulkDesk:

@@ -10,6 +10,7 @@ from retrieval.service.background import mend
 from retrieval.service.settings import Settings, load_settings
 from retrieval.service.wiring import open_parts, open_pipeline
 from tests.integration.engine_state import points_of
+from tests.scanning import compiled_rules
 from tests.serving import POLICY
 
 LABEL = (
@@ -28,6 +29,7 @@ async def test_points_that_are_missing_come_back(tmp_path: Path) -> None:
     (root / "_label.toml").write_text(LABEL)
     (root / "lunch.md").write_text("The canteen serves soup on Mondays.\n")
     async with open_parts(settings(tmp_path)) as parts:
+        compiled_rules(parts.settings.data_dir)
         async with open_pipeline(parts) as pipeline:
             await pipeline.ingest(root, flags={}, on_event=lambda _: None)
         (document,) = await parts.records.catalog.list_documents("acme")

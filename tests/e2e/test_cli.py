@@ -129,6 +129,20 @@ def test_tokens_are_signed_in_development_alone(folder: Path) -> None:
     assert "STRONGROOM_MODE=development" in done.stderr
 
 
+def test_tokens_are_taken_back(folder: Path) -> None:
+    where = ("--tenant", "acme")
+    done = strongroom(folder, "token", "revoke", *where, "--id", "leaked")
+    assert "refused from now on: token leaked of acme" in done.stdout
+    strongroom(folder, "token", "revoke", *where, "--subject", "user:ada")
+    assert "2 revocations of acme" in strongroom(folder, "token", "revoked", *where).stdout
+    listed = json.loads(strongroom(folder, "token", "revoked", *where, "--json").stdout)
+    assert {one["name"] for one in listed["revocations"]} == {"leaked", "user:ada"}
+    assert (
+        "not one such as"
+        in strongroom(folder, "token", "revoke", *where, "--subject", "ada", code=1).stderr
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "settings", "words"),
     [

@@ -15,6 +15,8 @@ from tests.serving import FILES
 
 ROOT = Path(__file__).parents[2]
 ROW = "p, user:bob, acme, /acme/finance/*, document:read, True, allow"
+# Under the policy as it is the whole plan has many pairs.
+FEW = "p, group:everyone, *, /*, document:read, r.obj.owner == r.sub.id, allow\n"
 PAIRS = "300"
 ADMIN = """
 [subjects."user:root"]
@@ -144,8 +146,15 @@ def test_who_proposed_does_not_activate_where_four_eyes_are_asked_for(folder: Pa
     )
 
 
-def test_the_whole_plan_is_proved_when_that_is_asked_for(folder: Path) -> None:
-    done = strongroom(folder, "policy", "prove", policy_proof_pairs=PAIRS)
+def test_the_whole_plan_is_proved_when_that_is_asked_for(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "policy", tmp_path / "policy")
+    (tmp_path / "policy" / "policy.csv").write_text(FEW)
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "unlabelled.txt").write_text("A quote.\n")
+    strongroom(tmp_path, "ingest", "documents", "--quiet", code=1)
+
+    done = strongroom(tmp_path, "policy", "prove", policy_proof_pairs="1")
+
     assert "proved on " in done.stdout
 
 

@@ -268,6 +268,35 @@ def test_changes_at_once_are_all_kept(idp: httpx2.Client) -> None:
     assert {one["value"] for one in members} == set(ids)
 
 
+def test_many_members_are_changed_by_one_operation(scim: Service, idp: httpx2.Client) -> None:
+    ids = [made(idp, "Users", userName=f"u{number}")["id"] for number in range(130)]
+    team = made(idp, "Groups", displayName="team", members=[{"value": ids[0]}])
+    path, held = f"Groups/{team['id']}", [{"value": each, "type": "User"} for each in ids]
+
+    def members() -> set[str]:
+        return {one["value"] for one in idp.get(path).json().get("members", [])}
+
+    add = {"op": "Add", "path": "members", "value": held}
+    assert patched(idp, path, add).status_code == 204
+    assert members() == set(ids)
+    version = idp.get(path).json()["meta"]["version"]
+    assert patched(idp, path, add).status_code == 204
+    assert idp.get(path).json()["meta"]["version"] == version, "nothing changed"
+    remove = {"op": "Remove", "path": "members", "value": held[1:]}
+    name = {"op": "replace", "path": "displayName", "value": "crew"}
+    assert "change of their own" in refused(patched(idp, path, remove, name), 413)
+    few = {**remove, "value": held[100:]}
+    assert patched(idp, path, few, name).status_code == 204
+    assert members() == set(ids[:100])
+    assert patched(idp, path, remove).status_code == 204
+    assert members() == {ids[0]}
+    wrong = {"op": "add", "path": "members", "value": [{"value": "nobody"}]}
+    assert "`members` name an id" in refused(patched(idp, path, wrong), 400, "invalidValue")
+    refused(patched(idp, "Groups/nobody", add), 404)
+    event = scim.run(scim.parts.records.audit.events(kind=AuditKind.DIRECTORY, limit=100_000))[-1]
+    assert len(event.event.detail["removed"]) == 99
+
+
 def test_nothing_is_seen_or_changed_from_another_tenant(scim: Service, idp: httpx2.Client) -> None:
     bob = made(idp, "Users", userName="bob")
     with scim.as_(OTHER_IDP) as client:

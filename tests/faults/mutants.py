@@ -368,8 +368,8 @@ MUTANTS: Final = (
     Mutant("a rewritten literal", "acl.language.expression", 're.compile(r"&&|', 're.compile(r"'),
     Mutant(
         "a comment",
-        "acl.language.expression",
-        '        ("#", "Casbin cuts the expression here"),\n',
+        "acl.language.tokens",
+        '    "#": "begins a comment: Casbin cuts the expression here",\n',
         "",
     ),
     Mutant(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,6 +31,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from acl.labels import LabelSchema
 from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import request_of
 from acl.records import AuditKind, NewChunk, NewVersion
@@ -50,6 +52,7 @@ from tests.integration.records import tampering
 from tests.integration.world import ADA, BOB, EVE, GUS, LEO, NOW, POLICY, World, relabelled, world
 from tests.plain import plain_tools, vector
 
+SCHEMA = LabelSchema.from_toml((POLICY / "labels.toml").read_text())
 ASKERS = (ADA, BOB, EVE, LEO, GUS)
 NAMES = [
     f"file:{tenant}/{folder}/d{number}.txt"
@@ -123,7 +126,6 @@ class Machine(RuleBasedStateMachine):
         self.generation = 0
         self.lines: set[str] = set()
         self.policies: dict[int, frozenset[str]] = {1: frozenset()}
-        self.oracles: dict[frozenset[str], Oracle] = {}
         self.stack, self.made = self.run(self._open())
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -233,12 +235,9 @@ class Machine(RuleBasedStateMachine):
         self._activate(lines)
 
     def _activate(self, lines: frozenset[str]) -> None:
-        source = self._source(lines)
+        source = _source(lines)
         revision = self.run(put_in_effect(self.made.records, source, now=self.now))
         self.policies[revision.revision] = lines
-
-    def _source(self, lines: frozenset[str]) -> PolicySource:
-        return changed(POLICY, self.made.schema, add=tuple(sorted(lines)))
 
     @rule()
     def restart(self) -> None:
@@ -270,9 +269,9 @@ class Machine(RuleBasedStateMachine):
         return {one.uri for one in page.documents}
 
     def _allowed(self, asker: Subject) -> set[str]:
-        lines = frozenset(self.lines)
-        policy = self._source(lines).policy
-        casbin = policy.oracle(self.now)
+        policy = _source(frozenset(self.lines)).policy
+        casbin = _oracle(frozenset(self.lines))
+        casbin.at = self.now
         asked = dict(request_of(policy, asker, READ, self.now))
         found: set[str] = set()
         for name, known in self.known.items():
@@ -284,8 +283,18 @@ class Machine(RuleBasedStateMachine):
         return found
 
 
+@cache
+def _source(lines: frozenset[str]) -> PolicySource:
+    return changed(POLICY, SCHEMA, add=tuple(sorted(lines)))
+
+
+@cache
+def _oracle(lines: frozenset[str]) -> Oracle:
+    return _source(lines).policy.oracle(NOW, parse_once=True)
+
+
 STEPS = int(os.environ.get("STRONGROOM_STEPS", "20"))
-EXAMPLES = int(os.environ.get("STRONGROOM_MACHINES", "6"))
+EXAMPLES = int(os.environ.get("STRONGROOM_MACHINES", "4"))
 
 
 def run_machine(url: str | None, *empty: Callable[[], None]) -> None:

@@ -25,7 +25,7 @@ from tests.integration.world import ADA, BOB, EVE, GUS, LEO, NOW, POLICY, SAM, W
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
-DECISIONS = int(os.environ.get("STRONGROOM_DECISIONS", "1000000"))
+DECISIONS = int(os.environ.get("STRONGROOM_DECISIONS", "250000"))
 ACTIVATIONS = 500
 ASKERS = (ADA, BOB, EVE, GUS, LEO, SAM)
 _TURN = 200

@@ -64,7 +64,7 @@ Answers: TypeAlias = tuple[frozenset[int], ...]
 
 def answers(world: World, labels: Sequence[Label]) -> Answers:
     """Ask Casbin about every request and every label."""
-    oracle = Oracle(parse_model(world.model), world.rows, world.matching, at=AT)
+    oracle = Oracle(parse_model(world.model), world.rows, world.matching, at=AT, parse_once=True)
     return tuple(
         frozenset(place for place, one in enumerate(labels) if _enforce(oracle, request, one))
         for request in world.requests

@@ -44,7 +44,7 @@ from acl.records.database.errors import StaleEntryError, TakenIdentityError, Unk
 from acl.records.database.storable import from_json, is_storable, to_json
 from acl.records.directory.memberships import (
     add_members,
-    drop_members,
+    change_members,
     groups_holding,
     groups_of,
     members_of,
@@ -54,6 +54,9 @@ from acl.records.directory.types import (
     DirectoryGroup,
     DirectoryUser,
     GroupState,
+    Member,
+    MemberChange,
+    MemberOperation,
     Slice,
     UserState,
     Wanted,
@@ -239,18 +242,36 @@ class Directory(AuditedPart):
         _require_version(place, old.version)
         _require_free(connection, directory_groups, place.tenant, state.identity, but=old.id)
         _move_on(connection, directory_groups, [old.id], edit.event, **_group_columns(state))
-        dropped = [one for one in old.members if one.id not in state.members]
-        drop_members(connection, old.id, dropped)
-        new = set(state.members) - {one.id for one in old.members}
-        added = add_members(connection, place.tenant, old.id, new)
+        all_of_them = MemberChange(((MemberOperation.REPLACE, state.members),))
+        moved = change_members(connection, place.tenant, old.id, all_of_them)
         detail = {
             **_known_as(old.identity, state.identity),
             "before": _known_as(old.identity, old.called),
-            "added": sorted(one.identity for one in added),
-            "removed": sorted(one.identity for one in dropped),
+            **_moved(*moved),
         }
         self._conclude(connection, edit, _Change("replaced", place.tenant, old.id, detail))
         return _known_group(connection, place.tenant, place.id)
+
+    @transaction
+    def change_members(
+        self, connection: Connection, place: Place, change: MemberChange, edit: Edit
+    ) -> None:
+        """Change who is in a group, and nothing else; what changes nothing is no new version.
+
+        Raises:
+            UnknownEntryError, StaleEntryError: nothing was changed.
+            DirectoryFaultError: a member is none of this tenant, or would close a circle.
+        """
+        lock_directory(connection, place.tenant)
+        old = _group(connection, place.tenant, Wanted(id=place.id), members=False)
+        if old is None:
+            raise UnknownEntryError(place.id)
+        _require_version(place, old.version)
+        added, dropped = change_members(connection, place.tenant, old.id, change)
+        if added or dropped:
+            _move_on(connection, directory_groups, [old.id], edit.event)
+            detail = {**_known_as(old.identity, old.called), **_moved(added, dropped)}
+            self._conclude(connection, edit, _Change("replaced", place.tenant, old.id, detail))
 
     @transaction
     def delete_group(self, connection: Connection, place: Place, edit: Edit) -> None:
@@ -372,6 +393,13 @@ def _move_on(
 
 def _known_as(identity: str, called: str) -> dict[str, Any]:
     return {"identity": identity} | ({} if called == identity else {"called": called})
+
+
+def _moved(added: list[Member], dropped: list[Member]) -> dict[str, Any]:
+    return {
+        "added": sorted(one.identity for one in added),
+        "removed": sorted(one.identity for one in dropped),
+    }
 
 
 def _user_detail(state: UserState, identity: str) -> dict[str, Any]:

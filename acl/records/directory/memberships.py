@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, sel
 from acl.records.database.database import batches
 from acl.records.database.errors import DirectoryFaultError
 from acl.records.database.storable import is_storable
-from acl.records.directory.types import Member
+from acl.records.directory.types import Member, MemberChange
 from acl.records.tables.schema import (
     directory_groups,
     directory_users,
@@ -108,6 +108,21 @@ def add_members(connection: Connection, tenant: str, group_id: str, ids: set[str
         if rows:
             connection.execute(insert(memberships), rows)
     return members
+
+
+def change_members(
+    connection: Connection, tenant: str, group_id: str, change: MemberChange
+) -> tuple[list[Member], list[Member]]:
+    """Change the members of a group, and return who was added and who was dropped.
+
+    Raises:
+        DirectoryFaultError: one is none of this tenant, or holds this group itself.
+    """
+    held = {one.id: one for one in members_of(connection, [group_id]).get(group_id, ())}
+    wanted = change.over(frozenset(held))
+    dropped = [one for member_id, one in held.items() if member_id not in wanted]
+    drop_members(connection, group_id, dropped)
+    return add_members(connection, tenant, group_id, set(wanted - held.keys())), dropped
 
 
 def drop_members(connection: Connection, group_id: str, members: Iterable[Member]) -> None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from enum import StrEnum
+from typing import Final, assert_never
 
 from acl.labels import normalise
 from acl.records.database.database import PAGE
@@ -83,6 +84,35 @@ class GroupState:
         _check_identity(PrincipalKind.GROUP, self.identity)
         _check_text("name", self.name)
         _check_text("external_id", self.external_id)
+
+
+class MemberOperation(StrEnum):
+    """What is done with members."""
+
+    ADD = "add"
+    REMOVE = "remove"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChange:
+    """Changes of a group's members, in their order: what is done, with which ids."""
+
+    steps: tuple[tuple[MemberOperation, frozenset[str]], ...]
+
+    def over(self, held: frozenset[str]) -> frozenset[str]:
+        """Return the members of a group that had `held`."""
+        for operation, ids in self.steps:
+            match operation:
+                case MemberOperation.ADD:
+                    held |= ids
+                case MemberOperation.REMOVE:
+                    held -= ids
+                case MemberOperation.REPLACE:
+                    held = ids
+                case _:
+                    assert_never(operation)
+        return held
 
 
 @dataclass(frozen=True, slots=True)

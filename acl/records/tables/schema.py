@@ -413,6 +413,17 @@ provisioners: Final = _table(
     Index("ix_provisioners_tenant", "tenant"),
 )
 
+# Tokens that are refused before their time: one by its id, or those of a subject that were issued
+# until a moment.
+revoked_tokens: Final = _table(
+    "revoked_tokens",
+    *(Column(name, Text, primary_key=True) for name in ("tenant", "kind", "name")),
+    *_moments("until", "at"),
+    *_texts("by"),
+    CheckConstraint("kind IN ('token', 'subject')", name="kind"),
+    CheckConstraint("length(tenant) > 0 AND length(name) > 0", name="filled"),
+)
+
 # How many changes of users and groups each tenant has seen; the lock that orders its writers.
 directory_heads: Final = _table(
     "directory_heads",

@@ -19,8 +19,9 @@ from acl.preview.preview import Change, Preview, Shift
 from acl.records import PolicyRevision, RevisionTexts
 from retrieval.policy.edits import Edit
 from retrieval.policy.preview import LookBack, PolicyPreview
+from retrieval.service.api.policy_lines import TouchedLine, Warned
 from retrieval.service.http.authentication import Asker
-from retrieval.service.http.bodies import Answered, Asked, StrictRequest, StrictRoute
+from retrieval.service.http.bodies import Answered, Asked, StrictRequest, StrictRoute, answer
 from retrieval.service.http.dependencies import MAX_REVISION, Expected, Open, tag
 from retrieval.service.http.problems import ANSWERS
 
@@ -103,6 +104,7 @@ class ProposedRevision(Revision):
     failing_tests: list[str] = Field(
         description="Its tests that do not hold, each with the reason; it can take no effect."
     )
+    warnings: list[Warned] = Field(description="What is odd about the lines that it adds.")
 
 
 class RevisionTests(Answered):
@@ -170,6 +172,7 @@ class ActivatedRevision(Answered):
 
     revision: Revision
     proof: ProofSummary
+    warnings: list[Warned] = Field(description="What is odd about the lines that it added.")
 
 
 class Count(Answered):
@@ -248,6 +251,8 @@ class PreviewAnswer(Answered):
     """Who would gain and who would lose what."""
 
     documents: int
+    lines: list[TouchedLine] = Field(description="What each new line touches today.")
+    warnings: list[Warned] = Field(description="What is odd about new lines.")
     roles: list[RightsChange]
     people: list[RightsChange]
     rights: list[OtherRight] = Field(description="Other actions that roles gain or lose.")
@@ -261,6 +266,8 @@ class PreviewAnswer(Answered):
         """Return the preview as it is sent."""
         return cls(
             documents=found.documents,
+            lines=[TouchedLine.of(one, found.cautions) for one in found.touches],
+            warnings=[Warned.model_validate(one) for one in found.cautions],
             roles=list(_changes(found.roles)),
             people=list(_changes(found.people)),
             rights=[OtherRight.of(one, schema) for one in found.rights],
@@ -335,7 +342,8 @@ async def propose(
     )
     response.headers["Location"] = f"/v1/policy/revisions/{found.revision}"
     failing = await parts.views.failing_tests(subject, found.revision, now)
-    return ProposedRevision.model_validate({**asdict(found), "failing_tests": list(failing)})
+    odd = await parts.views.cautions(subject, found.revision, now)
+    return answer(ProposedRevision, found, failing_tests=list(failing), warnings=list(odd))
 
 
 @router.post(
@@ -432,9 +440,11 @@ async def activate(
     number: Number, expected: Expected, subject: Asker, parts: Open, response: Response
 ) -> ActivatedRevision:
     """Compare its filters with Casbin on the live labels, and if they are equal, activate it."""
-    found = await parts.desk.activate(subject, number, expected=expected, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    odd = await parts.views.cautions(subject, number, now)
+    found = await parts.desk.activate(subject, number, expected=expected, now=now)
     tag(response, found.revision.revision)
-    return ActivatedRevision.model_validate(found)
+    return answer(ActivatedRevision, found, warnings=list(odd))
 
 
 @router.post(

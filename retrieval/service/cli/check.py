@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import ast
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import RenderableType
 from typer.core import TyperCommand
 
 from acl.errors import Caution, PolicyError, SchemaError
@@ -28,6 +26,7 @@ from acl.records import RevisionTexts
 from retrieval.policy.check import DemandError, Demands, Never, checked
 from retrieval.rights.policy_source import read_source, source_of
 from retrieval.service.cli.people import read_people
+from retrieval.service.cli.policy_lines import warned
 from retrieval.service.cli.render import CommandError, Shown, records, safe
 from retrieval.service.cli.run import now
 from retrieval.service.cli.start import Json, command_settings, finish, require_begun
@@ -169,15 +168,6 @@ def _known(path: Path, schema: LabelSchema) -> Known:
     people = [person.subject for person in read_people(path, schema).values()]
     names = (name for person in people for name in person.principals)
     return Known(tenants=frozenset(one.tenant for one in people), principals=frozenset(names))
-
-
-def warned(warnings: Sequence[Caution]) -> list[RenderableType]:
-    """Return what says on standard error that lines may do something else than is meant."""
-    if not warnings:
-        return []
-    table = records(warnings, "where column value reason nearest", title="warnings")
-    said = f"{len(warnings)} warning(s): these lines may not do what is meant"
-    return [table, safe(said, "yellow")]
 
 
 def refused(error: PolicyError) -> Shown:

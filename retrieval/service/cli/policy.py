@@ -37,6 +37,7 @@ from retrieval.service.api.policy import (
     Who,
 )
 from retrieval.service.cli.check import Paired, check, refused
+from retrieval.service.cli.policy_lines import touched, warned
 from retrieval.service.cli.render import CommandError, Shown, err, in_words, safe, table
 from retrieval.service.cli.run import ActAs, asker_of, command, now
 from retrieval.service.http.bodies import answer
@@ -162,14 +163,18 @@ async def propose(  # noqa: PLR0913 - each is an option
     number = revision.revision
     changes = await parts.views.compared(who, base, number, now())
     failing = await parts.views.failing_tests(who, number, now())
+    odd = list(await parts.views.cautions(who, number, now()))
     lines = [
         *_difference_lines(answer(RevisionDifference, changes)),
         *(safe(f"fails: {one}", "bold red") for one in failing),
+        *warned(odd),
         safe(f"proposed as revision {number}; nothing has taken effect yet", "green"),
         safe(f"  strongroom policy preview {number}    who gains and who loses what", "cyan"),
         safe(f"  strongroom policy activate {number}   prove it, let it take effect", "cyan"),
     ]
-    return Shown(answer(ProposedRevision, revision, failing_tests=list(failing)), lines)
+    return Shown(
+        answer(ProposedRevision, revision, failing_tests=list(failing), warnings=odd), lines
+    )
 
 
 @command(policy, "preview")
@@ -237,6 +242,7 @@ async def prove(
 
 async def _activated(parts: Parts, who: Asker, number: int) -> Shown:
     base = parts.snapshots.pin().revision
+    odd = list(await parts.views.cautions(who, number, now()))
     with _progress(number) as on_progress:
         try:
             done = await parts.desk.activate(
@@ -247,8 +253,9 @@ async def _activated(parts: Parts, who: Asker, number: int) -> Shown:
         except StalePolicyError as error:
             reason = f"revision {base} took effect meanwhile, and this one was made on another"
             raise CommandError(f"not activated: {reason}; propose it again") from error
-    found = answer(ActivatedRevision, done)
+    found = answer(ActivatedRevision, done, warnings=odd)
     lines = [
+        *warned(odd),
         safe(f"no difference: {found.proof.what}", "green"),
         safe(f"revision {number} is in effect; the next request obeys it", "bold green"),
         *([] if found.proof.everything else ["To compare every pair: `strongroom policy prove`."]),
@@ -309,6 +316,8 @@ def _preview_lines(
     return [
         f"{found.documents} documents were looked at.",
         *(safe(cut, "bold red") for cut in found.cut),
+        *touched(found.lines),
+        *warned(found.warnings),
         _changes("People seen lately", found.people, known),
         _changes("Roles that the policy knows", found.roles, known),
         _rights(found.rights, known),

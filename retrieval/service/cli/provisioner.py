@@ -24,7 +24,7 @@ from retrieval.service.wiring import Parts
 
 app = typer.Typer()
 provisioner = typer.Typer(
-    help="Credentials with which your identity provider keeps the directory.", no_args_is_help=True
+    help="Credentials for identity providers: made, replaced, revoked.", no_args_is_help=True
 )
 app.add_typer(provisioner, name="provisioner")
 

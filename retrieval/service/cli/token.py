@@ -1,4 +1,4 @@
-"""Tokens: signing one to try the service, and seeing how one would be read.
+"""Tokens: signing one to try the service, seeing how one would be read, taking one back.
 
 The laws of this file:
 
@@ -14,6 +14,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -24,7 +25,7 @@ from acl.identity import display_name
 from acl.labels import level_name
 from acl.subject import Subject
 from retrieval.service.cli.people import declared_labels, known_person, read_text
-from retrieval.service.cli.render import CommandError, Shown, in_words, safe, table
+from retrieval.service.cli.render import CommandError, Shown, count, in_words, safe, table
 from retrieval.service.cli.start import Json, command_settings, finish
 from retrieval.service.http.bodies import StrictJsonError, parse_json
 from retrieval.service.http.claim_mapping import ClaimMapping
@@ -38,6 +39,8 @@ from retrieval.service.http.tokens import (
     levels,
     segment,
 )
+
+Tenant = Annotated[str, typer.Option("--tenant", help="Whose tokens, such as `acme`.")]
 
 _CHECKED: Final = "checked: signature, issuer, audience and times are good"
 
@@ -138,6 +141,55 @@ def explain(
         said,
     ]
     finish(Shown(explained, lines, code=0 if explained.accepted else 1), as_json=as_json)
+
+
+@token.command()
+def revoke(
+    tenant: Tenant,
+    token_id: Annotated[
+        str, typer.Option("--id", help="The id of one token, as its `jti` says.")
+    ] = "",
+    subject: Annotated[
+        str, typer.Option("--subject", help="Whose tokens until now, such as `user:ada`.")
+    ] = "",
+    *,
+    as_json: Json = False,
+) -> None:
+    """Refuse a token, or all that a subject has, from the next request on."""
+    if bool(token_id) == bool(subject):
+        raise CommandError("say either `--id` or `--subject`")
+
+    async def work(parts: Any) -> Shown:  # noqa: ANN401 - its type takes a second to import
+        api, desk, operator = _revoking(parts)
+        if token_id:
+            made = await desk.revoke_token(operator, tenant, token_id)
+        else:
+            made = await desk.revoke_subject(operator, tenant, subject)
+        said = f"refused from now on: {made.kind} {made.name} of {tenant}"
+        return Shown(api.ShownRevocation.model_validate(made), [safe(said, "green")])
+
+    import_module(f"{__package__}.run").run_on_parts(work, as_json=as_json)
+
+
+@token.command()
+def revoked(tenant: Tenant, *, as_json: Json = False) -> None:
+    """List the tokens of a tenant that are refused before their time."""
+
+    async def work(parts: Any) -> Shown:  # noqa: ANN401 - its type takes a second to import
+        api, desk, operator = _revoking(parts)
+        known = await desk.listed(operator, tenant)
+        rows = [(one.kind, one.name, one.until, one.at, one.by) for one in known]
+        listed = table("", ("what", "name", "issued until", "revoked", "by"), rows)
+        said = safe(f"{count(len(known), 'revocation')} of {tenant}")
+        return Shown(api.RevocationList.shown(known), [listed, said])
+
+    import_module(f"{__package__}.run").run_on_parts(work, as_json=as_json)
+
+
+def _revoking(parts: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401 - their types take a second to import
+    """Return the answers of the API, what revokes tokens, and who does so."""
+    api = import_module("retrieval.service.api.revocations")
+    return api, parts.revocations, import_module("retrieval.rights.authority").OPERATOR
 
 
 async def _explained(

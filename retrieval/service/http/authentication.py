@@ -11,12 +11,15 @@ The laws of this file:
    that brought none is told nothing of the kind (RFC 6750).
 5. A credential for provisioning is taken below the prefixes that are named for it, and nowhere
    else.
+6. A token that was revoked is refused by the request after that. What cannot be asked for is not
+   taken.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Annotated, Final
 
 import structlog
@@ -54,6 +57,10 @@ bearer = HTTPBearer(
 )
 
 
+async def _none_revoked(_subject: Subject, _token_id: str, _issued_at: datetime) -> bool:
+    return False
+
+
 class Authentication:
     """Lets a request through with its subject, or answers 401."""
 
@@ -62,11 +69,20 @@ class Authentication:
         app: ASGIApp,
         verifier: TokenVerifier,
         doors: Mapping[str, Provisioners] | None = None,
+        revoked: Callable[[Subject, str, datetime], Awaitable[bool]] = _none_revoked,
     ) -> None:
-        """Wrap `app`; below each prefix of `doors` credentials for provisioning are taken too."""
+        """Wrap `app`.
+
+        Args:
+            app: what is called with a subject.
+            verifier: reads tokens.
+            doors: below each of these prefixes credentials for provisioning are taken too.
+            revoked: says of a token's subject, id and time of issue whether it is refused (law 6).
+        """
         self._app = app
         self._verifier = verifier
         self._doors = doors or {}
+        self._revoked = revoked
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Authenticate one request."""
@@ -93,7 +109,10 @@ class Authentication:
 
     async def _subject(self, scope: Scope, token: str) -> Subject:
         if not token.startswith(PREFIX):
-            return await self._verifier.verify(token)
+            shown = await self._verifier.verified(token)
+            if await self._revoked(shown.subject, shown.token_id, shown.issued_at):
+                raise TokenError("the token is revoked")  # law 6
+            return shown.subject
         for prefix, provisioners in self._doors.items():  # law 5
             if scope["path"].startswith(f"{prefix}/"):
                 return await provisioners.verify(token)

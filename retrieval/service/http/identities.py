@@ -25,6 +25,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -33,6 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from acl.identity import folded_name
 from acl.labels import LabelSchema
+from acl.records.directory.revocations import MAX_LIFETIME
 from acl.subject import is_membership, is_tenant
 from retrieval.service.http.claim_mapping import ClaimMapping, Named, Others, Source
 from retrieval.service.http.tokens import clearance_of, levels
@@ -87,7 +89,8 @@ class IssuerTable(_Table):
     jwks_file: str | None = None
     ca_file: str | None = None
     types: list[str] = Field(min_length=1)
-    max_seconds: int = Field(3600, gt=0, le=7 * 86_400)
+    max_seconds: int = Field(3600, gt=0, le=MAX_LIFETIME // timedelta(seconds=1))
+    token_id: str = Field("jti", min_length=1)
     prefix: str = Field("", pattern=r"^([a-z0-9][a-z0-9._@-]*[._@-])?$", max_length=60)
     case: Literal["fold", "exact"] = "fold"
     tenant: _Said

@@ -79,6 +79,7 @@ def _mapped(one: Identities, settings: Settings) -> Issuer:
         audience=table.audience,
         max_seconds=table.max_seconds,
         leeway_seconds=settings.token_leeway_seconds,
+        token_id=table.token_id,
         types=frozenset(kind.lower() for kind in table.types),
     )
     return Issuer(keys=_mapped_keys(one, settings), rules=rules, read=one.mapping.subject)

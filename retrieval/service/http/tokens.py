@@ -65,6 +65,7 @@ class TokenRules:
     max_seconds: int = 3600
     leeway_seconds: int = 10
     types: frozenset[str] = TYPES
+    token_id: str = "jti"  # noqa: S105 - the name of a claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,19 @@ class Issuer:
     keys: TokenKeys
     rules: TokenRules
     read: Callable[[Mapping[str, Any]], Subject]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a token vouches for, and by what it can be taken back.
+
+    Attributes:
+        token_id: its own id, or `""`.
+    """
+
+    subject: Subject
+    token_id: str
+    issued_at: datetime
 
 
 class TokenVerifier:
@@ -99,11 +113,24 @@ class TokenVerifier:
             TokenError: it is refused.
             KeysUnavailableError: the issuer's keys cannot be had.
         """
+        return (await self.verified(token)).subject
+
+    async def verified(self, token: str) -> Verified:
+        """Return what `token` vouches for.
+
+        Raises:
+            TokenError, KeysUnavailableError: as `verify`.
+        """
         issuer, claims = await self.claims(token)
+        token_id = claims.get(issuer.rules.token_id, "")
+        if not isinstance(token_id, str):
+            raise TokenError(f"`{issuer.rules.token_id}` is not a text")
         try:
-            return issuer.read(claims)
+            subject = issuer.read(claims)
         except ClaimsError as error:
             raise TokenError(str(error)) from None
+        issued_at = datetime.fromtimestamp(_moment(claims, "iat"), UTC)
+        return Verified(subject=subject, token_id=token_id, issued_at=issued_at)
 
     async def claims(self, token: str) -> tuple[Issuer, Mapping[str, Any]]:
         """Return the issuer of `token` and what the token says, verified.

@@ -8,6 +8,7 @@ The laws of this file:
    it, and an operation without a path may repeat the resource's own `id`, as Okta does.
 3. Truth values are understood as Entra sends them, `"True"` and `"False"`.
 4. Attributes that are not kept have no form here.
+5. A change of members by their ids is read as what it is, so that thousands are changed at once.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from scim2_models import (
     SCIMException,
 )
 
+from acl.records.directory.types import MemberChange, MemberOperation
 from retrieval.service.scim.models import RIGHTS, Group, User
 
 PATCH: Final = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -34,6 +36,8 @@ SEARCH: Final = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 _SHOWN: Final = 60
 _OPERATIONS: Final = ("add", "remove", "replace")
 _ATTRIBUTE: Final = re.compile(r"([A-Za-z$][\w$-]*)(.*)", re.DOTALL)
+
+_BY_ID: Final = re.compile(r'\[\s*value\s+eq\s+"([^"\\]+)"\s*\]', re.IGNORECASE)
 
 Form: TypeAlias = Callable[[str, Any], Any]
 
@@ -84,6 +88,34 @@ def read_patch(kind: Kind, own_id: str, body: object) -> dict[str, Any]:
     return {"schemas": [PATCH], "Operations": changed}
 
 
+def member_change(body: Mapping[str, Any]) -> MemberChange | None:
+    """Return the change of members that a checked body makes, or `None` if it makes another one.
+
+    Members are named by their ids: in a list, or by `members[value eq "…"]`.
+    """
+    steps = [_member_step(each) for each in body["Operations"]]
+    known = tuple(step for step in steps if step is not None)
+    return MemberChange(known) if len(known) == len(steps) else None
+
+
+def _member_step(said: Mapping[str, Any]) -> tuple[MemberOperation, frozenset[str]] | None:
+    attribute, rest = _split(GROUPS, said.get("path") or "")
+    value = said.get("value")
+    if not said.get("path") and isinstance(value, dict) and len(value) == 1:
+        attribute, rest = _split(GROUPS, *value)
+        (value,) = value.values()
+    if attribute != "members":
+        return None
+    operation, by_id = MemberOperation(said["op"]), _BY_ID.fullmatch(rest)
+    if operation is MemberOperation.REMOVE and by_id is not None and value is None:
+        return operation, frozenset({by_id[1]})
+    if rest or (value is None and operation is MemberOperation.ADD):
+        return None
+    if value is None:
+        return MemberOperation.REPLACE, frozenset()
+    return operation, frozenset(each["value"] for each in _members("members", value))
+
+
 def read_search(body: object) -> dict[str, Any]:
     """Return a body that asks a question.
 
@@ -109,9 +141,14 @@ def _operation(kind: Kind, own_id: str, said: object) -> dict[str, Any]:
     if not path:
         return made | {"value": _without_path(kind, own_id, name.lower(), made.get("value"))}
     _check_path(kind, path)
-    if "value" in made and name.lower() != "remove":
+    if "value" in made and (name.lower() != "remove" or _names_members(kind, path)):
         made["value"] = _formed(kind, path, made["value"], part=True)
     return made | {"path": path}
+
+
+def _names_members(kind: Kind, path: str) -> bool:
+    """Say whether a removal says in its value which members go, as Entra does."""
+    return _split(kind, path) == ("members", "")
 
 
 def _without_path(kind: Kind, own_id: str, name: str, value: object) -> dict[str, Any]:

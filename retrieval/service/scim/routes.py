@@ -20,6 +20,7 @@ import re
 from collections import defaultdict
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -46,7 +47,8 @@ from starlette.types import Receive, Scope, Send
 from acl.actions import Action
 from acl.errors import FilterTooLargeError, PolicyError, RequestError
 from acl.records import AuditEvent, AuditKind, RecordsError
-from acl.records.directory.directory import Edit
+from acl.records.directory.directory import Edit, Place
+from acl.records.directory.types import MemberChange
 from acl.subject import Subject
 from retrieval.rights.directory import UnknownSubjectError
 from retrieval.rights.releases import Release
@@ -57,9 +59,16 @@ from retrieval.service.http.envelope import origin_of, request_id
 from retrieval.service.http.problems import KINDS, ProblemError, ProblemType
 from retrieval.service.http.tokens import levels
 from retrieval.service.logs import places
-from retrieval.service.scim.forms import GROUPS, USERS, read_patch, read_resource, read_search
+from retrieval.service.scim.forms import (
+    GROUPS,
+    USERS,
+    member_change,
+    read_patch,
+    read_resource,
+    read_search,
+)
 from retrieval.service.scim.models import scim_models
-from retrieval.service.scim.storage import DirectoryStorage
+from retrieval.service.scim.storage import DirectoryStorage, told
 from retrieval.service.wiring import Parts
 
 T = TypeVar("T")
@@ -67,6 +76,7 @@ T = TypeVar("T")
 PREFIX: Final = "/scim/v2"
 MAX_FILTER: Final = 2000
 MAX_OPERATIONS: Final = 100
+MAX_REMOVED: Final = 100
 _DIGITS: Final = 10
 _PLAIN: Final = re.compile(r"[\w:.$-]+\Z", re.ASCII)
 _KINDS: Final = {"users": USERS, "groups": GROUPS}
@@ -112,7 +122,7 @@ class ScimEndpoint:
         async with self._changing[request.scope["state"]["subject"].tenant]:
             return await settled(self._attempt)(asked)
 
-    async def _asked(self, request: _ScimBody) -> ScimRequest:
+    async def _asked(self, request: _ScimBody) -> _Asked:
         """Return the request as the library takes it, with a body that was read strictly."""
         query = dict(request.query_params)
         _check_bounds(query)
@@ -128,25 +138,30 @@ class ScimEndpoint:
         )
         # Raises where there is no such address, before a body is read.
         target = self._service.match(asked)
-        if request.method in _BODIES:
-            asked.body = _formed(target, await _strict(request))
-        return asked
+        if request.method not in _BODIES:
+            return _Asked(asked)
+        body = await request.body()
+        # Thousands of members take long to read.
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, _read, asked, target, body)
 
-    async def _attempt(self, asked: ScimRequest) -> ScimResponse:
-        subject = asked.subject
+    async def _attempt(self, asked: _Asked) -> ScimResponse:
+        subject = asked.request.subject
         assert isinstance(subject, Subject)
         pinned = await self._parts.standing.pin(subject, with_directory=True)
         event = await self._permitted(pinned)
+        edit, directory = Edit(event, pinned.heads), self._parts.records.directory
+        if asked.members is not None:
+            place = Place(tenant=pinned.subject.tenant, id=asked.group_id)
+            with told("Group"):
+                await directory.change_members(place, asked.members, edit)
+            return ScimResponse(HTTPStatus.NO_CONTENT)
         loop = asyncio.get_running_loop()
         storage = DirectoryStorage(
-            self._parts.records.directory,
-            self._models,
-            pinned.subject.tenant,
-            Edit(event, pinned.heads),
-            wait=partial(_wait, loop),
+            directory, self._models, pinned.subject.tenant, edit, wait=partial(_wait, loop)
         )
         handler = ScimHandler(self._service, storage)
-        return await loop.run_in_executor(self._threads, handler.handle, asked)
+        return await loop.run_in_executor(self._threads, handler.handle, asked.request)
 
     async def _permitted(self, pinned: Pinned) -> AuditEvent:
         """Return the event of a change, or refuse (law 1)."""
@@ -203,8 +218,38 @@ class _ScimBody(StrictRequest):
         return _MEDIA
 
 
-async def _strict(request: _ScimBody) -> object:
-    body = await request.body()
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request as the library takes it; a change of members alone is not for it."""
+
+    request: ScimRequest
+    group_id: str = ""
+    members: MemberChange | None = None
+
+
+def _read(asked: ScimRequest, target: Target, raw: bytes) -> _Asked:
+    """Return the request with its body, every attribute in its form."""
+    body = _formed(target, _strict(raw))
+    kind, plain = (target.endpoint or "").casefold(), not (asked.query or asked.header("If-Match"))
+    if target.operation is Operation.patch and kind == "groups" and plain:
+        members = member_change(body)
+        if members is not None:
+            return _Asked(asked, target.resource_id or "", members)
+        _check_size(body)
+    asked.body = json.dumps(body).encode()
+    return _Asked(asked)
+
+
+def _check_size(body: dict[str, Any]) -> None:
+    """Refuse many members beside other changes: the library compares each with each."""
+    for each in body["Operations"]:
+        value = each.get("value")
+        if each["op"] == "remove" and isinstance(value, list) and len(value) > MAX_REMOVED:
+            words = f"more than {MAX_REMOVED} members are removed in a change of their own"
+            raise _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
+
+
+def _strict(body: bytes) -> object:
     try:
         value = parse_json(body)
     except StrictJsonError as error:
@@ -214,16 +259,16 @@ async def _strict(request: _ScimBody) -> object:
     return cast("object", value)
 
 
-def _formed(target: Target, body: object) -> bytes:
+def _formed(target: Target, body: object) -> Any:  # noqa: ANN401 - JSON is of any type
     """Return the body with every attribute in its form."""
     kind = _KINDS.get((target.endpoint or "").casefold())
     if kind is not None and target.operation in {Operation.create, Operation.replace}:
-        body = read_resource(kind, body)
-    elif kind is not None and target.operation is Operation.patch:
-        body = read_patch(kind, target.resource_id or "", body)
-    elif target.operation is Operation.search_with_body:
-        body = read_search(body)
-    return json.dumps(body).encode()
+        return read_resource(kind, body)
+    if kind is not None and target.operation is Operation.patch:
+        return read_patch(kind, target.resource_id or "", body)
+    if target.operation is Operation.search_with_body:
+        return read_search(body)
+    return body
 
 
 def _plainly(error: SCIMException) -> SCIMException:

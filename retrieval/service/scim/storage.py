@@ -215,12 +215,12 @@ class DirectoryStorage(ScimStorage):
     def create(self, resource_type: ResourceType, resource: Resource[Any]) -> Resource[Any]:
         """Store a new resource."""
         if resource_type.name == _USER:
-            with _told(_USER):
+            with told(_USER):
                 state = self._user_state(resource, active=True)
                 return self._of_user(
                     self._wait(self._directory.create_user(self._tenant, state, self._edit))
                 )
-        with _told("Group"):
+        with told("Group"):
             group = _group_state(cast("Group", resource))
             made = self._wait(self._directory.create_group(self._tenant, group, self._edit))
             return _of_group(made)
@@ -235,7 +235,7 @@ class DirectoryStorage(ScimStorage):
         """Replace what may be set of a resource."""
         place = self._place(str(resource.id), expected_version)
         if resource_type.name == _USER:
-            with _told(_USER):
+            with told(_USER):
                 old = self._wait(self._directory.user(self._tenant, Wanted(id=place.id)))
                 state = self._user_state(resource, active=old is not None and old.state.active)
                 if old is not None and not self._says_rights(resource):
@@ -243,7 +243,7 @@ class DirectoryStorage(ScimStorage):
                     state = replace(state, clearance=rights[0], compartments=rights[1])
                 user = self._wait(self._directory.replace_user(place, state, self._edit))
                 return self._of_user(user)
-        with _told("Group"):
+        with told("Group"):
             group = _group_state(cast("Group", resource))
             return _of_group(self._wait(self._directory.replace_group(place, group, self._edit)))
 
@@ -256,7 +256,7 @@ class DirectoryStorage(ScimStorage):
     ) -> None:
         """Delete a resource."""
         place = self._place(resource_id, expected_version)
-        with _told(str(resource_type.name)):
+        with told(str(resource_type.name)):
             if resource_type.name == _USER:
                 self._wait(self._directory.delete_user(place, self._edit))
             else:
@@ -421,7 +421,7 @@ def _shows_members(asked: ResponseParameters[Any] | None) -> bool:
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
+def told(name: str) -> Iterator[None]:
     """Turn the errors of the records into those of SCIM, in SCIM's words."""
     try:
         yield

@@ -232,3 +232,14 @@ def test_of_a_spoiled_label_the_rest_is_legible() -> None:
         "path": "/a/b",
     }
     assert SCHEMA.legible(COMPLETE) == SCHEMA.parse(COMPLETE)
+
+
+@pytest.mark.parametrize("moment", ["2026-01-01T10:30:00.9Z", "2026-01-01T10:30:00.000001+01:00"])
+def test_a_fraction_of_a_second_is_refused_never_rounded(moment: str) -> None:
+    attribute = Attribute(name="expires", type=AttributeType.DATETIME)
+
+    with pytest.raises(ValueError, match="fraction of a second"):
+        attribute.parse(moment)
+    with pytest.raises(ValueError, match="fraction of a second"):
+        attribute.parse(datetime.fromisoformat(moment))
+    assert attribute.parse("2026-01-01T10:30:00.000Z") == attribute.parse("2026-01-01T10:30:00Z")

@@ -242,6 +242,14 @@ def _directory() -> None:
     )
     op.create_index("ix_provisioners_tenant", "provisioners", ["tenant"])
     _table(
+        "revoked_tokens",
+        *(_key(name) for name in ("tenant", "kind", "name")),
+        *_wholes("until", "at"),
+        *_texts("by"),
+        sa.CheckConstraint("kind IN ('token', 'subject')", name="kind"),
+        sa.CheckConstraint("length(tenant) > 0 AND length(name) > 0", name="filled"),
+    )
+    _table(
         "directory_heads",
         _key("tenant"),
         *_wholes("changes"),

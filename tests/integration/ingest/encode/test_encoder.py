@@ -102,6 +102,7 @@ async def test_the_model_is_loaded_at_the_first_call_and_without_bfloat16_if_tol
 async def test_bfloat16_is_measured_when_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encode, "_SAMPLE", TEXTS)
     monkeypatch.setattr(encode, "MIN_SPEEDUP", 1e9)
+    monkeypatch.setattr(encode, "_MEASURED", {})
     encoder = Encoder()
     await encoder.load()
     assert encoder.ready
@@ -125,6 +126,7 @@ async def test_bfloat16_must_be_faster_and_close(
     monkeypatch.setattr(encode, "_SAMPLE", TEXTS)
     monkeypatch.setattr(encode, "MIN_SPEEDUP", speedup)
     monkeypatch.setattr(encode, "MIN_COSINE", cosine)
+    monkeypatch.setattr(encode, "_MEASURED", {})
 
     model, half = encoder._question_model(), encoder._passage_model()
     assert encode._is_worth_it(model, half, 1) is expected

@@ -19,10 +19,12 @@ FUNCTIONS = {
     "keyMatch2": util.key_match2,
     "keyMatch3": util.key_match3,
     "keyMatch4": util.key_match4,
+    "keyMatch5": util.key_match5,
     "globMatch": util.glob_match,
 }
 PATHS = (
     "/", "/a", "/b", "/a/", "/a/b", "/a/b/", "/a/b/c", "/a/b/c/d", "/ab", "a/b", "/a/.h", "/.a/b",
+    "/a/b?", "/a/b?c", "/a?/b", "/a/b?c/d", "/a/bc", "/a/b./x",
     "a", "/a/{x}", "/a/:x", "{", "/a/b{c}",
 )  # fmt: skip
 
@@ -47,6 +49,14 @@ PATHS = (
         ("keyMatch3", "/a/:x"),
         ("keyMatch4", "/{x}/{y}"),
         ("keyMatch4", "/a/b"),
+        ("keyMatch5", "/a/*"),
+        ("keyMatch5", "/a/b/*"),
+        ("keyMatch5", "/a/b"),
+        ("keyMatch5", "/a"),
+        ("globMatch", "/a/b*"),
+        ("globMatch", "/a*"),
+        ("globMatch", "/a/.*"),
+        ("globMatch", "/a/b/c*"),
         ("globMatch", "/a/*"),
         ("globMatch", "/*/*"),
         ("globMatch", "*/b"),
@@ -82,10 +92,16 @@ def test_a_pattern_means_what_casbin_says(function: str, pattern: str) -> None:
         ("keyMatch4", "/{x}y", "is a wildcard inside a segment"),
         ("globMatch", "/a/?", "`?` in `/a/?` has no filter form"),
         ("globMatch", "/a/**", "`**` in `/a/**` has no filter form"),
-        ("globMatch", "/a/x*", "a star inside a segment of `/a/x*`"),
+        ("globMatch", "/a/x*y", "a star inside a segment of `/a/x*y`"),
+        ("globMatch", "/*/x*", "a star inside a segment of `/*/x*`"),
         ("globMatch", "/a//b", "is empty or has an empty segment"),
         ("globMatch", "", "is empty or has an empty segment"),
-        ("keyMatch5", "/a", "has no form in the filter"),
+        (
+            "keyMatch5",
+            "/a/{x}",
+            "cuts paths at `?`, so `/a/{x}` has no filter form; write keyMatch3",
+        ),
+        ("keyMatch5", "/a.b/*", "`.` in `/a.b/*` is read as a regular expression"),
         ("regexMatch", "/a", "has no form in the filter"),
     ],
 )
@@ -112,4 +128,9 @@ def test_beginnings_and_shapes_are_asked_of_paths_alone(function: str, pattern: 
 def test_a_star_inside_a_segment_needs_beginnings_cut_at_characters() -> None:
     with pytest.raises(ExpressionError, match='declare `prefixes = "character"` for `path`'):
         matches("keyMatch", SEGMENTS, "/a*")
+    with pytest.raises(ExpressionError, match='declare `prefixes = "character"` for `path`'):
+        matches("globMatch", SEGMENTS, "/a/x*")
+    with pytest.raises(ExpressionError, match='declare `prefixes = "character"` for `path`'):
+        matches("keyMatch5", SEGMENTS, "/a")
+    assert matches("keyMatch5", SEGMENTS, "/a/*").total
     assert matches("keyMatch", SEGMENTS, "/a/*").total

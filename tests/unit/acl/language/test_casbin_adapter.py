@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError
+from typing import Any
 
 import pytest
+from casbin.rbac.default_role_manager import DomainManager, RoleManager
 
 from acl.language import casbin_adapter as casbin_door
 from acl.language.casbin_adapter import (
+    MATCHING_FUNCTIONS,
     CasbinError,
     CasbinVersionError,
     Oracle,
@@ -155,18 +159,63 @@ def test_a_graph_with_patterned_domains() -> None:
     assert set(made.domains()) == {"*", "acme"}
     assert made.match is None
     assert not made.match_function("ada", "ada")
-    assert not made.circles("boss", "acme")
 
 
-def test_a_graph_forgets_answers_before_it_grows_without_bound(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(casbin_door, "_MEMO", 3)
+def test_a_graph_forgets_names_and_domains() -> None:
     made = graph(("/books/:id", "shelf"), names="keyMatch2")
     for number in range(20):
         assert made.has_link(f"/books/{number}", "shelf", "", AT)
+    assert set(made._managers[""].all_roles) == {"/books/:id", "shelf"}
+    by_domain = graph(("ada", "boss", "a*"), arity=3, domains="keyMatch")
+    by_name = graph(("a*", "boss", "*"), arity=3, names="keyMatch", domains="keyMatch")
+    for number in range(100):
+        assert by_domain.has_link("ada", "boss", f"a{number}", AT)
+        assert by_name.has_link("ada", "boss", f"a{number}", AT)
+    assert len(by_domain._plain) <= 64
+    assert len(by_name._managers) <= 64
 
-    assert len(made._memo) <= 4
+
+def test_a_pattern_of_a_domain_that_raises_matches_nothing() -> None:
+    made = graph(("ada", "boss", "(a"), arity=3, domains="regexMatch")
+    assert not made.has_link("ada", "boss", "a", AT)
+
+
+NAMES = ("ada", "/a/1", "/a/:x", "/a/*", "boss", "/b/:x", "/b/1", "*", "crew", "/a/2/c")
+DOMAINS = ("acme", "a*", "*", "best", "/t/:x", "/t/1")
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_patterned_graphs_answer_like_fresh_managers_of_casbin(seed: int) -> None:
+    rng = random.Random(seed)
+    arity, names = rng.choice((2, 3)), rng.choice((None, "keyMatch", "keyMatch2", "regexMatch"))
+    by = {"names": names, "domains": rng.choice(("keyMatch", "keyMatch2")) if arity == 3 else None}
+    rows = {tuple(rng.choice(NAMES) for _ in "nr") for _ in range(rng.randint(1, 7))}
+    links = [(*pair, *(rng.choice(DOMAINS),) * (arity - 2)) for pair in sorted(rows)]
+    made = graph(*links, arity=arity, **{key: one for key, one in by.items() if one})
+    for _ in range(40):
+        name, role, domain = rng.choice(NAMES), rng.choice(NAMES), rng.choice(DOMAINS)
+        manager = casbin_manager(links, arity, by)
+        within = (domain,) if arity == 3 else ()
+        assert made.has_link(name, role, domain, AT) == manager.has_link(name, role, *within)
+        expected = {
+            one
+            for one in made.names(domain)
+            if casbin_manager(links, arity, by).has_link(name, one, *within)
+        }
+        assert made.reached(name, domain, AT) == expected | {name}
+        path = made.path(name, role, domain, AT)
+        assert (path is not None) == made.has_link(name, role, domain, AT)
+
+
+def casbin_manager(links: Any, arity: int, by: Any) -> Any:
+    manager = RoleManager(10) if arity == 2 else DomainManager(10)
+    for link in links:
+        manager.add_link(*link)
+    if by["names"]:
+        manager.add_matching_func(MATCHING_FUNCTIONS[by["names"]])
+    if by["domains"]:
+        manager.add_domain_matching_func(MATCHING_FUNCTIONS[by["domains"]])
+    return manager
 
 
 def test_the_oracle_decides_at_the_moment_it_is_given() -> None:

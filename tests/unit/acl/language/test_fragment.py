@@ -30,7 +30,7 @@ ROLES = "g = _, _\ng2 = _, _, _"
         ("1 - r.obj.level", "`1 - r.obj.level`: has no form in the filter"),
         ("any_of(r.obj.owner, r.sub.groups)", "`any_of`: `owner` is not a set"),
         ("subset_of(r.obj.owner, r.sub.groups)", "`subset_of`: `owner` is not a set"),
-        ("subset_of(r.sub.groups, r.obj.tags)", "may stand only in its first argument"),
+        ("subset_of(r.obj.tags, r.obj.tags)", "may stand only in its first argument"),
         ("any_of(r.obj.tags, r.obj.tags)", "may stand only in its first argument"),
         ("any_of(r.obj.tags)", "`any_of`: takes two arguments"),
         ("keyMatch(p.val, r.item)", "may stand only in its first argument"),
@@ -56,7 +56,8 @@ def test_a_rule_column_cannot_hold_another_eval() -> None:
     row = ("p", "ada", "eval(p.val)", "read")
 
     assert refused("eval(p.val)", row) == (
-        "policy.csv line 1, column `val`: `eval`: a rule column cannot hold another `eval`"
+        "policy.csv line 1, column `val`, position 1: `eval`:"
+        " a rule column cannot hold another `eval`"
     )
 
 

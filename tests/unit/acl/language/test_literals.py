@@ -126,9 +126,19 @@ def test_lists_chains_and_moments_are_read_alike(named: str, numbered: str) -> N
         ('r.sub.clearance == "top"', '"top": is no level of `clearance`'),
         ("r.obj.classification <= secret", 'secret: is a level; write it in quotes: "secret"'),
         ("r.obj.classification <= hidden", "hidden: is not defined by the model"),
-        ('r.obj.expires > "2026-01-01"', "is no moment; a moment is written `2026-01-31 17:00:00`"),
-        ('r.obj.expires > "soon"', "is no moment; a moment is written `2026-01-31 17:00:00`"),
-        ('r.obj.expires > "2026-01-31T17:00:00"', "is no moment; a moment is written"),
+        (
+            'r.obj.expires > "2026-01-01"',
+            "is no moment in whole seconds; a moment is written `2026-01-31 17:00:00`",
+        ),
+        ('r.obj.expires > "2026-01-31T17:00:00.5Z"', "is no moment in whole seconds"),
+        (
+            'r.obj.expires > "soon"',
+            "is no moment in whole seconds; a moment is written `2026-01-31 17:00:00`",
+        ),
+        (
+            'r.obj.expires > "2026-01-31T17:00:00"',
+            "is no moment in whole seconds; a moment is written",
+        ),
     ],
 )
 def test_what_is_no_level_and_no_moment_is_refused_with_what_could_stand_there(
@@ -140,7 +150,7 @@ def test_what_is_no_level_and_no_moment_is_refused_with_what_could_stand_there(
 def test_the_author_s_text_stays_where_it_is_shown() -> None:
     policy = made(matcher='r.obj.classification <= "secret" && eval(p.when)')
 
-    assert [text for text, _ in policy.conjuncts][1] == "r.obj.classification <= 'secret'"
+    assert [text for text, _ in policy.conjuncts][1] == 'r.obj.classification <= "secret"'
     assert policy.rows[0].values[1] == "True"
     assert "secret" not in str(policy.oracle(AT).model.matchers)
 

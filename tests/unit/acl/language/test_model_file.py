@@ -132,9 +132,18 @@ def test_a_model_is_read_as_casbin_reads_it_however_it_is_laid_out(seed: int) ->
     for section, letter in SECTIONS.items():
         ours = {key: one.value for key, one in model.definitions.items() if key[0] == letter}
         theirs = {key: casbin.get(f"{section}::{key}") for key in ours}
-        assert {key: " ".join(one.split()) for key, one in ours.items()} == {
-            key: " ".join(one.split()) for key, one in theirs.items()
-        }
+        assert ours == theirs
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_each_place_of_a_value_is_found_again_in_the_file(seed: int) -> None:
+    text = "\n".join(written(random.Random(seed)))
+
+    for definition in read_model_file(text).definitions.values():
+        for offset, character in enumerate(definition.value):
+            if character != " ":
+                line, position = definition.place(offset)
+                assert text.split("\n")[line - 1][position - 1] == character
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__qualname__)

@@ -71,7 +71,7 @@ def test_a_row_that_cannot_be_enforced_is_named(
     ("matching", "roles", "reason"),
     [
         ({"g": RoleMatching("keyMatch")}, TIMED, "a time window and a matching function exclude"),
-        ({"g2": RoleMatching("keyMatch")}, "g = _, _", "`g2`: has a matching function but"),
+        ({"g2": RoleMatching("keyMatch")}, "g = _, _", "`g2`: is no role definition"),
         ({"g": RoleMatching("ipMatch")}, "g = _, _", "`ipMatch`: is not a matching function"),
         ({"g": RoleMatching(None, "own")}, "g = _, _, _", "`own`: is not a matching function"),
     ],

@@ -162,7 +162,7 @@ def test_a_comparison_is_refused_exactly_if_it_is_the_same_for_every_label() -> 
         ("3 < r.obj.classification", "can never be true: `classification` goes from 0 to 3"),
         ("0 <= r.obj.classification < 2", "is always true"),
         ("r.obj.classification == True", "`classification` is a number, `True` is true or false"),
-        ('r.obj.count == "3"', "`count` is a number, `'3'` is a text; write 3 without quotes"),
+        ('r.obj.count == "3"', '`count` is a number, `"3"` is a text; write 3 without quotes'),
         ("r.obj.count == 1.5", "`count` is a whole number"),
         ("r.obj.path == 3", "`path` holds text, `3` is a number"),
         ('r.obj.path == "acme/x"', 'a path begins with a slash; write "/acme/x"'),

@@ -66,7 +66,7 @@ def test_a_file_that_cannot_be_read_is_not_taken_for_none(folder: Path) -> None:
 
 def test_matching_functions_are_not_read_over(folder: Path) -> None:
     (folder / "matching.toml").write_text('[g]\nnames = "keyMatch"\n')
-    with pytest.raises(PolicyError, match=r"matching\.toml: .*cannot be enforced yet"):
+    with pytest.raises(PolicyError, match=r"matching\.toml: .*a time window and a matching"):
         read_source(folder)
 
 

@@ -116,3 +116,9 @@ def test_tokens_of_this_form_are_explained_too(tmp_path: Path) -> None:
         assert "would be accepted" in shown
     (tmp_path / "given").write_text('{"sub": "user:ada", "tenant": "acme", "groups": ["user:leo"]}')
     assert "`user:leo` is not a group" in said("explain", "given", code=1)
+
+
+def test_a_revocation_names_one_or_the_other(folder: Path) -> None:
+    for given in ((), ("--id", "a", "--subject", "user:ada")):
+        said = strongroom(folder, "token", "revoke", "--tenant", "acme", *given, code=1).stderr
+        assert "say either `--id` or `--subject`" in said

@@ -12,11 +12,20 @@ from scim2_models import (
     InvalidPathException,
     InvalidValueException,
     MutabilityException,
+    PatchOp,
     SCIMException,
 )
 
-from retrieval.service.scim.forms import GROUPS, PATCH, USERS, Kind, read_patch, read_resource
-from retrieval.service.scim.models import RIGHTS
+from retrieval.service.scim.forms import (
+    GROUPS,
+    PATCH,
+    USERS,
+    Kind,
+    member_change,
+    read_patch,
+    read_resource,
+)
+from retrieval.service.scim.models import RIGHTS, Group, Member, scim_models
 
 OWN = "00000000-0000-4000-8000-000000000001"
 NUMBERS = st.one_of(st.integers(), st.floats(allow_nan=False))
@@ -174,3 +183,55 @@ def test_one_value_of_a_list_may_come_alone_in_a_change() -> None:
     assert made["value"] == [{"value": "7"}]
     nothing = {"op": "replace", "path": "displayName", "value": None}
     assert read_patch(USERS, OWN, patch(nothing))["Operations"] == [nothing]
+
+
+IDS = st.lists(st.sampled_from("abcdef"), max_size=4, unique=True)
+STEPS = st.one_of(
+    st.tuples(st.sampled_from(["add", "remove", "replace"]), IDS.filter(bool)),
+    st.tuples(st.sampled_from(["remove by id", "remove all", "replace by none", "no path"]), IDS),
+)
+
+
+def step(what: str, ids: list[str]) -> list[dict[str, Any]]:
+    """An operation as providers send it: by values, by a path, or without one."""
+    held = [{"value": each} for each in ids]
+    match what:
+        case "remove by id":
+            return [{"op": "remove", "path": f'members[value eq "{each}"]'} for each in ids]
+        case "remove all":
+            return [{"op": "remove", "path": "members"}]
+        case "replace by none":
+            return [{"op": "replace", "path": "members", "value": []}]
+        case "no path":
+            return [{"op": "replace", "value": {"members": held}}]
+        case _:
+            return [{"op": what, "path": "members", "value": held}]
+
+
+@given(held=IDS, steps=st.lists(STEPS, min_size=1, max_size=4))
+def test_a_change_of_members_is_what_the_library_makes_of_it(
+    held: list[str], steps: list[tuple[str, list[str]]]
+) -> None:
+    operations = [each for one in steps for each in step(*one)]
+    if not operations:
+        return
+    body = read_patch(GROUPS, OWN, patch(*operations))
+    change = member_change(body)
+    assert change is not None
+
+    members = [Member.model_validate({"value": each}) for each in held]
+    group = Group(display_name="team", members=members)
+    with scim_models(None).provider:
+        PatchOp[Group].model_validate(body).patch(group)
+    assert change.over(frozenset(held)) == {each.value for each in group.members or ()}
+
+
+def test_what_changes_more_than_members_is_left_to_the_library() -> None:
+    name = {"op": "replace", "path": "displayName", "value": "x"}
+    for others in (
+        [name],
+        [*step("add", ["a"]), name],
+        [{"op": "replace", "value": {"members": [], "displayName": "x"}}],
+        [{"op": "remove", "path": 'members[type eq "User"]'}],
+    ):
+        assert member_change(read_patch(GROUPS, OWN, patch(*others))) is None
