@@ -51,7 +51,7 @@ check: $(STAMP) ## formatting, lint, types, import directions, container files
 
 test: check ## everything above, all tests, and the coverage that is promised
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=
 	$(BIN)/python -m coverage report --include='acl/*' --fail-under=100
 	$(BIN)/python -m coverage report --fail-under=95
 
@@ -64,9 +64,10 @@ bench: $(STAMP) ## measure every speed that the README claims
 
 nightly: $(STAMP) ## the long runs: many more random cases and crashes
 	STRONGROOM_DECISIONS=3000000 STRONGROOM_KILLS=1000 STRONGROOM_PAIRS=100000 \
-		STRONGROOM_MACHINES=50 $(BIN)/python -m pytest -n 2 -rP tests/properties tests/crash \
-		tests/integration/test_revocation.py tests/integration/test_machine.py \
-		tests/integration/test_storm.py
+		STRONGROOM_MACHINES=50 STRONGROOM_HIDDEN=10000 $(BIN)/python -m pytest -n 2 -rP \
+		tests/properties tests/crash tests/integration/test_revocation.py \
+		tests/integration/test_machine.py tests/integration/test_storm.py \
+		tests/integration/test_noninterference.py
 
 eval: $(STAMP) ## measure how good the answers are on judged collections
 	$(BIN)/python -m bench.quality

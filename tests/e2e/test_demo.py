@@ -23,6 +23,7 @@ from retrieval.service.cli import demo
 from retrieval.service.cli.people import read_people
 from retrieval.service.wiring import open_parts
 from tests.commandline import free_port, narrow, strongroom
+from tests.scanning import compiled_rules
 
 ROOT = Path(__file__).parents[2]
 QUARANTINED = {
@@ -37,6 +38,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(name="shown", scope="module")
 def _shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("demo")
+    compiled_rules(folder / "data")
     return folder, strongroom(ROOT, "demo", "--no-serve", "--folder", str(folder)).stdout
 
 

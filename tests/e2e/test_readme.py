@@ -16,6 +16,7 @@ import typer
 
 from retrieval.service.cli import main
 from tests.commandline import free_port
+from tests.scanning import compiled_rules
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(?:sh|bash)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -37,6 +38,7 @@ def _clone(tmp_path: Path) -> Path:
     clone.mkdir()
     for name in ("acl", "ingest", "retrieval", "policy", "examples", "docs"):
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    compiled_rules(clone / "data")
     program = tmp_path / "bin" / "strongroom"
     program.parent.mkdir()
     python = f"PYTHONPATH={clone} {sys.executable} -P -m retrieval.service"

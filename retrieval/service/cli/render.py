@@ -79,7 +79,7 @@ def show(shown: Shown, *, as_json: bool) -> None:
 
 def as_text(value: object) -> str:
     """Return a value as JSON whose text no terminal takes for a command."""
-    return json.dumps(to_jsonable_python(value), ensure_ascii=True, indent=2)
+    return json.dumps(to_jsonable_python(value, fallback=dict), ensure_ascii=True, indent=2)
 
 
 def fields_of(value: object) -> list[RenderableType]:
