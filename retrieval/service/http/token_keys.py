@@ -35,6 +35,9 @@ log = structlog.get_logger("strongroom.keys")
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 DEVELOPMENT_KEY_ID: Final = "development"
 
+ONLY_KEY: Final = ""
+"""Stands for the id of a key in a token that names none: an issuer with one key may do so."""
+
 REFRESH: Final = 600.0
 PAUSE: Final = 30.0
 STALE: Final = 3600.0
@@ -91,7 +94,7 @@ class FixedKeys:
 
     async def key(self, key_id: str) -> jwt.PyJWK | None:
         """Return the key of this id, or `None`."""
-        return self._keys.get(key_id)
+        return _of_id(self._keys, key_id)
 
     async def close(self) -> None:
         """Nothing to let go of."""
@@ -154,7 +157,7 @@ class FetchedKeys:
                     await self._refresh()
         if self._fetched is None or self._clock() - self._fetched > STALE:
             raise KeysUnavailableError("the issuer's keys cannot be had")
-        return self._keys.get(key_id)
+        return _of_id(self._keys, key_id)
 
     async def close(self) -> None:
         """Close the connection to the issuer."""
@@ -164,7 +167,9 @@ class FetchedKeys:
         now = self._clock()
         if self._tried is not None and now - self._tried < PAUSE:
             return False
-        return self._fetched is None or key_id not in self._keys or now - self._fetched > REFRESH
+        if self._fetched is None or now - self._fetched > REFRESH:
+            return True
+        return key_id != ONLY_KEY and key_id not in self._keys
 
     async def _refresh(self) -> None:
         self._tried = self._clock()
@@ -204,6 +209,12 @@ class FetchedKeys:
                 if len(body) > _MAX_SET_BYTES:
                     raise ValueError("the key set is too large")
         return body
+
+
+def _of_id(keys: Mapping[str, jwt.PyJWK], key_id: str) -> jwt.PyJWK | None:
+    if key_id == ONLY_KEY and len(keys) == 1:
+        return next(iter(keys.values()))
+    return keys.get(key_id)
 
 
 def _trust(authorities: Path | None) -> ssl.SSLContext | bool:

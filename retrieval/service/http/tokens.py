@@ -37,7 +37,7 @@ from acl.labels import Attribute, LabelSchema
 from acl.records.directory.types import MAX_CLEARANCE
 from acl.subject import MAX_GROUPS, RESERVED, Attributes, Subject
 from retrieval.service.http.bodies import StrictJsonError, parse_json
-from retrieval.service.http.token_keys import ALGORITHMS, DEVELOPMENT_KEY_ID, TokenKeys
+from retrieval.service.http.token_keys import ALGORITHMS, DEVELOPMENT_KEY_ID, ONLY_KEY, TokenKeys
 
 CLASSIFICATION: Final = "classification"
 MAX_ACTORS: Final = 4
@@ -288,12 +288,12 @@ def _key_id(header: Mapping[str, Any], types: Collection[str]) -> str:
     """Check the header (law 1) and return the id of the key."""
     if _REFUSED & header.keys():
         raise TokenError("the header brings a key or an extension")
-    kind, algorithm, key_id = header.get("typ", ""), header.get("alg"), header.get("kid")
+    kind, algorithm, key_id = header.get("typ", ""), header.get("alg"), header.get("kid", ONLY_KEY)
     if not isinstance(kind, str) or kind.lower() not in types:
         raise TokenError("the token is not an access token: its `typ` is not taken")
     if algorithm not in ALGORITHMS:
         raise TokenError("the algorithm is not allowed")
-    if not isinstance(key_id, str) or not 0 < len(key_id) <= _MAX_KEY_ID:
+    if not isinstance(key_id, str) or len(key_id) > _MAX_KEY_ID:
         raise TokenError("the key's id is not a text")
     return key_id
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from retrieval.service.http.claim_mapping import ClaimMapping
 from retrieval.service.http.identities import presets, read_identities
 from retrieval.service.http.tokens import ClaimsError
 from retrieval.service.settings import SettingsError
+from tests.provider_tokens import AUTH0, ENTRA, KEYCLOAK, OKTA, SHAPES, TID, name
 
 ROOT = Path(__file__).parents[5]
 DECLARED = """
@@ -28,46 +28,8 @@ type = "keyword_set"
 SCHEMA = LabelSchema.from_toml((ROOT / "policy" / "labels.toml").read_text() + DECLARED)
 CASES = ROOT.parent / "shared" / "cases" / "identities" / "cases.toml"
 
-ENTRA = """
-[issuer.entra]
-preset = "entra"
-issuer = "https://login.microsoftonline.com/7d1c52a4-30be-4f1e-a6c9-58e0b7d4f213/v2.0"
-audience = "api://strongroom"
-tenant = { table = { "7d1c52a4-30be-4f1e-a6c9-58e0b7d4f213" = "acme" } }
-clearance = { claim = "/roles", table = { "Board" = "restricted", "Staff" = "internal" } }
-compartments = { claim = "/groups", table = { "g-legal" = "legal" } }
-"""
-OKTA = """
-[issuer.okta]
-preset = "okta"
-issuer = "https://acme.okta.com/oauth2/default"
-audience = "api://strongroom"
-tenant = { constant = "acme" }
-groups = { table = { "Sales EMEA" = "group:sales" } }
-"""
-KEYCLOAK = """
-[issuer.keycloak]
-preset = "keycloak"
-issuer = "https://sso.acme.example/realms/acme"
-audience = "strongroom"
-subject = { claim = "/sub" }
-"""
-AUTH0 = """
-[issuer.auth0]
-preset = "auth0"
-issuer = "https://acme.eu.auth0.com/"
-audience = "https://rooms.acme.example"
-tenant = { table = { "org_9ybsU1dN2dKfDkBi" = "acme" } }
-groups = { claim = "/https:~1~1acme.example~1groups" }
-clearance = { claim = "/https:~1~1acme.example~1clearance" }
-"""
-GOOGLE = """
-[issuer.google]
-preset = "google"
-audience = "1234.apps.googleusercontent.com"
-tenant = { table = { "acme.example" = "acme" } }
-"""
-TID = "7d1c52a4-30be-4f1e-a6c9-58e0b7d4f213"
+
+WRONG: list[Any] = [None, 7, True, {}, {"a": "b"}, [1], [None], [[]], "", [""]]
 
 
 def mappings(tmp_path: Path, text: str, *, directory: bool = False) -> dict[str, ClaimMapping]:
@@ -75,64 +37,6 @@ def mappings(tmp_path: Path, text: str, *, directory: bool = False) -> dict[str,
     file.write_text(text)
     found = read_identities(file, SCHEMA, directory=directory)
     return {one.name: one.mapping for one in found}
-
-
-def entra(drawn: random.Random) -> dict[str, Any]:
-    groups = [f"{drawn.getrandbits(128):032x}" for _ in range(drawn.randint(0, 5))]
-    return {
-        "oid": f"{drawn.getrandbits(128):032x}",
-        "sub": "Qm9xLXJpdGEtbm90LWEtcmVhbC1pZC0wMDE",
-        "tid": TID,
-        "preferred_username": name(drawn) + drawn.choice(["#EXT#", ""]) + "@acme.example",
-        **({"groups": groups} if groups else {}),
-        **drawn.choice([{}, {"roles": drawn.sample(["Board", "Staff", "Reader.All"], 2)}]),
-        "ver": "2.0",
-        "scp": "search",
-    }
-
-
-def okta(drawn: random.Random) -> dict[str, Any]:
-    sub = name(drawn) + "@acme.example"
-    return {"sub": sub, "cid": "0oa1", "uid": "00u1", "groups": ["Everyone", *names(drawn)]}
-
-
-def keycloak(drawn: random.Random) -> dict[str, Any]:
-    groups = ["/" + "/".join(names(drawn) or ["all"]) for _ in range(drawn.randint(0, 3))]
-    roles = ["default-roles-acme", "offline_access"]
-    about = {"preferred_username": name(drawn), "realm_access": {"roles": roles}, "typ": "Bearer"}
-    return {"sub": f"f:12:{name(drawn)}", "tenant": "acme", "groups": groups, **about}
-
-
-def auth0(drawn: random.Random) -> dict[str, Any]:
-    kind = drawn.choice(["auth0", "google-oauth2", "samlp|acme", "waad"])
-    about = {"org_id": "org_9ybsU1dN2dKfDkBi", "https://acme.example/groups": names(drawn)}
-    return {"sub": f"{kind}|{name(drawn)}", "scope": "openid", "gty": "password", **about}
-
-
-def google(drawn: random.Random) -> dict[str, Any]:
-    email = name(drawn) + "@acme.example"
-    return {"sub": "1072", "email": email, "email_verified": True, "hd": "acme.example"}
-
-
-WRONG: list[Any] = [None, 7, True, {}, {"a": "b"}, [1], [None], [[]], "", [""]]
-ODD = "aAbBzZ019 ._-+'()#|/éÉøØüß東ш\u200b%&=*\"\\"
-
-
-def name(drawn: random.Random) -> str:
-    return "".join(drawn.choices(ODD, k=drawn.randint(1, 12)))
-
-
-def names(drawn: random.Random) -> list[str]:
-    return [name(drawn) for _ in range(drawn.randint(0, 4))]
-
-
-SHAPES: dict[str, tuple[str, Callable[[random.Random], dict[str, Any]], str]] = {
-    "entra": (ENTRA, entra, "preferred_username"),
-    "okta": (OKTA, okta, "sub"),
-    "keycloak": (KEYCLOAK, keycloak, "sub"),
-    "auth0": (AUTH0, auth0, "sub"),
-    "google": (GOOGLE, google, "email"),
-}
 
 
 @pytest.mark.parametrize("preset", sorted(SHAPES))
