@@ -232,7 +232,7 @@ class LabelSchema:
             SchemaError: unknown table, key or type, or no attribute at all.
         """
         try:
-            tables = tomllib.loads(text)
+            tables = tomllib.loads(text.removeprefix("\ufeff"))
         except tomllib.TOMLDecodeError as error:
             raise SchemaError(f"labels.toml is not TOML: {error}") from error
         unknown = set(tables) - {"label", "metadata", "subject"}

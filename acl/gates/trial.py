@@ -16,9 +16,9 @@ from typing import Final
 from acl.errors import AclError
 from acl.explain.explain import Explanation, Hindrance, Obstacle, RuleLine, explain
 from acl.labels import Label
+from acl.language.rules_file import POLICY_FILE
 from acl.policy.decide import decide
 from acl.policy.policy import Policy
-from acl.policy.row_values import POLICY_FILE
 from acl.predicate import holds
 from acl.proof.proof import Decider, PolicyOracle
 from acl.subject import Subject

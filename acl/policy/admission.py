@@ -24,12 +24,12 @@ Links count in their own domain, and windows are left aside: a chain is too long
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Final
 
+from acl.actions import Action
 from acl.algebra.partial import evaluated
 from acl.errors import PolicyError, Refusal
 from acl.labels import SUBJECT_ATTRIBUTES, normalise
@@ -37,43 +37,19 @@ from acl.language.casbin_adapter import Effect, Row
 from acl.language.expression import attributes_read, bare_names, parse
 from acl.language.model_file import MODEL_FILE
 from acl.language.roles import HOPS, HOPS_TIMED
+from acl.language.rules_file import POLICY_FILE, read_rows
 from acl.language.terms import Known, Rule, walk
 from acl.policy.columns import Columns
 from acl.policy.decide import ACTION_COLUMNS, SUBJECT_COLUMNS, check_columns
 from acl.policy.impossible import LOOKED_AT, NO_LABEL, Impossible
 from acl.policy.names import Meanings
 from acl.policy.policy import Policy
-from acl.policy.row_values import POLICY_FILE, ROLE_COLUMNS, RowValues, line_of
+from acl.policy.row_values import ROLE_COLUMNS, RowValues, line_of
 from acl.policy.value_types import ill_typed
 
 EFFECTS: Final = ("allow", "deny")
 NO_ACTION: Final = "is not an action"
-
-
-def read_csv(text: str) -> tuple[Row, ...]:
-    """Read `policy.csv`: comma-separated, `"` around a field that holds a comma, `#` for comments.
-
-    Raises:
-        PolicyError: a line is not comma-separated text.
-    """
-    rows: list[Row] = []
-    refusals: list[Refusal] = []
-    # Only a line break ends a row: `splitlines` would also cut at invisible separators, and what
-    # follows one would become a row of its own. Left inside a field, `admit` refuses them.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        try:
-            (fields,) = csv.reader(io.StringIO(line), skipinitialspace=True, strict=True)
-        except (csv.Error, ValueError):
-            reason = "is not comma-separated text with balanced quotes"
-            refusals.append(Refusal(f"{POLICY_FILE} line {number}", "row", reason))
-            continue
-        kind, *values = (field.strip() for field in fields)
-        rows.append(Row(number, kind, tuple(values)))
-    if refusals:
-        raise PolicyError(tuple(refusals))
-    return tuple(rows)
+read_csv: Final = read_rows
 
 
 def admit(policy: Policy) -> None:
@@ -212,7 +188,15 @@ def _actions(policy: Policy) -> Iterator[Refusal]:
             continue
         for row in policy.rules:
             if not meanings.known(row):
-                yield Refusal(line_of(row), row.values[place][:40], NO_ACTION, column)  # law 1
+                value = row.values[place][:40]
+                yield Refusal(line_of(row), value, NO_ACTION + _nearest(value), column)  # law 1
+
+
+def _nearest(value: str) -> str:
+    """Return the action that `value` may mean, or all of them."""
+    actions = [str(action) for action in Action]
+    near = get_close_matches(value.lower(), actions, n=1)
+    return f"; did you mean `{near[0]}`?" if near else f"; there is {', '.join(actions)}"
 
 
 def _constants(policy: Policy) -> Iterator[Refusal]:

@@ -31,9 +31,9 @@ from acl.language.casbin_adapter import Row
 from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
 from acl.language.patterns import PatternError, require_bounded
+from acl.language.rules_file import POLICY_FILE
 from acl.language.terms import AllOf, AnyPart, Known, Negation, Rule, Term, Touching, walk
 from acl.policy.policy import Policy
-from acl.policy.row_values import POLICY_FILE
 from acl.predicate import AnyOf, Constant, Labelled
 
 MAX_LINKS: Final = 200

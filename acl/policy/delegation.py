@@ -42,13 +42,13 @@ from acl.language.casbin_adapter import Effect, Row
 from acl.language.expression import parse
 from acl.language.model_file import MODEL_FILE
 from acl.language.roles import ALWAYS_OPEN, Window
+from acl.language.rules_file import POLICY_FILE
 from acl.language.terms import Rule, walk
 from acl.policy.compiler import MAX_ALTERNATIONS
 from acl.policy.decide import TENANT_COLUMNS, decide
 from acl.policy.extent import Extents, Lead
 from acl.policy.names import Meanings, mentions_of
 from acl.policy.policy import Policy, link_of
-from acl.policy.row_values import POLICY_FILE
 from acl.predicate import NEVER, Condition
 from acl.subject import Subject, is_tenant
 

@@ -45,6 +45,7 @@ from acl.language.literals import read_literals
 from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
 from acl.language.roles import Link, PlainRoleGraph, Window
+from acl.language.rules_file import role_columns, wrong_length
 from acl.language.terms import (
     AllOf,
     Rule,
@@ -299,16 +300,15 @@ class _Loader:
         for row in self.rows:
             definition = model.roles.get(row.kind)
             if row.kind in model.policies:
-                self._check_length(row, len(model.policies[row.kind]))
+                self._check_length(row, model.policies[row.kind])
             elif definition is None:
                 self._refuse(_line(row), row.kind, "is not defined by the model")
             else:
-                self._check_length(row, definition.arity + (2 if definition.timed else 0))
+                self._check_length(row, role_columns(definition))
                 self._check_window(row, definition, seen)
 
-    def _check_length(self, row: Row, expected: int) -> None:
-        if len(row.values) != expected:
-            reason = f"has {len(row.values)} columns, the model defines {expected}"
+    def _check_length(self, row: Row, columns: Sequence[str]) -> None:
+        if reason := wrong_length(row, columns):
             self._refuse(_line(row), row.kind, reason)
 
     def _check_window(

@@ -17,10 +17,10 @@ from acl.labels import LabelSchema
 from acl.language.casbin_adapter import Effect, Row
 from acl.language.matching_file import read_matching_file
 from acl.language.model_file import ModelFile, read_model_file
+from acl.language.rules_file import BYTE_ORDER_MARK, POLICY_FILE
 from acl.policy.admission import admit, read_csv
 from acl.policy.bounds import unbounded
 from acl.policy.policy import Policy, load
-from acl.policy.row_values import POLICY_FILE
 
 
 def read_policy(model: str, rules: str, schema: LabelSchema, matching: str = "") -> Policy:
@@ -35,6 +35,7 @@ def read_policy(model: str, rules: str, schema: LabelSchema, matching: str = "")
     Raises:
         PolicyError: with every place that is refused.
     """
+    model = model.removeprefix(BYTE_ORDER_MARK)
     file, rows = read_model_file(model), read_csv(rules)
     _stop_at((*file.refusals, *unread_rows(rows)))  # law 1
     functions = read_matching_file(matching)

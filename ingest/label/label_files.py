@@ -122,7 +122,7 @@ def read_front_matter(block: str, schema: LabelSchema) -> Statement:
 
 def _read(path: Path, where: str) -> dict[str, object] | None:
     try:
-        return tomllib.loads(read_regular(path, limit=MAX_LABEL_FILE).decode())
+        return tomllib.loads(read_regular(path, limit=MAX_LABEL_FILE).decode("utf-8-sig"))
     except FileNotFoundError:
         return None
     except SourceError as error:

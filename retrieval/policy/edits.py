@@ -25,10 +25,10 @@ from acl.labels import LabelSchema
 from acl.language.casbin_adapter import Row
 from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
+from acl.language.rules_file import POLICY_FILE
 from acl.policy.admission import read_csv
 from acl.policy.delegation import Overreach, Verdict, tenant_of
 from acl.policy.policy import Policy, load
-from acl.policy.row_values import POLICY_FILE
 from acl.proof.proof import Counterexample, ProofReport
 from acl.records import Mismatch, PolicyRevision, RevisionTexts
 from acl.subject import is_tenant

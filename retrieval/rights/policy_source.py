@@ -18,9 +18,9 @@ from acl.gates.policy_tests import TESTS_FILE, read_tests
 from acl.labels import LabelSchema
 from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
+from acl.language.rules_file import POLICY_FILE
 from acl.policy.policy import Policy
 from acl.policy.reading import read_policy
-from acl.policy.row_values import POLICY_FILE
 from acl.records import RevisionTexts
 
 LABELS_FILE: Final = "labels.toml"
@@ -151,11 +151,11 @@ def _text(folder: Path, name: str, *, optional: bool = False) -> str:
             content = file.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise PolicyError((Refusal(name, "file", f"is larger than {MAX_FILE_BYTES} bytes"),))
-        return content.decode()
+        return content.decode("utf-8-sig")
     except OSError as error:
         if optional and folder.is_dir() and not os.path.lexists(folder / name):
             return ""
         reason = f"cannot be read in the folder `{folder}`: {error.strerror}"
         raise PolicyError((Refusal(name, "file", reason),)) from error
     except UnicodeDecodeError as error:
-        raise PolicyError((Refusal(name, "file", "is not UTF-8"),)) from error
+        raise PolicyError((Refusal(name, "file", "is not UTF-8; save it as UTF-8"),)) from error

@@ -180,6 +180,7 @@ def _faults(error: Exception) -> list[FieldFault]:
 def _refusal(one: Refusal) -> FieldFault:
     """Name the place and the reason; what stands there is not repeated."""
     place = f"{one.where}, column {one.column}" if one.column else one.where
+    place += f", position {one.position}" if one.position else ""
     file = one.where.split(" ", 1)[0]
     return FieldFault(_TEXTS.get(file, "/rules"), f"{place}: {one.reason}")
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pydantic import Field
 
 from acl.errors import Caution
-from acl.policy.row_values import POLICY_FILE
+from acl.language.rules_file import POLICY_FILE
 from acl.preview.touches import Touch
 from retrieval.service.http.bodies import Answered
 

@@ -27,7 +27,7 @@ from retrieval.policy.check import DemandError, Demands, Never, checked
 from retrieval.rights.policy_source import read_source, source_of
 from retrieval.service.cli.people import read_people
 from retrieval.service.cli.policy_lines import warned
-from retrieval.service.cli.render import CommandError, Shown, records, safe
+from retrieval.service.cli.render import CommandError, Shown, safe
 from retrieval.service.cli.run import now
 from retrieval.service.cli.start import Json, command_settings, finish, require_begun
 from retrieval.service.settings import Settings
@@ -172,6 +172,6 @@ def _known(path: Path, schema: LabelSchema) -> Known:
 
 def refused(error: PolicyError) -> Shown:
     """Return what is said of a policy that cannot be read."""
-    refusals = records(error.refusals, "where column operator reason")
+    lines = [safe(str(refusal)) for refusal in error.refusals]
     said = f"refused: {len(error.refusals)} place(s); nothing of it takes effect"
-    return Shown({"refused": error.refusals}, [], code=1, err=[refusals, safe(said, "bold red")])
+    return Shown({"refused": error.refusals}, [], code=1, err=[*lines, safe(said, "bold red")])

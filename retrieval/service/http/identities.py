@@ -160,7 +160,7 @@ def read_identities(
 
 def _tables(path: Path) -> dict[str, IssuerTable]:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SettingsError(f"`{path}` cannot be read") from error
     except ValueError as error:
