@@ -150,7 +150,8 @@ class BulkDesk:
             AuditKind.RELABEL_JOB,
             Action.DOCUMENT_TAG,
             tenant=job.tenant,
-            detail={"job": job.id, "documents": len(job.items), "reason": request.reason},
+            detail={"job": job.id, "documents": len(job.items), "reason": request.reason}
+            | _handed(request),
         )
         await self._records.jobs.create(job, event)
         return await begun(self._records, job.id, planned)
@@ -303,6 +304,11 @@ class BulkDesk:
             await self._parts.projector.project_all([one.id for one in behind], at=self._clock())
         except EngineError as error:
             _LOG.warning("labels_not_projected", error=type(error).__name__)
+
+
+def _handed(request: LabelRequest) -> dict[str, str]:
+    moved = request.hand_over
+    return {} if moved is None else {"from": moved.principal, "to": moved.successor}
 
 
 def _require_version(state: LabelState, item: JobItem) -> None:

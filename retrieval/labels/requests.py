@@ -8,19 +8,20 @@ The laws of this file:
    does saying where a value comes from that stays as it is. A new reader needs `document:share`,
    and so does taking a share back. Everything else may let someone read who could not, and needs
    `document:declassify`: also of attributes that have these names and another type.
-3. A share ends after it began, and is for a principal that is no reader without it.
+3. What is handed over changes owner and readers where the leaver stands, and nothing else.
+4. A share ends after it began, and is for a principal that is no reader without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 from acl.actions import Action
 from acl.errors import LabelError, LabelFault, RequestError
-from acl.labels import READERS, Attribute, AttributeType, Label, LabelSchema, LabelValue
+from acl.labels import OWNER, READERS, Attribute, AttributeType, Label, LabelSchema, LabelValue
 from acl.records import ChangeKind, FolderLabel, LabelState, Share
 from acl.records.database.errors import UnstorableError
 from acl.records.database.storable import checked_time, from_microseconds, to_microseconds
@@ -62,6 +63,41 @@ class ShareRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """What is one principal's and is to be another's: ownership, and reading if asked.
+
+    Attributes:
+        readers: whether the successor takes the place among readers and shares too.
+    """
+
+    principal: str
+    successor: str
+    readers: bool = False
+
+    def __post_init__(self) -> None:
+        names = {"from": self.principal, "to": self.successor}
+        faults = [
+            LabelFault(name, "is no name such as user:ada or group:finance")
+            for name, text in names.items()
+            if not is_identity(text)
+        ]
+        if self.principal == self.successor:
+            faults.append(LabelFault("to", "is whose it is already"))
+        if faults:
+            raise LabelRequestError(*faults)
+
+    def values(self, current: Mapping[str, Any]) -> dict[str, object]:
+        """Return what changes of a label in its stored form: nothing but these names (law 3)."""
+        found: dict[str, object] = {}
+        if current.get(OWNER) == self.principal:
+            found[OWNER] = self.successor
+        readers = current.get(READERS)
+        if self.readers and isinstance(readers, list) and self.principal in readers:
+            found[READERS] = sorted({*readers, self.successor} - {self.principal})
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelRequest:
     """What is to be done to a label.
 
@@ -73,6 +109,7 @@ class LabelRequest:
         share: who is to read.
         unshare: whose share is taken back.
         restore: a remembered label that is to stand again.
+        hand_over: whose names are to be replaced by whose.
     """
 
     kind: ChangeKind = ChangeKind.RELABEL
@@ -82,6 +119,7 @@ class LabelRequest:
     share: tuple[ShareRequest, ...] = ()
     unshare: frozenset[str] = frozenset()
     restore: Mapping[str, Any] | None = None
+    hand_over: HandOver | None = None
     reason: str = ""
 
     def __post_init__(self) -> None:
@@ -102,6 +140,7 @@ class LabelRequest:
             ],
             "unshare": sorted(self.unshare),
             "restore": self.restore,
+            "hand_over": None if self.hand_over is None else asdict(self.hand_over),
             "reason": self.reason,
         }
 
@@ -122,6 +161,7 @@ class LabelRequest:
             ),
             unshare=frozenset(stored["unshare"]),
             restore=stored["restore"],
+            hand_over=HandOver(**moved) if (moved := stored.get("hand_over")) else None,
             reason=stored["reason"],
         )
 
@@ -269,7 +309,8 @@ def _changed(
     ground: Ground,
 ) -> tuple[Label, Origins]:
     schema = ground.schema
-    typed = typed_values(schema, request.values)
+    handed = {} if request.hand_over is None else request.hand_over.values(current)
+    typed = typed_values(schema, {**request.values, **handed})
     faults = [
         LabelFault(name, "is not declared, or is where the document lies")
         for name in sorted(request.inherit)
@@ -321,6 +362,12 @@ def _shares(
         raise LabelRequestError(fault)
     readers = _names(base.values.get(READERS))
     shares = {one.principal: one for one in kept if one.principal not in readers}
+    moved = request.hand_over
+    old = shares.pop(moved.principal, None) if moved is not None and moved.readers else None
+    if moved is not None and old is not None and moved.successor not in readers | shares.keys():
+        shares[moved.successor] = replace(
+            old, principal=moved.successor, by=ground.by, since=ground.at
+        )
     for name in sorted(request.unshare):
         if shares.pop(name, None) is None:
             raise LabelRequestError(LabelFault("principal", "has no share of this document"))

@@ -19,10 +19,11 @@ from typing import Final
 
 from acl.actions import Action
 from acl.errors import LabelFault
+from acl.labels import OWNER
 from acl.records import ChangeKind, DocumentRecord, FolderLabel, LabelState
 from retrieval.access.audience import Effect
 from retrieval.labels.desk import LabelDesk
-from retrieval.labels.requests import LabelRequest, LabelRequestError, Wanted
+from retrieval.labels.requests import HandOver, LabelRequest, LabelRequestError, Wanted
 from retrieval.labels.views import SecondPersonError
 from retrieval.rights.authority import MANAGING, Authority, ForbiddenError
 
@@ -36,15 +37,19 @@ COMPARED: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which documents: named by their ids, or lying in a folder.
+    """Which documents: named by their ids, lying in a folder, or somebody's.
 
     Attributes:
-        folder: begins and ends with a slash; `""` where ids are given.
-        tenant: whose folder; for a subject it is always their own.
+        folder: begins and ends with a slash; `""` where it does not choose.
+        owner: whose documents; `""` where it does not choose.
+        readers: whether those are meant too that `owner` reads by name.
+        tenant: whose folder or owner; for a subject it is always their own.
     """
 
     ids: tuple[str, ...] = ()
     folder: str = ""
+    owner: str = ""
+    readers: bool = False
     tenant: str = ""
 
 
@@ -220,6 +225,7 @@ class Planner:
     ) -> AsyncIterator[LabelState]:
         """Yield the documents that are meant and that the asker may know of (law 1)."""
         every = self._by_folder if selection.folder else self._by_id
+        every = self._by_owner if selection.owner else every
         number = 0
         async for state in every(authority, selection):
             if authority.knows_of(state.document):
@@ -248,12 +254,30 @@ class Planner:
                 yield state
             after = page[-1].document.uri
 
+    async def _by_owner(
+        self, authority: Authority, selection: Selection
+    ) -> AsyncIterator[LabelState]:
+        owner, after = selection.owner, ""
+        tenant = authority.tenant or selection.tenant
+        labels = self._records.labels
+        while page := await labels.naming(tenant, owner, after=after, limit=_PAGE):
+            for state in page:
+                if selection.readers or state.document.label_json.get(OWNER) == owner:
+                    yield state
+            after = page[-1].document.uri
+
     async def _folders(self, tenant: str, setting: FolderLabel | None) -> tuple[FolderLabel, ...]:
         """Return what is set for folders, with one of them as it is about to be set."""
         found = await self._records.folders.of_tenant(tenant)
         if setting is None:
             return found
         return (*(one for one in found if one.path != setting.path), setting)
+
+
+def handing_over(moved: HandOver, tenant: str, reason: str) -> tuple[Selection, LabelRequest]:
+    """Return which documents a hand-over means, and what it does to each."""
+    selection = Selection(owner=moved.principal, readers=moved.readers, tenant=tenant)
+    return selection, LabelRequest(hand_over=moved, reason=reason)
 
 
 def checked_folder(path: str) -> str:

@@ -328,3 +328,19 @@ def test_the_command_line_does_the_same(tmp_path: Path) -> None:
     assert "say what is to change" in run("label", "set", travel, code=1)
     assert "not both" in run("label", "set", "acme/", travel, "--set", "owner=user:x", code=1)
     assert "no job" in run("label", "jobs", "--resume", ABSENT, code=1)
+
+
+def test_what_a_leaver_owns_is_handed_over(service: Service) -> None:
+    lunch = service.documents["file:acme/handbook/lunch.md"]
+    asked = {"from": "group:hr", "to": "group:people", "dry_run": True}
+    with service.as_({**ADA, "sub": "user:stew", "groups": ["role:steward"]}) as client:
+        planned = client.post("/v1/documents:hand-over", json=asked)
+        assert planned.status_code == 202, planned.text
+        assert lunch in planned.json()["documents"]
+        chosen = {"owner": "group:hr", "set": {"classification": "internal"}, "dry_run": True}
+        found = client.post("/v1/documents:relabel", json=chosen)
+        assert found.status_code == 202
+        for wrong in ({"from": "hr", "to": "user:a"}, {"from": "user:a", "to": "user:a"}):
+            assert client.post("/v1/documents:hand-over", json=wrong).status_code == 422
+    with service.as_(BOB) as client:
+        assert client.post("/v1/documents:hand-over", json=asked).status_code in {202, 403}

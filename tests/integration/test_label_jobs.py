@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from acl.engine.payload import label_payload
-from acl.records import ItemState, RecordsUnavailableError
+from acl.records import AuditKind, ItemState, RecordsUnavailableError
 from acl.subject import Subject
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.desk import LabelDesk
 from retrieval.labels.folders import FolderRequest
 from retrieval.labels.jobs import BulkDesk
-from retrieval.labels.requests import LabelRequest
-from retrieval.labels.selection import Selection
+from retrieval.labels.requests import HandOver, LabelRequest, LabelRequestError
+from retrieval.labels.selection import Selection, handing_over
 from retrieval.labels.views import Target
 from retrieval.rights.authority import OPERATOR, Asker, Authority, ForbiddenError
 from retrieval.rights.directory import UnknownSubjectError
@@ -26,7 +26,9 @@ from retrieval.rights.standing import Standing
 from retrieval.service.background import resume, resume_jobs
 from tests.integration.label_office import (
     ABSENT,
+    CASH,
     HR,
+    LATER,
     STEWARD,
     TRAVEL,
     MovingDesk,
@@ -238,3 +240,58 @@ async def test_what_stopped_goes_on_at_the_next_sweep_and_stops_no_other(office:
     assert await jobs.unfinished() == ()
     assert await bulk.jobs(HR) == (await bulk.job(HR, first.job.id),)
     assert {one.id for one in await bulk.jobs(OPERATOR)} == {first.job.id, second.job.id}
+
+
+async def test_everything_that_a_leaver_owns_is_handed_over_and_nothing_else(
+    office: Office,
+) -> None:
+    await office.change(STEWARD, TRAVEL, owner="user:olaf", readers=["group:hr", "user:olaf"])
+    await office.share(STEWARD, CASH, "user:olaf", LATER)
+    before = {one.uri: one.label_json for one in await office.world.documents()}
+    mine = {uri for uri, label in before.items() if label["owner"] == "user:olaf"}
+    assert TRAVEL in mine
+    assert CASH not in mine
+    selection, request = handing_over(
+        HandOver(principal="user:olaf", successor="user:nora"), "acme", ""
+    )
+    planned = await office.bulk.plan(STEWARD, selection, request)
+    assert set(planned.uris.values()) == mine
+    begun = await office.bulk.begin(STEWARD, selection, request)
+    job = await office.bulk.run(begun.job.id)
+    assert job.counts == {ItemState.DONE: len(mine)}
+    for document in await office.world.documents():
+        owner = {"owner": "user:nora"} if document.uri in mine else {}
+        assert document.label_json == {**before[document.uri], **owner}
+    (event,) = await office.world.records.audit.events(kind=AuditKind.RELABEL_JOB)
+    assert (event.event.detail["from"], event.event.detail["to"]) == ("user:olaf", "user:nora")
+    assert not (await office.bulk.plan(STEWARD, selection, request)).items
+
+
+async def test_reading_by_name_and_by_share_is_handed_over_if_asked(office: Office) -> None:
+    await office.change(STEWARD, TRAVEL, readers=["group:hr", "user:olaf"])
+    await office.share(STEWARD, CASH, "user:olaf", LATER)
+    moved = HandOver(principal="user:olaf", successor="user:nora", readers=True)
+    begun = await office.bulk.begin(STEWARD, *handing_over(moved, "acme", "left"))
+    await office.bulk.run(begun.job.id)
+    travel, cash = [await office.world.document(uri) for uri in (TRAVEL, CASH)]
+    assert travel.label_json["readers"] == ["group:hr", "user:nora"]
+    assert [(one.principal, one.until) for one in cash.shares] == [("user:nora", LATER)]
+    assert "user:olaf" not in str(travel.label_json) + str(cash.label_json)
+
+
+async def test_a_hand_over_asks_for_rights_on_each_document(office: Office) -> None:
+    await office.change(STEWARD, TRAVEL, owner="user:olaf")
+    moved = HandOver(principal="user:olaf", successor="user:nora")
+    planned = await office.bulk.plan(HR, *handing_over(moved, "acme", ""))
+    assert not planned.items
+    elsewhere = await office.bulk.plan(GUS, *handing_over(moved, "acme", ""))
+    assert (elsewhere.items, elsewhere.refused) == ({}, ())
+    for wrong in ("olaf", "user:Olaf", "", "user:nora"):
+        with pytest.raises(LabelRequestError):
+            HandOver(principal=wrong, successor="user:nora")
+
+
+def test_a_hand_over_is_kept_with_its_job() -> None:
+    moved = HandOver(principal="user:olaf", successor="user:nora", readers=True)
+    request = LabelRequest(hand_over=moved)
+    assert LabelRequest.from_json(request.as_json()) == request

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, func, or_, select
 
 from acl.labels import Label, LabelValue
 from acl.records.audit.chain import AuditEvent
@@ -76,6 +76,32 @@ class Labels(AuditedPart):
         statement = (
             select(*STATE_COLUMNS)
             .where(LIVE, documents.c.tenant == tenant, documents.c.uri > after, lies)
+            .order_by(documents.c.uri)
+            .limit(limit)
+        )
+        return tuple(map(state_of, connection.execute(statement)))
+
+    @snapshot
+    def naming(
+        self,
+        connection: Connection,
+        tenant: str,
+        principal: str,
+        *,
+        after: str = "",
+        limit: int = PAGE,
+    ) -> tuple[LabelState, ...]:
+        """Return live documents whose label or shares hold this text, by uri, behind `after`.
+
+        It may stand in any attribute; the caller looks where.
+        """
+        held = [
+            column.contains(f'"{principal}"', autoescape=True)
+            for column in (documents.c.label, documents.c.shares)
+        ]
+        statement = (
+            select(*STATE_COLUMNS)
+            .where(LIVE, documents.c.tenant == tenant, documents.c.uri > after, or_(*held))
             .order_by(documents.c.uri)
             .limit(limit)
         )

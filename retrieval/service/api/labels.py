@@ -17,8 +17,8 @@ from acl.labels import LabelSchema, stored_of
 from acl.records import ChangeKind, LabelChange, UnstorableError
 from acl.records.database.storable import checked_time
 from acl.records.tables.types import canonical_id
-from retrieval.labels.requests import MAX_REASON, LabelRequest, ShareRequest
-from retrieval.labels.selection import Planned, Refused, Selection
+from retrieval.labels.requests import MAX_REASON, HandOver, LabelRequest, ShareRequest
+from retrieval.labels.selection import Planned, Refused, Selection, handing_over
 from retrieval.labels.views import Changed, Target
 from retrieval.service.api.jobs import carry_out
 from retrieval.service.http.authentication import Asker
@@ -63,9 +63,28 @@ class Relabelling(_Change):
     )
     folder: str = Field("", max_length=1024, description="Every document below, such as /acme/hr/.")
 
+    owner: str = Field("", max_length=200, description="Every document of this owner.")
+
     def selection(self) -> Selection:
         """Return which documents are meant."""
-        return Selection(ids=tuple(self.document_ids), folder=self.folder)
+        return Selection(ids=tuple(self.document_ids), folder=self.folder, owner=self.owner)
+
+
+class HandingOver(Asked):
+    """Whose documents are to be whose."""
+
+    principal: str = Field(alias="from", min_length=1, max_length=200, description="Who leaves.")
+    successor: str = Field(alias="to", min_length=1, max_length=200, description="Who takes over.")
+    readers: bool = Field(
+        False, description="Whether `to` also reads, by name and by shares, what `from` reads so."
+    )
+    reason: Reason = Field("", description="Kept with each change.")
+    dry_run: bool = Field(False, description="Say what would happen, and do nothing.")
+
+    def asked(self, tenant: str) -> tuple[Selection, LabelRequest]:
+        """Return which documents are meant, and what is done to each."""
+        moved = HandOver(principal=self.principal, successor=self.successor, readers=self.readers)
+        return handing_over(moved, tenant, self.reason)
 
 
 class Sharing(Asked):
@@ -395,13 +414,34 @@ async def unshare_document(
 async def relabel(asked: Relabelling, subject: Asker, parts: Open) -> RelabelAnswer:
     """Begin a job over the named documents or a folder, or say what it would do."""
     selection: Selection = asked.selection()
-    if bool(selection.ids) is bool(selection.folder):
-        fault = FieldFault("/document_ids", "give either ids or a folder")
+    if [bool(selection.ids), bool(selection.folder), bool(selection.owner)].count(True) != 1:
+        fault = FieldFault("/document_ids", "give either ids, a folder, or an owner")
         raise ProblemError(ProblemType.INVALID, [fault])
-    if asked.dry_run:
-        planned = await parts.bulk.plan(subject, selection, asked.request())
-        return RelabelAnswer.planned(planned, job="")
-    begun = await parts.bulk.begin(subject, selection, asked.request())
+    return await _many(subject, parts, (selection, asked.request()), dry_run=asked.dry_run)
+
+
+@router.post(
+    "/v1/documents:hand-over",
+    operation_id="handOverDocuments",
+    summary="Hand everything over that somebody owns",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=ANSWERS["body"] | ANSWERS["policy"],
+)
+async def hand_over(asked: HandingOver, subject: Asker, parts: Open) -> RelabelAnswer:
+    """Begin a job over all documents of an owner in the tenant, or say what it would do.
+
+    The new owner takes the place of the old one; nothing else of a label changes. It needs, on each
+    document, the rights that changing its owner takes.
+    """
+    return await _many(subject, parts, asked.asked(subject.tenant), dry_run=asked.dry_run)
+
+
+async def _many(
+    subject: Asker, parts: Open, asked: tuple[Selection, LabelRequest], *, dry_run: bool
+) -> RelabelAnswer:
+    if dry_run:
+        return RelabelAnswer.planned(await parts.bulk.plan(subject, *asked), job="")
+    begun = await parts.bulk.begin(subject, *asked)
     await carry_out(parts, begun.job)
     return RelabelAnswer.begun(begun.job.total, begun.refused, job=begun.job.id)
 

@@ -24,8 +24,14 @@ from retrieval.access.audience import Effect, Member
 from retrieval.access.audience import effect as compared
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.labels.folders import FolderRequest, FolderSet
-from retrieval.labels.requests import LabelRequest, ShareRequest
-from retrieval.labels.selection import Planned, Refused, Selection, checked_folder
+from retrieval.labels.requests import HandOver, LabelRequest, ShareRequest
+from retrieval.labels.selection import (
+    Planned,
+    Refused,
+    Selection,
+    checked_folder,
+    handing_over,
+)
 from retrieval.labels.views import Changed, Target
 from retrieval.rights.authority import Asker
 from retrieval.rights.decisions import Decisions
@@ -125,10 +131,13 @@ async def show(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
 async def set_label(  # noqa: PLR0913 - options
     parts: Parts,
     documents: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(help="One or more documents, or a folder that ends in `/` for all in it."),
-    ],
+    ] = None,
     *,
+    owner: Annotated[
+        str, typer.Option("--owner", help="All documents of this owner, instead of naming them.")
+    ] = "",
     values: SetValues = None,
     inherit: Annotated[
         list[str] | None,
@@ -149,9 +158,47 @@ async def set_label(  # noqa: PLR0913 - options
         raise SettingsError("say what is to change: `--set classification=confidential`")
     flags = read_flags(values or [], parts.schema, option="--set")
     request = LabelRequest(values=flags, inherit=frozenset(inherit or []), reason=change.reason)
+    if bool(owner) is bool(documents):
+        raise SettingsError("name documents or a folder, or else `--owner user:olaf`")
+    if owner:
+        who = asker_of(parts, change.asker)
+        whose = Selection(owner=owner, tenant=_whose(who, tenant))
+        return await _job(parts, who, (whose, request), change)
+    documents = documents or []
     if len(documents) == 1 and not documents[0].endswith("/"):
         return await _change(parts, documents[0], request, change)
     return await _change_many(parts, documents, request, change, tenant)
+
+
+@command(label, "hand-over")
+async def hand_over(  # noqa: PLR0913 - options
+    parts: Parts,
+    leaver: Annotated[str, typer.Argument(help="Whose documents, such as user:olaf.")],
+    successor: Annotated[str, typer.Argument(help="Whose they will be, such as user:nora.")],
+    *,
+    readers: Annotated[
+        bool, typer.Option("--readers", help="Also what the leaver reads by name or by a share.")
+    ] = False,
+    change: Change,
+    tenant: Tenant = "",
+) -> Shown:
+    """Hand everything over that somebody owns in a tenant, as one job.
+
+    Nothing else of a label changes. Try it first with `--dry-run`, which lists the documents:
+    strongroom label hand-over user:olaf user:nora --tenant acme --dry-run
+    """
+    moved = HandOver(principal=leaver, successor=successor, readers=readers)
+    who = asker_of(parts, change.asker)
+    whose = _whose(who, tenant)
+    return await _job(parts, who, handing_over(moved, whose, change.reason), change)
+
+
+def _whose(who: Asker, tenant: str) -> str:
+    """Return the tenant whose owners are meant."""
+    found = who.tenant if isinstance(who, Subject) else tenant
+    if not found:
+        raise SettingsError("say whose documents: `--tenant acme`, or `--as user:stew`")
+    return found
 
 
 @command(label, "share")
@@ -331,12 +378,18 @@ async def _change_many(
 ) -> Shown:
     who = asker_of(parts, change.asker)
     selection = await _selection(parts, who, names, tenant)
+    return await _job(parts, who, (selection, request), change)
+
+
+async def _job(
+    parts: Parts, who: Asker, asked: tuple[Selection, LabelRequest], change: Change
+) -> Shown:
     if change.version is not None:
         raise SettingsError("`--version` is of one document, and these are many")
     if change.dry_run:
-        planned = await parts.bulk.plan(who, selection, request)
+        planned = await parts.bulk.plan(who, *asked)
         return Shown(RelabelAnswer.planned(planned, job=""), _plan_lines(planned, parts))
-    begun = await parts.bulk.begin(who, selection, request)
+    begun = await parts.bulk.begin(who, *asked)
     return await _carried_out(parts, begun.job, begun.refused)
 
 
