@@ -22,7 +22,7 @@ from acl.actions import Action
 from acl.decision import TENANT
 from acl.errors import LabelError, PolicyError, Refusal, RequestError
 from acl.labels import CLASSIFICATION, Label, LabelSchema
-from acl.subject import EVERYONE, Subject, is_identity, is_tenant
+from acl.subject import EVERYONE, Attributes, Subject, is_identity, is_tenant
 
 TESTS_FILE: Final = "tests.toml"
 
@@ -173,8 +173,16 @@ class _Reader:
                 clearance=self._clearance(table.get("clearance", 0)),
                 compartments=_texts("compartments", table.get("compartments", [])),
                 groups=_texts("groups", table.get("groups", [])) - {EVERYONE},
+                attributes=self._attributes(table),
             )
         except RequestError as error:
+            raise _FaultError("subject", str(error)) from None
+
+    def _attributes(self, table: Mapping[str, object]) -> Attributes:
+        given = {key: table[key] for key in sorted(table.keys() & self.schema.subject.keys())}
+        try:
+            return Attributes(self.schema.of_subject(given))
+        except LabelError as error:
             raise _FaultError("subject", str(error)) from None
 
     def _clearance(self, raw: object) -> int:

@@ -141,3 +141,16 @@ def test_levels_need_not_be_named() -> None:
     text += 'action = "document:read"\nlabel = { classification = "x" }\nexpect = "allow"\n'
     with pytest.raises(PolicyError, match="`clearance`: is not a whole number"):
         read_tests(text, schema)
+
+
+def test_declared_attributes_of_people_are_typed() -> None:
+    schema = LabelSchema.from_toml(
+        '[label.tenant]\ntype = "keyword"\n[subject.level]\ntype = "integer"\n'
+    )
+    text = '[[test]]\nsubject = {{ id = "user:a", tenant = "t", level = {} }}\n'
+    text += 'action = "document:read"\nlabel = {{}}\nexpect = "allow"\n'
+    found = one(text.format(3), schema).asker
+    assert isinstance(found, Subject)
+    assert found.attributes == {"level": 3}
+    with pytest.raises(PolicyError, match=r"`subject`: .*`level`: expected an integer"):
+        read_tests(text.format('"x"'), schema)
