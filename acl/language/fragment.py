@@ -14,6 +14,7 @@ import ast
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Final
 
 from acl.labels import CLASSIFICATION, Attribute, AttributeType, LabelSchema
@@ -103,11 +104,19 @@ class Names:
         levels = {level for one in self.schema.attributes.values() for level in one.levels}
         if name in levels:
             return f'is a level; write it in quotes: "{name}"'
-        return "is not defined by the model"
+        kind, _, column = name.partition("_")
+        for definition, columns in (self.request, self.policy):
+            if kind == definition and column:
+                known = ", ".join(f"`{definition}.{one}`" for one in columns)
+                return f"is not defined by the model; there is {known}"
+            if name in columns:
+                return f"is not defined by the model; did you mean `{definition}.{name}`?"
+        return "is not defined by the model; a text stands in quotes"
 
     def _is_resource(self, name: str) -> bool:
         kind, _, column = name.partition("_")
-        return kind == self.request[0] and column in self.resource
+        asked = kind == self.request[0] and column in self.request[1]
+        return asked and column in self.resource
 
     def _declared(self, name: str, node: ast.expr) -> Attribute:
         if name not in self.schema.attributes:
@@ -219,13 +228,16 @@ class _Reader:
 
     def _known(self, node: ast.expr) -> Known:
         names: set[str] = set()
+        defined = self._callable | self._names.columns | self._names.known
         for part in ast.walk(node):
             match part:
                 case ast.Call(func=ast.Name(id=function), args=arguments):
                     self._check_function(function, len(arguments))
                 case ast.Name(id=name) if name in self._names.columns | self._names.known:
                     names.add(name)
-                case ast.Name(id=name) if name not in self._callable:
+                case ast.Attribute(value=ast.Name(id=name)) if name not in defined:
+                    raise ExpressionError(source(part), self._names.undefined(name))
+                case ast.Name(id=name) if name not in defined:
                     raise ExpressionError(source(part), self._names.undefined(name))
                 case _:
                     pass
@@ -238,7 +250,9 @@ class _Reader:
 
     def _check_function(self, function: str, given: int) -> None:
         if function not in self._callable:
-            raise ExpressionError(function, "is not a function of Casbin or of the model")
+            near = get_close_matches(function, self._callable, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            raise ExpressionError(function, f"is not a function of Casbin or of the model{hint}")
         role = self._names.roles.get(function)
         if role and role.arity != given:
             raise ExpressionError(function, f"is defined over {role.arity} names, not {given}")

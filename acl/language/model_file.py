@@ -186,6 +186,11 @@ class ModelFile:
         """Return where `key` is defined, as refusals name it."""
         return f"{MODEL_FILE} line {self.definitions[key].line}"
 
+    def columns(self, key: str) -> tuple[str, ...]:
+        """Return the names of the columns of a definition; of one that is not there, none."""
+        definition = self.definitions.get(key)
+        return tuple(map(str.strip, definition.value.split(","))) if definition else ()
+
     def located(self, refusal: Refusal) -> Refusal:
         """Return a refusal of the model with the line and the position of what it is about.
 

@@ -265,6 +265,8 @@ class _Turns:
             self._close(token)
         elif text == "," and not self._open:
             self._fail(token, "a comma stands only inside brackets")
+        elif text == ":" and not any(opened.text == "[" for opened in self._open):
+            self._fail(token, 'stands only inside quotes; a text is written "user:ada"')
         elif text == "not" and (after is None or after.text != "in"):
             self._missing(token)
         elif text in BINARY or text in {",", ":", "not", "if", "else"}:

@@ -195,7 +195,9 @@ def _actions(policy: Policy) -> Iterator[Refusal]:
 def _nearest(value: str) -> str:
     """Return the action that `value` may mean, or all of them."""
     actions = [str(action) for action in Action]
-    near = get_close_matches(value.lower(), actions, n=1)
+    ends = [one for one in actions if one.endswith(f":{value.lower()}")]
+    ends.sort(key=lambda action: not action.startswith("document:"))
+    near = ends or get_close_matches(value.lower(), actions, n=1)
     return f"; did you mean `{near[0]}`?" if near else f"; there is {', '.join(actions)}"
 
 

@@ -60,6 +60,7 @@ RESOURCE_COLUMNS: Final = frozenset(
 )
 """Columns of a request that are the resource's side, unless the caller names others."""
 
+_EFFECTS: Final = tuple(effect for effect in Effect if effect is not Effect.DENY_OVERRIDE)
 _NO_MOMENT: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -268,10 +269,12 @@ class _Loader:
             if f"{kind}{self.suffix}" not in defined:
                 self._refuse(MODEL_FILE, f"{kind}{self.suffix}", "is not defined")
         if model.effect not in [effect.value for effect in Effect]:
-            self._refuse(MODEL_FILE, model.effect, "is not an effect that Casbin knows")
+            known = ", ".join(f"`{_shown(effect.value)}`" for effect in _EFFECTS)
+            reason = f"is not an effect that Casbin knows; write, blank by blank, one of {known}"
+            self._refuse(MODEL_FILE, _shown(model.effect), reason)
         elif Effect(model.effect) is Effect.DENY_OVERRIDE:
             reason = "permits what no rule denies, so an unlabelled document would be visible"
-            self._refuse(MODEL_FILE, model.effect, reason)
+            self._refuse(MODEL_FILE, _shown(model.effect), reason)
         self._check_roles(model.roles)
 
     def _check_roles(self, roles: Mapping[str, RoleDefinition]) -> None:
@@ -302,7 +305,9 @@ class _Loader:
             if row.kind in model.policies:
                 self._check_length(row, model.policies[row.kind])
             elif definition is None:
-                self._refuse(_line(row), row.kind, "is not defined by the model")
+                kinds = ", ".join(f"`{kind}`" for kind in (*model.policies, *model.roles))
+                reason = f"is not defined by the model; a row begins with {kinds}, and a comma"
+                self._refuse(_line(row), row.kind[:40], reason)
             else:
                 self._check_length(row, role_columns(definition))
                 self._check_window(row, definition, seen)
@@ -355,7 +360,7 @@ class _Loader:
         try:
             rows = ordered(model, self.rows)
         except CasbinError as error:
-            self._refuse(MODEL_FILE, model.effect, str(error))
+            self._refuse(MODEL_FILE, _shown(model.effect), str(error))
             return ()
         return tuple(row for row in rows if row.kind == f"p{self.suffix}")
 
@@ -424,6 +429,11 @@ class _Loader:
         if self.schema.subject:
             content["subject"] = self.schema.subject_digest
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _shown(effect: str) -> str:
+    """Return an effect as its author writes it."""
+    return effect.replace("p_eft", "p.eft")
 
 
 def _all_terms(term: Term, terms: Mapping[str, Term], named: Mapping[str, str]) -> Iterator[Term]:

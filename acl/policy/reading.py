@@ -5,12 +5,13 @@ The laws of this file:
 1. `model.conf` is read strictly before Casbin sees it.
 2. A row that no definition in use reads is refused, and so are role links that the matcher never
    asks about: Casbin would load them, and they would do nothing.
-3. A refusal of the model has its line and its position there.
+3. A refusal has its position in the line of the model, or in the column of the row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from acl.errors import PolicyError, Refusal
 from acl.labels import LabelSchema
@@ -45,8 +46,22 @@ def read_policy(model: str, rules: str, schema: LabelSchema, matching: str = "")
         _stop_at(tuple(unbounded(policy)))
         admit(policy)
     except PolicyError as error:
-        raise PolicyError(tuple(map(file.located, error.refusals))) from None  # law 3
+        rows_by_place = {f"{POLICY_FILE} line {row.number}": row for row in rows}
+        raise PolicyError(
+            tuple(file.located(_in_column(one, file, rows_by_place)) for one in error.refusals)
+        ) from None  # law 3
     return policy
+
+
+def _in_column(refusal: Refusal, file: ModelFile, rows: Mapping[str, Row]) -> Refusal:
+    """Return a refusal of a row with the position of what it is about in its column."""
+    row = rows.get(refusal.where)
+    columns = file.columns(row.kind) if row is not None else ()
+    if row is None or refusal.position or refusal.column not in columns:
+        return refusal
+    value = row.values[columns.index(refusal.column)]
+    found = value.find(refusal.operator)
+    return replace(refusal, position=found + 1 if found > 0 else 0)
 
 
 def unread_rows(rows: Sequence[Row]) -> Iterator[Refusal]:

@@ -49,7 +49,10 @@ def test_a_hostile_id_is_decided_at_once(when: str) -> None:
 @pytest.mark.parametrize(
     ("when", "reason"),
     [
-        ('regexMatch(r.sub.id, "(a)(?=b)")', "line 1, column `when`: `(a)(?=b)`: as a pattern of"),
+        (
+            'regexMatch(r.sub.id, "(a)(?=b)")',
+            "column `when`, position 23: `(a)(?=b)`: as a pattern of",
+        ),
         ("regexMatch(r.sub.id, r.sub.tenant)", "`regexMatch`: takes its pattern from a text"),
         ('regexMatch(r.sub.id, "a" + r.sub.tenant)', "takes its pattern from a text or a column"),
         ('globMatch(r.sub.id, "*a*a*a*")', "a glob has at most 3 stars"),
