@@ -167,7 +167,7 @@ class ClaimMapping:
             if (meant := self._looked_up(source, said)) is None:
                 raise ClaimsError(f"{source} is `{said[:_SHOWN]}`, which no table names")  # law 5
             return meant
-        return said.lower()
+        return folded_name(said)
 
     def name_of(self, claims: Mapping[str, Any]) -> str:
         """Return the principal of the subject."""
@@ -278,7 +278,7 @@ class ClaimMapping:
         return principal
 
     def _is_everyone(self, kind: str, said: str) -> bool:
-        return f"{kind}:{self.prefix}{said.lower()}" == EVERYONE
+        return f"{kind}:{self.prefix}{folded_name(said)}" == EVERYONE
 
     def _looked_up(self, source: Source, said: str) -> str | None:
         return source.table.get(said if self.exact else folded_name(said))

@@ -16,6 +16,7 @@ from retrieval.service.settings import (
 
 TABLE = Path(__file__).parents[4] / "docs" / "settings.md"
 PRODUCTION = {"STRONGROOM_ISSUER": "https://issuer.test"}
+MAPPED = {"STRONGROOM_IDENTITIES": "identities.toml"}
 
 
 def test_the_page_of_settings_says_what_the_class_says() -> None:
@@ -80,6 +81,17 @@ def test_development_serves_loopback(host: str) -> None:
             "either `STRONGROOM_JWKS_URL` or `STRONGROOM_JWKS_FILE`",
         ),
         ({**PRODUCTION, "STRONGROOM_JWKS_URL": "http://a"}, "must be an https address"),
+        ({**PRODUCTION, "STRONGROOM_JWKS_URL": "https://"}, "must be an https address"),
+        (
+            {**PRODUCTION, "STRONGROOM_JWKS_URL": "http://127.0.0.1:9000/keys"},
+            "must be an https address; on this machine.*`STRONGROOM_JWKS_FILE`",
+        ),
+        (
+            {**PRODUCTION, "STRONGROOM_JWKS_URL": "http://[::1]:9000/keys"},
+            "must be an https address; on this machine.*`STRONGROOM_JWKS_FILE`",
+        ),
+        ({**PRODUCTION, **MAPPED}, "leave out `STRONGROOM_ISSUER`"),
+        ({"STRONGROOM_JWKS_FILE": "b", **MAPPED}, "leave out `STRONGROOM_ISSUER`"),
     ],
 )
 def test_production_needs_an_issuer_and_its_keys(given: dict[str, str], message: str) -> None:
@@ -89,3 +101,4 @@ def test_production_needs_an_issuer_and_its_keys(given: dict[str, str], message:
 
 def test_production_with_an_issuer_serves_any_host() -> None:
     check_serving(load_settings({**PRODUCTION, "STRONGROOM_JWKS_URL": "https://a"}, host="0.0.0.0"))
+    check_serving(load_settings(MAPPED))

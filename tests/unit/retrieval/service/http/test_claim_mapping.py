@@ -148,6 +148,14 @@ def test_left_out_groups_are_the_directory_s_where_there_is_one(tmp_path: Path) 
         mapping.subject({**claims, "idtyp": "app", "azp": "nightly"})
 
 
+def test_what_only_looks_like_a_tenant_is_none(tmp_path: Path) -> None:
+    mapping = mappings(tmp_path, KEYCLOAK)["keycloak"]
+    assert mapping.subject({"sub": "a", "tenant": "KiloWatt"}).tenant == "kilowatt"
+    for tenant in ("\u212ailowatt", "k\u0131lowatt", "kilo watt", "kilowatt\n", "-a", "a" * 64):
+        with pytest.raises(ClaimsError, match="tenant is not a plain name"):
+            mapping.subject({"sub": "a", "tenant": tenant})
+
+
 def test_an_actor_is_read_like_a_subject(tmp_path: Path) -> None:
     text = AUTH0 + 'actor = { claim = "/sub" }\n'
     mapping = mappings(tmp_path, text)["auth0"]
