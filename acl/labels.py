@@ -42,7 +42,7 @@ SUBJECT_ATTRIBUTES: Final = (
 """What every subject has; what else there is of one is declared under `[subject]`."""
 
 # What a token or a list of people says under a name of its own, so that no attribute can have it.
-_SAID: Final = frozenset({*SUBJECT_ATTRIBUTES, "sub", "act", "name", "attributes"})
+_SAID: Final = frozenset({*SUBJECT_ATTRIBUTES, "sub", "act", "attributes"})
 
 MAX_TEXT: Final = 1024
 MAX_SET: Final = 1000

@@ -5,7 +5,8 @@ that say something else than their author meant. The laws of this file:
 
 1. A text that Casbin compares with nothing is refused: a misspelt effect makes a deny vanish, an
    empty column equals an empty request, an action that does not exist is never asked for.
-2. The order of lines decides nothing: no two rules have the same priority.
+2. The order of lines decides nothing: no two rules that can match one request have the same
+   priority and different effects.
 3. A condition that fails or raises for every asker is refused: every request that comes to its
    row would fail.
 4. A link that stands more hops above its first name than Casbin follows gives that name nothing,
@@ -24,6 +25,7 @@ Links count in their own domain, and windows are left aside: a chain is too long
 
 from __future__ import annotations
 
+import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -110,15 +112,34 @@ def _priorities(policy: Policy) -> Iterator[Refusal]:
     column = f"p{policy.suffix}_priority"
     if policy.effect is not Effect.PRIORITY or column not in policy.columns:
         return
-    seen: dict[str, int] = {}
+    apart = _compared_whole(policy)
+    seen: dict[tuple[str, ...], Row] = {}
     for row in policy.rules:
-        priority = policy.named(row)[column]
+        named = policy.named(row)
+        priority = named[column]
         if not (priority.isascii() and priority.isdigit()):
             yield Refusal(line_of(row), priority, "is not a whole number", "priority")
-        first = seen.setdefault(priority, row.number)
-        if first != row.number:
-            reason = f"ties with line {first}, so the order of lines would decide"  # law 2
+        first = seen.setdefault((priority, *(named[one] for one in apart)), row)
+        if policy.effect_of(first) != policy.effect_of(row):
+            reason = f"ties with line {first.number}, so the order of lines would decide"  # law 2
             yield Refusal(line_of(row), priority, reason, "priority")
+
+
+def _compared_whole(policy: Policy) -> tuple[str, ...]:
+    """Return the columns that the matcher demands to be equal to something else than a column.
+
+    Rows that differ in one of them never match the same request.
+    """
+    found: list[str] = []
+    for text, _ in policy.conjuncts:
+        match parse(text):
+            case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
+                read = [bare_names(one) & set(policy.columns) for one in (left, right)]
+                if not all(read):
+                    found += [one.id for one in (left, right) if isinstance(one, ast.Name)]
+            case _:
+                pass
+    return tuple(one for one in policy.columns if one in found)
 
 
 def _rows(policy: Policy) -> Iterator[Refusal]:

@@ -12,17 +12,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.conformance.casbin.cases import Case, read_folder
+from tests.conformance.casbin.cases import Case, Expected, read_folder
 from tests.conformance.casbin.compare import EVALUATOR, Report, run_case
 from tests.conformance.casbin.engines import Engines, Mode
 
 
-async def run_cases(cases: list[Case]) -> list[Report]:
+async def run_cases(cases: list[Case], *, door: bool = False) -> list[Report]:
     """Run sets, one after the other, over engines that they share."""
     with tempfile.TemporaryDirectory(prefix="casbin-sets-") as directory:
         engines = Engines(Path(directory))
         try:
-            return [await run_case(case, engines) for case in cases]
+            return [await run_case(case, engines, door=door) for case in cases]
         finally:
             await engines.close()
 
@@ -32,6 +32,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.casbin")
     parser.add_argument("folder", type=Path, help="holds MANIFEST.json and one directory a set")
     parser.add_argument("sets", nargs="*", help="only these")
+    parser.add_argument("--door", action="store_true", help="say who gets in as a policy of ours")
     chosen = parser.parse_args(arguments)
     cases = read_folder(chosen.folder)
     unknown = set(chosen.sets) - {case.id for case in cases}
@@ -39,12 +40,16 @@ def main(arguments: list[str]) -> int:
         parser.error(f"no set is named {min(unknown)}")
     started = time.monotonic()
     reports = asyncio.run(
-        run_cases([case for case in cases if not chosen.sets or case.id in chosen.sets])
+        run_cases(
+            [case for case in cases if not chosen.sets or case.id in chosen.sets], door=chosen.door
+        )
     )
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(_sets(reports))
     _details(console, reports)
     console.print(_totals(reports))
+    if chosen.door:
+        _door(console, reports)
     good = bool(reports) and all(report.passes for report in reports)
     seconds = time.monotonic() - started
     console.print(f"{'passed' if good else 'FAILED'} in {seconds:.0f} s")
@@ -91,6 +96,17 @@ def _details(console: Console, reports: list[Report]) -> None:
             console.print(f"{report.case.id}: refused row: {row}", markup=False)
         for example in report.examples:
             console.print(f"{report.case.id}: {example}", markup=False)
+
+
+def _door(console: Console, reports: list[Report]) -> None:
+    """Print who gets in at the product's own door, and what keeps the others out."""
+    due = [one for one in reports if one.case.expected is not Expected.REFUSED]
+    for report in due:
+        for reason in report.at_door or ():
+            console.print(f"{report.case.id}: at the door: {reason}", markup=False)
+    admitted = sum(report.at_door == () for report in due)
+    over, under = (sum(getattr(one, name) for one in due) for name in ("over", "under"))
+    console.print(f"{admitted} of {len(due)} sets get in; {over} over, {under} under")
 
 
 def _totals(reports: list[Report]) -> Table:

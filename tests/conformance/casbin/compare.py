@@ -27,6 +27,7 @@ from acl.policy.policy import RESOURCE_COLUMNS, Policy, load
 from acl.policy.values import NO_NAME
 from acl.predicate import Predicate, holds
 from tests.conformance.casbin.cases import Case, Expected
+from tests.conformance.casbin.door import refused
 from tests.conformance.casbin.engines import Engines
 from tests.conformance.casbin.labelling import Resource, flattened, resource, schemas
 from tests.conformance.casbin.lines import read_lines
@@ -65,6 +66,7 @@ class Report:
         filters: distinct predicates.
         agrees: whether Casbin answered as the manifest recorded.
         examples: the first disagreements.
+        at_door: why the product's door refuses it; empty if it gets in, None if it was not asked.
     """
 
     case: Case
@@ -81,6 +83,7 @@ class Report:
     filters: int = 0
     agrees: bool | None = None
     examples: list[str] = field(default_factory=list)
+    at_door: tuple[str, ...] | None = None
 
     @property
     def over(self) -> int:
@@ -125,8 +128,8 @@ class RefusedError(Exception):
         super().__init__("; ".join(self.reasons))
 
 
-async def run_case(case: Case, engines: Engines) -> Report:
-    """Compile a set and compare every decision."""
+async def run_case(case: Case, engines: Engines, *, door: bool = False) -> Report:
+    """Compile a set and compare every decision; with `door`, ask the product's door as well."""
     report = Report(case)
     try:
         table = tabulate(case)
@@ -140,6 +143,8 @@ async def run_case(case: Case, engines: Engines) -> Report:
     except (CasbinError, RefusedError) as error:
         report.refused = getattr(error, "reasons", (str(error),))
         return report
+    if door:
+        report.at_door = refused(case, model, table, _schemas(case, model, table))
     if case.expected is Expected.REFUSED:
         report.refused = _refused_at_the_door(case, compiled.policy)
         return report

@@ -77,6 +77,18 @@ def test_priorities_are_numbers_without_ties() -> None:
     words = "p, first, user:ada, /a/*, allow\np, second, user:ada, /b/*, deny\n"
     assert all("is not a whole number" in one for one in refused(words, PRIORITIES))
     assert policy("p, 1, user:ada, /a/*, allow\np, 2, user:ada, /b/*, deny\n", PRIORITIES).rules
+    same = "p, 1, user:ada, /a/*, allow\np, 1, user:ada, /b/*, allow\n"
+    assert policy(same, PRIORITIES).rules  # whichever comes first
+
+
+@pytest.mark.parametrize(
+    "compared", ["p.sub == p.path", "p.sub != r.sub", "keyMatch(r.sub, p.sub)"]
+)
+def test_rules_that_can_match_together_may_not_tie(compared: str) -> None:
+    rows = "p, 1, user:ada, /a/*, allow\np, 1, user:eve, /a/*, deny\n"
+    assert policy(rows, PRIORITIES).rules  # nobody is both
+    model = PRIORITIES.replace("r.sub == p.sub", compared)
+    assert any("ties with line 1" in one for one in refused(rows, model))
 
 
 @pytest.mark.parametrize(
