@@ -89,7 +89,7 @@ async def stocked(installed: World, company: Path) -> World:
 @pytest_asyncio.fixture(loop_scope="session")
 async def light(tmp_path: Path, company: Path) -> AsyncIterator[World]:
     """The same company through plain tools, for tests that are about who may do what."""
-    async with world(tmp_path / "light", plain_tools()) as made:
+    async with world(tmp_path / "light", plain_tools(), in_memory=True) as made:
         await made.ingest(company)
         yield made
 
@@ -97,7 +97,7 @@ async def light(tmp_path: Path, company: Path) -> AsyncIterator[World]:
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
     """The company with the desks of its labels."""
-    async with world(tmp_path / "data", plain_tools()) as made:
+    async with world(tmp_path / "data", plain_tools(), in_memory=True) as made:
         await made.ingest(write_company(tmp_path / "source"))
         yield office_of(made)
 

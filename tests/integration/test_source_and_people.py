@@ -56,7 +56,8 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def office(tmp_path: Path, source: Path) -> AsyncIterator[Office]:
-    async with world(tmp_path / "data", replace(plain_tools(), parser=_Parser())) as made:
+    tools = replace(plain_tools(), parser=_Parser())
+    async with world(tmp_path / "data", tools, in_memory=True) as made:
         await made.ingest(source)
         yield office_of(made)
 

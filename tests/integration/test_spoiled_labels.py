@@ -35,7 +35,7 @@ CROWD = [f"user:u{number}" for number in range(MAX_SET + 1)]
 
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    async with world(tmp_path / "data", plain_tools()) as made:
+    async with world(tmp_path / "data", plain_tools(), in_memory=True) as made:
         await made.ingest(write_company(tmp_path / "source"))
         yield office_of(made)
 

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from acl.labels import Label, LabelSchema
 from acl.language.casbin_adapter import Oracle
@@ -16,6 +17,7 @@ from acl.records import AuditKind, DocumentRecord, Records
 from acl.subject import Subject
 from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import Vector
+from ingest.index.qdrant import QdrantEngine
 from ingest.parts import Encoding, Parsing, Stores, Tools
 from ingest.pipeline import Pipeline, PipelineSettings
 from ingest.project import Projector, event_of
@@ -192,14 +194,21 @@ async def world(
     *,
     settings: PipelineSettings | None = None,
     url: str | None = None,
+    in_memory: bool = False,
 ) -> AsyncIterator[World]:
-    """Open an installation in `folder`, which may have been used before; records at `url`."""
+    """Open an installation in `folder`, which may have been used before; records at `url`.
+
+    With `in_memory` no engine's process is started; it takes most of the time.
+    """
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(folder.mkdir, exist_ok=True)
         records = await Records.open(url or f"sqlite:///{folder / 'records.db'}", AUDIT_KEY)
         stack.push_async_callback(records.close)
         snapshot = await seeded(records, POLICY, actor="service:test", now=NOW)
         engine = EdgeEngine(folder / "engine")
+        if in_memory:
+            # The same methods (`tests/conformance/test_engines.py`); only it has no process.
+            engine = cast("EdgeEngine", QdrantEngine.in_memory())
         await engine.open(snapshot.schema)
         stack.push_async_callback(engine.close)
         snapshots, decisions = SnapshotHolder(snapshot), Decisions()
