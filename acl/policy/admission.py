@@ -44,6 +44,7 @@ from acl.language.terms import Known, Rule, walk
 from acl.policy.columns import Columns
 from acl.policy.decide import ACTION_COLUMNS, SUBJECT_COLUMNS, check_columns
 from acl.policy.impossible import LOOKED_AT, NO_LABEL, Impossible
+from acl.policy.moment import MOMENT_ATTRIBUTES, MOMENT_COLUMNS
 from acl.policy.names import Meanings
 from acl.policy.policy import Policy
 from acl.policy.row_values import ROLE_COLUMNS, RowValues, line_of
@@ -174,6 +175,10 @@ def _subject(policy: Policy) -> Iterator[Refusal]:
                 yield Refusal(
                     where, f"{record.replace('_', '.', 1)}.{name}", reason, column
                 )  # law 6
+        moments = {f"{policy.names.request[0]}_{one}" for one in MOMENT_COLUMNS}
+        for record in sorted(bare_names(tree) & moments):
+            spelt = record.replace("_", ".", 1)
+            yield Refusal(where, spelt, f"is read by its parts, such as `{spelt}.hour`", column)
         for record in sorted(bare_names(tree) & subjects & policy.names.known):
             spelt = record.replace("_", ".", 1)
             reason = f"stands by itself, and elsewhere with attributes; write `{spelt}.id`"
@@ -192,6 +197,9 @@ def _expressions(policy: Policy) -> Iterator[tuple[str, str, str]]:
 def _unknown(policy: Policy, record: str, name: str) -> str:
     """Return why a part of the request has no attribute of this name, or nothing."""
     column = record.partition("_")[2]
+    if column in MOMENT_COLUMNS:
+        there = ", ".join(MOMENT_ATTRIBUTES)
+        return "" if name in MOMENT_ATTRIBUTES else f"of the moment of a request there is {there}"
     if column not in SUBJECT_COLUMNS:
         return "is no attribute: this part of a request is a text"
     declared = sorted(policy.schema.subject)

@@ -10,11 +10,14 @@ The laws of this file:
    attributes stand those that the label schema declares of subjects; what is not known of this one
    is absent, so that reading it raises, and denies.
 3. Who acts through agents has the rights of the subject and of each agent, intersected.
+4. `env` is the moment of the decision, and a decision that may rest on it ends with it
+   (`acl.policy.moment`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -23,6 +26,7 @@ from acl.decision import Decision, Denied, DenyReason, Permitted, guard
 from acl.errors import PolicyError, Refusal
 from acl.language.model_file import MODEL_FILE
 from acl.policy.compiler import compile_request
+from acl.policy.moment import MOMENT_COLUMNS, end_of_moment, moment_of
 from acl.policy.policy import Policy
 from acl.predicate import Constant
 from acl.subject import Subject
@@ -44,7 +48,14 @@ def decide(policy: Policy, subject: Subject, action: str, at: datetime) -> Decis
         compile_request(policy, request_of(policy, party, action, at), at, guard=fence)
         for party in (subject, *subject.actors)  # law 3
     ]
-    return _intersection(decisions)
+    end = end_of_moment(policy.names.request[1], policy.subject_attributes, at)
+    return _ending(_intersection(decisions), end)
+
+
+def _ending(decision: Decision, end: datetime | None) -> Decision:
+    """Return a decision that ends at `end` at the latest (law 4)."""
+    moments = [moment for moment in (decision.not_after, end) if moment is not None]
+    return replace(decision, not_after=min(moments, default=None))
 
 
 def _intersection(decisions: list[Decision]) -> Decision:
@@ -73,6 +84,8 @@ def request_of(policy: Policy, subject: Subject, action: str, at: datetime) -> M
         if column in SUBJECT_COLUMNS:
             named = f"{policy.names.request[0]}_{column}" in policy.bare
             request[column] = subject.id if named else attributes(policy, subject, at)  # law 1
+        elif column in MOMENT_COLUMNS:
+            request[column] = moment_of(at)  # law 4
         else:
             request[column] = action if column in ACTION_COLUMNS else subject.tenant
     return request
@@ -89,8 +102,8 @@ def check_columns(policy: Policy) -> None:
     Raises:
         PolicyError: naming the columns.
     """
-    answered = SUBJECT_COLUMNS | ACTION_COLUMNS | TENANT_COLUMNS
-    reason = "a request has a subject, an action and a tenant; this column has no value"
+    answered = SUBJECT_COLUMNS | ACTION_COLUMNS | TENANT_COLUMNS | MOMENT_COLUMNS
+    reason = "a request has a subject, an action, a tenant and a moment (`env`); this has no value"
     unknown = [column for column in known_columns(policy) if column not in answered]
     if unknown:
         raise PolicyError(tuple(Refusal(MODEL_FILE, f"r.{column}", reason) for column in unknown))

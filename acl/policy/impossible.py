@@ -29,6 +29,7 @@ from acl.language.roles import ALWAYS_OPEN, PlainRoleGraph
 from acl.policy.columns import KINDS, Columns, Named, Tenanted
 from acl.policy.decide import request_of
 from acl.policy.extent import Extents
+from acl.policy.moment import MOMENT_COLUMNS
 from acl.policy.names import Meanings, expressed, mentions_of, texts_of
 from acl.policy.policy import Policy, link_of
 from acl.policy.row_values import tenants_in, used
@@ -74,6 +75,8 @@ class Impossible:
         row_of, subjects = self._policy.named(row), tuple(self._subjects(row))
         rules = (row_of[one] for one in self._columns.rule_columns)
         if not all(map(self._columns.asks_plainly, (None, *rules))):
+            return False
+        if not MOMENT_COLUMNS.isdisjoint(self._policy.names.request[1]):
             return False
         actions = sorted(self._meanings.of(row) & set(Action))[:_MOST]
         for subject, action in product(subjects, actions or ("",)):
