@@ -22,6 +22,7 @@ from acl.engine.payload import meta_key
 from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
 from acl.errors import RequestError
 from acl.labels import MAX_INTEGER, Attribute, AttributeType, LabelSchema
+from ingest.index.engine import is_whole_number
 
 MAX_CONDITIONS: Final = 100
 MAX_VALUES: Final = 1000
@@ -133,7 +134,7 @@ def _outside(key: str, attribute: Attribute, raw: Sequence[object]) -> Filter:
 
 def _present(key: str, attribute: Attribute) -> WireCondition:
     """Return the condition that there is a value: one that is outside of nothing (law 2)."""
-    if attribute.type in _NUMBERS:
+    if is_whole_number(attribute.type):
         return Range(key, gte=-MAX_INTEGER)
     return MatchExcept(key, ())
 
@@ -163,4 +164,3 @@ def _number(condition: Narrowing, attribute: Attribute) -> int:
 
 
 _ORDERED: Final = frozenset({AttributeType.INTEGER, AttributeType.DATETIME})
-_NUMBERS: Final = _ORDERED | {AttributeType.BOOLEAN}

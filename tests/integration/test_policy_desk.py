@@ -58,7 +58,7 @@ def desk_of(world: World, *, four_eyes: bool = False) -> PolicyDesk:
         decisions=world.searcher._decisions,
         schema_text=read_labels(POLICY),
         four_eyes=four_eyes,
-        budget=1500,
+        budget=300,
     )
 
 

@@ -74,7 +74,7 @@ def desk_of(world: World, *, clock: Meanwhile | None = None, four_eyes: bool = F
         decisions=world.searcher._decisions,
         schema_text=read_labels(POLICY),
         four_eyes=four_eyes,
-        budget=1500,
+        budget=300,
         **more,
     )
 
