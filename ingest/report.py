@@ -72,6 +72,21 @@ class Overruled:
     attributes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """An owner or reader whom nobody known bears, so that the name matches no one today.
+
+    Attributes:
+        uris: documents that name them, the first ones.
+        nearest: a known name that looks like it, or `""`.
+    """
+
+    principal: str
+    tenant: str
+    uris: tuple[str, ...]
+    nearest: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestReport:
     """What a run did.
@@ -83,6 +98,7 @@ class IngestReport:
         overruled: values of sources that did not take effect, because people set more.
         vanished: uris that the records hold and the source does not, unless they were removed.
         encoded: passages that were encoded.
+        strangers: owners and readers of stored documents who match no one; the caller adds them.
     """
 
     added: int = 0
@@ -96,6 +112,7 @@ class IngestReport:
     raised: tuple[RaisedLabel, ...] = ()
     overruled: tuple[Overruled, ...] = ()
     vanished: tuple[str, ...] = ()
+    strangers: tuple[Stranger, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from acl.labels import AttributeType, Label, LabelSchema
 from acl.records import DocumentRecord
 from ingest.errors import SourceError
 from ingest.label.label_files import RawLabel
+from ingest.label.principals import principal_faults
 from ingest.read.parsed import MAX_TITLE, Parsed
 
 SOURCE: Final = "_source"
@@ -109,6 +110,10 @@ class Labeller:
             label = self._schema.parse(raw.values)
         except LabelError as error:
             raise SourceError(f"the label is not complete: {error}") from error  # law 1
+        for name, reason in principal_faults(self._schema, label.values).items():
+            place = raw.provenance.get(name)
+            where = f"{place.where}: " if place is not None else ""
+            raise SourceError(f"{where}`{name}`: {reason}")
         label, rules = self.raised(label, secrets)
         return Described(
             label=label,

@@ -22,6 +22,7 @@ from typing import Any, Final
 from acl.errors import LabelError, LabelFault
 from acl.labels import PATH, READERS, AttributeType, Label, LabelSchema
 from acl.records import FolderLabel, Share
+from ingest.label.principals import principal_faults
 
 FIXED: Final = frozenset({"tenant", PATH})
 COMPARTMENTS: Final = "compartments"
@@ -175,6 +176,7 @@ def typed_values(schema: LabelSchema, attributes: Mapping[str, object]) -> dict[
             typed[name] = attribute.parse(value)
         except ValueError as error:
             faults.append(LabelFault(name, str(error)))
+    faults += [LabelFault(*fault) for fault in principal_faults(schema, typed).items()]
     if faults:
         raise LabelError(tuple(faults))
     return Label(typed).as_json()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -15,12 +15,14 @@ from rich.text import Text
 from acl.labels import AttributeType, LabelSchema
 from acl.records import Quarantined
 from ingest.report import EventKind, IngestEvent, IngestReport
+from retrieval.access.strangers import strangers
 from retrieval.rights.policy_source import read_schema
 from retrieval.service.api.documents import DocumentList
 from retrieval.service.cli.render import Shown, count, out, records, safe, table
 from retrieval.service.cli.run import (
     AskAs,
     command,
+    known_people,
     now,
     person_of,
     quarantined,
@@ -32,6 +34,7 @@ from retrieval.service.settings import SettingsError
 from retrieval.service.wiring import Parts, open_pipeline
 
 _PAGE: Final = 200
+_NAMED: Final = 3
 _SILENT: Final = frozenset({EventKind.ENCODING, EventKind.OPTIMIZING, EventKind.UNCHANGED})
 
 app = typer.Typer()
@@ -78,6 +81,8 @@ def ingest(
 
     async def work(parts: Parts) -> Shown:
         report = await ingest_into(parts, path, flags, prune=prune, quiet=quiet or as_json)
+        met = await strangers(parts.records, parts.snapshots.pin(), known_people(parts), now())
+        report = replace(report, strangers=met)
         incomplete = bool(report.quarantined or report.failed)
         return Shown(report, report_lines(report), code=int(incomplete))
 
@@ -143,6 +148,14 @@ def report_lines(report: IngestReport) -> list[RenderableType]:
         records(report.failed, "uri reason", title="Changed meanwhile; run again"),
         *map(safe, [*raised, *overruled]),
         table(vanished, ("document",), [(uri,) for uri in report.vanished]),
+        table(
+            "Owners and readers who match no one that is known",
+            ("name", "tenant", "did you mean", "documents"),
+            [
+                (each.principal, each.tenant, each.nearest, ", ".join(each.uris[:_NAMED]))
+                for each in report.strangers
+            ],
+        ),
         safe(
             f"{report.added} added, {report.updated} updated, {report.relabelled} relabelled, "
             f"{report.unchanged} unchanged, {report.removed} removed, "

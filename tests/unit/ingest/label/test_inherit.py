@@ -96,9 +96,11 @@ def test_every_value_that_cannot_be_set_is_named() -> None:
         "`tenant`: is where the document lies",
         "`zone`: is not declared",
     ]
-    assert typed_values(SCHEMA, {"classification": "internal", "readers": ["b", "a"]}) == {
+    assert typed_values(
+        SCHEMA, {"classification": "internal", "readers": ["user:b", "user:a"]}
+    ) == {
         "classification": 1,
-        "readers": ["a", "b"],
+        "readers": ["user:a", "user:b"],
     }
 
 
