@@ -5,12 +5,14 @@ The laws of this file:
 1. That no label can meet a row is only said where it is decided, for all labels that there can be
    (`acl.containment`), for the widest asker, at any moment. What is too much to decide can apply.
 2. That nobody can meet a row is found out by trying: whom the row names, who reaches that by links
-   at any time, a stranger; at every clearance, with no compartment and with all.
+   at any time, a stranger; at every clearance, with no compartment and with all. Where names are
+   matched by patterns, it is not said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,7 +26,7 @@ from acl.containment.search import escapee_of
 from acl.decision import TENANT
 from acl.errors import AclError, Budget, UndecidedError
 from acl.labels import CLASSIFICATION, MAX_INTEGER, PATH, AttributeType
-from acl.language.casbin_adapter import RoleGraph, Row
+from acl.language.casbin_adapter import Row
 from acl.language.roles import ALWAYS_OPEN, PlainRoleGraph
 from acl.policy.columns import KINDS, Columns, Named, Tenanted
 from acl.policy.decide import request_of
@@ -74,7 +76,7 @@ class Impossible:
         """Say whether nobody of those who are tried can meet a row (law 2)."""
         row_of, subjects = self._policy.named(row), tuple(self._subjects(row))
         rules = (row_of[one] for one in self._columns.rule_columns)
-        if not all(map(self._columns.asks_plainly, (None, *rules))):
+        if self._policy.matching or not all(map(self._columns.asks_plainly, (None, *rules))):
             return False
         if not MOMENT_COLUMNS.isdisjoint(self._policy.names.request[1]):
             return False
@@ -164,11 +166,19 @@ class Impossible:
                 yield from (f"{begun}a", *(f"{one}:a" for one in KINDS if one.startswith(begun)))
 
     def _reaching(self, name: str) -> Iterator[str]:
-        """Yield the names that reach another one by links, at whatever time."""
-        for kind in sorted(self._columns.askers_roles):
-            graph: RoleGraph = self._opened.graphs[kind]
-            for domain in graph.domains():
-                others = (one for one in graph.names(domain) if is_identity(one) and one != name)
-                yield from sorted(
-                    one for one in others if graph.has_link(one, name, domain, _NO_MOMENT)
-                )
+        """Yield names that reach another one by links, at whatever time: the first that are met."""
+        met, waiting = {name}, [name]
+        while waiting and len(met) <= _MOST:
+            for holder in sorted(self._holders.get(waiting.pop(), set()) - met)[:_MOST]:
+                met.add(holder)
+                waiting.append(holder)
+                yield holder
+
+    @cached_property
+    def _holders(self) -> Mapping[str, set[str]]:
+        """The names that have each role by a link of their own."""
+        holders: defaultdict[str, set[str]] = defaultdict(set)
+        for row in self._policy.rows:
+            if row.kind in self._columns.askers_roles and is_identity(row.values[0]):
+                holders[row.values[1]].add(row.values[0])
+        return holders

@@ -7,10 +7,12 @@ The laws of this file:
 2. A path that no document can have is refused in a row that denies, under a `!` and within an
    expression. In a row that allows it gives nothing, so it is a caution.
 3. A link is refused if it gives a person to a role, or ends before it begins.
+4. A remark behind a value is refused: it would be part of the value. A file can be named like one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +28,8 @@ from acl.policy.values import fault, role_fault
 from acl.subject import is_identity, is_tenant
 
 ROLE_COLUMNS: Final = ("name", "role", "domain", "from", "until")
+REMARK: Final = "what follows `#` is part of the value; a remark stands on a line of its own"
+_REMARK: Final = re.compile(r"\s#")
 _SHOWN: Final = 80
 
 
@@ -73,8 +77,11 @@ class RowValues:
         for name, value in self._policy.named(row).items():
             column = name.partition("_")[2]
             uses = columns.uses.get(name, frozenset())
-            if reason := fault(value, uses, self._known):
-                severe = denies or name in columns.negated or not all(map(_is_place, uses))
+            places = bool(uses) and all(map(_is_place, uses))
+            if name not in columns.rule_columns and not places and _REMARK.search(value):
+                yield Fault(line_of(row), value[:_SHOWN], REMARK, column, severe=True)  # law 4
+            elif reason := fault(value, uses, self._known):
+                severe = denies or name in columns.negated or not places
                 yield Fault(line_of(row), value[:_SHOWN], reason, column, severe)  # laws 1 and 2
             if name in columns.rule_columns:
                 yield from self._within(line_of(row), value, column)

@@ -27,10 +27,13 @@ from acl.actions import Action
 from acl.errors import PolicyError
 from acl.labels import LabelSchema
 from acl.policy.cautions import cautions_of
+from acl.policy.columns import Columns
 from acl.policy.policy import Policy
 from acl.policy.profiles import profiles
 from acl.policy.reading import read_policy
+from acl.policy.row_values import tenants_in
 from acl.preview.preview import Conditions, other_rights
+from tests.properties.foreign_policies import foreign_policies
 
 ROOT: Final = Path(__file__).parents[2]
 TRANSLATED: Final = ROOT / "tests" / "conformance"
@@ -74,10 +77,11 @@ class Mutant:
 
 
 def sets() -> list[Texts]:
-    """Return the policy of the project, a stricter one, and those that follow other engines."""
+    """Return the policy of the project, a stricter one, and those that others wrote."""
     shipped = _texts(SHIPPED, ROOT / "policy")
     folders = sorted(path.parent for path in TRANSLATED.glob("*/*/translation.toml"))
-    return [shipped, _with_bans(shipped), *(_texts(one.name, one) for one in folders)]
+    others = (Texts(name, *texts) for name, texts in foreign_policies(whole=not SAMPLE))
+    return [shipped, _with_bans(shipped), *(_texts(one.name, one) for one in folders), *others]
 
 
 def _texts(name: str, folder: Path) -> Texts:
@@ -139,10 +143,14 @@ def _operator(text: str) -> Iterator[str]:
         ("<=", "<"), (">=", ">"), ("==", "!="), ("==", "="), ("!=", "=="), ("&&", "||"),
         ("||", "&&"), (" in ", " not in "), ("<=", ">="), ("&&", "&"), ("subset_of", "any_of"),
         ("any_of", "subset_of"), ("keyMatch(", "keyMatch2("), ("r.sub.id", "r.sub.tenant"),
-        ("allow", "deny"), ("deny", "allow"), ("True", "False"), ("True", "true"),
+        ("True", "False"), ("True", "true"),
     ):  # fmt: skip
         for found in re.finditer(re.escape(sign), text):
             yield text[: found.start()] + other + text[found.end() :]
+
+
+def _effect(text: str) -> Iterator[str]:
+    yield from {"allow": ["deny", "Allow", "alow"], "deny": ["allow", "Deny", "dney"]}.get(text, [])
 
 
 def _type(text: str) -> Iterator[str]:
@@ -162,6 +170,7 @@ CHANGES: Final[dict[str, Change]] = {
     "slash": _slash,
     "other operator": _operator,
     "other type": _type,
+    "other effect": _effect,
 }
 
 
@@ -258,9 +267,10 @@ def _meaning(policy: Policy) -> object:
 
 def _shown(before: Policy, conditions: Conditions, after: Policy) -> bool:
     """Say whether the preview tells of somebody who gains or loses something."""
+    named = {value for one in (before, after) for _, _, value in tenants_in(one, Columns(one))}
     subjects = profiles(
         (before, after),
-        tenants=("acme", "globex"),
+        tenants={"acme", "globex", *named},
         clearances=(0, 1, 2, 3),
         compartments=frozenset({"board", "finance"}),
     )

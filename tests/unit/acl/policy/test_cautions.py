@@ -57,7 +57,12 @@ def test_nothing_is_odd_about_the_policy_that_comes_with_the_project() -> None:
         (rule("group:x", path="/acme/*/q1"), "path", ""),
         (rule("group:x", "ac*e"), "tenant", ""),
         (rule("group:x", path="crm/*").replace("deny", "allow"), "path", ""),
-        ("g, user:ada, role:contractor, acmee, _, _", "", ""),
+        (rule("group:finance", path="/Acme/finance/*"), "path", "/acme/finance/*"),
+        (rule("group:finance", path="/acme/fiannce/*"), "path", "/acme/finance/*"),
+        (rule("group:finance", path="/acme/engineerng/*"), "path", "/acme/engineering/*"),
+        ("g, user:ada, role:contractor, acmee, _, _", "domain", "acme"),
+        ("g, user:ada, role:contracter, acme, _, _", "role", "role:contractor"),
+        ("g, user:ada, role:archivist, globex, _, _", "", ""),
         ("g, group:enginering, role:contractor, acme, _, _", "name", "group:engineering"),
     ],
 )
@@ -80,6 +85,9 @@ def test_what_refers_to_nothing_is_told_with_the_nearest(
         rule("user:nora"),
         rule("role:archivist").replace("deny", "allow"),
         rule("group:team-a") + "\n" + rule("group:team-b") + "\n" + rule("group:team-12"),
+        rule("group:finance", path="/acme/board/minutes # 5.md"),
+        rule("group:finance", path="/acme/a/*") + "\n" + rule("group:finance", path="/acme/b/*"),
+        rule("group:finance", path="/acme/q1/*") + "\n" + rule("group:finance", path="/acme/q2/*"),
         rule("group:unit-21") + "\n" + rule("group:unit-31"),
         "g, user:nora, role:archivist, acme, _, _\n" + rule("role:archivist"),
     ],
@@ -182,6 +190,11 @@ def test_in_other_models_too() -> None:
         ("ipMatch('10.0.0.1', p.sub)", "10.0.0.0/8"),
     ):
         assert cautions_of(made(matcher, f"p, {value}, /*, deny\n")) == ()
+    with pytest.raises(PolicyError, match="a line of its own"):
+        made("p.sub in r.obj.compartments", "p, sales # since May, /*, deny\n")
+    plain = "p, sales, /*, deny\np, sales, /x/*, deny\n"
+    near = made("p.sub in r.obj.compartments", f"{plain}p, slaes, /y/*, deny\n")
+    assert [one.nearest for one in cautions_of(near)] == ["sales"]
     tenanted = made(
         "(p.sub == 'any' || r.sub.tenant == p.sub)", "p, any, /*, deny\np, acme, /*, deny\n"
     )
