@@ -3,7 +3,8 @@
 The laws of this file:
 
 1. Every leaf has a dual, and a leaf and its dual both need the attribute to be present. A missing
-   attribute therefore satisfies neither a rule nor its opposite.
+   attribute therefore satisfies neither a rule nor its opposite. `Present` and `Absent` alone are
+   duals that ask for just that.
 2. `And` and `Or` of nothing, and leaves over nothing, do not exist: vacuous truth is how filters
    leak.
 3. `Labelled` is the only predicate that every complete label satisfies. It is a node of its own,
@@ -62,7 +63,7 @@ class NotSubsetOf:
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """The number is present and not greater than `bound`."""
+    """The number, or how many elements the set has, is present and not greater than `bound`."""
 
     attribute: str
     bound: int
@@ -70,7 +71,7 @@ class AtMost:
 
 @dataclass(frozen=True, slots=True)
 class MoreThan:
-    """The number is present and greater than `bound`."""
+    """The number, or how many elements the set has, is present and greater than `bound`."""
 
     attribute: str
     bound: int
@@ -159,7 +160,14 @@ class NotShaped:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The attribute is present. Its opposite can never be asked for."""
+    """The attribute is present."""
+
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The attribute is missing; only a rule that asks for just that makes this."""
 
     attribute: str
 
@@ -201,6 +209,7 @@ Leaf: TypeAlias = (
     | Shaped
     | NotShaped
     | Present
+    | Absent
     | Labelled
 )
 Predicate: TypeAlias = Leaf | And | Or
@@ -220,7 +229,10 @@ Condition: TypeAlias = Predicate | Constant
 
 
 def dual(leaf: Leaf) -> Condition:
-    """Return the condition that holds for exactly the labels that have the attribute and fail."""
+    """Return the condition that holds for exactly the labels that have the attribute and fail.
+
+    `Present` and `Absent` are the opposites of each other for every label.
+    """
     match leaf:
         case AnyOf(attribute, values):
             return NoneOf(attribute, values)
@@ -242,7 +254,11 @@ def dual(leaf: Leaf) -> Condition:
             return NotShaped(attribute, shape)
         case NotShaped(attribute, shape):
             return Shaped(attribute, shape)
-        case Present() | Labelled():
+        case Present(attribute):
+            return Absent(attribute)
+        case Absent(attribute):
+            return Present(attribute)
+        case Labelled():
             return NEVER
         case _:
             assert_never(leaf)  # law 4
@@ -259,6 +275,8 @@ def holds(condition: Condition, label: Label) -> bool:
             return True
         case Constant():
             return condition is ALWAYS
+        case Absent(attribute):
+            return attribute not in label.values
         case _:
             value = label.values.get(condition.attribute)
             return value is not None and leaf_holds(condition, value)  # law 1
@@ -276,9 +294,9 @@ def leaf_holds(leaf: Leaf, value: LabelValue) -> bool:
         case NotSubsetOf(_, texts):
             return not _elements(value) <= texts
         case AtMost(_, bound):
-            return isinstance(value, int) and value <= bound
+            return not isinstance(value, str) and _count(value) <= bound
         case MoreThan(_, bound):
-            return isinstance(value, int) and value > bound
+            return not isinstance(value, str) and _count(value) > bound
         case Under(_, prefixes):
             return isinstance(value, str) and value.startswith(tuple(prefixes))
         case NotUnder(_, prefixes):
@@ -289,8 +307,14 @@ def leaf_holds(leaf: Leaf, value: LabelValue) -> bool:
             return isinstance(value, str) and not shape.matches(value)
         case Present() | Labelled():
             return True
+        case Absent():
+            return False
         case _:
             assert_never(leaf)
+
+
+def _count(value: int | frozenset[str]) -> int:
+    return len(value) if isinstance(value, frozenset) else value
 
 
 def _elements(value: LabelValue) -> frozenset[Scalar]:

@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 from acl.predicate import (
     ALWAYS,
     NEVER,
+    Absent,
     And,
     AnyOf,
     AtMost,
@@ -51,6 +52,8 @@ def all_of(*conditions: Condition) -> Condition:
             parts.add(condition)
     if len(parts) < 2:  # noqa: PLR2004 - nothing to join
         return _joined(And, parts, ALWAYS)
+    if _is_contradiction(parts):
+        return NEVER
     parts = _without_presence(_tightened(parts))  # law 2
     told = {_told(part, parts) for part in parts}
     if told - {ALWAYS} != parts:
@@ -84,7 +87,19 @@ def any_of(*conditions: Condition) -> Condition:
             parts.add(condition)
     if len(parts) < 2:  # noqa: PLR2004 - nothing to join
         return _joined(Or, parts, NEVER)
-    return _factored(_absorbed(_merged(parts)))  # laws 2 and 3
+    parts = _absorbed(_merged(parts))  # laws 2 and 3
+    if any(isinstance(part, Absent) and Present(part.attribute) in parts for part in parts):
+        return ALWAYS
+    return _factored(parts)
+
+
+def _is_contradiction(parts: set[Predicate]) -> bool:
+    """Say whether an attribute has to be missing and there."""
+    missing = {part.attribute for part in parts if isinstance(part, Absent)}
+    return bool(missing) and any(
+        not isinstance(part, Absent) and getattr(part, "attribute", None) in missing
+        for part in parts
+    )
 
 
 def _joined(kind: type[And | Or], parts: set[Predicate], nothing: Constant) -> Condition:
@@ -163,7 +178,11 @@ def _absorbed(parts: set[Predicate]) -> set[Predicate]:
     present |= {
         leaf.attribute for leaf in parts if isinstance(leaf, _DUALS) and _dual_in(leaf, parts)
     }
-    parts = {part for part in parts if getattr(part, "attribute", None) not in present}
+    parts = {
+        part
+        for part in parts
+        if isinstance(part, Absent) or getattr(part, "attribute", None) not in present
+    }
     parts |= {Present(attribute) for attribute in present}
     branches = sorted(map(_conjuncts, parts), key=len)
     kept: list[frozenset[Predicate]] = []
@@ -256,5 +275,7 @@ def settled(condition: Condition, required: frozenset[str]) -> Condition:
             return any_of(*(settled(part, required) for part in parts))
         case Present(attribute) if attribute in required:
             return ALWAYS
+        case Absent(attribute) if attribute in required:
+            return NEVER
         case _:
             return condition

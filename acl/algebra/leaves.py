@@ -28,7 +28,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, assert_never
 
-from acl.algebra.outcome import RAISES, Outcome, of_leaf
+from acl.algebra.outcome import RAISES, TRUE, Outcome, of_leaf
 from acl.labels import MAX_INTEGER, Attribute, AttributeType, Prefixes
 from acl.language.casbin_adapter import PatternedRoleGraph, RoleGraph
 from acl.language.expression import ExpressionError
@@ -42,12 +42,16 @@ from acl.language.terms import (
     ResourceHolder,
     ResourceRole,
     RoleInDomain,
+    Sized,
+    There,
     Touching,
     Within,
 )
 from acl.predicate import (
+    Absent,
     AnyOf,
     AtMost,
+    MoreThan,
     Present,
     Scalar,
     Segment,
@@ -231,6 +235,10 @@ def outcome_of(
             return _within(attribute, value)
         case Covers(attribute, _):
             return _covers(attribute, value)
+        case There(attribute, _):
+            return _there(attribute) if value else ~_there(attribute)
+        case Sized(attribute, operator, _):
+            return _sized(attribute, operator, value)
         case Matches(attribute, function, _):
             return matches(function, attribute, value) if isinstance(value, str) else RAISES
         case ResourceRole(attribute, graph, _, _):
@@ -342,6 +350,24 @@ def _within(attribute: Attribute, value: object) -> Outcome:
         return RAISES
     texts = frozenset(member for member in members if isinstance(member, str))
     return of_leaf(SubsetOf(attribute.name, texts), attribute)
+
+
+def _there(attribute: Attribute) -> Outcome:
+    """Where the attribute is there; it raises for no label."""
+    return TRUE if attribute.required else Outcome(Present(attribute.name), Absent(attribute.name))
+
+
+def _sized(attribute: Attribute, operator: str, value: object) -> Outcome:
+    """Where the set has as many elements as an operator asks for."""
+    if operator not in {"==", "!="}:
+        return _compared(attribute, operator, value)
+    whole = _whole(value)
+    if whole is None:
+        equal = _never(attribute)
+    else:
+        more = of_leaf(MoreThan(attribute.name, whole - 1), attribute)
+        equal = of_leaf(AtMost(attribute.name, whole), attribute).then(more)
+    return equal if operator == "==" else ~equal
 
 
 def _covers(attribute: Attribute, value: object) -> Outcome:

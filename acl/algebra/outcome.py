@@ -85,4 +85,6 @@ def constant(value: bool) -> Outcome:  # noqa: FBT001 - it is the value
 def of_leaf(leaf: Leaf, attribute: Attribute) -> Outcome:
     """Return where a leaf holds and where its dual does; a label without the attribute raises."""
     defined = ALWAYS if attribute.required else Present(attribute.name)  # law 2
-    return Outcome(leaf, dual(leaf), defined)  # law 1
+    # What reads a missing attribute raises; only `absent` asks without reading.
+    false = NEVER if isinstance(leaf, Present) else dual(leaf)
+    return Outcome(leaf, false, defined)  # law 1

@@ -31,11 +31,14 @@ from acl.labels import Attribute, AttributeType, Label, LabelSchema
 from acl.predicate import (
     ALWAYS,
     NEVER,
+    Absent,
     And,
+    AtMost,
     Condition,
     Constant,
     Labelled,
     Leaf,
+    MoreThan,
     Or,
     Predicate,
     Present,
@@ -157,6 +160,8 @@ class _Translation:
                 formulas = [self.of(part, sign=sign, depth=depth - 1) for part in ordered]
                 together = isinstance(condition, And) is sign
                 return _All(tuple(formulas)) if together else _One(tuple(formulas))
+            case Absent(attribute):
+                return self.of(Present(attribute), sign=not sign, depth=depth)
             case _:
                 self._leaves.setdefault(condition.attribute, set()).add(condition)
                 return self._literal(condition.attribute, condition, sign=sign)
@@ -165,6 +170,9 @@ class _Translation:
         attribute = self._schema.attributes.get(name)
         if attribute is None:
             return NEVER if sign else ALWAYS
+        counts = isinstance(leaf, AtMost | MoreThan)
+        if attribute.type is AttributeType.KEYWORD_SET and counts:
+            raise UndecidedError("how many elements a set has cannot be reasoned about")
         if sign or attribute.type is not AttributeType.KEYWORD_SET or isinstance(leaf, Present):
             return _Literal(name, leaf, sign)
         if not isinstance(leaf, SetLeaf):

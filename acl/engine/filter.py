@@ -5,7 +5,8 @@ The laws of this file:
 1. Every filter begins with positive conditions: the label is complete, and it was written under the
    schema that the predicate was typed against.
 2. A negative condition stands only beside the positive one that its attribute is present, because
-   `must_not` alone also passes points that lack it.
+   `must_not` alone also passes points that lack it. That an attribute is missing stands beside the
+   completeness of the label.
 3. A filter that is too large is refused, never cut.
 """
 
@@ -20,12 +21,14 @@ from acl.engine.payload import (
     prefixes_key,
     shape_key,
     shape_tokens,
+    size_key,
     value_key,
 )
 from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition, size
 from acl.errors import FilterTooLargeError
-from acl.labels import MAX_INTEGER, LabelSchema
+from acl.labels import MAX_INTEGER, AttributeType, LabelSchema
 from acl.predicate import (
+    Absent,
     And,
     AnyOf,
     AtMost,
@@ -83,9 +86,9 @@ def _condition(predicate: Predicate, schema: LabelSchema) -> WireCondition:
             inside = MatchExcept(value_key(attribute), tuple(sorted(texts)))
             return Filter(must=(_present(attribute), inside))
         case AtMost(attribute, bound):
-            return Range(value_key(attribute), lte=_clamp(bound))
+            return Range(_number_key(attribute, schema), lte=_clamp(bound))
         case MoreThan(attribute, bound):
-            return Range(value_key(attribute), gte=_clamp(bound + 1))
+            return Range(_number_key(attribute, schema), gte=_clamp(bound + 1))
         case Under(attribute, prefixes):
             return MatchAny(prefixes_key(attribute), tuple(sorted(prefixes)))
         case NotUnder(attribute, prefixes):
@@ -96,10 +99,18 @@ def _condition(predicate: Predicate, schema: LabelSchema) -> WireCondition:
             return _unless(attribute, _shaped(attribute, shape))
         case Present(attribute):
             return _present(attribute)
+        case Absent(attribute):
+            return Filter(must=labelled(schema), must_not=(_present(attribute),))  # law 2
         case Labelled():
             return Filter(must=labelled(schema))
         case _:
             assert_never(predicate)
+
+
+def _number_key(attribute: str, schema: LabelSchema) -> str:
+    declared = schema.attributes.get(attribute)
+    is_set = declared is not None and declared.type is AttributeType.KEYWORD_SET
+    return size_key(attribute) if is_set else value_key(attribute)
 
 
 def _present(attribute: str) -> MatchAny:

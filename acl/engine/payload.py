@@ -40,6 +40,11 @@ def shape_key(attribute: str) -> str:
     return f"label.shape.{attribute}"
 
 
+def size_key(attribute: str) -> str:
+    """Where the number of elements of a set is stored."""
+    return f"label.size.{attribute}"
+
+
 def meta_key(attribute: str) -> str:
     """Where a metadata attribute is stored."""
     return f"meta.{attribute}"  # law 2
@@ -62,6 +67,9 @@ def label_payload(label: Label | None, schema: LabelSchema) -> dict[str, Any]:
         "schema": schema.digest,
         "present": sorted(label.values),
         "value": {name: _stored(value) for name, value in label.values.items()},
+        "size": {
+            name: len(value) for name, value in label.values.items() if isinstance(value, frozenset)
+        },
         "prefixes": {name: sorted(prefixes(*path)) for name, path in paths.items()},
         "shape": {name: sorted(shape_of(path)) for name, (path, _) in paths.items()},  # law 3
     }
@@ -99,6 +107,8 @@ def payload_indexes(schema: LabelSchema) -> dict[str, AttributeType]:
     }
     for name, attribute in schema.attributes.items():
         indexes[value_key(name)] = attribute.type
+        if attribute.type is AttributeType.KEYWORD_SET:
+            indexes[size_key(name)] = AttributeType.INTEGER
         if attribute.type is AttributeType.PATH:
             indexes[prefixes_key(name)] = AttributeType.KEYWORD_SET
             indexes[shape_key(name)] = AttributeType.KEYWORD_SET

@@ -142,6 +142,21 @@ def subset_of(ours: Collection[str], theirs: Collection[str]) -> bool:
     return _set(ours) <= _set(theirs)
 
 
+def present(record: Mapping[str, object], name: str) -> bool:
+    """Registered with Casbin: whether a record has a value under a name."""
+    return name in record
+
+
+def absent(record: Mapping[str, object], name: str) -> bool:
+    """Registered with Casbin: whether a record has no value under a name."""
+    return name not in record
+
+
+def size(values: Collection[str]) -> int:
+    """Registered with Casbin: how many elements a set has."""
+    return len(_set(values))
+
+
 def _set(values: Collection[str]) -> frozenset[str]:
     if isinstance(values, str):
         raise TypeError("expected a list of texts")
@@ -156,6 +171,9 @@ FUNCTIONS: Final[Mapping[str, Callable[..., object]]] = {
     "ipMatch": util.ip_match,
     "any_of": any_of,
     "subset_of": subset_of,
+    "present": present,
+    "absent": absent,
+    "size": size,
 }
 """Every function a matcher may call on the asker's side, besides role definitions."""
 

@@ -22,6 +22,7 @@ from acl.language.casbin_adapter import FUNCTIONS, RoleDefinition
 from acl.language.expression import ExpressionError, placed, source
 from acl.language.terms import (
     PATH_FUNCTIONS,
+    PRESENCE,
     AllOf,
     Among,
     AnyPart,
@@ -36,7 +37,9 @@ from acl.language.terms import (
     ResourceRole,
     RoleInDomain,
     Rule,
+    Sized,
     Term,
+    There,
     Within,
 )
 
@@ -282,6 +285,9 @@ class _Reader:
             left, operator, right = right, _MIRRORED[operator], left
         if self._names.touches(right):
             raise ExpressionError(operator, "compares two attributes of the resource")
+        if isinstance(left, ast.Call) and "size" in _called(left) and len(left.args) == 1:
+            counted = self._set(self._resource(left.args[0]), "size")
+            return Sized(counted, operator, self._known(right))
         attribute = self._resource(left)
         if attribute.type is AttributeType.KEYWORD_SET:
             raise ExpressionError(operator, f"`{attribute.name}` is a set; use any_of or subset_of")
@@ -326,6 +332,11 @@ class _Reader:
         self._check_function(function, len(arguments))
         if function in self._names.roles:
             return self._role(function, arguments)
+        if function in PRESENCE and len(arguments) == 1:
+            known = self._known(ast.Constant(value=function == "present"))
+            return There(self._named(arguments[0], function), known)
+        if function == "size":
+            raise ExpressionError(function, "counts one set, and is compared with a number")
         if len(arguments) != 2:  # noqa: PLR2004 - each of these takes a pair
             raise ExpressionError(function, "takes two arguments")
         left, right = arguments
@@ -373,6 +384,11 @@ class _Reader:
         if attribute is None:
             raise ExpressionError(source(node), "computes with an attribute of the resource")
         return attribute
+
+    def _named(self, node: ast.expr, function: str) -> Attribute:
+        if not isinstance(node, ast.Attribute):
+            raise ExpressionError(function, "takes an attribute, such as r.obj.review")
+        return self._resource(node)
 
     def _text(self, node: ast.expr, function: str) -> Attribute:
         attribute = self._resource(node)

@@ -4,9 +4,10 @@ The laws of this file:
 
 1. A text is read as what it is compared with: beside a number with levels it is the name of one,
    beside a date it is a moment. One that is neither is refused, with what could stand there.
-2. Casbin is given the numbers. Its text differs from the author's in nothing else, so that the
-   compiler and the oracle read the same.
+2. Casbin is given the numbers and names. Its text differs from the author's in nothing else, so
+   that the compiler and the oracle read the same.
 3. In messages a literal looks as its author wrote it.
+4. `present(r.obj.x)` and `absent(r.obj.x)` ask by name: to Casbin, reading what is missing raises.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from acl.labels import Attribute, AttributeType
 from acl.language.expression import ExpressionError, as_casbin_reads, for_casbin
 from acl.language.fragment import Names
 from acl.language.roles import TIME_FORMAT
+from acl.language.terms import PRESENCE
 
 _MOMENT: Final = "a moment is written `2026-01-31 17:00:00` (UTC) or `2026-01-31T17:00:00+01:00`"
 
@@ -48,9 +50,30 @@ def read_literals(tree: ast.expr, names: Names, text: str) -> tuple[ast.expr, st
         ExpressionError: a text is neither a level nor a moment where one is due (law 1).
     """
     numbers = dict(_spoken(tree, names))
-    if not numbers:
+    spelt: dict[ast.expr, str] = {node: str(int(number)) for node, number in numbers.items()}
+    asked = {node: _by_name(node) for node in _presence(tree)}
+    spelt |= {node: ", ".join(map(ast.unparse, pair)) for node, pair in asked.items()}
+    if not spelt:
         return tree, for_casbin(text)
-    return _Reading(numbers).visit(tree), _casbin_text(text, numbers)
+    casbin_text = for_casbin(_casbin_text(text, spelt))
+    known = {node: pair for node, pair in asked.items() if not names.touches(node)}
+    return _Reading(numbers, known).visit(tree), casbin_text
+
+
+def _presence(tree: ast.expr) -> Iterator[ast.Attribute]:
+    """Yield the attributes of which only the presence is asked."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=function), args=[ast.Attribute() as attribute]):
+                if function in PRESENCE:
+                    yield attribute
+            case _:
+                pass
+
+
+def _by_name(node: ast.Attribute) -> tuple[ast.expr, ast.Constant]:
+    """Return the record and the name: what is missing can be named, and cannot be read (law 4)."""
+    return node.value, ast.Constant(value=node.attr)
 
 
 def _spoken(tree: ast.expr, names: Names) -> Iterator[tuple[ast.Constant, Spoken]]:
@@ -108,18 +131,29 @@ def _moment(text: str) -> int:
 
 
 class _Reading(ast.NodeTransformer):
-    def __init__(self, numbers: Mapping[ast.Constant, Spoken]) -> None:
-        self._numbers = numbers
+    def __init__(
+        self,
+        numbers: Mapping[ast.Constant, Spoken],
+        asked: Mapping[ast.Attribute, tuple[ast.expr, ast.Constant]],
+    ) -> None:
+        self._numbers, self._asked = numbers, asked
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
         number = self._numbers.get(node)
         return node if number is None else ast.copy_location(ast.Constant(value=number), node)
 
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        match node.args:
+            case [ast.Attribute() as attribute] if attribute in self._asked:
+                return ast.Call(func=node.func, args=list(self._asked[attribute]), keywords=[])
+            case _:
+                return self.generic_visit(node)
 
-def _casbin_text(text: str, numbers: Mapping[ast.Constant, Spoken]) -> str:
-    """Put the numbers in the places of their texts, from the last place to the first (law 2)."""
+
+def _casbin_text(text: str, spelt: Mapping[ast.expr, str]) -> str:
+    """Put texts in the places of nodes, from the last place to the first (law 2)."""
     content = as_casbin_reads(text).encode()
-    for node in sorted(numbers, key=lambda one: one.col_offset, reverse=True):
+    for node in sorted(spelt, key=lambda one: one.col_offset, reverse=True):
         end = node.end_col_offset or node.col_offset
-        content = content[: node.col_offset] + b"%d" % numbers[node] + content[end:]
+        content = content[: node.col_offset] + spelt[node].encode() + content[end:]
     return content.decode()

@@ -19,6 +19,10 @@ PATH_FUNCTIONS: Final = frozenset(
 """The functions of Casbin that a `Matches` can call."""
 
 
+PRESENCE: Final = frozenset({"present", "absent"})
+"""The functions that a `There` stands for."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
     """An expression that no label changes.
@@ -80,6 +84,23 @@ class Covers:
     """`subset_of(<known list>, <attribute>)`, where the attribute is a set."""
 
     attribute: Attribute
+    operand: Known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class There:
+    """`present(<attribute>)` where `operand` is True, `absent(<attribute>)` where it is False."""
+
+    attribute: Attribute
+    operand: Known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sized:
+    """`size(<attribute>) <operator> <known>`, where the attribute is a set."""
+
+    attribute: Attribute
+    operator: str
     operand: Known
 
 
@@ -157,6 +178,8 @@ Touching: TypeAlias = (
     | Overlaps
     | Within
     | Covers
+    | There
+    | Sized
     | Matches
     | ResourceRole
     | ResourceHolder

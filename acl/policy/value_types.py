@@ -21,11 +21,11 @@ from typing import Final, TypeAlias, assert_never
 
 from acl.actions import Action
 from acl.errors import Refusal
-from acl.labels import MAX_INTEGER, Attribute, AttributeType
+from acl.labels import MAX_INTEGER, MAX_SET, Attribute, AttributeType
 from acl.language.expression import source
 from acl.language.fragment import Names
 from acl.language.model_file import MODEL_FILE
-from acl.language.terms import PATH_FUNCTIONS, Rule, walk
+from acl.language.terms import PATH_FUNCTIONS, PRESENCE, Rule, walk
 from acl.policy.decide import ACTION_COLUMNS
 from acl.policy.policy import Policy
 
@@ -145,6 +145,11 @@ class _Types:
             match node:
                 case ast.Compare() if not _columns(node, self._names):
                     yield from (_Fault(source(node), reason) for reason in self.compared(node))
+                case ast.Call(func=ast.Name(id=function), args=asked) if function in PRESENCE:
+                    attribute = self._names.typed(_read(asked))
+                    if attribute is not None and attribute.required:
+                        said = _ALWAYS if function == "present" else _NEVER
+                        yield _Fault(source(node), f"{said}`{attribute.name}` is never missing")
                 case ast.Call(func=ast.Name(id=function), args=[first, second]):
                     reason = self._called(function, first, second)
                     if reason:
@@ -189,6 +194,8 @@ class _Types:
                 return None if self._row is None else _Literal(self._row[name], self._row[name])
             case ast.Name(id=name) if name in self._names.known:
                 return _ACTION if _plain(name) in ACTION_COLUMNS and self._row is None else None
+            case ast.Call(func=ast.Name(id="size"), args=[counted]):
+                return _SIZE if self._names.typed(counted) is not None else None
             case _:
                 return self._names.typed(node)
 
@@ -270,6 +277,18 @@ class _Types:
                     return reason and f"{_NEVER}{reason}"
         return ""
 
+
+def _read(arguments: list[ast.expr]) -> ast.expr:
+    """Return what `present` asks about; of the asker it is given a record and a name."""
+    match arguments:
+        case [record, ast.Constant(value=str() as name)]:
+            return ast.Attribute(value=record, attr=name, ctx=ast.Load())
+        case _:
+            return arguments[0]
+
+
+_SIZE: Final = Attribute(name="size", type=AttributeType.INTEGER)
+"""How many elements a set has."""
 
 _ACTION: Final = Attribute(name="action", type=AttributeType.KEYWORD)
 _NAMES: Final = frozenset({"id", "tenant"})
@@ -382,6 +401,8 @@ def _not_a_number(attribute: Attribute, literal: _Literal) -> str:
 
 
 def _bounds(attribute: Attribute) -> tuple[int, int]:
+    if attribute is _SIZE:
+        return 0, MAX_SET
     return (0, len(attribute.levels) - 1) if attribute.levels else (-MAX_INTEGER, MAX_INTEGER)
 
 

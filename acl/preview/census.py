@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from acl.labels import CLASSIFICATION, Label, LabelKey, LabelSchema, LabelValue
 from acl.predicate import (
+    Absent,
     And,
     AnyOf,
     AtMost,
@@ -121,9 +122,9 @@ class Census:
             case NotSubsetOf(_, texts):
                 return column.present & ~column.within(texts)
             case AtMost(_, bound):
-                return column.is_number & (column.numbers <= _bounded(bound))
+                return column.is_counted & (column.numbers <= _bounded(bound))
             case MoreThan(_, bound):
-                return column.is_number & (column.numbers > _bounded(bound))
+                return column.is_counted & (column.numbers > _bounded(bound))
             case Under(_, prefixes):
                 return column.under(prefixes)
             case NotUnder(_, prefixes):
@@ -134,6 +135,8 @@ class Census:
                 return column.is_text & ~column.shaped(shape.matches)
             case Present():
                 return column.present
+            case Absent():
+                return ~column.present
             case _:
                 assert_never(leaf)
 
@@ -150,11 +153,9 @@ class _Column:
     def __init__(self, values: Sequence[LabelValue | None]) -> None:
         self._size = len(values)
         self.present = _filled(value is not None for value in values)
-        self.is_number = _filled(isinstance(value, int) for value in values)
+        self.is_counted = _filled(isinstance(value, int | frozenset) for value in values)
         self.is_text = _filled(isinstance(value, str) for value in values)
-        self.numbers = np.array(
-            [value if isinstance(value, int) else 0 for value in values], dtype=np.int64
-        )
+        self.numbers = np.array([_count(value) for value in values], dtype=np.int64)
         self._lengths = np.array([len(_elements(value)) for value in values], dtype=np.int64)
         self._places = _inverted(values)
         self._texts = sorted(text for text in set(values) if isinstance(text, str))
@@ -201,6 +202,16 @@ class _Column:
 
 def _filled(values: Iterable[bool]) -> Mask:
     return np.fromiter(values, dtype=np.bool_)
+
+
+def _count(value: LabelValue | None) -> int:
+    match value:
+        case frozenset():
+            return len(value)
+        case int():
+            return value
+        case _:
+            return 0
 
 
 def _elements(value: LabelValue | None) -> frozenset[Scalar]:

@@ -14,6 +14,7 @@ from acl.engine.payload import point_payload
 from acl.engine.wire import Filter, MatchAny, MatchExcept, Range, WireCondition
 from acl.labels import MAX_INTEGER, AttributeType, Label, LabelSchema
 from acl.predicate import (
+    Absent,
     And,
     AnyOf,
     AtMost,
@@ -206,8 +207,8 @@ def _leaf(rng: random.Random) -> Predicate:
     if rng.random() < 0.02:
         return Labelled()
     name = rng.choice(list(_TYPES))
-    if rng.random() < 0.05:
-        return Present(name)
+    if rng.random() < 0.08:
+        return Present(name) if rng.random() < 0.5 else Absent(name)
     opposite = rng.random() < 0.5
     match _TYPES[name]:
         case AttributeType.KEYWORD:
@@ -228,6 +229,9 @@ def _set_leaf(rng: random.Random, name: str, *, opposite: bool) -> Predicate:
     if rng.random() < 0.5:
         texts = frozenset(rng.sample(TEXTS, rng.randint(1, 4)))
         return NoneOf(name, texts) if opposite else AnyOf(name, texts)
+    if rng.random() < 0.2:
+        most = rng.randint(0, 3)
+        return MoreThan(name, most) if opposite else AtMost(name, most)
     several = frozenset(rng.sample(TEXTS, rng.randint(0, 9)))
     return NotSubsetOf(name, several) if opposite else SubsetOf(name, several)
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from acl.algebra.conditions import all_of, any_of, settled
-from acl.algebra.outcome import FALSE, RAISES, TRUE, Outcome, constant
+from acl.algebra.outcome import FALSE, RAISES, TRUE, Outcome, constant, of_leaf
 from acl.decision import Permitted
 from acl.engine.filter import to_filter
 from acl.engine.wire import size
@@ -22,6 +22,7 @@ from acl.policy.policy import load
 from acl.predicate import (
     ALWAYS,
     NEVER,
+    Absent,
     And,
     AnyOf,
     Condition,
@@ -209,10 +210,9 @@ def outcomes(rng: random.Random) -> Outcome:
         return rng.choice([TRUE, FALSE, RAISES])
     leaf = corpus.predicate(rng, depth=0)
     assert not isinstance(leaf, And | Or)
-    if isinstance(leaf, Labelled):
+    if isinstance(leaf, Labelled | Absent):
         return Outcome(leaf, dual(leaf))
-    required = leaf.attribute in corpus.SCHEMA.required
-    return Outcome(leaf, dual(leaf), ALWAYS if required else Present(leaf.attribute))
+    return of_leaf(leaf, corpus.SCHEMA.attributes[leaf.attribute])
 
 
 def laws(outcome: Outcome, labels: Sequence[Label]) -> None:
@@ -266,5 +266,6 @@ def test_every_leaf_and_its_dual_cover_exactly_the_labels_that_have_the_attribut
         assert not isinstance(leaf, And | Or)
         attribute = None if isinstance(leaf, Labelled) else leaf.attribute
         for label in labels:
-            present = attribute is None or attribute in label.values
+            either = isinstance(leaf, Present | Absent | Labelled)
+            present = either or attribute in label.values
             assert says(leaf, label) + says(dual(leaf), label) == present

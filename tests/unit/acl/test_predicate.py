@@ -10,6 +10,7 @@ from acl.labels import Label
 from acl.predicate import (
     ALWAYS,
     NEVER,
+    Absent,
     And,
     AnyOf,
     AtMost,
@@ -50,9 +51,10 @@ def test_every_leaf_has_a_dual_that_leads_back(leaf: Leaf, opposite: Leaf) -> No
     assert dual(opposite) == leaf
 
 
-@pytest.mark.parametrize("leaf", [Present("owner"), Labelled()])
-def test_what_every_label_has_has_no_opposite(leaf: Leaf) -> None:
-    assert dual(leaf) is NEVER
+def test_what_every_label_has_has_no_opposite() -> None:
+    assert dual(Labelled()) is NEVER
+    assert dual(Present("owner")) == Absent("owner")
+    assert dual(Absent("owner")) == Present("owner")
 
 
 @pytest.mark.parametrize(
