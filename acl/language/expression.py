@@ -53,10 +53,13 @@ _ADMITTED: Final = (
     ast.BoolOp, ast.And, ast.Or,
     ast.UnaryOp, ast.Not, ast.USub,
     ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn,
-    ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod,
+    ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod, ast.IfExp,
     ast.Call, ast.Name, ast.Load, ast.Attribute, ast.Constant, ast.List, ast.Tuple,
 )  # fmt: skip
 
+
+_NOT_OURS: Final = "is not part of the language"
+_NO_ORDER: Final = 'takes one of a list, which has no order; ask `"x" in r.sub.groups`'
 
 ONE_TREE_AT_A_TIME: Final = threading.Lock()
 """Held while Python makes a tree: CPython 3.11 counts the depth of trees for all threads together,
@@ -206,7 +209,8 @@ def _admit(node: ast.AST, depth: int, parent: ast.expr | None = None) -> None:
     if depth == 0:
         raise ExpressionError("expression", f"is nested deeper than {MAX_DEPTH} levels", 0)
     if not isinstance(node, _ADMITTED):  # law 4
-        raise _refused(shown, "is not part of the language")
+        numbered = isinstance(getattr(getattr(node, "slice", None), "value", None), int)
+        raise _refused(shown, _NO_ORDER if numbered else _NOT_OURS)
     if isinstance(node, ast.Call) and (node.keywords or not isinstance(node.func, ast.Name)):
         raise _refused(node.func, _uncallable(node))
     if isinstance(node, ast.Constant) and not isinstance(node.value, str | int | float | bool):
