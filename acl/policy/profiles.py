@@ -9,6 +9,8 @@ The laws of this file:
 2. Each stands with the lowest and the highest clearance, and with no and with all compartments.
    Where an expression asks for more than "at least" or "at most", every clearance stands; for each
    compartment that is named, one subject has it alone and one has all but it.
+   Each stands with and without the values of declared attributes that expressions ask for
+   (`acl.policy.declared`).
 3. The same policies give the same profiles in the same order.
 
 A row is left out of a tenant only if the opening of its matcher, which no label changes, says so.
@@ -22,9 +24,10 @@ from typing import Final
 
 from acl.decision import TENANT
 from acl.labels import Label
+from acl.policy.declared import declared_of
 from acl.policy.names import Mentions, is_named, mentions_of
 from acl.policy.policy import Policy
-from acl.subject import MAX_GROUPS, Subject, is_tenant
+from acl.subject import MAX_GROUPS, Attributes, Subject, is_tenant
 
 _STRANGER: Final = "user:stranger"
 _HELD: Final = ("group:", "role:")
@@ -47,7 +50,8 @@ def profiles(
         compartments: every compartment; beyond the number that a subject can be in, the first.
         labels: those whom they name as an owner or a reader have a profile too.
     """
-    known, by_labels = [mentions_of(policy) for policy in policies], _by_tenant(labels)
+    compared, by_labels = tuple(policies), _by_tenant(labels)
+    known, declared = [mentions_of(policy) for policy in compared], declared_of(compared)
     everyone = frozenset[str]().union(*(mentions.everyone for mentions in known))
     listed = frozenset[str]().union(*(names for each in by_labels.values() for names in each))
     strange = fresh(_STRANGER, everyone | listed)  # law 1
@@ -58,7 +62,7 @@ def profiles(
         together = {frozenset[str](), *by_labels.get(tenant, ())}
         together = together.union(*(mentions.in_tenant(tenant) for mentions in known))
         for names in sorted(together, key=sorted):  # laws 1 and 3
-            subjects += _standing(names, strange, tenant, tuple(product(levels, sets)))
+            subjects += _standing(names, strange, tenant, tuple(product(levels, sets, declared)))
     return tuple(dict.fromkeys(subjects))
 
 
@@ -93,17 +97,18 @@ def _standing(
     names: frozenset[str],
     strange: str,
     tenant: str,
-    attributes: Iterable[tuple[int, frozenset[str]]],
+    attributes: Iterable[tuple[int, frozenset[str], Attributes]],
 ) -> Iterator[Subject]:
     held = frozenset(name for name in names if name.startswith(_HELD))
     for identity in sorted(names - held) or [strange]:
-        for clearance, compartments in attributes:
+        for clearance, compartments, declared in attributes:
             yield Subject(
                 id=identity,
                 tenant=tenant,
                 clearance=clearance,
                 compartments=compartments,
                 groups=held,
+                attributes=declared,
             )
 
 

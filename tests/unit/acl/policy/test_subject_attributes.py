@@ -15,6 +15,7 @@ from acl.language.casbin_adapter import Oracle
 from acl.policy.admission import admit, read_csv
 from acl.policy.decide import decide, request_of
 from acl.policy.policy import Policy, load
+from acl.policy.profiles import profiles
 from acl.predicate import holds
 from acl.subject import Attributes, Subject
 from tests.unit.acl.default_policy import FOLDER, MODEL, NOW, READ, ROWS
@@ -168,3 +169,20 @@ def test_attributes_are_values() -> None:
     assert one.as_json() == {"a": 1, "b": ["x", "y"]}
     assert Attributes.from_json(one.as_json()) == one
     assert (len(one), repr(Attributes())) == (2, "Attributes({})")
+
+
+def test_profiles_stand_with_what_rules_ask_for_and_without() -> None:
+    policy = admitted(
+        line('r.sub.department == "north"')
+        + line('r.sub.department in ["south"] && "x" in r.sub.skills').replace("/*", "/acme/*")
+        + line("r.sub.grade >= 1 && r.sub.remote").replace("/*", "/acme/hr/*")
+    )
+    made = profiles([policy], tenants=["acme"], clearances=(0, 3), compartments=frozenset())
+    known = {one.attributes for one in made}
+    assert Attributes() in known
+    assert {"north", "south"} == {one["department"] for one in known if one}
+    assert frozenset({"x"}) in {one["skills"] for one in known if one}
+    assert all(isinstance(SCHEMA.of_subject(one.as_json()), dict) for one in known)
+    plain = load(MODEL, read_csv(ROWS), SCHEMA)
+    stranger = profiles([plain], tenants=["acme"], clearances=(0,), compartments=frozenset())
+    assert {one.attributes for one in stranger} == {Attributes()}
