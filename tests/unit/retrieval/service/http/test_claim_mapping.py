@@ -50,6 +50,8 @@ def test_a_hundred_token_shapes_of_each_provider(tmp_path: Path, preset: str) ->
         subject = mapping.subject(claims)
         assert subject.tenant == "acme"
         assert display_name(subject.id) == f"user:{folded_name(claims[named])}"
+        # The directory makes the same of the same name.
+        assert subject.id == principal_of("user", claims[named])
         ids.setdefault(subject.id, set()).add(folded_name(claims[named]))
         kept = {one for one in subject.groups if one.startswith("group:")}
         given = claims.get("groups", claims.get("https://acme.example/groups", []))

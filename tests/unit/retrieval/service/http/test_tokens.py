@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,6 +24,7 @@ from retrieval.service.http.tokens import (
     subject_of,
 )
 
+CASES = Path(__file__).parents[6] / "shared" / "cases" / "identities" / "cases.toml"
 RULES = TokenRules(issuer="urn:test", audience="strongroom")
 LEVELS = Attribute(
     name="classification", type=AttributeType.INTEGER, levels=("public", "internal", "secret")
@@ -84,3 +88,22 @@ def test_an_attribute_of_another_type_refuses_the_token(value: object) -> None:
         subject_of({**claims, "department": value}, SCHEMA)
     with pytest.raises(ClaimsError, match=r"department|is null"):
         subject_of({**claims, "act": {"sub": "agent:a", "department": value}}, SCHEMA)
+
+
+def test_the_case_of_a_group_that_is_named_like_a_user() -> None:
+    if not CASES.exists():
+        pytest.skip("../shared is not there")
+    cases = tomllib.loads(CASES.read_text())["case"]
+    case = next(one for one in cases if one["id"] == "group-named-like-a-user")
+    claims = json.loads(case["input"].splitlines()[0].removeprefix("claims: ").strip())
+    levels = Attribute(
+        name="classification",
+        type=AttributeType.INTEGER,
+        levels=("public", "internal", "confidential", "restricted"),
+    )
+    schema = LabelSchema({"classification": levels})
+    agent = {"sub": "agent:a", "groups": claims["groups"]}
+    for wrong in (claims, {**claims, "groups": [], "act": agent}):
+        with pytest.raises(ClaimsError, match="`user:leo` is not a group"):
+            subject_of(wrong, schema)
+    assert subject_of({**claims, "groups": ["group:leo"]}, schema).groups == {"group:leo"}
