@@ -11,7 +11,7 @@ from acl.decision import Permitted
 from acl.engine.filter import to_filter
 from acl.errors import AclError, PolicyError
 from acl.labels import Label
-from acl.language.casbin_adapter import Oracle, parse_model
+from acl.language.casbin_adapter import Oracle
 from acl.policy.compiler import compile_request
 from acl.policy.policy import Policy, load
 from acl.predicate import Predicate, holds
@@ -64,7 +64,8 @@ Answers: TypeAlias = tuple[frozenset[int], ...]
 
 def answers(world: World, labels: Sequence[Label]) -> Answers:
     """Ask Casbin about every request and every label."""
-    oracle = Oracle(parse_model(world.model), world.rows, world.matching, at=AT, parse_once=True)
+    policy = load(world.model, world.rows, SCHEMA, matching=world.matching)
+    oracle = policy.oracle(AT, parse_once=True)
     return tuple(
         frozenset(place for place, one in enumerate(labels) if _enforce(oracle, request, one))
         for request in world.requests

@@ -27,6 +27,7 @@ WORLDS_PER_SET_OF_LABELS = 60
 OPERATORS = {
     "==", "!=", "<", "<=", ">", ">=", "in", "not in", "and", "or", "not", "chain", "boolean",
     "contains", "any_of", "subset_of", "date", "eval", "g", "g2", "g2 holder", "g of tenant",
+    "present", "absent", "size", "in a list of the label", "covered", "truth",
     "time window", "pattern role", "long chain", "unknown effect", *PATTERNS,
 }  # fmt: skip
 

@@ -204,7 +204,8 @@ class _Maker:
         atoms: list[Callable[[], str]] = [
             self._equal, self._equal, self._order, self._order, self._chain, self._list,
             self._contains, self._any_of, self._subset_of, self._boolean, self._path, self._path,
-            self._resource_role, self._holder, self._known, self._date,
+            self._resource_role, self._holder, self._known, self._date, self._presence,
+            self._size, self._listed, self._covered, self._truth,
         ]  # fmt: skip
         if self.domain:
             atoms.append(self._role_of_tenant)
@@ -247,6 +248,32 @@ class _Maker:
         sign, _ = self._sign("in", "not in")
         values = self.rng.choice(['["ada", r.sub.name]', '("boss", "ädä", 3)', "r.sub.groups"])
         return self._seen(sign, f"r.obj.owner {sign} {values}")
+
+    def _presence(self) -> str:
+        name = self.rng.choice(["owner", "weight", "readers", "expires", "folder"])
+        function = self.rng.choice(["present", "absent"])
+        return self._seen(function, f"{self._bang()}{function}(r.obj.{name})")
+
+    def _size(self) -> str:
+        sign = self.rng.choice(["==", "!=", "<", "<=", ">", ">="])
+        counted = f"size(r.obj.{self.rng.choice(['tags', 'readers'])})"
+        number = str(self.rng.randint(0, 3)) if self._once(0.7) else "r.sub.level"
+        left, right = (number, counted) if self._once(0.3) else (counted, number)
+        return self._seen("size", f"{left} {sign} {right}")
+
+    def _listed(self) -> str:
+        sign, _ = self._sign("in", "not in")
+        values = self.rng.choice(['(r.obj.owner, "boss")', "[r.obj.tenant, r.obj.owner, p.lab]"])
+        return self._seen("in a list of the label", f"r.sub.name {sign} {values}")
+
+    def _covered(self) -> str:
+        pair = self.rng.choice(['["x"], r.obj.tags', "r.sub.cleared, r.obj.tags"])
+        return self._seen("covered", f"{self._bang()}subset_of({pair})")
+
+    def _truth(self) -> str:
+        atom = self.rng.choice([self._order, self._contains, self._boolean, self._presence])()
+        sign = self.rng.choice(["== False", "!= True", "== True"])
+        return self._seen("truth", f"({atom}) {sign}")
 
     def _contains(self) -> str:
         value = self.rng.choice(['"x"', "r.sub.name", "p.lab"])
