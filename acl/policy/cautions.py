@@ -90,9 +90,8 @@ _Found = tuple[int, Caution]
 
 
 def _values(policy: Policy) -> Iterator[_Found]:
-    for one in RowValues(policy).faults():
-        if not one.severe:
-            yield int(one.where.rpartition(" ")[2]), one.caution
+    for one in RowValues(policy).faults():  # Of an admitted policy none is severe.
+        yield int(one.where.rpartition(" ")[2]), one.caution
 
 
 def _ignored(policy: Policy, columns: Columns) -> Iterator[_Found]:

@@ -107,13 +107,12 @@ class Impossible:
 
     @cached_property
     def _opened(self) -> Policy:
-        """The policy with every link in effect."""
+        """The policy with every link in effect; no names are matched by patterns (law 2)."""
         graphs = dict(self._policy.graphs)
         for kind, definition in self._policy.model.roles.items():
-            if isinstance(graphs[kind], PlainRoleGraph):
-                links = (link_of(row, definition) for row in self._policy.rows if row.kind == kind)
-                opened = (replace(link, window=ALWAYS_OPEN) for link in links)
-                graphs[kind] = PlainRoleGraph(opened, timed=definition.timed)
+            links = (link_of(row, definition) for row in self._policy.rows if row.kind == kind)
+            opened = (replace(link, window=ALWAYS_OPEN) for link in links)
+            graphs[kind] = PlainRoleGraph(opened, timed=definition.timed)
         return replace(self._policy, graphs=graphs)
 
     def _bounds(self, row: Row) -> Iterator[Condition]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from acl.errors import Caution, PolicyError
+from acl.language.casbin_adapter import RoleMatching
 from acl.policy.admission import admit, read_csv
 from acl.policy.cautions import NO_ASKER, Known, cautions_of
 from acl.policy.impossible import NO_LABEL
@@ -88,6 +89,9 @@ def test_what_refers_to_nothing_is_told_with_the_nearest(
         rule("group:finance", path="/acme/board/minutes # 5.md"),
         rule("group:finance", path="/acme/a/*") + "\n" + rule("group:finance", path="/acme/b/*"),
         rule("group:finance", path="/acme/q1/*") + "\n" + rule("group:finance", path="/acme/q2/*"),
+        rule("group:unit1a") + "\n" + rule("group:unita1"),
+        rule("group:finance", path="/x/ab/cd") + "\n" + rule("group:finance", path="/x/a/bcd"),
+        rule("group:hr") + "\n" + rule("group:hrs"),
         rule("group:unit-21") + "\n" + rule("group:unit-31"),
         "g, user:nora, role:archivist, acme, _, _\n" + rule("role:archivist"),
     ],
@@ -178,6 +182,32 @@ def test_a_role_that_only_links_give_is_met_by_those_whom_a_link_names() -> None
         "banned\n", "banned, _, _\n"
     )
     assert cautions_of(made("g(r.sub.id, p.sub)", rule + ended, roles="g = _, _, (_, _)\n")) == ()
+
+
+def test_what_is_not_known_is_not_odd() -> None:
+    patterns = {"g": RoleMatching(domains="keyMatch")}
+    roles = "g = _, _, _\n"
+    rows = "p, role:x, /*, deny\ng, user:ada, role:x, ac*\n"
+    matched = load(
+        model("g(r.sub.id, p.sub, r.sub.tenant)", roles), read_csv(rows), SCHEMA, matching=patterns
+    )
+    both = made("(p.sub == 'a*b' || r.sub.id == p.sub)", "p, a*b, /*, allow\n")
+    globs = model("r.sub.id == p.sub").replace("keyMatch(r.obj", "globMatch(r.obj")
+    starred = load(globs, read_csv("p, user:ada, /a/*/b, allow\n"), SCHEMA)
+
+    numbers = model("(r.sub.clearance > 2 || r.sub.clearance)")
+    unread = load(numbers, read_csv("p, user:ada, /*, allow\n"), SCHEMA)
+    theirs = made("r.obj.tenant == p.sub", "p, acme, /*, allow\n")
+
+    for one in (matched, both, starred, unread, theirs):
+        assert cautions_of(one) == ()
+
+
+def test_what_is_too_much_to_decide_is_not_odd(monkeypatch: pytest.MonkeyPatch) -> None:
+    never = rule("group:finance", when="r.obj.tenant == 'beta'").replace("deny", "allow")
+    monkeypatch.setattr("acl.policy.impossible.STEPS", 0)
+
+    assert all(one.reason != NO_LABEL for one in told(never))
 
 
 def test_in_other_models_too() -> None:
