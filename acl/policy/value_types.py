@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, TypeAlias, assert_never
@@ -150,12 +150,22 @@ class _Types:
                     if attribute is not None and attribute.required:
                         said = _ALWAYS if function == "present" else _NEVER
                         yield _Fault(source(node), f"{said}`{attribute.name}` is never missing")
+                case ast.Call(func=ast.Name(id=name), args=args) if name in self._names.roles:
+                    yield from self._no_names(args)
                 case ast.Call(func=ast.Name(id=function), args=[first, second]):
                     reason = self._called(function, first, second)
                     if reason:
                         yield _Fault(source(node), reason)
                 case _:
                     pass
+
+    def _no_names(self, arguments: Iterable[ast.expr]) -> Iterator[_Fault]:
+        """Yield what a role definition cannot look for: anything but a name."""
+        others = {_KINDS[one] for one in (AttributeType.KEYWORD_SET, AttributeType.INTEGER)}
+        for argument in arguments:
+            kind = self._kind(argument)
+            if kind in others | {"a list"}:
+                yield _Fault(source(argument), f"is {kind}, not the name of a role")
 
     # Conditions (law 4).
 
@@ -178,6 +188,8 @@ class _Types:
                 return _KINDS[AttributeType.INTEGER]
             case ast.List() | ast.Tuple():
                 return "a list"
+            case ast.Call(func=ast.Name(id=name)) if name.startswith("keyGet"):
+                return _KINDS[AttributeType.KEYWORD]
             case ast.Name(id=name) if name in self._names.columns:
                 return f"{_KINDS[AttributeType.KEYWORD]} of the row"
             case _:
