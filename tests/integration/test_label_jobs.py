@@ -284,6 +284,8 @@ async def test_a_hand_over_asks_for_rights_on_each_document(office: Office) -> N
     moved = HandOver(principal="user:olaf", successor="user:nora")
     planned = await office.bulk.plan(HR, *handing_over(moved, "acme", ""))
     assert not planned.items
+    for text in ("\0", "\ud800"):
+        assert not (await office.bulk.plan(STEWARD, Selection(owner=text), LabelRequest())).items
     elsewhere = await office.bulk.plan(GUS, *handing_over(moved, "acme", ""))
     assert (elsewhere.items, elsewhere.refused) == ({}, ())
     for wrong in ("olaf", "user:Olaf", "", "user:nora"):

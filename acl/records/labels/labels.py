@@ -25,7 +25,7 @@ from acl.records.audit.chain import AuditEvent
 from acl.records.audit.log import AuditedPart
 from acl.records.database.database import PAGE, batches, json_value, snapshot, transaction
 from acl.records.database.errors import RecordsConflictError, UnknownDocumentError
-from acl.records.database.storable import checked_time, from_json
+from acl.records.database.storable import checked_time, from_json, is_storable
 from acl.records.labels import steps as label_steps
 from acl.records.labels.approvals import use_up
 from acl.records.labels.jobs import settle_item
@@ -95,6 +95,8 @@ class Labels(AuditedPart):
 
         It may stand in any attribute; the caller looks where.
         """
+        if not is_storable(principal):
+            return ()
         held = [
             column.contains(f'"{principal}"', autoescape=True)
             for column in (documents.c.label, documents.c.shares)
