@@ -40,7 +40,7 @@ async def score_of(decisions: int, seed: int, engines: Engines) -> Score:
     while score.decisions < decisions and not score.wrong:
         if worlds % WORLDS_PER_SET_OF_LABELS == 0:
             labels = [label(rng) for _ in range(LABELS)]
-        await compare(world(rng), labels, score, engines)
+        await compare(world(rng, whole=True), labels, score, engines)
         worlds += 1
     return score
 
@@ -77,6 +77,6 @@ async def test_filters_return_what_casbin_allows(tmp_path: Path) -> None:
 @given(st.randoms(use_true_random=False))
 def test_filters_mean_what_casbin_says_and_a_failure_shrinks(rng: random.Random) -> None:
     score = Score()
-    asyncio.run(compare(world(rng), [label(rng) for _ in range(4)], score))
+    asyncio.run(compare(world(rng, whole=True), [label(rng) for _ in range(4)], score))
 
     assert not score.wrong, str(score.wrong[0])

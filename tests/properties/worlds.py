@@ -106,14 +106,15 @@ def resource_columns(label: Label) -> dict[str, Any]:
     return {"item": record.pop("item"), "obj": record}
 
 
-def world(rng: random.Random) -> World:
-    """Return a random world."""
-    return _Maker(rng).world()
+def world(rng: random.Random, *, whole: bool = False) -> World:
+    """Return a random world; of the `whole` fragment, or of what most rules are made of."""
+    return _Maker(rng, whole).world()
 
 
 @dataclass(slots=True)
 class _Maker:
     rng: random.Random
+    whole: bool
     features: set[str] = field(default_factory=set)
     domain: bool = field(init=False)
     timed: bool = field(init=False)
@@ -204,9 +205,10 @@ class _Maker:
         atoms: list[Callable[[], str]] = [
             self._equal, self._equal, self._order, self._order, self._chain, self._list,
             self._contains, self._any_of, self._subset_of, self._boolean, self._path, self._path,
-            self._resource_role, self._holder, self._known, self._date, self._presence,
-            self._size, self._listed, self._covered, self._truth,
+            self._resource_role, self._holder, self._known, self._date,
         ]  # fmt: skip
+        if self.whole:
+            atoms += [self._presence, self._size, self._listed, self._covered, self._truth]
         if self.domain:
             atoms.append(self._role_of_tenant)
         if not rule and self._once(0.3):
