@@ -143,7 +143,12 @@ MUTANTS: Final = (
         "            return _elements(value) <= texts",
         "            return _elements(value) < texts",
     ),
-    Mutant("below instead of at most", "acl.predicate", "value <= bound", "value < bound"),
+    Mutant(
+        "below instead of at most",
+        "acl.predicate",
+        "_count(value) <= bound",
+        "_count(value) < bound",
+    ),
     Mutant("depth is not checked", "acl.predicate", "else len(parts) != depth:", "else False:"),
     Mutant(
         "a wildcard matches nothing at all",
