@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from acl.actions import Action
+from acl.admission.admission import read_csv
 from acl.labels import LabelSchema
-from acl.policy.admission import read_csv
 from acl.policy.delegation import may_change
 from acl.policy.policy import Policy, load
 from acl.subject import Subject

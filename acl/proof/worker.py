@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from acl.admission.admission import read_csv
 from acl.labels import Label, LabelSchema
-from acl.policy.admission import read_csv
 from acl.policy.decide import decide
 from acl.policy.policy import Policy, load
 from acl.proof.plan import BUDGET, plan_for

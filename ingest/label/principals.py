@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from acl.admission.columns import EVERY_KIND, Named
+from acl.admission.values import fault
 from acl.labels import OWNER, READERS, AttributeType, LabelSchema
-from acl.policy.columns import EVERY_KIND, Named
-from acl.policy.values import fault
 
 _TYPES: Final = {OWNER: AttributeType.KEYWORD, READERS: AttributeType.KEYWORD_SET}
 

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
+from acl.admission.values import nearest
 from acl.policy.names import mentions_of
-from acl.policy.values import nearest
 from acl.records import AuditKind, Records
 from acl.records.directory.types import Slice
 from acl.subject import EVERYONE, Subject

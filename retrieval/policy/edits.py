@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
+from acl.admission.admission import read_csv
 from acl.errors import AclError, PolicyError, Refusal
 from acl.gates.policy_tests import TESTS_FILE
 from acl.gates.trial import Failure
@@ -26,7 +27,6 @@ from acl.language.casbin_adapter import Row
 from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
 from acl.language.rules_file import POLICY_FILE
-from acl.policy.admission import read_csv
 from acl.policy.delegation import Overreach, Verdict, tenant_of
 from acl.policy.policy import Policy, load
 from acl.proof.proof import Counterexample, ProofReport

@@ -14,9 +14,9 @@ from datetime import timedelta
 from typing import Final
 
 from acl.actions import Action
+from acl.admission.cautions import NOTHING_KNOWN, Known
 from acl.decision import TENANT
 from acl.labels import Label
-from acl.policy.cautions import NOTHING_KNOWN, Known
 from acl.records import AuditKind, Records
 from acl.records.directory.types import Slice
 from acl.subject import is_identity

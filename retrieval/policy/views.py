@@ -21,9 +21,9 @@ from datetime import datetime
 from typing import Final
 
 from acl.actions import Action
+from acl.admission.cautions import cautions_of
 from acl.errors import Caution
 from acl.language.casbin_adapter import Row
-from acl.policy.cautions import cautions_of
 from acl.records import (
     AlteredRevisionError,
     AuditKind,

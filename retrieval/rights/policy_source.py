@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from acl.admission.reading import read_policy
 from acl.decision import guard
 from acl.errors import PolicyError, Refusal
 from acl.gates.policy_tests import TESTS_FILE, read_tests
@@ -20,7 +21,6 @@ from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
 from acl.language.rules_file import POLICY_FILE
 from acl.policy.policy import Policy
-from acl.policy.reading import read_policy
 from acl.records import RevisionTexts
 
 LABELS_FILE: Final = "labels.toml"

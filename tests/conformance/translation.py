@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from acl.actions import Action
+from acl.admission.admission import admit, read_csv
 from acl.decision import Permitted
 from acl.labels import Label, LabelSchema
 from acl.language.casbin_adapter import Oracle
-from acl.policy.admission import admit, read_csv
 from acl.policy.decide import decide, request_of
 from acl.policy.policy import Policy, load
 from acl.predicate import holds

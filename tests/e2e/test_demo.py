@@ -20,7 +20,7 @@ from acl.policy.decide import decide
 from acl.predicate import holds
 from retrieval.search.search import READ
 from retrieval.service.cli import demo
-from retrieval.service.cli.people import read_people
+from retrieval.service.cli.identity.people import read_people
 from retrieval.service.wiring import open_parts
 from tests.commandline import free_port, narrow, strongroom
 from tests.scanning import compiled_rules

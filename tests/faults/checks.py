@@ -20,13 +20,13 @@ from uuid import UUID
 import numpy as np
 
 from acl.actions import Action
+from acl.admission.admission import admit, read_csv
 from acl.decision import Denied, Permitted
 from acl.engine.filter import to_filter
 from acl.engine.payload import point_payload
 from acl.errors import AclError, PolicyError
 from acl.labels import Label, LabelSchema
 from acl.language.casbin_adapter import Oracle, RoleMatching, Row, parse_model
-from acl.policy.admission import admit, read_csv
 from acl.policy.compiler import compile_request
 from acl.policy.decide import decide
 from acl.policy.delegation import Overreach, may_change

@@ -383,7 +383,7 @@ MUTANTS: Final = (
         "elif Effect(model.effect) is Effect.DENY_OVERRIDE:",
         "elif not model.effect:",
     ),
-    Mutant("a misspelt effect", "acl.policy.admission", "value not in EFFECTS", "not value"),
+    Mutant("a misspelt effect", "acl.admission.admission", "value not in EFFECTS", "not value"),
     # What somebody who edits a part of the policy may do.
     Mutant(
         "links without the rules that ask for names",

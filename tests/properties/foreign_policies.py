@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from acl.actions import Action
+from acl.admission.columns import ASKERS, Columns, Named, Tenanted, Use
+from acl.admission.reading import read_policy
 from acl.errors import PolicyError
 from acl.labels import Attribute, LabelSchema
 from acl.language.casbin_adapter import Row, parse_model
-from acl.policy.columns import ASKERS, Columns, Named, Tenanted, Use
 from acl.policy.decide import ACTION_COLUMNS
 from acl.policy.policy import Policy
-from acl.policy.reading import read_policy
 from retrieval.policy.edits import as_line
 from tests.conformance.casbin.cases import Case, read_folder
 from tests.conformance.casbin.compare import _compiled

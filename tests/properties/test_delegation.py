@@ -12,11 +12,11 @@ from typing import Final
 import pytest
 
 from acl.actions import Action
+from acl.admission.admission import read_csv
 from acl.containment.search import is_held
 from acl.decision import Permitted
 from acl.errors import PolicyError, RequestError
 from acl.labels import Label, LabelSchema
-from acl.policy.admission import read_csv
 from acl.policy.decide import decide
 from acl.policy.delegation import Overreach, Verdict, may_change
 from acl.policy.policy import Policy, load

@@ -9,11 +9,11 @@ from typing import Final
 
 import pytest
 
+from acl.admission.reading import read_policy
 from acl.decision import Permitted
 from acl.errors import AclError, PolicyError
 from acl.policy.decide import decide, request_of
 from acl.policy.policy import Policy
-from acl.policy.reading import read_policy
 from acl.predicate import holds
 from acl.subject import Subject
 from tests.unit.acl.default_policy import ADA, EVE, MODEL, NOW, READ, SCHEMA, label

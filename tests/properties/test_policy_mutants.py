@@ -24,14 +24,14 @@ from rich.console import Console
 from rich.table import Table
 
 from acl.actions import Action
+from acl.admission.cautions import cautions_of
+from acl.admission.columns import Columns
+from acl.admission.reading import read_policy
+from acl.admission.row_values import tenants_in
 from acl.errors import PolicyError
 from acl.labels import LabelSchema
-from acl.policy.cautions import cautions_of
-from acl.policy.columns import Columns
 from acl.policy.policy import Policy
 from acl.policy.profiles import profiles
-from acl.policy.reading import read_policy
-from acl.policy.row_values import tenants_in
 from acl.preview.preview import Conditions, other_rights
 from tests.properties.foreign_policies import foreign_policies
 

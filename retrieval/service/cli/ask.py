@@ -22,7 +22,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from acl.subject import Subject
-from retrieval.service.cli.people import known_person
+from retrieval.service.cli.identity.people import known_person
 from retrieval.service.cli.render import Shown, excerpt, safe
 from retrieval.service.cli.start import Json, command_settings, finish, require_begun
 from retrieval.service.http.issuers import development_issuer

@@ -33,7 +33,7 @@ from retrieval.service import logs
 from retrieval.service.api.search import FoundPassage
 from retrieval.service.cli.documents import ingest_into, report_lines
 from retrieval.service.cli.explain import Reasons, search_here
-from retrieval.service.cli.people import Person, read_people
+from retrieval.service.cli.identity.people import Person, read_people
 from retrieval.service.cli.render import Shown, excerpt, out, safe, show, table
 from retrieval.service.cli.start import Json
 from retrieval.service.http.issuers import development_issuer

@@ -31,7 +31,7 @@ from retrieval.access.documents import DocumentNotFoundError
 from retrieval.access.subjects import Footing
 from retrieval.rights.authority import OPERATOR, Asker, Operator
 from retrieval.rights.policy_source import read_source
-from retrieval.service.cli.people import person_named, read_people
+from retrieval.service.cli.identity.people import person_named, read_people
 from retrieval.service.cli.render import CommandError, Shown
 from retrieval.service.cli.start import Json, command_settings, finish, is_begun, require_begun
 from retrieval.service.http.bodies import Answer, answer

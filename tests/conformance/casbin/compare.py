@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from acl.admission.admission import NO_ACTION, admit, read_csv
+from acl.admission.values import NO_NAME
 from acl.decision import Permitted
 from acl.engine.filter import to_filter
 from acl.errors import AclError, PolicyError
@@ -21,10 +23,8 @@ from acl.language.casbin_adapter import (
     parse_model,
 )
 from acl.language.model_file import read_model_file
-from acl.policy.admission import NO_ACTION, admit, read_csv
 from acl.policy.compiler import compile_request
 from acl.policy.policy import RESOURCE_COLUMNS, Policy, load
-from acl.policy.values import NO_NAME
 from acl.predicate import Predicate, holds
 from tests.conformance.casbin.cases import Case, Expected
 from tests.conformance.casbin.door import refused

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from acl.admission.admission import NO_ACTION
+from acl.admission.reading import read_policy
+from acl.admission.values import NO_NAME, NO_PATH, NO_TENANT
 from acl.errors import PolicyError, Refusal
 from acl.labels import SUBJECT_ATTRIBUTES, LabelSchema
 from acl.language.casbin_adapter import Model
-from acl.policy.admission import NO_ACTION
 from acl.policy.decide import SUBJECT_COLUMNS
-from acl.policy.reading import read_policy
-from acl.policy.values import NO_NAME, NO_PATH, NO_TENANT
 from tests.conformance.casbin.cases import Case
 from tests.conformance.casbin.labelling import schemas
 from tests.conformance.casbin.oracle import Table

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from acl.actions import Action
-from acl.policy.admission import read_csv
+from acl.admission.admission import read_csv
 from acl.policy.policy import Policy, load
 from acl.predicate import ALWAYS
 from acl.records import AuditEvent, AuditKind, Outcome, Records

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from acl.admission.admission import read_csv
+from acl.admission.reading import read_policy
 from acl.labels import Label, LabelSchema
-from acl.policy.admission import read_csv
 from acl.policy.policy import Policy, load
-from acl.policy.reading import read_policy
 from acl.subject import Subject
 
 FOLDER: Final = Path(__file__).resolve().parents[3] / "policy"

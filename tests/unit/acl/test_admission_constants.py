@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.unit.acl.admission.test_admission import RULE, refused
 from tests.unit.acl.default_policy import policy
-from tests.unit.acl.policy.test_admission import RULE, refused
 
 
 @pytest.mark.parametrize(

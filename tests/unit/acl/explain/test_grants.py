@@ -8,12 +8,12 @@ from typing import Final
 
 import pytest
 
+from acl.admission.admission import read_csv
 from acl.decision import Permitted
 from acl.errors import Budget, RequestError
 from acl.explain.changes import Grant, GrantKind, grants
 from acl.labels import MAX_SET, Label, LabelSchema
 from acl.language.casbin_adapter import Effect, RoleMatching
-from acl.policy.admission import read_csv
 from acl.policy.decide import decide
 from acl.policy.policy import Policy, load
 from acl.predicate import holds

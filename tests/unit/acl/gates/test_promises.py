@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from acl.admission.admission import read_csv
 from acl.containment.search import escapee
 from acl.gates.promises import Verdict, condition_on_labels, never, no_new_access
 from acl.labels import LabelSchema
 from acl.language.casbin_adapter import RoleMatching
 from acl.language.expression import ExpressionError
-from acl.policy.admission import read_csv
 from acl.policy.policy import Policy, load
 from acl.predicate import MoreThan
 from tests.unit.acl.default_policy import MODEL, NOW, ROWS, SCHEMA, policy

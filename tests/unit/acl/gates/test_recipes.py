@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from acl.admission.reading import read_policy
 from acl.gates.policy_tests import read_tests
 from acl.gates.trial import Case, Failure, Trial
 from acl.labels import Label, LabelSchema
-from acl.policy.reading import read_policy
 from acl.subject import Subject
 from tests.unit.acl.default_policy import FOLDER, MODEL, NOW, ROWS, SCHEMA, label
 

@@ -11,8 +11,8 @@ from itertools import product
 from typing import Any, Final
 
 from acl.actions import Action
+from acl.admission.admission import read_csv
 from acl.labels import LabelSchema
-from acl.policy.admission import read_csv
 from acl.policy.delegation import STEPS, Overreach, Verdict, may_change
 from acl.policy.policy import Policy, load
 from acl.subject import Subject

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from acl.admission.reading import read_policy
 from acl.decision import Permitted
 from acl.errors import PolicyError
 from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import decide, request_of
-from acl.policy.reading import read_policy
 from acl.predicate import holds
 from acl.subject import Subject
 from tests.unit.acl.default_policy import MODEL, NOW, READ, SCHEMA, label

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from acl.admission.reading import read_policy
 from acl.decision import Permitted
 from acl.engine.filter import MAX_CONDITIONS, to_filter
 from acl.engine.wire import size
@@ -15,7 +16,6 @@ from acl.errors import PolicyError
 from acl.labels import LabelSchema
 from acl.policy.decide import decide
 from acl.policy.policy import Policy
-from acl.policy.reading import read_policy
 from acl.subject import Subject
 from tests.unit.acl.default_policy import FOLDER, MODEL
 

@@ -8,11 +8,11 @@ from typing import Final
 
 import pytest
 
+from acl.admission.admission import read_csv
 from acl.decision import Permitted
 from acl.errors import PolicyError
 from acl.labels import Label
 from acl.language.casbin_adapter import Effect, RoleMatching
-from acl.policy.admission import read_csv
 from acl.policy.decide import decide, principals
 from acl.policy.names import Fitting
 from acl.policy.policy import Policy, load

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from acl.admission.reading import read_policy
 from acl.decision import Permitted
 from acl.errors import PolicyError
 from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import decide, request_of
 from acl.policy.policy import Policy
-from acl.policy.reading import read_policy
 from acl.predicate import holds
 from acl.subject import Subject
 from retrieval.rights.decisions import Decisions, PolicySnapshot

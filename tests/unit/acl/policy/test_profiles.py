@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from acl.admission.admission import read_csv
 from acl.language.casbin_adapter import RoleMatching
-from acl.policy.admission import read_csv
 from acl.policy.names import Mentions, is_named
 from acl.policy.policy import Policy, load
 from acl.policy.profiles import profiles, stands_for

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from acl.admission.admission import admit, read_csv
 from acl.decision import Permitted
 from acl.errors import LabelError, PolicyError
 from acl.labels import Label, LabelSchema
 from acl.language.casbin_adapter import Oracle
-from acl.policy.admission import admit, read_csv
 from acl.policy.decide import decide, request_of
 from acl.policy.policy import Policy, load
 from acl.policy.profiles import profiles

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import pytest
 
+from acl.admission.admission import read_csv
 from acl.decision import Decision
 from acl.labels import MAX_TEXT
-from acl.policy.admission import read_csv
 from acl.policy.decide import decide
 from acl.policy.policy import Policy, load
 from acl.policy.profiles import profiles

@@ -7,11 +7,11 @@ from datetime import datetime
 
 import pytest
 
+from acl.admission.admission import read_csv
 from acl.decision import Decision, Denied, DenyReason, Permitted
 from acl.errors import FilterTooLargeError
 from acl.labels import Label
 from acl.language.casbin_adapter import Row
-from acl.policy.admission import read_csv
 from acl.policy.decide import decide
 from acl.policy.policy import Policy, load
 from acl.predicate import AnyOf, Labelled

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from acl.admission.admission import read_csv
 from acl.labels import Attribute, AttributeType, LabelSchema
-from acl.policy.admission import read_csv
 from acl.policy.policy import load
 from retrieval.labels.outcomes import closes
 from tests.unit.acl.default_policy import MODEL, ROWS, SCHEMA, policy

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from acl.labels import LabelSchema
-from retrieval.service.cli.people import person_named, read_people
+from retrieval.service.cli.identity.people import person_named, read_people
 from retrieval.service.settings import SettingsError
 
 ROOT = Path(__file__).parents[5]

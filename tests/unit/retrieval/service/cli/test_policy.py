@@ -7,7 +7,7 @@ import pytest
 from acl.labels import LabelSchema
 from acl.subject import Subject
 from retrieval.service.api.policy import Who
-from retrieval.service.cli.policy import named
+from retrieval.service.cli.policy.policy import named
 
 LEVELS = LabelSchema.from_toml("""
 [label.classification]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from acl.admission.admission import admit, read_csv
 from acl.errors import PolicyError
 from acl.language.roles import HOPS, HOPS_TIMED
-from acl.policy.admission import admit, read_csv
 from acl.policy.policy import load
 from tests.unit.acl.default_policy import MODEL, SCHEMA
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from acl.admission.reading import read_policy
 from acl.errors import PolicyError
 from acl.policy.decide import decide
-from acl.policy.reading import read_policy
 from acl.subject import Subject
 from tests.unit.acl.default_policy import MODEL, NOW, READ, SCHEMA
 

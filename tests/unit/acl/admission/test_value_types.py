@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import pytest
 
+from acl.admission.admission import admit, read_csv
 from acl.errors import PolicyError, Refusal
 from acl.labels import Attribute, AttributeType, LabelSchema
-from acl.policy.admission import admit, read_csv
 from acl.policy.policy import load
 from acl.subject import is_identity
 from tests.unit.acl.default_policy import FOLDER, MODEL, ROWS

@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from typing import Final, assert_never
 
+from acl.admission.columns import HELD, KINDS, Named, Placed, Spelt, Tenanted, Use
 from acl.errors import IdentityError
 from acl.identity import principal_of
-from acl.policy.columns import HELD, KINDS, Named, Placed, Spelt, Tenanted, Use
 from acl.subject import EVERYONE, is_identity, is_tenant
 
 NO_NAME: Final = "is no name that anybody can have"

@@ -18,15 +18,15 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperCommand
 
+from acl.admission.cautions import NOTHING_KNOWN, Known, cautions_of
 from acl.errors import Caution, PolicyError, SchemaError
 from acl.labels import LabelSchema
-from acl.policy.cautions import NOTHING_KNOWN, Known, cautions_of
 from acl.policy.policy import Policy
 from acl.records import RevisionTexts
 from retrieval.policy.check import DemandError, Demands, Never, checked
 from retrieval.rights.policy_source import read_source, source_of
-from retrieval.service.cli.people import read_people
-from retrieval.service.cli.policy_lines import warned
+from retrieval.service.cli.identity.people import read_people
+from retrieval.service.cli.policy.policy_lines import warned
 from retrieval.service.cli.render import CommandError, Shown, safe
 from retrieval.service.cli.run import now
 from retrieval.service.cli.start import Json, command_settings, finish, require_begun

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from acl.admission.admission import read_csv
 from acl.errors import PolicyError
-from acl.policy.admission import read_csv
 from tests.unit.acl.default_policy import MODEL, policy
 
 RULE = "p, group:everyone, *, /*, document:read, True, allow\n"

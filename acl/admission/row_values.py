@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from acl.admission.columns import Columns, Mention, Named, Placed, Tenanted, Use
+from acl.admission.values import fault, role_fault
 from acl.errors import Caution, Refusal
 from acl.language.casbin_adapter import Row
 from acl.language.model_file import MODEL_FILE
 from acl.language.rules_file import POLICY_FILE
-from acl.policy.columns import Columns, Mention, Named, Placed, Tenanted, Use
 from acl.policy.policy import Policy, link_of
-from acl.policy.values import fault, role_fault
 from acl.subject import is_identity, is_tenant
 
 ROLE_COLUMNS: Final = ("name", "role", "domain", "from", "until")

@@ -10,7 +10,7 @@ The laws of this file:
 3. So is a value of another column that is a slip of the hand away from one that stands more often,
    or earlier, in the same column.
 4. A row that allows and can never apply is told. One that denies and that no label can meet is
-   refused by `acl.policy.admission`; one that nobody can meet, of those who are known, is told.
+   refused by `acl.admission.admission`; one that nobody can meet, of those who are known, is told.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import Final
 
+from acl.admission.columns import Columns, Named, Placed, Tenanted, Use
+from acl.admission.impossible import NO_LABEL, Impossible
+from acl.admission.row_values import RowValues, line_of, names_in, tenants_in, used
+from acl.admission.values import nearest
 from acl.errors import Caution
 from acl.language.casbin_adapter import Row
-from acl.policy.columns import Columns, Named, Placed, Tenanted, Use
 from acl.policy.decide import ACTION_COLUMNS
-from acl.policy.impossible import NO_LABEL, Impossible
 from acl.policy.names import expressed
 from acl.policy.policy import Policy
-from acl.policy.row_values import RowValues, line_of, names_in, tenants_in, used
-from acl.policy.values import nearest
 from acl.subject import EVERYONE
 
 TRIED: Final = 300

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from acl.admission.admission import admit, read_csv
+from acl.admission.columns import HELD, Columns, Named, Placed, Tenanted
+from acl.admission.row_values import RowValues
+from acl.admission.values import fault, nearest, path_fault
 from acl.errors import PolicyError, Refusal
-from acl.policy.admission import admit, read_csv
-from acl.policy.columns import HELD, Columns, Named, Placed, Tenanted
 from acl.policy.policy import load
-from acl.policy.row_values import RowValues
-from acl.policy.values import fault, nearest, path_fault
 from acl.subject import is_identity
 from tests.unit.acl.default_policy import MODEL, ROWS, SCHEMA
 

@@ -36,8 +36,8 @@ from retrieval.service.api.policy import (
     RightsChange,
     Who,
 )
-from retrieval.service.cli.check import Paired, check, refused
-from retrieval.service.cli.policy_lines import touched, warned
+from retrieval.service.cli.policy.check import Paired, check, refused
+from retrieval.service.cli.policy.policy_lines import touched, warned
 from retrieval.service.cli.render import CommandError, Shown, err, in_words, safe, table
 from retrieval.service.cli.run import ActAs, asker_of, command, now
 from retrieval.service.http.bodies import answer

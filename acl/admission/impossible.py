@@ -20,6 +20,8 @@ from itertools import islice, product
 from typing import Final
 
 from acl.actions import Action
+from acl.admission.columns import KINDS, Columns, Named, Tenanted
+from acl.admission.row_values import tenants_in, used
 from acl.algebra.conditions import all_of
 from acl.algebra.partial import Partial
 from acl.containment.search import escapee_of
@@ -28,13 +30,11 @@ from acl.errors import AclError, Budget, UndecidedError
 from acl.labels import CLASSIFICATION, MAX_INTEGER, PATH, AttributeType
 from acl.language.casbin_adapter import Row
 from acl.language.roles import ALWAYS_OPEN, PlainRoleGraph
-from acl.policy.columns import KINDS, Columns, Named, Tenanted
 from acl.policy.decide import request_of
 from acl.policy.extent import Extents
 from acl.policy.moment import MOMENT_COLUMNS
 from acl.policy.names import Meanings, expressed, mentions_of, texts_of
 from acl.policy.policy import Policy, link_of
-from acl.policy.row_values import tenants_in, used
 from acl.predicate import NEVER, AnyOf, Condition, Under
 from acl.subject import MAX_GROUPS, Subject, is_identity, is_tenant
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from acl.admission.admission import admit, read_csv
+from acl.admission.cautions import NO_ASKER, Known, cautions_of
+from acl.admission.impossible import NO_LABEL
 from acl.errors import Caution, PolicyError
 from acl.language.casbin_adapter import RoleMatching
-from acl.policy.admission import admit, read_csv
-from acl.policy.cautions import NO_ASKER, Known, cautions_of
-from acl.policy.impossible import NO_LABEL
 from acl.policy.policy import Policy, load
 from tests.unit.acl.default_policy import ROWS, SCHEMA, policy
 
@@ -205,7 +205,7 @@ def test_what_is_not_known_is_not_odd() -> None:
 
 def test_what_is_too_much_to_decide_is_not_odd(monkeypatch: pytest.MonkeyPatch) -> None:
     never = rule("group:finance", when="r.obj.tenant == 'beta'").replace("deny", "allow")
-    monkeypatch.setattr("acl.policy.impossible.STEPS", 0)
+    monkeypatch.setattr("acl.admission.impossible.STEPS", 0)
 
     assert all(one.reason != NO_LABEL for one in told(never))
 

@@ -9,13 +9,13 @@ from typing import Final
 
 import pytest
 
+from acl.admission.reading import read_policy
 from acl.decision import Permitted
 from acl.errors import PolicyError
 from acl.labels import LabelSchema
 from acl.language.rules_file import read_rows
 from acl.policy.decide import decide, request_of
 from acl.policy.policy import load
-from acl.policy.reading import read_policy
 from acl.predicate import holds
 from tests.unit.acl.default_policy import ADA, FOLDER, MODEL, NOW, ROWS, SCHEMA, label
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from acl.admission.reading import read_policy
 from acl.decision import Permitted
 from acl.errors import PolicyError
 from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import decide, request_of
 from acl.policy.policy import Policy
-from acl.policy.reading import read_policy
 from acl.predicate import holds
 from acl.proof.plan import plan_for
 from acl.subject import Subject

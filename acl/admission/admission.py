@@ -16,8 +16,8 @@ that say something else than their author meant. The laws of this file:
 6. A part of the request has the attributes that every asker has or that `labels.toml` declares; a
    rule that asks for another is refused where it stands.
 7. A value that matches nothing that its column is compared with is refused where it could do harm
-   (`acl.policy.row_values`).
-8. A row that denies and that no label can meet is refused (`acl.policy.impossible`).
+   (`acl.admission.row_values`).
+8. A row that denies and that no label can meet is refused (`acl.admission.impossible`).
 9. Without a rule the matcher decides alone, once; so it may read no column of rules.
 
 Links count in their own domain, and windows are left aside: a chain is too long as it is written.
@@ -32,6 +32,10 @@ from difflib import get_close_matches
 from typing import Final
 
 from acl.actions import Action
+from acl.admission.columns import Columns
+from acl.admission.impossible import LOOKED_AT, NO_LABEL, Impossible
+from acl.admission.row_values import ROLE_COLUMNS, RowValues, line_of
+from acl.admission.value_types import ill_typed
 from acl.algebra.partial import evaluated
 from acl.errors import PolicyError, Refusal
 from acl.labels import SUBJECT_ATTRIBUTES, normalise
@@ -41,14 +45,10 @@ from acl.language.model_file import MODEL_FILE
 from acl.language.roles import HOPS, HOPS_TIMED
 from acl.language.rules_file import POLICY_FILE, read_rows
 from acl.language.terms import Known, Rule, walk
-from acl.policy.columns import Columns
 from acl.policy.decide import ACTION_COLUMNS, SUBJECT_COLUMNS, check_columns
-from acl.policy.impossible import LOOKED_AT, NO_LABEL, Impossible
 from acl.policy.moment import MOMENT_ATTRIBUTES, MOMENT_COLUMNS
 from acl.policy.names import Meanings
 from acl.policy.policy import Policy
-from acl.policy.row_values import ROLE_COLUMNS, RowValues, line_of
-from acl.policy.value_types import ill_typed
 
 EFFECTS: Final = ("allow", "deny")
 NO_ACTION: Final = "is not an action"

@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from acl.admission.admission import admit, read_csv
+from acl.admission.bounds import unbounded
 from acl.errors import PolicyError, Refusal
 from acl.labels import LabelSchema
 from acl.language.casbin_adapter import Effect, Row
 from acl.language.matching_file import read_matching_file
 from acl.language.model_file import ModelFile, read_model_file
 from acl.language.rules_file import BYTE_ORDER_MARK, POLICY_FILE
-from acl.policy.admission import admit, read_csv
-from acl.policy.bounds import unbounded
 from acl.policy.policy import Policy, load
 
 

@@ -24,7 +24,7 @@ from typer.core import TyperGroup
 from acl.identity import display_name
 from acl.labels import level_name
 from acl.subject import Subject
-from retrieval.service.cli.people import declared_labels, known_person, read_text
+from retrieval.service.cli.identity.people import declared_labels, known_person, read_text
 from retrieval.service.cli.render import CommandError, Shown, count, in_words, safe, table
 from retrieval.service.cli.start import Json, command_settings, finish
 from retrieval.service.http.bodies import StrictJsonError, parse_json
@@ -168,7 +168,7 @@ def revoke(
         said = f"refused from now on: {made.kind} {made.name} of {tenant}"
         return Shown(api.ShownRevocation.model_validate(made), [safe(said, "green")])
 
-    import_module(f"{__package__}.run").run_on_parts(work, as_json=as_json)
+    import_module("retrieval.service.cli.run").run_on_parts(work, as_json=as_json)
 
 
 @token.command()
@@ -183,7 +183,7 @@ def revoked(tenant: Tenant, *, as_json: Json = False) -> None:
         said = safe(f"{count(len(known), 'revocation')} of {tenant}")
         return Shown(api.RevocationList.shown(known), [listed, said])
 
-    import_module(f"{__package__}.run").run_on_parts(work, as_json=as_json)
+    import_module("retrieval.service.cli.run").run_on_parts(work, as_json=as_json)
 
 
 def _revoking(parts: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401 - their types take a second to import

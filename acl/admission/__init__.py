@@ -1,0 +1,1 @@
+"""What Casbin would swallow in silence, refused or warned of before a policy takes effect."""

@@ -1,0 +1,1 @@
+"""Commands about who asks: people, tokens, credentials of provisioners."""

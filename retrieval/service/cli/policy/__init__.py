@@ -1,0 +1,1 @@
+"""Commands about a policy: checked in a folder, proposed, proved, activated."""
