@@ -65,9 +65,10 @@ bench: $(STAMP) ## measure every speed that the README claims
 nightly: $(STAMP) ## the long runs: many more random cases and crashes
 	STRONGROOM_DECISIONS=3000000 STRONGROOM_PROMISES=2000 STRONGROOM_KILLS=1000 STRONGROOM_PAIRS=100000 \
 		STRONGROOM_MACHINES=50 STRONGROOM_HIDDEN=10000 STRONGROOM_MUTANTS=0 \
-		STRONGROOM_PATTERNS=100000 \
+		STRONGROOM_PATTERNS=100000 STRONGROOM_CONDITIONS=60000 STRONGROOM_SIBLINGS=5000 \
 		$(BIN)/python -m pytest -n 2 -rP \
-		tests/unit/acl/language/test_patterns.py tests/properties tests/crash tests/integration/test_revocation.py \
+		tests/unit/acl/language/test_patterns.py tests/unit/acl/language/test_expression.py \
+		tests/properties tests/crash tests/integration/test_revocation.py \
 		tests/integration/test_machine.py tests/integration/test_storm.py \
 		tests/integration/test_noninterference.py
 

@@ -6,7 +6,9 @@ The laws of this file:
    one pass over the text. One that is computed, or comes with the asker, is refused.
 2. `%` is a remainder of numbers: beside a text it would format, to any length.
 3. The patterns of links, where a role definition is matched by patterns, are held to law 1 too.
-4. The filter of one row fits into what an engine is asked, for whoever meets it. What is decided by
+4. The pattern of a path of the resource is known when the policy is read: one that comes with the
+   asker may have no form in the filter. `keyMatch` has one for every name.
+5. The filter of one row fits into what an engine is asked, for whoever meets it. What is decided by
    the asker alone adds nothing to it.
 """
 
@@ -32,7 +34,17 @@ from acl.language.matching_file import MATCHING_FILE
 from acl.language.model_file import MODEL_FILE
 from acl.language.patterns import PatternError, require_bounded
 from acl.language.rules_file import POLICY_FILE
-from acl.language.terms import AllOf, AnyPart, Known, Negation, Rule, Term, Touching, walk
+from acl.language.terms import (
+    AllOf,
+    AnyPart,
+    Known,
+    Matches,
+    Negation,
+    Rule,
+    Term,
+    Touching,
+    walk,
+)
 from acl.policy.policy import Policy
 from acl.predicate import AnyOf, Constant, Labelled
 
@@ -43,6 +55,10 @@ _PATTERNED: Final = frozenset(
 )  # fmt: skip
 
 
+_OF_THE_ASKER: Final = (
+    "takes its pattern from a text or a column; one that comes with the asker is not known when "
+    "the policy is read, and could have no filter. Compare with `==`, or with `keyMatch`"
+)
 _FEW: Final = 20
 """So many conditions on a label never grow to a filter that is too large."""
 
@@ -75,7 +91,7 @@ def unbounded(policy: Policy) -> Iterator[Refusal]:
 
 
 def _sizes(policy: Policy) -> Iterator[Refusal]:
-    """Refuse the matcher or the rows whose filter has too many conditions (law 4)."""
+    """Refuse the matcher or the rows whose filter has too many conditions (law 5)."""
     reason = f"makes a filter of more than {MAX_CONDITIONS} conditions; say it in fewer"
     if any(_too_large(policy, effect, {}) for effect in set(map(policy.effect_of, policy.rules))):
         yield Refusal(MODEL_FILE, "m", reason)
@@ -132,6 +148,9 @@ def _largest(policy: Policy, term: Term, row: Mapping[str, str]) -> Outcome | No
 
 
 def _refused(policy: Policy, term: Term, place: _Place) -> Iterator[Refusal]:
+    for part in walk(term):
+        if isinstance(part, Matches) and part.operand.asks and part.function != "keyMatch":
+            yield place.refusal(part.function, _OF_THE_ASKER)  # law 4
     for node in _nodes(term):
         match node:
             case ast.Call(func=ast.Name(id=name), args=[_, pattern, *_]) if name in _PATTERNED:

@@ -31,7 +31,7 @@ VALUES: Final = (
 JOINERS: Final = (
     "{} == {}", "{} != {}", "{} < {}", "{} <= {}", "{} in {}", "{} not in {}", "{} && {}",
     "{} || {}", "{} + {}", "{} == {}", "{} in {}", "any_of({}, {})", "subset_of({}, {})",
-    "keyMatch({}, {})", "regexMatch({}, {})",
+    "keyMatch({}, {})", "keyMatch2({}, {})", "globMatch({}, {})", "regexMatch({}, {})",
     "g({}, {}, r.sub.tenant)", "{} and {}", "{} < {} < 3", "ipMatch({}, {})", "keyGet({}, {})",
 )  # fmt: skip
 

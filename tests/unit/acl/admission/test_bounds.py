@@ -57,6 +57,11 @@ def test_a_hostile_id_is_decided_at_once(when: str) -> None:
         ('regexMatch(r.sub.id, "a" + r.sub.tenant)', "takes its pattern from a text or a column"),
         ('globMatch(r.sub.id, "*a*a*a*")', "a glob has at most 3 stars"),
         ("keyMatch2(r.sub.id, p.path)", "line 1, column `path`: `/(?:a)(?!b)`: as a pattern of"),
+        ("keyMatch2(r.obj.path, r.sub.id)", "column `when`: `keyMatch2`: takes its pattern from"),
+        (
+            "r.act == p.act && !globMatch(r.obj.path, p.path + r.sub.id)",
+            "not known when the policy",
+        ),
         ('r.sub.id == "%9d" % 3', "`%`: takes the remainder of a number"),
         ("r.sub.id == r.sub.tenant % 3", "`%`: takes the remainder of a number"),
     ],
