@@ -11,6 +11,7 @@ The laws of this file:
    or earlier, in the same column.
 4. A row that allows and can never apply is told. One that denies and that no label can meet is
    refused by `acl.admission.admission`; one that nobody can meet, of those who are known, is told.
+5. So is a rule that changes nothing beside the others, where the policy is seen as a whole.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Final
 
 from acl.admission.columns import Columns, Named, Placed, Tenanted, Use
 from acl.admission.impossible import NO_LABEL, Impossible
+from acl.admission.redundant import Redundant
 from acl.admission.row_values import RowValues, line_of, names_in, tenants_in, used
 from acl.admission.values import nearest
 from acl.errors import Caution
@@ -63,7 +65,11 @@ NOTHING_KNOWN: Final = Known()
 
 
 def cautions_of(
-    policy: Policy, known: Known = NOTHING_KNOWN, rows: Collection[Row] | None = None
+    policy: Policy,
+    known: Known = NOTHING_KNOWN,
+    rows: Collection[Row] | None = None,
+    *,
+    whole: bool = True,
 ) -> tuple[Caution, ...]:
     """Return what is odd about an admitted policy, in the order of its lines.
 
@@ -71,6 +77,7 @@ def cautions_of(
         policy: the policy.
         known: what is known beside it.
         rows: those to look at, such as the rows that a proposal adds; all by default.
+        whole: whether `policy` has all rows, not those alone that somebody may see.
     """
     wanted = policy.rows if rows is None else rows
     numbers, columns = {row.number for row in wanted}, Columns(policy)
@@ -82,6 +89,9 @@ def cautions_of(
     ]
     odd = {number for number, _ in found}
     found += _never(policy, columns, (row for row in wanted if row.number not in odd))
+    if whole:
+        odd = {number for number, _ in found}
+        found += _redundant(policy, columns, (row for row in wanted if row.number not in odd))
     chosen = [(number, one) for number, one in found if number in numbers or not number]
     return tuple(one for _, one in sorted(chosen, key=lambda pair: pair[0]))
 
@@ -256,3 +266,12 @@ def _never(policy: Policy, columns: Columns, rows: Iterable[Row]) -> Iterator[_F
             yield row.number, Caution(line_of(row), said, NO_LABEL)
         elif impossible.for_askers(row):
             yield row.number, Caution(line_of(row), said, NO_ASKER)  # law 4
+
+
+def _redundant(policy: Policy, columns: Columns, rows: Iterable[Row]) -> Iterator[_Found]:
+    redundant = Redundant(policy, columns)
+    deciding = (row for row in rows if row.kind == f"p{policy.suffix}")
+    for row in islice(deciding, TRIED):
+        reason = redundant.reason(row)
+        if reason:
+            yield row.number, Caution(line_of(row), ", ".join(row.values)[:120], reason)  # law 5
