@@ -13,11 +13,13 @@ The laws of this file:
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, Protocol
 
+from acl.labels import Attribute
 from acl.policy.names import Mentions, mentions_of
 from acl.policy.policy import Policy
 from acl.records.directory.directory import Directory
@@ -110,8 +112,11 @@ class DirectorySubjects:
     kinds: Final = ("user",)
     complete = True
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(
+        self, directory: Directory, declared: Mapping[str, Attribute] = MappingProxyType({})
+    ) -> None:
         self._directory = directory
+        self._declared = declared
 
     async def subject(self, tenant: str, identity: str) -> Subject | None:
         """Return the subject, or None if it is no active user of the tenant that can act."""
@@ -125,6 +130,7 @@ class DirectorySubjects:
             clearance=state.clearance or 0,
             compartments=state.compartments or frozenset(),
             groups=entry.groups,
+            attributes=state.typed_attributes(self._declared),
         )
 
     async def suspended(self, tenant: str, identity: str) -> bool:

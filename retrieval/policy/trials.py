@@ -124,7 +124,8 @@ class _Record:
     async def _asker(self, asker: Subject | Person) -> Subject | None:
         if isinstance(asker, Subject):
             return asker
-        return await DirectorySubjects(self.records.directory).subject(asker.tenant, asker.identity)
+        known = DirectorySubjects(self.records.directory, self.schema.subject)
+        return await known.subject(asker.tenant, asker.identity)
 
     async def _about(self, test: PolicyTest) -> tuple[Label, ...]:
         if isinstance(test.about, Label):

@@ -8,19 +8,24 @@ The laws of this file:
    the token are ignored, so that a membership that was taken away is gone before the token is.
 3. Where the directory says anything of clearance or compartments, both are the directory's, and
    what it leaves out is the weakest.
-4. Services and agents have no directory: their token says who they are. Each actor is asked for as
+4. The same is true of the declared attributes that a directory can say; others are the token's.
+5. Services and agents have no directory: their token says who they are. Each actor is asked for as
    the subject is.
-5. A user acts as the principal that the directory keeps, whatever the name is by now.
+6. A user acts as the principal that the directory keeps, whatever the name is by now.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from acl.errors import AclError
+from acl.labels import Attribute
 from acl.records.directory.directory import Directory
-from acl.subject import PrincipalKind, Subject
+from acl.records.directory.types import DIRECTORY_ATTRIBUTES
+from acl.subject import Attributes, PrincipalKind, Subject
 
 _USER: Final = f"{PrincipalKind.USER.value}:"
 
@@ -36,8 +41,11 @@ class UnknownSubjectError(AclError):
 class SubjectResolver:
     """Turns the subject of a token into the subject that is decided upon."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(
+        self, directory: Directory, declared: Mapping[str, Attribute] = MappingProxyType({})
+    ) -> None:
         self._directory = directory
+        self._declared = declared
 
     async def resolve(self, subject: Subject) -> Subject:
         """Return `subject` as the directory says it is now.
@@ -57,7 +65,15 @@ class SubjectResolver:
         if entry is None or not entry.user.state.active:
             raise UnknownSubjectError(subject.id)
         state = entry.user.state
-        known = replace(subject, id=entry.user.identity, groups=entry.groups)  # law 5
+        known = replace(subject, id=entry.user.identity, groups=entry.groups)  # law 6
+        if state.attributes is not None:
+            others = {
+                name: value
+                for name, value in subject.attributes.items()
+                if name not in DIRECTORY_ATTRIBUTES
+            }
+            said = state.typed_attributes(self._declared)
+            known = replace(known, attributes=Attributes({**others, **said}))  # law 4
         if not state.says_rights:
             return known
         return replace(

@@ -186,7 +186,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         encoder = Encoder(override=settings.model_dir, settings=EncoderSettings(bfloat16=False))
         stack.push_async_callback(encoder.close)
         snapshot = await seeded(records, settings.policy_dir, actor=PROGRAM, now=datetime.now(UTC))
-        standing = Standing(records, SnapshotHolder(snapshot), resolve=_resolve(settings, records))
+        resolve = _resolve(settings, records, schema)
+        standing = Standing(records, SnapshotHolder(snapshot), resolve=resolve)
         ground = _Ground(
             settings=settings,
             data=data,
@@ -222,7 +223,7 @@ def _parts(on: _Ground) -> Parts:
             records=on.records,
             standing=on.standing,
             decisions=on.decisions,
-            known=_known(on.settings, on.records),
+            known=_known(on.settings, on.records, on.schema),
         ),
         shadow=on.shadow,
         desk=_policy_desk(on),
@@ -361,14 +362,14 @@ def _model_digest() -> str:
     return vetted_model(DEFAULT_MODEL).files["model.safetensors"]
 
 
-def _resolve(settings: Settings, records: Records) -> Resolve | None:
+def _resolve(settings: Settings, records: Records, schema: LabelSchema) -> Resolve | None:
     if settings.directory is SubjectSource.TOKEN:
         return None
-    return SubjectResolver(records.directory).resolve
+    return SubjectResolver(records.directory, schema.subject).resolve
 
 
-def _known(settings: Settings, records: Records) -> KnownSubjects | None:
+def _known(settings: Settings, records: Records, schema: LabelSchema) -> KnownSubjects | None:
     """Return whom questions can be about; without a directory it is whom the policy names."""
     if settings.directory is SubjectSource.TOKEN:
         return None
-    return DirectorySubjects(records.directory)
+    return DirectorySubjects(records.directory, schema.subject)

@@ -10,8 +10,8 @@ The laws of this file:
 3. Everything is of one tenant; nothing here is reached from another.
 4. An entry's version moves with all that is shown of it, so that a group whose member is deleted
    is another version of that group.
-5. What was said once of a user's rights is never unsaid: what is taken away leaves the weakest, and
-   not what a token says.
+5. What was said once of a user's rights or attributes is never unsaid: what is taken away leaves
+   the weakest, and not what a token says.
 6. An entry is known by its principal and by the name it has now, and no other entry of its kind is
    known by either. So a renamed person keeps what is theirs, and nobody else can come to it.
 """
@@ -68,6 +68,7 @@ from acl.records.tables.schema import (
     group_memberships,
     user_memberships,
 )
+from acl.subject import NO_ATTRIBUTES, Attributes
 
 ALL = Wanted()
 FIRST = Slice()
@@ -192,7 +193,9 @@ class Directory(AuditedPart):
         _require_version(place, old.version)
         _require_free(connection, directory_users, place.tenant, state.identity, but=old.id)
         if old.state.says_rights and not state.says_rights:
-            state = replace(state, compartments=frozenset())
+            state = replace(state, compartments=frozenset())  # law 5
+        if old.state.attributes is not None and state.attributes is None:
+            state = replace(state, attributes=NO_ATTRIBUTES)
         _move_on(connection, directory_users, [old.id], edit.event, **_user_columns(state))
         before, detail = _user_detail(old.state, old.identity), _user_detail(state, old.identity)
         detail |= {"before": before}
@@ -408,6 +411,7 @@ def _user_detail(state: UserState, identity: str) -> dict[str, Any]:
         "active": state.active,
         "clearance": state.clearance,
         "compartments": None if state.compartments is None else sorted(state.compartments),
+        **({} if state.attributes is None else {"attributes": state.attributes.as_json()}),
     }
 
 
@@ -416,7 +420,7 @@ def _group_columns(state: GroupState) -> dict[str, Any]:
 
 
 def _user_columns(state: UserState) -> dict[str, Any]:
-    said = state.compartments
+    said, attributes = state.compartments, state.attributes
     return {
         "called": state.identity,
         "name": state.name,
@@ -425,11 +429,12 @@ def _user_columns(state: UserState) -> dict[str, Any]:
         "active": int(state.active),
         "clearance": state.clearance,
         "compartments": None if said is None else to_json("compartments", {"in": said}),
+        "attributes": None if attributes is None else to_json("attributes", attributes.as_json()),
     }
 
 
 def _user_of(row: RowMapping) -> DirectoryUser:
-    said = row["compartments"]
+    said, attributes = row["compartments"], row["attributes"]
     state = UserState(
         identity=row["called"],
         name=row["name"],
@@ -438,6 +443,7 @@ def _user_of(row: RowMapping) -> DirectoryUser:
         active=bool(row["active"]),
         clearance=row["clearance"],
         compartments=None if said is None else frozenset(from_json(said)["in"]),
+        attributes=None if attributes is None else Attributes(from_json(attributes)),
     )
     return DirectoryUser(
         id=row["id"],

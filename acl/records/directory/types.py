@@ -4,26 +4,59 @@ The laws of this file:
 
 1. Names are identities in their one spelling; other text is bounded and comes back as it went in.
 2. A clearance or compartments of `None` say nothing; `0` and an empty set take everything away.
-3. An entry has the principal that its first name made, for as long as it exists: labels and rules
+3. What is said of declared attributes is kept as the text that was said. It is typed against the
+   schema each time it is read, and what the schema does not take any more is absent.
+4. An entry has the principal that its first name made, for as long as it exists: labels and rules
    go on meaning the same person when the provider renames them.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, assert_never
 
-from acl.labels import normalise
+from acl.labels import Attribute, AttributeType, LabelValue, normalise
 from acl.records.database.database import PAGE
 from acl.records.database.errors import DirectoryFaultError, UnstorableError
 from acl.records.database.storable import checked_text
-from acl.subject import EVERYONE, PrincipalKind, is_identity
+from acl.subject import EVERYONE, Attributes, PrincipalKind, is_identity
 
 MAX_TEXT: Final = 500
 MAX_CLEARANCE: Final = 1000
 MAX_COMPARTMENTS: Final = 1000
+
+CORE_ATTRIBUTES: Final = ("title", "userType", "preferredLanguage")
+ENTERPRISE_ATTRIBUTES: Final = (
+    "employeeNumber", "costCenter", "organization", "division", "department",
+)  # fmt: skip
+DIRECTORY_ATTRIBUTES: Final = frozenset({*CORE_ATTRIBUTES, *ENTERPRISE_ATTRIBUTES})
+"""What a directory can say of a person, under the name by which the attribute is declared."""
+
+
+def typed(attribute: Attribute, text: str) -> LabelValue:
+    """Return what a text of a directory, which knows no other type, means for an attribute.
+
+    Raises:
+        ValueError: it is no value of this attribute; the text says what was expected.
+    """
+    match attribute.type:
+        case AttributeType.INTEGER if not attribute.levels and _WHOLE.fullmatch(text):
+            return attribute.parse(int(text))
+        case AttributeType.BOOLEAN if text.casefold() in _TRUTH:
+            return _TRUTH[text.casefold()]
+        case AttributeType.KEYWORD_SET:
+            return attribute.parse([text])
+        case _:
+            return attribute.parse(text)
+
+
+_WHOLE: Final = re.compile(r"-?[0-9]{1,16}", re.ASCII)
+_TRUTH: Final = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +72,7 @@ class UserState:
         clearance: the highest classification this user may read; `None` where the directory
             does not say.
         compartments: the need-to-know sets of this user; `None` where the directory does not say.
+        attributes: the texts of declared attributes; `None` where the directory never said any.
     """
 
     identity: str
@@ -48,6 +82,7 @@ class UserState:
     active: bool = True
     clearance: int | None = None
     compartments: frozenset[str] | None = None
+    attributes: Attributes | None = None
 
     def __post_init__(self) -> None:
         _check_identity(PrincipalKind.USER, self.identity)
@@ -58,11 +93,22 @@ class UserState:
             raise DirectoryFaultError("clearance", "is not a level")
         if self.compartments is not None:
             _check_compartments(self.compartments)
+        for name, text in (self.attributes or {}).items():
+            _check_text(name, str(text))
 
     @property
     def says_rights(self) -> bool:
         """Whether the directory, and not the token, says what this user is cleared for."""
         return self.clearance is not None or self.compartments is not None
+
+    def typed_attributes(self, declared: Mapping[str, Attribute]) -> Attributes:
+        """Return the declared attributes that the directory says, typed (law 3)."""
+        values: dict[str, LabelValue] = {}
+        for name, text in (self.attributes or {}).items():
+            if name in declared:
+                with suppress(ValueError):
+                    values[name] = typed(declared[name], str(text))
+        return Attributes(values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +175,7 @@ class DirectoryUser:
     """A user of record; `version` counts up with every change, from 1.
 
     Attributes:
-        identity: by which labels, rules and tokens name the user; a renamed one keeps it (law 3).
+        identity: by which labels, rules and tokens name the user; a renamed one keeps it (law 4).
     """
 
     id: str
@@ -146,7 +192,7 @@ class DirectoryGroup:
     """A group of record, with its direct members where they were asked for.
 
     Attributes:
-        identity: by which labels and rules name the group; a renamed one keeps it (law 3).
+        identity: by which labels and rules name the group; a renamed one keeps it (law 4).
         called: the identity that its present name makes.
     """
 

@@ -365,6 +365,7 @@ directory_users: Final = _table(
     *_wholes("active"),
     Column("clearance", Whole, nullable=True),
     Column("compartments", Text, nullable=True),
+    Column("attributes", Text, nullable=True),
     CheckConstraint("active IN (0, 1)", name="active"),
     CheckConstraint("clearance >= 0", name="clearance"),
     Index("ix_directory_users_external_id", "tenant", "external_id"),

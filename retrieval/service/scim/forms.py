@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from scim2_models import (
@@ -28,8 +29,13 @@ from scim2_models import (
     SCIMException,
 )
 
-from acl.records.directory.types import MemberChange, MemberOperation
-from retrieval.service.scim.models import RIGHTS, Group, User
+from acl.records.directory.types import (
+    CORE_ATTRIBUTES,
+    ENTERPRISE_ATTRIBUTES,
+    MemberChange,
+    MemberOperation,
+)
+from retrieval.service.scim.models import ENTERPRISE, RIGHTS, Group, User
 
 PATCH: Final = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 SEARCH: Final = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
@@ -188,9 +194,9 @@ def _formed(kind: Kind, path: str, value: object, *, part: bool = False) -> obje
 def _split(kind: Kind, path: str) -> tuple[str, str]:
     """Return the attribute that a path begins with, in lower case, and what follows it."""
     lower = path.casefold()
-    if lower.startswith(RIGHTS.casefold()):
-        rest = path[len(RIGHTS) :].removeprefix(":")
-        return (f"{RIGHTS}:{rest}" if rest else RIGHTS).casefold(), ""
+    for extension in (RIGHTS, ENTERPRISE):
+        if lower.startswith(extension.casefold()):
+            return lower.removesuffix(":"), ""
     if lower.startswith(f"{kind.schema.casefold()}:"):
         path = path[len(kind.schema) + 1 :]
     found = _ATTRIBUTE.match(path)
@@ -230,15 +236,22 @@ def _members(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON is of any typ
     return [{"value": _member(each, "value")} for each in value]
 
 
-def _rights(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON is of any type
+def _extension(forms: Mapping[str, Form], name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
     if not isinstance(value, dict):
         raise _wrong(name, "an object", value)
-    forms = {"clearance": _text, "compartments": _names}
     for key, each in value.items():
         form = forms.get(key.casefold())
         if form is not None and each is not None:
             form(f"{name}:{key}", each)
     return value
+
+
+def _extended(schema: str, forms: Mapping[str, Form]) -> dict[str, tuple[str, Form]]:
+    """Return the forms of an extension, as a whole and of each of its attributes."""
+    inner = {name.casefold(): form for name, form in forms.items()}
+    return {schema.casefold(): (schema, partial(_extension, inner))} | {
+        f"{schema}:{name}".casefold(): (f"{schema}:{name}", form) for name, form in forms.items()
+    }
 
 
 _LISTS: Final[tuple[Form, ...]] = (_names, _members)
@@ -251,12 +264,18 @@ USERS: Final = Kind(
         "displayname": ("displayName", _text),
         "externalid": ("externalId", _text),
         "active": ("active", _truth),
-        RIGHTS.casefold(): (RIGHTS, _rights),
-        f"{RIGHTS}:clearance".casefold(): (f"{RIGHTS}:clearance", _text),
-        f"{RIGHTS}:compartments".casefold(): (f"{RIGHTS}:compartments", _names),
+        **_extended(RIGHTS, {"clearance": _text, "compartments": _names}),
     },
     read_only=frozenset({"id", "meta", "groups"}),
 )
+
+
+def users(declared: Collection[str]) -> Kind:
+    """Return what users look like who have these attributes, declared in `labels.toml`, too."""
+    core = {name.casefold(): (name, _text) for name in CORE_ATTRIBUTES if name in declared}
+    work = {name: _text for name in ENTERPRISE_ATTRIBUTES if name in declared}
+    return replace(USERS, forms={**USERS.forms, **core, **_extended(ENTERPRISE, work)})
+
 
 GROUPS: Final = Kind(
     schema=str(Group.__schema__),

@@ -61,11 +61,12 @@ from retrieval.service.http.tokens import levels
 from retrieval.service.logs import places
 from retrieval.service.scim.forms import (
     GROUPS,
-    USERS,
+    Kind,
     member_change,
     read_patch,
     read_resource,
     read_search,
+    users,
 )
 from retrieval.service.scim.models import scim_models
 from retrieval.service.scim.storage import DirectoryStorage, told
@@ -79,7 +80,6 @@ MAX_OPERATIONS: Final = 100
 MAX_REMOVED: Final = 100
 _DIGITS: Final = 10
 _PLAIN: Final = re.compile(r"[\w:.$-]+\Z", re.ASCII)
-_KINDS: Final = {"users": USERS, "groups": GROUPS}
 _THREADS: Final = 4
 _WAIT_SECONDS: Final = 120
 
@@ -100,7 +100,8 @@ class ScimEndpoint:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._models = scim_models(levels(parts.schema))
+        self._models = scim_models(levels(parts.schema), parts.schema.subject)
+        self._kinds = {"users": users(self._models.declared), "groups": GROUPS}
         self._service = ScimService(self._models.provider)
         # A tenant's changes take turns, so that they do not begin again because of each other.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="scim")
@@ -143,7 +144,19 @@ class ScimEndpoint:
         body = await request.body()
         # Thousands of members take long to read.
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _read, asked, target, body)
+        return await loop.run_in_executor(self._threads, self._read, asked, target, body)
+
+    def _read(self, asked: ScimRequest, target: Target, raw: bytes) -> _Asked:
+        """Return the request with its body, every attribute in its form."""
+        kind = self._kinds.get((target.endpoint or "").casefold())
+        body, plain = _formed(kind, target, _strict(raw)), not asked.header("If-Match")
+        if target.operation is Operation.patch and kind is GROUPS and plain and not asked.query:
+            members = member_change(body)
+            if members is not None:
+                return _Asked(asked, target.resource_id or "", members)
+            _check_size(body)
+        asked.body = json.dumps(body).encode()
+        return _Asked(asked)
 
     async def _attempt(self, asked: _Asked) -> ScimResponse:
         subject = asked.request.subject
@@ -227,19 +240,6 @@ class _Asked:
     members: MemberChange | None = None
 
 
-def _read(asked: ScimRequest, target: Target, raw: bytes) -> _Asked:
-    """Return the request with its body, every attribute in its form."""
-    body = _formed(target, _strict(raw))
-    kind, plain = (target.endpoint or "").casefold(), not (asked.query or asked.header("If-Match"))
-    if target.operation is Operation.patch and kind == "groups" and plain:
-        members = member_change(body)
-        if members is not None:
-            return _Asked(asked, target.resource_id or "", members)
-        _check_size(body)
-    asked.body = json.dumps(body).encode()
-    return _Asked(asked)
-
-
 def _check_size(body: dict[str, Any]) -> None:
     """Refuse many members beside other changes: the library compares each with each."""
     for each in body["Operations"]:
@@ -259,9 +259,8 @@ def _strict(body: bytes) -> object:
     return cast("object", value)
 
 
-def _formed(target: Target, body: object) -> Any:  # noqa: ANN401 - JSON is of any type
+def _formed(kind: Kind | None, target: Target, body: object) -> Any:  # noqa: ANN401 - JSON is of any type
     """Return the body with every attribute in its form."""
-    kind = _KINDS.get((target.endpoint or "").casefold())
     if kind is not None and target.operation in {Operation.create, Operation.replace}:
         return read_resource(kind, body)
     if kind is not None and target.operation is Operation.patch:

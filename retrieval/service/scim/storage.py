@@ -65,7 +65,7 @@ from acl.records.directory.types import (
     UserState,
     Wanted,
 )
-from acl.subject import PrincipalKind, name_of
+from acl.subject import NO_ATTRIBUTES, PrincipalKind, name_of
 from retrieval.service.scim.models import Group, Member, ScimModels
 
 
@@ -339,6 +339,7 @@ class DirectoryStorage(ScimStorage):
             active=active if resource.active is None else resource.active,
             clearance=None if rights is None else self._level(rights.clearance),
             compartments=None if compartments is None else frozenset(compartments),
+            attributes=self._models.attributes_of(resource),
         )
 
     def _says_rights(self, resource: Resource[Any]) -> bool:
@@ -369,6 +370,7 @@ class DirectoryStorage(ScimStorage):
                 clearance=None if level is None else level_name(self._models.levels, level),
                 compartments=None if names is None else sorted(names),
             )
+        self._models.carry(made, state.attributes or NO_ATTRIBUTES)
         return cast("Resource[Any]", made)
 
 

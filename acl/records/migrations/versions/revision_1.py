@@ -222,6 +222,7 @@ def _directory() -> None:
         *_wholes("active"),
         sa.Column("clearance", WHOLE, nullable=True),
         sa.Column("compartments", TEXT, nullable=True),
+        sa.Column("attributes", TEXT, nullable=True),
         sa.CheckConstraint("active IN (0, 1)", name="active"),
         sa.CheckConstraint("clearance >= 0", name="clearance"),
     )
