@@ -13,15 +13,17 @@ The laws of this file:
    what that person owns.
 6. A principal with a meaning of its own is no one's name: `group:everyone` is all of a tenant, and
    the names in `RESERVED` are never those of a token.
-6. What else is known of a subject are attributes that `labels.toml` declares under `[subject]`.
+7. What else is known of a subject are attributes that `labels.toml` declares under `[subject]`.
    One that is not known is absent, and a rule that asks for it denies.
+8. Where a request comes from is what the service itself sees of it. Whoever is not asking right now
+   comes from nowhere.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
@@ -80,6 +82,36 @@ class Attributes(Mapping[str, AttributeValue]):
 NO_ATTRIBUTES: Final = Attributes()
 
 
+class Channel(StrEnum):
+    """The doors through which a request comes."""
+
+    HTTP = "http"
+    AUTHZEN = "authzen"
+    SCIM = "scim"
+    CLI = "cli"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a request comes from (law 8).
+
+    Attributes:
+        network: the address of the peer in its usual spelling; empty where there is none.
+        channel: the door; None where there is none.
+    """
+
+    network: str = ""
+    channel: Channel | None = None
+
+    def as_json(self) -> dict[str, str]:
+        """Return what is known, by the name under which rules read it."""
+        known = {"channel": self.channel or "", "network": self.network}
+        return {name: str(value) for name, value in known.items() if value}
+
+
+NOWHERE: Final = Origin()
+
+
 def is_identity(text: str) -> bool:
     """Say whether `text` names a principal of one of the five kinds."""
     return _IDENTITY.match(text) is not None
@@ -108,6 +140,7 @@ class Subject:
         attributes: what `labels.toml` declares under `[subject]`, as far as it is known.
         actors: the agents that act for this subject, outermost first (RFC 8693 `act`). The rights
             of the whole are those of the subject and of each actor, intersected.
+        origin: where the request comes from.
     """
 
     id: str
@@ -115,8 +148,9 @@ class Subject:
     clearance: int = 0  # law 3
     compartments: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
-    attributes: Attributes = NO_ATTRIBUTES  # law 6
+    attributes: Attributes = NO_ATTRIBUTES  # law 7
     actors: tuple[Subject, ...] = ()
+    origin: Origin = NOWHERE  # law 8
 
     def __post_init__(self) -> None:
         # law 1
@@ -137,6 +171,11 @@ class Subject:
             raise RequestError("a compartment of the subject is empty or padded")
         if any(actor.tenant != self.tenant for actor in self.actors):
             raise RequestError("an actor belongs to another tenant")
+
+    def coming_from(self, origin: Origin) -> Subject:
+        """Return the subject, with its actors, as one whose request comes from `origin`."""
+        actors = tuple(actor.coming_from(origin) for actor in self.actors)
+        return replace(self, origin=origin, actors=actors)
 
     @property
     def principals(self) -> frozenset[str]:

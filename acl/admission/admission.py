@@ -34,6 +34,7 @@ from typing import Final
 from acl.actions import Action
 from acl.admission.columns import Columns
 from acl.admission.impossible import LOOKED_AT, NO_LABEL, Impossible
+from acl.admission.origin_values import origin_faults
 from acl.admission.row_values import ROLE_COLUMNS, RowValues, line_of
 from acl.admission.value_types import ill_typed
 from acl.algebra.partial import evaluated
@@ -69,6 +70,7 @@ def admit(policy: Policy) -> None:
         *_subject(policy),
         *_actions(policy),
         *typed,
+        *origin_faults(policy),
         *(one for one in _constants(policy) if (one.where, one.column) not in places),
         *_chains(policy),
     ]
@@ -199,7 +201,7 @@ def _unknown(policy: Policy, record: str, name: str) -> str:
     column = record.partition("_")[2]
     if column in MOMENT_COLUMNS:
         there = ", ".join(MOMENT_ATTRIBUTES)
-        return "" if name in MOMENT_ATTRIBUTES else f"of the moment of a request there is {there}"
+        return "" if name in MOMENT_ATTRIBUTES else f"of a request's `env` there is {there}"
     if column not in SUBJECT_COLUMNS:
         return "is no attribute: this part of a request is a text"
     declared = sorted(policy.schema.subject)

@@ -10,8 +10,8 @@ The laws of this file:
    attributes stand those that the label schema declares of subjects; what is not known of this one
    is absent, so that reading it raises, and denies.
 3. Who acts through agents has the rights of the subject and of each agent, intersected.
-4. `env` is the moment of the decision, and a decision that may rest on it ends with it
-   (`acl.policy.moment`).
+4. `env` is the moment of the decision and where the request comes from. A decision that may rest
+   on the moment ends with it (`acl.policy.moment`).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def request_of(policy: Policy, subject: Subject, action: str, at: datetime) -> M
             named = f"{policy.names.request[0]}_{column}" in policy.bare
             request[column] = subject.id if named else attributes(policy, subject, at)  # law 1
         elif column in MOMENT_COLUMNS:
-            request[column] = moment_of(at)  # law 4
+            request[column] = moment_of(at, subject.origin)  # law 4
         else:
             request[column] = action if column in ACTION_COLUMNS else subject.tenant
     return request

@@ -1,10 +1,12 @@
-"""The moment of a request, as rules read it: `r.env.hour`.
+"""The moment and the origin of a request, as rules read them: `r.env.hour`, `r.env.network`.
 
 The laws of this file:
 
 1. A model asks for it with a column of its request, such as `r = sub, obj, act, env`. It is filled
-   from the moment of the decision, in UTC, and by nothing that a caller says.
+   from the moment of the decision, in UTC, and from where the service sees the request come from;
+   by nothing that a caller says.
 2. A decision that may rest on it ends with the hour, or with the minute where the time is read.
+3. What is not known of the origin is absent, so that reading it raises, and denies.
 """
 
 from __future__ import annotations
@@ -13,14 +15,33 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from acl.subject import NOWHERE, Origin, Subject
+
 MOMENT_COLUMNS: Final = frozenset({"env", "environment", "context", "ctx"})
-MOMENT_ATTRIBUTES: Final = ("date", "hour", "time", "weekday")
+MOMENT_ATTRIBUTES: Final = ("channel", "date", "hour", "network", "time", "weekday")
+_OF_ORIGIN: Final = frozenset({"channel", "network"})
 
 
-def moment_of(at: datetime) -> dict[str, object]:
-    """Return what rules read of `at`: `2026-05-01`, 0 to 23, `17:05`, 1 (Monday) to 7."""
+def narrowed(subject: Subject, columns: Iterable[str], read: frozenset[str]) -> Subject:
+    """Return `subject` without an origin where no rule reads it, so that others can share with it.
+
+    Args:
+        subject: who asks.
+        columns: of the request.
+        read: the attributes that matcher and rules read.
+    """
+    reads = not MOMENT_COLUMNS.isdisjoint(columns) and not _OF_ORIGIN.isdisjoint(read)
+    return subject if reads else subject.coming_from(NOWHERE)
+
+
+def moment_of(at: datetime, origin: Origin) -> dict[str, object]:
+    """Return what rules read of a request.
+
+    The moment `at` is `2026-05-01`, 0 to 23, `17:05`, 1 (Monday) to 7.
+    """
     utc = at.astimezone(UTC)  # law 1
     return {
+        **origin.as_json(),  # law 3
         "date": utc.strftime("%Y-%m-%d"),
         "hour": utc.hour,
         "time": utc.strftime("%H:%M"),

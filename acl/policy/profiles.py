@@ -10,7 +10,7 @@ The laws of this file:
    Where an expression asks for more than "at least" or "at most", every clearance stands; for each
    compartment that is named, one subject has it alone and one has all but it.
    Each stands with and without the values of declared attributes that expressions ask for
-   (`acl.policy.declared`).
+   and from each place from which expressions let requests come (`acl.policy.declared`).
 3. The same policies give the same profiles in the same order.
 
 A row is left out of a tenant only if the opening of its matcher, which no label changes, says so.
@@ -24,10 +24,10 @@ from typing import Final
 
 from acl.decision import TENANT
 from acl.labels import Label
-from acl.policy.declared import declared_of
+from acl.policy.declared import declared_of, origins_of
 from acl.policy.names import Mentions, is_named, mentions_of
 from acl.policy.policy import Policy
-from acl.subject import MAX_GROUPS, Attributes, Subject, is_tenant
+from acl.subject import MAX_GROUPS, Attributes, Origin, Subject, is_tenant
 
 _STRANGER: Final = "user:stranger"
 _HELD: Final = ("group:", "role:")
@@ -52,17 +52,19 @@ def profiles(
     """
     compared, by_labels = tuple(policies), _by_tenant(labels)
     known, declared = [mentions_of(policy) for policy in compared], declared_of(compared)
+    origins = origins_of(compared)
     everyone = frozenset[str]().union(*(mentions.everyone for mentions in known))
     listed = frozenset[str]().union(*(names for each in by_labels.values() for names in each))
     strange = fresh(_STRANGER, everyone | listed)  # law 1
     levels = _levels(clearances, every=any(mentions.asks_clearance for mentions in known))
     sets = _sets(frozenset(sorted(compartments)[:MAX_GROUPS]), known)
+    every = tuple(product(levels, sets, declared, origins))
     subjects: list[Subject] = []
     for tenant in sorted(set(filter(is_tenant, tenants))):
         together = {frozenset[str](), *by_labels.get(tenant, ())}
         together = together.union(*(mentions.in_tenant(tenant) for mentions in known))
         for names in sorted(together, key=sorted):  # laws 1 and 3
-            subjects += _standing(names, strange, tenant, tuple(product(levels, sets, declared)))
+            subjects += _standing(names, strange, tenant, every)
     return tuple(dict.fromkeys(subjects))
 
 
@@ -97,11 +99,11 @@ def _standing(
     names: frozenset[str],
     strange: str,
     tenant: str,
-    attributes: Iterable[tuple[int, frozenset[str], Attributes]],
+    attributes: Iterable[tuple[int, frozenset[str], Attributes, Origin]],
 ) -> Iterator[Subject]:
     held = frozenset(name for name in names if name.startswith(_HELD))
     for identity in sorted(names - held) or [strange]:
-        for clearance, compartments, declared in attributes:
+        for clearance, compartments, declared, origin in attributes:
             yield Subject(
                 id=identity,
                 tenant=tenant,
@@ -109,6 +111,7 @@ def _standing(
                 compartments=compartments,
                 groups=held,
                 attributes=declared,
+                origin=origin,
             )
 
 

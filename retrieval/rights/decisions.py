@@ -3,7 +3,8 @@
 The laws of this file:
 
 1. A decision is found again by everything that it rests on: the policy's digest, whether it was
-   refuted, the action, and every attribute of the subject and of each actor, declared or not.
+   refuted, the action, and every attribute of the subject and of each actor, declared or not; and
+   where the request comes from, if a rule may read it.
    Each part carries its length, so that no two different lists of parts can read alike.
 2. A decision is never used at or after its `not_after`, nor before the moment it was taken.
 3. Under a policy that was refuted, a label is permitted only if Casbin's `enforce` allows it too,
@@ -33,6 +34,7 @@ from acl.engine.wire import Filter
 from acl.errors import SchemaError, UndecidedError
 from acl.labels import Label, LabelSchema
 from acl.policy.decide import decide
+from acl.policy.moment import narrowed
 from acl.policy.policy import Policy
 from acl.predicate import holds
 from acl.proof.proof import Decider, PolicyOracle
@@ -169,6 +171,8 @@ class Decisions:
             RequestError: an attribute of the subject cannot be decided upon.
             FilterTooLargeError: the rules make a filter beyond the documented size.
         """
+        policy = snapshot.policy
+        subject = narrowed(subject, policy.names.request[1], policy.subject_attributes)
         key = decision_key(f"{snapshot.digest}/{snapshot.refuted}", subject, action)
         known = self._decided.get(key)
         if known is not None and known.holds_at(now):
@@ -208,6 +212,7 @@ def _subject(subject: Subject) -> Iterator[str]:
         yield str(len(names))
         yield from sorted(names)
     yield json.dumps(subject.attributes.as_json())
+    yield json.dumps(subject.origin.as_json())
     yield str(len(subject.actors))
     for actor in subject.actors:
         yield from _subject(actor)

@@ -21,7 +21,7 @@ import typer
 from rich.panel import Panel
 from rich.text import Text
 
-from acl.subject import Subject
+from acl.subject import Channel, Origin, Subject
 from retrieval.service.cli.identity.people import known_person
 from retrieval.service.cli.render import Shown, excerpt, safe
 from retrieval.service.cli.start import Json, command_settings, finish, require_begun
@@ -61,7 +61,8 @@ def search(
     here, run = (import_module(f"{__package__}.{name}") for name in ("explain", "run"))  # law 3
 
     async def work(parts: Any) -> Shown:  # noqa: ANN401 - its type takes a second to import
-        found = await here.search_here(parts, subject, question, top_k=top_k, mode=mode)
+        asks = subject.coming_from(Origin(channel=Channel.CLI))
+        found = await here.search_here(parts, asks, question, top_k=top_k, mode=mode)
         return _shown(found.model_dump(mode="json"), question)
 
     run.run_on_parts(work, as_json=as_json, settings=settings)

@@ -24,7 +24,7 @@ import typer
 
 from acl.records import DocumentRecord, Quarantined, UnstorableError
 from acl.records.database.storable import checked_time
-from acl.subject import Subject
+from acl.subject import Channel, Origin, Subject
 from ingest.context import document_id
 from ingest.index.engine import EngineError
 from retrieval.access.documents import DocumentNotFoundError
@@ -66,6 +66,7 @@ ABSENT: Final = {
 _SPAN: Final = re.compile(r"([0-9]{1,5})([dhm])\Z")
 _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
 _PAGE: Final = 500
+_HERE: Final = Origin(channel=Channel.CLI)
 
 
 def command(group: typer.Typer, name: str) -> Callable[[_Do], _Do]:
@@ -163,7 +164,7 @@ def asker_of(parts: Parts, name: str) -> Asker:
     Raises:
         SettingsError: there is none of this name.
     """
-    return person_of(parts, name) if name else OPERATOR
+    return person_of(parts, name).coming_from(_HERE) if name else OPERATOR
 
 
 async def asked_about(parts: Parts, asker: str, name: str) -> tuple[Asker, DocumentRecord]:

@@ -13,10 +13,13 @@ The laws of this file:
    else.
 6. A token that was revoked is refused by the request after that. What cannot be asked for is not
    taken.
+7. Where a request comes from is the peer of its connection and the address that was called. No
+   header is read for it.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
@@ -29,7 +32,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from acl.records import RecordsError
-from acl.subject import Subject
+from acl.subject import Channel, Origin, Subject
 from retrieval.rights.provisioners import PREFIX, CredentialError, Provisioners
 from retrieval.service.http.envelope import refusal, request_id
 from retrieval.service.http.problems import CHALLENGE, CHALLENGE_OF_TOKEN, ProblemError, ProblemType
@@ -47,6 +50,7 @@ PUBLIC: Final = frozenset(
     }
 )
 
+_CHANNELS: Final = {"/access/v1/": Channel.AUTHZEN, "/scim/v2/": Channel.SCIM}
 _BEARER: Final = re.compile(r"bearer(\s|\Z)", re.IGNORECASE)
 
 log = structlog.get_logger("strongroom.authentication")
@@ -93,7 +97,8 @@ class Authentication:
             raise NotImplementedError("only HTTP is served")
         try:
             token = _token(Headers(scope=scope))
-            scope["state"]["subject"] = await self._subject(scope, token)
+            subject = await self._subject(scope, token)
+            scope["state"]["subject"] = subject.coming_from(_origin(scope))  # law 7
         except (TokenError, CredentialError) as error:
             log.info("refused", id=request_id(scope), reason=str(error))
             problem = ProblemError(ProblemType.UNAUTHENTICATED, headers=_challenge(scope))  # law 4
@@ -117,6 +122,24 @@ class Authentication:
             if scope["path"].startswith(f"{prefix}/"):
                 return await provisioners.verify(token)
         raise TokenError("a credential for provisioning is taken at the directory alone")
+
+
+def _origin(scope: Scope) -> Origin:
+    """Return where a request comes from (law 7)."""
+    path = scope["path"]
+    doors = ((door, channel) for door, channel in _CHANNELS.items() if path.startswith(door))
+    _, channel = next(doors, ("", Channel.HTTP))
+    return Origin(network=_address(scope.get("client")), channel=channel)
+
+
+def _address(client: tuple[str, int] | None) -> str:
+    """Return the peer's address, or nothing where it has none, as on a socket that is a file."""
+    try:
+        address = ipaddress.ip_address(client[0] if client else "")
+    except ValueError:
+        return ""
+    # A socket for both families shows 10.0.0.7 as ::ffff:10.0.0.7, which no rule would expect.
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _challenge(scope: Scope) -> dict[str, str]:

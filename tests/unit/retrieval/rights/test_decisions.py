@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from acl.decision import Denied, Permitted
-from acl.subject import Attributes, Subject
+from acl.subject import Attributes, Channel, Origin, Subject
 from retrieval.rights.decisions import Decisions, PolicySnapshot, decision_key
 from retrieval.rights.policy_source import read_source
 
@@ -39,6 +39,8 @@ ASKERS = [
         replace(SAM, attributes=Attributes({"x": value}))
         for value in (1, True, "1", frozenset("1"))
     ),
+    *(replace(SAM, origin=Origin(network=one)) for one in ("10.0.0.1", "http")),
+    replace(SAM, origin=Origin(channel=Channel.HTTP)),
     replace(SAM, actors=(Subject(id="agent:a", tenant="acme"),)),
     replace(SAM, actors=(Subject(id="agent:a", tenant="acme", clearance=1),)),
     replace(SAM, actors=(Subject(id="agent:a", tenant="acme"),) * 2),
