@@ -54,7 +54,7 @@ def _done(
     folder: Path, arguments: tuple[str, ...], code: int, settings: dict[str, str], at: str
 ) -> Done:
     out, err = io.StringIO(), io.StringIO()
-    if arguments[0] == "ingest":
+    if arguments[0] == "ingest" and not code:
         compiled_rules(folder / settings.get("data_dir", "data"))
     if at:
         threading.Thread(target=_interrupt, args=(at, out, err), daemon=True).start()

@@ -209,8 +209,6 @@ def _is_number(policy: Policy, node: ast.expr) -> bool:
             return _is_number(policy, left) and _is_number(policy, right)
         case ast.UnaryOp(operand=operand):
             return _is_number(policy, operand)
-        case ast.Call(func=ast.Name(id=name)):
-            return name == "len"
         case ast.Name(id=name):
             attribute = name.partition(".")[2]
             declared = policy.schema.subject.get(attribute)

@@ -357,8 +357,7 @@ class PatternedRoleGraph:
         # Casbin registers the functions on a manager that is loaded already, and rebuilds it.
         for row in self._rows:
             manager.add_link(*row.values[: self._definition.arity])
-        if self._by.names:
-            manager.add_matching_func(MATCHING_FUNCTIONS[self._by.names])
+        manager.add_matching_func(MATCHING_FUNCTIONS[str(self._by.names)])
         if self._by.domains:
             manager.add_domain_matching_func(MATCHING_FUNCTIONS[self._by.domains])
         return manager if plain else manager._get_role_manager(domain)  # noqa: SLF001

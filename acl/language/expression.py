@@ -233,8 +233,6 @@ _METHODS: Final = {
 
 
 def _uncallable(call: ast.Call) -> str:
-    if call.keywords:
-        return "takes its arguments by place, without names"
     name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
     way = f"; the way to say this is `{_METHODS[name]}`" if name in _METHODS else ""
     return f"only plain functions are called, such as `keyMatch(r.obj.path, p.path)`{way}"

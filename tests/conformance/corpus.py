@@ -155,11 +155,19 @@ def predicates(rng: random.Random, labels: list[Label], *, number: int) -> list[
     return found
 
 
-def predicate(rng: random.Random, *, depth: int) -> Predicate:
-    """Return a random predicate; half of the connectives are `And`."""
+def predicate(rng: random.Random, *, depth: int, sizes: bool = True) -> Predicate:
+    """Return a random predicate; half of the connectives are `And`.
+
+    Args:
+        rng: draws it.
+        depth: of connectives in one another.
+        sizes: whether it may ask how many elements a set has.
+    """
     if depth == 0 or rng.random() < 0.4:
-        return _leaf(rng)
-    parts = frozenset(predicate(rng, depth=depth - 1) for _ in range(rng.randint(2, 4)))
+        return _leaf(rng, sizes=sizes)
+    parts = frozenset(
+        predicate(rng, depth=depth - 1, sizes=sizes) for _ in range(rng.randint(2, 4))
+    )
     if len(parts) < 2:
         return next(iter(parts))
     return And(parts) if rng.random() < 0.5 else Or(parts)
@@ -203,7 +211,7 @@ def _value(rng: random.Random, name: str) -> object:
             return rng.choice(PATHS)
 
 
-def _leaf(rng: random.Random) -> Predicate:
+def _leaf(rng: random.Random, *, sizes: bool) -> Predicate:
     if rng.random() < 0.02:
         return Labelled()
     name = rng.choice(list(_TYPES))
@@ -215,7 +223,7 @@ def _leaf(rng: random.Random) -> Predicate:
             texts = frozenset(rng.sample(TEXTS, rng.randint(1, 6)))
             return NoneOf(name, texts) if opposite else AnyOf(name, texts)
         case AttributeType.KEYWORD_SET:
-            return _set_leaf(rng, name, opposite=opposite)
+            return _set_leaf(rng, name, opposite=opposite, sizes=sizes)
         case AttributeType.INTEGER | AttributeType.DATETIME:
             return _number_leaf(rng, name, opposite=opposite)
         case AttributeType.BOOLEAN:
@@ -225,11 +233,11 @@ def _leaf(rng: random.Random) -> Predicate:
             return _path_leaf(rng, name, opposite=opposite)
 
 
-def _set_leaf(rng: random.Random, name: str, *, opposite: bool) -> Predicate:
+def _set_leaf(rng: random.Random, name: str, *, opposite: bool, sizes: bool) -> Predicate:
     if rng.random() < 0.5:
         texts = frozenset(rng.sample(TEXTS, rng.randint(1, 4)))
         return NoneOf(name, texts) if opposite else AnyOf(name, texts)
-    if rng.random() < 0.2:
+    if sizes and rng.random() < 0.2:
         most = rng.randint(0, 3)
         return MoreThan(name, most) if opposite else AtMost(name, most)
     several = frozenset(rng.sample(TEXTS, rng.randint(0, 9)))

@@ -11,8 +11,9 @@ from random import Random
 import pytest
 
 from acl.errors import RequestError
-from acl.records import AuditKind, Records
+from acl.records import AuditEvent, AuditKind, Records
 from acl.records.database.errors import UnknownEntryError
+from acl.records.directory.directory import Edit
 from acl.subject import PROGRAM, Subject
 from retrieval.policy.seeding import seeded
 from retrieval.rights.authority import OPERATOR, ForbiddenError
@@ -25,6 +26,7 @@ from tests.serving import POLICY
 DAY = timedelta(days=1)
 IDP = Subject(id="service:idp", tenant="acme")
 PEPPER = b"p" * 32
+UNUSED = Edit(AuditEvent(kind=AuditKind.DIRECTORY, time=NOW, subject="service:test"))
 
 
 @dataclass
@@ -78,6 +80,12 @@ async def test_it_lives_until_it_is_revoked_and_not_a_request_longer(office: Off
     assert not await office.living(made.secret)
     with pytest.raises(UnknownEntryError):
         await office.provisioners.revoke(OPERATOR, "acme", made.credential.id)
+    gone = replace(made.credential, ends_at=None)
+    with pytest.raises(UnknownEntryError):
+        await office.provisioners.records.credentials.revoke(gone, office.clock.now, UNUSED)
+    for unstorable in ("a\0b", "\ud800"):
+        with pytest.raises(UnknownEntryError):
+            await office.provisioners.revoke(OPERATOR, "acme", unstorable)
     events = await office.provisioners.records.audit.events(kind=AuditKind.DIRECTORY)
     assert [each.event.detail["change"] for each in events] == [
         "credential created",

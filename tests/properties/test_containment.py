@@ -228,7 +228,7 @@ def test_no_random_label_escapes_where_nothing_is_found(labels: list[Label]) -> 
     rng = random.Random(2)
     contained = 0
     for _ in range(150):
-        inner, outer = (corpus.predicate(rng, depth=2) for _ in range(2))
+        inner, outer = (corpus.predicate(rng, depth=2, sizes=False) for _ in range(2))
         if escapee(all_of(inner, outer), outer, corpus.SCHEMA) is not None:
             raise AssertionError(f"{inner} and {outer}: the second does not contain both")
         if escapee(inner, outer, corpus.SCHEMA) is None:
@@ -240,7 +240,7 @@ def test_no_random_label_escapes_where_nothing_is_found(labels: list[Label]) -> 
 def test_conditions_joined_in_two_ways_contain_each_other() -> None:
     rng = random.Random(3)
     for _ in range(80):
-        parts = [corpus.predicate(rng, depth=1) for _ in range(4)]
+        parts = [corpus.predicate(rng, depth=1, sizes=False) for _ in range(4)]
         joined, plain = any_of(*parts), Or(frozenset(parts)) if len(set(parts)) > 1 else parts[0]
 
         assert escapee(joined, plain, corpus.SCHEMA) is None

@@ -32,6 +32,7 @@ from acl.predicate import (
     Wildcard,
     dual,
     holds,
+    leaf_holds,
 )
 from tests.unit.acl.small_policies import label
 
@@ -88,6 +89,10 @@ def test_what_every_label_has_has_no_opposite() -> None:
 )
 def test_a_condition_holds_for_a_label(condition: Condition, expected: bool) -> None:  # noqa: FBT001
     assert holds(condition, label()) is expected
+
+
+def test_what_is_there_is_not_absent() -> None:
+    assert not leaf_holds(Absent("readers"), frozenset({"user:ada"}))
 
 
 @pytest.mark.parametrize("leaf", [leaf for pair in PAIRS for leaf in pair])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from acl.errors import RequestError
-from acl.subject import MAX_GROUPS, Subject
+from acl.subject import MAX_GROUPS, Subject, name_of
 
 
 def test_what_was_not_given_is_the_weakest() -> None:
@@ -45,3 +45,7 @@ def test_what_was_not_given_is_the_weakest() -> None:
 def test_a_subject_that_is_not_plain_is_refused(changed: dict[str, Any], reason: str) -> None:
     with pytest.raises(RequestError, match=reason):
         Subject(**{"id": "user:ada", "tenant": "acme", **changed})
+
+
+def test_a_principal_without_its_kind_is_its_name() -> None:
+    assert name_of("user:ada@acme.example") == "ada@acme.example"

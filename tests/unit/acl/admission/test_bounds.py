@@ -9,9 +9,10 @@ import pytest
 
 from acl.admission.reading import read_policy
 from acl.errors import PolicyError
+from acl.labels import LabelSchema
 from acl.policy.decide import decide
 from acl.subject import Subject
-from tests.unit.acl.default_policy import MODEL, NOW, READ, SCHEMA
+from tests.unit.acl.default_policy import FOLDER, MODEL, NOW, READ, SCHEMA
 
 SHARED = Path(__file__).parents[5] / "shared" / "cases" / "policies"
 
@@ -76,6 +77,15 @@ def test_what_cannot_be_bounded_is_refused_where_it_stands(when: str, reason: st
 @pytest.mark.parametrize("when", ["r.sub.clearance % 2 == 0", "(3 - -1) % 2 == r.sub.clearance"])
 def test_a_remainder_of_numbers_is_accepted(when: str) -> None:
     assert read_policy(MODEL, row(when), SCHEMA)
+
+
+def test_so_is_one_of_a_declared_number() -> None:
+    ages = '[subject.age]\ntype = "integer"\n\n[subject.team]\ntype = "keyword"\n\n'
+    schema = LabelSchema.from_toml(ages + (FOLDER / "labels.toml").read_text())
+
+    assert read_policy(MODEL, row("r.sub.age % 2 == 0"), schema)
+    with pytest.raises(PolicyError, match="takes the remainder of a number"):
+        read_policy(MODEL, row('r.sub.team % 2 == "x"'), schema)
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="../shared/cases/policies is absent")

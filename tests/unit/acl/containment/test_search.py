@@ -150,6 +150,7 @@ def test_sets_meet_demands_that_can_be_met_together() -> None:
     assert none(SubsetOf("tags", frozenset()), is_not_in("tags", "a"))
     assert value("tags", NotSubsetOf("tags", frozenset({"a", "other"}))) == frozenset({"other-2"})
     assert none(is_in("tags", "not normal "))
+    assert none(is_in("tags", "a"), Present("tags"))
     assert none(is_in("tags", "a"), NotSubsetOf("tags", frozenset({"b"})))
     assert none(SubsetOf("tags", frozenset({"a"})), SubsetOf("tags", frozenset({"a", "b"})))
     assert value(
@@ -170,6 +171,7 @@ def test_a_set_that_would_be_too_large_is_not_decided() -> None:
 def test_a_leaf_of_another_type_holds_for_nothing() -> None:
     assert none(AtMost("tenant", 3))
     assert none(Under("weight", frozenset({"a"})))
+    assert none(Under("tags", frozenset({"a"})))
     assert not none(Labelled(), AtMost("tenant", 3))
     assert not none(Labelled(), NotUnder("tags", frozenset({"a"})))
     assert none(SubsetOf("level", frozenset({"a"})))

@@ -130,6 +130,14 @@ def graph(*rows: tuple[str, ...], arity: int = 2, **by: str) -> PatternedRoleGra
     return PatternedRoleGraph(numbered, RoleDefinition(arity, timed=False), RoleMatching(**by))
 
 
+def test_a_graph_may_match_domains_alone() -> None:
+    made = graph(("user:ada", "role:reader", "acme*"), arity=3, domains="keyMatch")
+
+    assert made.has_link("user:ada", "role:reader", "acme-labs", AT)
+    assert not made.has_link("user:ada", "role:reader", "globex", AT)
+    assert not made.has_link("user:adam", "role:reader", "acme-labs", AT)
+
+
 def test_a_graph_with_patterns_answers_from_a_fresh_manager() -> None:
     made = graph(("/books/:id", "shelf"), ("shelf", "hall"), names="keyMatch2")
 

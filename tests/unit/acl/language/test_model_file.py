@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from casbin.config import Config
 
+from acl.errors import Refusal
 from acl.language.model_file import SECTIONS, read_model_file
 
 CASES = Path(__file__).parents[4].parent / "shared" / "cases" / "policies"
@@ -212,3 +213,17 @@ def test_the_cases_are_refused(name: str, line: int) -> None:
 )
 def test_the_reason_says_what_would_have_happened(text: str, reason: str) -> None:
     assert [one.reason for one in read_model_file(text).refusals] == [reason]
+
+
+def test_a_refusal_gets_its_line_where_the_file_has_what_it_is_about() -> None:
+    file = read_model_file("[role_definition]\ng = _, _\n[matchers]\nm = r.sub.id == p.sub")
+
+    def line(operator: str, position: int = 0) -> str:
+        refusal = Refusal("model.conf", operator, "reason", position=position)
+        return file.located(refusal).where
+
+    assert line("p.sub") == "model.conf line 4"
+    assert line("what stands here", position=3) == "model.conf line 4"
+    assert line("g") == "model.conf line 2"
+    assert line("r.obj.colour") == "model.conf"
+    assert file.located(Refusal("policy.csv line 1", "g", "reason")).where == "policy.csv line 1"

@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 
+from acl.admission.cautions import cautions_of
 from acl.admission.reading import read_policy
 from acl.decision import Permitted
 from acl.errors import PolicyError
@@ -88,6 +89,10 @@ def test_what_the_moment_does_not_hold(when: str, matcher: str, reason: str) -> 
     with pytest.raises(PolicyError) as error:
         admitted(when, matcher=matcher)
     assert reason in str(error.value)
+
+
+def test_who_meets_a_row_that_asks_for_the_moment_is_not_tried() -> None:
+    assert cautions_of(admitted("r.env.hour > 30 && r.sub.clearance > 1")) == ()
 
 
 def test_another_column_has_no_value() -> None:
