@@ -461,16 +461,17 @@ class Oracle:
         return Window.parse(start, end).holds(self.at)
 
     def enforce(self, *request: object) -> bool:
-        """Return Casbin's decision.
+        """Return Casbin's decision, as `explained` does."""
+        return self.explained(*request)[0]
 
-        Raises:
-            Exception: any error of Casbin; no document may then be returned.
-        """
+    def explained(self, *request: object) -> tuple[bool, tuple[str, ...]]:
+        """Return Casbin's decision and the row that it names; whatever it raises denies."""
         if self.suffix:
             context = self._enforcer.new_enforce_context(self.suffix)
             context.etype = "e"
-            return bool(self._enforcer.enforce(context, *request))
-        return bool(self._enforcer.enforce(*request))
+            request = (context, *request)
+        allowed, row = self._enforcer.enforce_ex(*request)
+        return bool(allowed), tuple(row)
 
 
 def one_at_a_time(parse: Parse) -> Parse:

@@ -12,8 +12,6 @@ The laws of this file:
 5. Casbin reads the policy again from its rows. What it shares with the compiler is the text of the
    policy, the subject's record and the label's JSON.
 6. One question at a time: each text is parsed once, and what was parsed is not for two threads.
-7. A counterexample that holds a label of another tenant is shown to administrators of all tenants
-   alone.
 """
 
 from __future__ import annotations
@@ -25,57 +23,18 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Final, TypeAlias
 
-from acl.decision import TENANT, Denied, Permitted, guard
+from acl.decision import Denied, Permitted, guard
 from acl.engine.filter import to_filter
 from acl.errors import AclError
 from acl.labels import Label
+from acl.policy.compiler import examine
 from acl.policy.decide import decide, known_columns, request_of
 from acl.policy.policy import Policy
 from acl.predicate import Condition, Predicate, holds
-from acl.proof.labels import Pair, Role
+from acl.proof.counterexample import Counterexample, said_of
+from acl.proof.labels import Role
 from acl.proof.plan import PlanSummary, ProofPlan
 from acl.subject import Subject
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counterexample:
-    """A pair on which the compiled filter and Casbin differ.
-
-    Attributes:
-        profile: who asks.
-        action: what for.
-        label: about which label.
-        compiled: whether the compiled filter lets it pass.
-        casbin: whether Casbin allows it.
-        error: why no filter could be compiled, or `""`.
-    """
-
-    profile: Subject
-    action: str
-    label: Label
-    compiled: bool
-    casbin: bool
-    error: str = ""
-
-    @property
-    def tenant(self) -> str:
-        """The tenant of both profile and label, or `""` if they are of two."""
-        mine = self.profile.tenant
-        return mine if self.label.values.get(TENANT, mine) == mine else ""
-
-    def __str__(self) -> str:
-        reason = f" ({self.error})" if self.error else ""
-        through = "".join(f" through {one.id}" for one in self.profile.actors)
-        return (
-            f"{self.profile.id}{through} {sorted(self.profile.groups)} in {self.profile.tenant}, "
-            f"{self.action}, {self.label.as_json()}: the filter {_said(self.compiled)}{reason}, "
-            f"Casbin {_said(self.casbin)}"
-        )
-
-
-def _said(allows: bool) -> str:  # noqa: FBT001 - it is the value
-    return "allows" if allows else "denies"
-
 
 # Each question brings its own moment.
 _UNASKED: Final = datetime.min.replace(tzinfo=UTC)
@@ -103,6 +62,10 @@ class PolicyOracle:
         """Have Casbin read the policy anew (law 5)."""
         self._policy = policy
         self._casbin = policy.oracle(_UNASKED, parse_once=True)
+        # A row as Casbin was given it, and as its author wrote it.
+        self._written = dict(
+            zip((row.values for row in self._casbin.rows), policy.rows, strict=True)
+        )
         self._alone = Lock()
 
     def request(self, subject: Subject, action: str, at: datetime) -> Request:
@@ -117,16 +80,65 @@ class PolicyOracle:
             return False
         with self._alone:  # law 6
             self._casbin.at = request.at
-            return all(self._enforced(asker, label) for asker in request.askers)
+            return all(self._enforced(asker, label)[0] for asker in request.askers)
 
-    def _enforced(self, asker: Mapping[str, object], label: Label) -> bool:
+    def counterexample(
+        self, profile: Subject, action: str, label: Label, at: datetime, *, error: str | None = None
+    ) -> Counterexample:
+        """Return a pair on which the filter says the opposite, with the rules of both sides.
+
+        Args:
+            profile: who asks.
+            action: what for.
+            label: about which label.
+            at: the moment for which time-limited roles are decided.
+            error: why no filter could be compiled.
+        """
+        request = self.request(profile, action, at)
+        casbin = self.allows(request, label)
+        return Counterexample(
+            profile=profile,
+            action=action,
+            label=label,
+            compiled=not casbin,
+            casbin=casbin,
+            error=error or "",
+            filter_rule="" if error else self._of_filter(request, label, allows=not casbin),
+            casbin_rule=self._of_casbin(request, label),
+        )
+
+    def _of_filter(self, request: Request, label: Label, *, allows: bool) -> str:
+        """Return the row by which the filter allows or denies `label`, in words."""
+        policy, effect = self._policy, "allow" if allows else "deny"
+        for asker in request.askers:
+            examined = examine(policy, asker, request.at)
+            for row in examined.rows:
+                if policy.effect_of(row) == effect and holds(
+                    examined.outcome(policy.term, row).true, label
+                ):
+                    return said_of(row)
+        return ""
+
+    def _of_casbin(self, request: Request, label: Label) -> str:
+        """Return the row or the guard by which Casbin allows or denies `label`, in words."""
+        if not holds(request.fence, label):
+            return "the guard of the tenant"
+        with self._alone:
+            self._casbin.at = request.at
+            found = [self._enforced(asker, label) for asker in request.askers]
+        _, values = min(found, key=lambda one: one[0])
+        row = self._written.get(values)
+        return "" if row is None else said_of(row)
+
+    def _enforced(self, asker: Mapping[str, object], label: Label) -> tuple[bool, tuple[str, ...]]:
+        """Return Casbin's decision, and the row that it names for it."""
         columns = enforced_request(self._policy, asker, label)
         if columns is None:
-            return False
+            return False, ()
         try:
-            return self._casbin.enforce(*columns)
+            return self._casbin.explained(*columns)
         except Exception:  # noqa: BLE001 - whatever Casbin raises, it denies (law 4)
-            return False
+            return False, ()
 
 
 def enforced_request(
@@ -274,7 +286,8 @@ class Proof:
             if role.allows(pair.label) != theirs:  # law 2
                 wrong += 1
                 if len(shown) < MAX_SHOWN:
-                    shown.append(self._counterexample(pair, role, casbin=theirs))
+                    asked = pair.role.profile, pair.role.action, pair.label, self._at
+                    shown.append(self._oracle.counterexample(*asked, error=role.error))
         return Batch(start=start, stop=stop, allowed=allowed, wrong=wrong, shown=tuple(shown))
 
     def _compiled(self, role: Role) -> _Compiled:
@@ -297,16 +310,6 @@ class Proof:
             # Every request of this role would end in an error; nothing would be answered.
             return _Compiled(request, None, str(error))
         return _Compiled(request, decision.predicate)
-
-    def _counterexample(self, pair: Pair, role: _Compiled, *, casbin: bool) -> Counterexample:
-        return Counterexample(
-            profile=pair.role.profile,
-            action=pair.role.action,
-            label=pair.label,
-            compiled=not casbin,
-            casbin=casbin,
-            error=role.error,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ from acl.language.model_file import MODEL_FILE
 from acl.language.rules_file import POLICY_FILE
 from acl.policy.delegation import Overreach, Verdict, tenant_of
 from acl.policy.policy import Policy, load
-from acl.proof.proof import Counterexample, ProofReport
+from acl.proof.counterexample import Counterexample
+from acl.proof.proof import ProofReport
 from acl.records import Mismatch, PolicyRevision, RevisionTexts
 from acl.subject import is_tenant
 from retrieval.rights.policy_source import PolicySource

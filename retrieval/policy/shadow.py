@@ -28,7 +28,7 @@ from prometheus_client import Counter
 
 from acl.labels import Label
 from acl.policy.policy import Policy
-from acl.proof.proof import Counterexample, PolicyOracle
+from acl.proof.proof import PolicyOracle
 from acl.records import Proof, ProofState, Records, RecordsError
 from retrieval.policy.edits import mismatches_of
 from retrieval.rights.releases import Release
@@ -131,14 +131,19 @@ class Shadow:
         self, release: Release, labels: Sequence[Label], denied: Sequence[Label]
     ) -> None:
         """Raise the alarm, and let every request know (law 3)."""
-        revision = release.pinned.snapshot.revision
+        pinned = release.pinned
+        revision, oracle = pinned.snapshot.revision, self._oracle(pinned.snapshot.policy)
+        asked = pinned.subject, release.action
+        shown = await for_shadow(
+            lambda: [oracle.counterexample(*asked, one, release.now) for one in denied[:_SHOWN]]
+        )
         # The decision alone: whose question it was stands in the audit.
         log.error("policy_refuted", revision=revision, decision_id=release.id)
         proof = Proof(
             state=ProofState.REFUTED,
             labels=len(labels),
             updated_at=self._clock(),
-            mismatches=mismatches_of(_counterexample(release, one) for one in denied[:_SHOWN]),
+            mismatches=mismatches_of(shown),
         )
         wait = 0.1
         while True:
@@ -150,16 +155,6 @@ class Shadow:
                 wait = min(LONGEST_SECONDS, wait * 2)
             else:
                 return
-
-
-def _counterexample(release: Release, label: Label) -> Counterexample:
-    return Counterexample(
-        profile=release.pinned.subject,
-        action=release.action,
-        label=label,
-        compiled=True,
-        casbin=False,
-    )
 
 
 def _count(outcome: str) -> None:

@@ -193,7 +193,7 @@ async def test_a_fault_is_found_after_a_search_and_the_alarm_is_raised(light: Wo
     assert proof.state is ProofState.REFUTED
     assert proof.mismatches[0].tenant == "acme"
     assert "user:eve" in proof.mismatches[0].text
-    assert proof.mismatches[0].text.endswith("the filter allows, Casbin denies")
+    assert proof.mismatches[0].text.endswith(", Casbin denies by no rule")
     told = (await light.records.audit.events(after=(await light.records.audit.head()).seq - 1))[0]
     assert told.event.kind is AuditKind.POLICY_REFUTED
 

@@ -89,6 +89,37 @@ def test_a_wrong_decision_is_found_and_shown(decider: Decider) -> None:
         assert "Casbin" in str(one)
 
 
+HELD = (
+    "p, group:everyone, *, /*, document:read, True, allow\n"
+    "p, group:everyone, *, /acme/held/*, document:read, True, deny\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("decider", "path", "said"),
+    [
+        (everything, "/acme/held/x", ("allows by policy.csv line 1 (`p, group:everyone, *, /*, "
+         "document:read, True, allow`), Casbin denies by policy.csv line 2")),
+        (nothing, "/acme/x", "the filter denies by no rule, Casbin allows by policy.csv line 1"),
+        (without_guard, "/beta/x", "Casbin denies by the guard of the tenant"),
+    ],
+)  # fmt: skip
+def test_a_counterexample_names_the_rule_of_each_side(
+    decider: Decider, path: str, said: str
+) -> None:
+    carried = label(path=path, tenant=path.split("/")[1], owner="user:ada", readers=[])
+    plan = ProofPlan([ADA], [READ], [carried])
+    held = default_policy.policy(HELD)
+    shown = Proof(held, plan, NOW, decider=decider).batch(0, plan.summary.gate).shown
+    (told,) = {str(one) for one in shown if one.label == carried and one.profile == ADA}
+
+    assert told.startswith("user:ada of acme, in ")
+    assert "asks for document:read of a document with " in told
+    assert "owner user:ada" in told
+    assert "readers none" in told
+    assert said in told
+
+
 def test_a_counterexample_about_two_tenants_is_of_neither() -> None:
     theirs = label(owner=ADA.id, path="/beta/merger", tenant="beta")
     mine = label(owner="user:boss", readers=[], compartments=[], path="/acme/merger")
