@@ -12,6 +12,7 @@ The laws of this file:
 4. A row that allows and can never apply is told. One that denies and that no label can meet is
    refused by `acl.admission.admission`; one that nobody can meet, of those who are known, is told.
 5. So is a rule that changes nothing beside the others, where the policy is seen as a whole.
+6. A column of rules that no expression reads is told at its name in model.conf.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from acl.admission.row_values import RowValues, line_of, names_in, tenants_in, u
 from acl.admission.values import nearest
 from acl.errors import Caution
 from acl.language.casbin_adapter import Row
+from acl.language.expression import bare_names, parse
+from acl.language.model_file import MODEL_FILE
 from acl.policy.decide import ACTION_COLUMNS
 from acl.policy.names import expressed
 from acl.policy.policy import Policy
@@ -39,6 +42,9 @@ TRIED: Final = 300
 
 NO_ASKER: Final = "nobody whom it names, and no stranger, meets all of its columns and conditions"
 UNASKED: Final = "neither a rule nor another link asks for it"
+UNREAD: Final = (
+    "neither the matcher nor a rule reads this column: what stands there decides nothing"
+)
 SLIP: Final = "is a slip of the hand away from a value that stands before"
 _LONG_ENOUGH: Final = 5
 _LONGEST: Final = 200
@@ -86,6 +92,7 @@ def cautions_of(
         *_ignored(policy, columns),
         *_unknown(policy, columns, known),
         *_misspelt(policy, columns),
+        *_unread(policy),
     ]
     odd = {number for number, _ in found}
     found += _never(policy, columns, (row for row in wanted if row.number not in odd))
@@ -203,6 +210,16 @@ def _misspelt(policy: Policy, columns: Columns) -> Iterator[_Found]:
             if near and value not in told:
                 told.add(value)
                 yield row.number, Caution(line_of(row), value, SLIP, name, near)
+
+
+def _unread(policy: Policy) -> Iterator[_Found]:
+    """Yield the columns of rules that no expression reads (law 6)."""
+    texts = (policy.model.matchers[f"m{policy.suffix}"], *policy.rule_terms)
+    read = frozenset[str]().union(*(bare_names(parse(text)) for text in texts))
+    for column in policy.columns:
+        prefix, _, name = column.partition("_")
+        if column not in read and name not in {"eft", "priority"} and policy.rules:
+            yield 0, Caution(MODEL_FILE, f"{prefix}.{name}", UNREAD)
 
 
 def _is_named(columns: Columns, column: str) -> bool:

@@ -249,7 +249,9 @@ def became(mutant: Mutant) -> str:
         return ""
     there = {(row.kind, row.values) for row in base[0].rows}
     new = [row for row in after.rows if (row.kind, row.values) not in there]
-    if cautions_of(after, rows=new) or len(cautions_of(after)) > len(cautions_of(base[0])):
+    if set(cautions_of(after, rows=new)) - set(cautions_of(base[0])) or len(
+        cautions_of(after)
+    ) > len(cautions_of(base[0])):
         return "warned"
     if _shown(*base, after):
         return "shown"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from acl.admission.admission import admit, read_csv
-from acl.admission.cautions import NO_ASKER, Known, cautions_of
+from acl.admission.cautions import NO_ASKER, UNREAD, Known, cautions_of
 from acl.admission.impossible import NO_LABEL
 from acl.errors import Caution, PolicyError
 from acl.language.casbin_adapter import RoleMatching
@@ -199,8 +199,9 @@ def test_what_is_not_known_is_not_odd() -> None:
     unread = load(numbers, read_csv("p, user:ada, /*, allow\n"), SCHEMA)
     theirs = made("r.obj.tenant == p.sub", "p, acme, /*, allow\n")
 
-    for one in (matched, both, starred, unread, theirs):
+    for one in (matched, both, starred, theirs):
         assert cautions_of(one) == ()
+    assert [one.reason for one in cautions_of(unread)] == [UNREAD]
 
 
 def test_what_is_too_much_to_decide_is_not_odd(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,3 +295,10 @@ def test_the_shared_rule_on_an_address_is_told() -> None:
 
     (found,) = told(row)
     assert "`/wiki.acme.example/finance/*`" in found.reason
+
+
+def test_a_column_that_nothing_reads_is_told_by_its_name() -> None:
+    lost = "r.sub.id == 'user:ada'"
+    (found,) = cautions_of(made(lost, "p, user:ada, /*, allow\n"))
+    assert (found.where, found.value, found.reason) == ("model.conf", "p.sub", UNREAD)
+    assert cautions_of(made("r.sub.id == p.sub", "p, user:ada, /*, allow\n")) == ()
