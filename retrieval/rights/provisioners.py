@@ -113,6 +113,15 @@ class Provisioners:
         await self.records.credentials.create(issued.credential, _edit(authority, tenant))
         return issued
 
+    async def may_edit(self, credential: Credential) -> bool:
+        """Say whether the policy in effect lets a credential's service keep its directory."""
+        service = Subject(id=credential.service, tenant=credential.tenant)  # law 3
+        try:
+            await self._authority(service, credential.tenant)
+        except ForbiddenError:
+            return False
+        return True
+
     async def rotate(
         self, asker: Asker, tenant: str, credential_id: str, overlap: timedelta
     ) -> Issued:

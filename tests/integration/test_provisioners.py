@@ -21,7 +21,7 @@ from retrieval.rights.decisions import Decisions, SnapshotHolder
 from retrieval.rights.provisioners import MAX_OVERLAP, PREFIX, CredentialError, Provisioners
 from retrieval.rights.standing import Standing
 from tests.builders import KEY, NOW
-from tests.serving import POLICY
+from tests.provisioning import with_idp
 
 DAY = timedelta(days=1)
 IDP = Subject(id="service:idp", tenant="acme")
@@ -53,7 +53,7 @@ class Office:
 async def _office(tmp_path: Path) -> AsyncIterator[Office]:
     records = await Records.open(f"sqlite:///{tmp_path / 'records.db'}", KEY)
     clock = Clock()
-    snapshot = await seeded(records, POLICY, actor=PROGRAM, now=NOW)
+    snapshot = await seeded(records, with_idp(tmp_path), actor=PROGRAM, now=NOW)
     provisioners = Provisioners(
         records=records,
         standing=Standing(records, SnapshotHolder(snapshot)),
@@ -63,6 +63,14 @@ async def _office(tmp_path: Path) -> AsyncIterator[Office]:
     )
     yield Office(provisioners, clock)
     await records.close()
+
+
+@pytest.mark.parametrize(("service", "may"), [("service:idp", True), ("service:other", False)])
+async def test_whether_its_service_may_keep_the_directory(
+    office: Office, service: str, *, may: bool
+) -> None:
+    made = await office.provisioners.create(OPERATOR, "acme", service)
+    assert await office.provisioners.may_edit(made.credential) is may
 
 
 async def test_it_lives_until_it_is_revoked_and_not_a_request_longer(office: Office) -> None:

@@ -40,7 +40,14 @@ async def create(
     tenant: Tenant,
 ) -> Shown:
     """Make a credential, which is taken at /scim/v2 alone and lives until it is revoked."""
-    return _shown(await parts.provisioners.create(OPERATOR, tenant, service))
+    issued = await parts.provisioners.create(OPERATOR, tenant, service)
+    if await parts.provisioners.may_edit(issued.credential):
+        return _shown(issued)
+    return _shown(
+        issued,
+        f"the policy in effect gives {service} no `directory:edit` in {tenant}: /scim/v2 answers "
+        f"403; it needs a line such as `p, {service}, {tenant}, /*, directory:edit, True, allow`",
+    )
 
 
 @command(provisioner, "list")
