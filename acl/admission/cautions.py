@@ -11,8 +11,6 @@ The laws of this file:
    or earlier, in the same column.
 4. A row that allows and can never apply is told. One that denies and that no label can meet is
    refused by `acl.admission.admission`; one that nobody can meet, of those who are known, is told.
-5. So is a rule that changes nothing beside the others, where the policy is seen as a whole.
-6. A column of rules that no expression reads is told at its name in model.conf.
 """
 
 from __future__ import annotations
@@ -25,13 +23,10 @@ from typing import Final
 
 from acl.admission.columns import Columns, Named, Placed, Tenanted, Use
 from acl.admission.impossible import NO_LABEL, Impossible
-from acl.admission.redundant import Redundant
 from acl.admission.row_values import RowValues, line_of, names_in, tenants_in, used
 from acl.admission.values import nearest
 from acl.errors import Caution
 from acl.language.casbin_adapter import Row
-from acl.language.expression import bare_names, parse
-from acl.language.model_file import MODEL_FILE
 from acl.policy.decide import ACTION_COLUMNS
 from acl.policy.names import expressed
 from acl.policy.policy import Policy
@@ -42,9 +37,6 @@ TRIED: Final = 300
 
 NO_ASKER: Final = "nobody whom it names, and no stranger, meets all of its columns and conditions"
 UNASKED: Final = "neither a rule nor another link asks for it"
-UNREAD: Final = (
-    "neither the matcher nor a rule reads this column: what stands there decides nothing"
-)
 SLIP: Final = "is a slip of the hand away from a value that stands before"
 _LONG_ENOUGH: Final = 5
 _LONGEST: Final = 200
@@ -71,11 +63,7 @@ NOTHING_KNOWN: Final = Known()
 
 
 def cautions_of(
-    policy: Policy,
-    known: Known = NOTHING_KNOWN,
-    rows: Collection[Row] | None = None,
-    *,
-    whole: bool = True,
+    policy: Policy, known: Known = NOTHING_KNOWN, rows: Collection[Row] | None = None
 ) -> tuple[Caution, ...]:
     """Return what is odd about an admitted policy, in the order of its lines.
 
@@ -83,7 +71,6 @@ def cautions_of(
         policy: the policy.
         known: what is known beside it.
         rows: those to look at, such as the rows that a proposal adds; all by default.
-        whole: whether `policy` has all rows, not those alone that somebody may see.
     """
     wanted = policy.rows if rows is None else rows
     numbers, columns = {row.number for row in wanted}, Columns(policy)
@@ -92,13 +79,9 @@ def cautions_of(
         *_ignored(policy, columns),
         *_unknown(policy, columns, known),
         *_misspelt(policy, columns),
-        *_unread(policy),
     ]
     odd = {number for number, _ in found}
     found += _never(policy, columns, (row for row in wanted if row.number not in odd))
-    if whole:
-        odd = {number for number, _ in found}
-        found += _redundant(policy, columns, (row for row in wanted if row.number not in odd))
     chosen = [(number, one) for number, one in found if number in numbers or not number]
     return tuple(one for _, one in sorted(chosen, key=lambda pair: pair[0]))
 
@@ -212,16 +195,6 @@ def _misspelt(policy: Policy, columns: Columns) -> Iterator[_Found]:
                 yield row.number, Caution(line_of(row), value, SLIP, name, near)
 
 
-def _unread(policy: Policy) -> Iterator[_Found]:
-    """Yield the columns of rules that no expression reads (law 6)."""
-    texts = (policy.model.matchers[f"m{policy.suffix}"], *policy.rule_terms)
-    read = frozenset[str]().union(*(bare_names(parse(text)) for text in texts))
-    for column in policy.columns:
-        prefix, _, name = column.partition("_")
-        if column not in read and name not in {"eft", "priority"} and policy.rules:
-            yield 0, Caution(MODEL_FILE, f"{prefix}.{name}", UNREAD)
-
-
 def _is_named(columns: Columns, column: str) -> bool:
     uses = columns.uses.get(column, frozenset())
     return any(isinstance(use, Named | Tenanted) for use in uses)
@@ -283,12 +256,3 @@ def _never(policy: Policy, columns: Columns, rows: Iterable[Row]) -> Iterator[_F
             yield row.number, Caution(line_of(row), said, NO_LABEL)
         elif impossible.for_askers(row):
             yield row.number, Caution(line_of(row), said, NO_ASKER)  # law 4
-
-
-def _redundant(policy: Policy, columns: Columns, rows: Iterable[Row]) -> Iterator[_Found]:
-    redundant = Redundant(policy, columns)
-    deciding = (row for row in rows if row.kind == f"p{policy.suffix}")
-    for row in islice(deciding, TRIED):
-        reason = redundant.reason(row)
-        if reason:
-            yield row.number, Caution(line_of(row), ", ".join(row.values)[:120], reason)  # law 5

@@ -251,7 +251,7 @@ class PolicyViews:
         )
 
         def work() -> tuple[Caution, ...]:
-            return cautions_of(seen_by(policy, tenant), known, rows, whole=tenant is None)
+            return cautions_of(seen_by(policy, tenant), known, rows)
 
         return await asyncio.to_thread(work)
 

@@ -185,7 +185,7 @@ async def test_a_proposal_of_before_parties_were_kept_is_of_its_name_in_every_te
     "edit",
     [
         ("# contractors never read", "# globex: obsolete, remove. contractors never read"),
-        ("# owners tag, share and review", "# owners share"),
+        ("# owners tag their documents\n", ""),
         ("p, role:x, globex", 'p, "role:x", globex'),
         (SECRET, f"{SECRET}\n# a last word"),
     ],
