@@ -65,6 +65,7 @@ def test_a_hostile_id_is_decided_at_once(when: str) -> None:
         ),
         ('r.sub.id == "%9d" % 3', "`%`: takes the remainder of a number"),
         ("r.sub.id == r.sub.tenant % 3", "`%`: takes the remainder of a number"),
+        ("(r.sub.id if r.sub.clearance > 1 else 3) % 2 == 1", "takes the remainder of a number"),
     ],
 )
 def test_what_cannot_be_bounded_is_refused_where_it_stands(when: str, reason: str) -> None:

@@ -14,6 +14,7 @@ from acl.errors import LabelError, PolicyError
 from acl.labels import Label, LabelSchema
 from acl.language.casbin_adapter import Oracle
 from acl.policy.decide import decide, request_of
+from acl.policy.declared import _addresses
 from acl.policy.policy import Policy, load
 from acl.policy.profiles import profiles
 from acl.predicate import holds
@@ -186,3 +187,7 @@ def test_profiles_stand_with_what_rules_ask_for_and_without() -> None:
     plain = load(MODEL, read_csv(ROWS), SCHEMA)
     stranger = profiles([plain], tenants=["acme"], clearances=(0,), compartments=frozenset())
     assert {one.attributes for one in stranger} == {Attributes()}
+
+
+def test_a_text_that_is_no_network_has_no_address() -> None:
+    assert list(_addresses(["10.0.0.0/8", "home", "192.0.2.7"])) == ["10.0.0.0", "192.0.2.7"]
