@@ -48,6 +48,9 @@ from acl.language.roles import Link, PlainRoleGraph, Window
 from acl.language.rules_file import role_columns, wrong_length
 from acl.language.terms import (
     AllOf,
+    ResourceHolder,
+    ResourceRole,
+    RoleInDomain,
     Rule,
     Term,
     Touching,
@@ -408,6 +411,8 @@ class _Loader:
     ) -> None:
         values = evaluated(term, named)
         if values is None:
+            if isinstance(term, ResourceRole | ResourceHolder | RoleInDomain):
+                self._check_names(where, term, named)
             return
         try:
             raises = not values or outcome_of(term, values, graphs, _NO_MOMENT) == RAISES
@@ -417,6 +422,18 @@ class _Loader:
         if raises:  # law 2
             reason = "raises for every document, by its types: the other value is of another type"
             self._refuse(where, term.attribute.name, reason)
+
+    def _check_names(
+        self,
+        where: str,
+        term: ResourceRole | ResourceHolder | RoleInDomain,
+        named: Mapping[str, str],
+    ) -> None:
+        """Refuse a name, role or domain that the row decides, and that is no text (law 2)."""
+        for value in (evaluated(operand, named) for operand in operands(term)):
+            if value is not None and not (value and isinstance(value[0], str)):
+                self._refuse(where, term.graph, "a name, a role and a domain are texts")
+                return
 
     def _digest(self) -> str:
         content: dict[str, object] = {  # law 3

@@ -95,3 +95,23 @@ def test_a_condition_that_is_admitted_is_decided_as_casbin_decides(seed: int) ->
                 ) from error
         counted["admitted"] += 1
     assert min(counted["refused"], counted["admitted"]) > TRIED // 500
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["r.obj.path, False", "r.obj.owner, 1", 'r.obj.owner, ["role:x"]', '["user:ada"], r.obj.owner'],
+)
+def test_a_name_that_is_no_text_is_refused_by_the_check(asked: str) -> None:
+    for text in (f"g({asked}, r.sub.tenant)", f"!g({asked}, r.sub.tenant)"):
+        quoted = text.replace('"', '""')
+        row = f'p, group:finance, acme, /acme/*, document:read, "{quoted}", allow\n'
+        with pytest.raises(PolicyError, match=r"policy\.csv line 1.*are texts"):
+            read_policy(MODEL, row, SCHEMA)
+
+
+def test_a_name_that_is_a_text_is_asked_for_in_the_tenant_of_the_asker() -> None:
+    row = (
+        'p, group:finance, acme, /acme/*, document:read, "g(r.obj.owner, ""role:x"", {})", allow\n'
+    )
+
+    assert read_policy(MODEL, row.format("r.sub.tenant"), SCHEMA)

@@ -23,7 +23,7 @@ from acl.errors import Caution, PolicyError, SchemaError
 from acl.labels import LabelSchema
 from acl.policy.policy import Policy
 from acl.records import RevisionTexts
-from retrieval.policy.check import DemandError, Demands, Never, checked
+from retrieval.policy.check import CheckReport, DemandError, Demands, Never, checked
 from retrieval.rights.policy_source import read_source, source_of
 from retrieval.service.cli.identity.people import read_people
 from retrieval.service.cli.policy.policy_lines import warned
@@ -118,18 +118,22 @@ def check(  # noqa: PLR0913 - each is an option
         raise CommandError(f"refused: {error}") from None
     except PolicyError as error:
         finish(refused(error), as_json=as_json)
-    found, tests = source.policy, report.tests
-    answered = Checked(
-        rules=len(found.rules),
-        digest=found.digest,
+    known = _known(settings.people_file, source.policy.schema)
+    answered = _answered(source.policy, report, known)
+    finish(_checked(answered, len(report.tests.failures), strict=strict), as_json=as_json)
+
+
+def _answered(policy: Policy, report: CheckReport, known: Known) -> Checked:
+    tests = report.tests
+    return Checked(
+        rules=len(policy.rules),
+        digest=policy.digest,
         tests=tests.run,
         tests_left=tests.left,
         promises=report.promises,
         failing=(*map(str, tests.failures), *report.broken),
-        warnings=cautions_of(found, _known(settings.people_file, found.schema)),
+        warnings=cautions_of(policy, known),
     )
-    failed = len(tests.failures)
-    finish(_checked(answered, failed, strict=strict), as_json=as_json)
 
 
 def _base(settings: Settings, named: str, schema: LabelSchema) -> Policy:
