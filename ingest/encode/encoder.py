@@ -2,56 +2,43 @@
 
 The laws of this file:
 
-1. The model comes from a verified folder, offline, as SafeTensors, without code of its own.
+1. The model comes from a verified folder.
 2. A question is encoded alone and in float32, so that its vector depends on nothing but its words.
-3. Passages may be encoded in bfloat16, where that was measured on this processor to be at least
-   1.3 times as fast and to point the same way.
-4. All work is done in one thread, in small batches, so that a question waits for one batch at most.
+3. Passages are encoded in bfloat16 where the processor has it, unless float32 is asked for. What
+   else the machine is doing decides nothing.
+4. OpenVINO encodes where it is installed and its vectors are those of the reference; elsewhere the
+   reference itself, sentence-transformers, does. Which one is in the log.
+5. Questions never wait for passages, and the event loop for neither.
 """
 
 from __future__ import annotations
 
 import asyncio
-import copy
 import os
-import time
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import import_module
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
+import numpy.typing as npt
+import structlog
 
-from ingest.encode.models import DEFAULT_MODEL, verified_model_folder
+from ingest.encode.bert import BertEncoder, UnsupportedModelError
+from ingest.encode.models import DEFAULT_MODEL, verified_model_folder, vetted_model
+from ingest.encode.reference import ReferenceEncoder
 from ingest.index.engine import Vector
 
-MIN_SPEEDUP: Final = 1.3
-MIN_COSINE: Final = 0.99
+_LOG = structlog.stdlib.get_logger("strongroom.ingest")
 
-_OFFLINE: Final = {
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
-_SAMPLE: Final = [
-    f"Section {number}. The committee read the report of the finance department for the quarter, "
-    "compared it with the plan of the year before, and decided to postpone the purchase. " * 5
-    for number in range(4)
-]
+_Encode: TypeAlias = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 
 _T = TypeVar("_T")
 
-
-class _Model(Protocol):
-    """The part of a sentence-transformers model that is used."""
-
-    max_seq_length: int
-
-    def encode(self, sentences: Sequence[str], **options: Any) -> Any:  # noqa: ANN401
-        """Return one row for each text."""
+_CORES: Final = os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +46,24 @@ class EncoderSettings:
     """How the encoder uses the machine.
 
     Attributes:
-        question_threads: torch's threads for a question; more than one loses on busy cores.
-        passage_threads: torch's threads for passages.
-        batch: passages encoded at a time; a question waits for one such batch at most.
-        bfloat16: whether passages are encoded in bfloat16; None measures it before the first.
+        threads: of the processor, for one question and for one batch of passages.
+        batch: passages encoded at a time.
+        bfloat16: whether passages are encoded in bfloat16; None: where the processor has it.
+        openvino: False takes the reference, which is slower.
     """
 
-    question_threads: int = 1
-    passage_threads: int = 2
-    batch: int = 8
+    threads: int = _CORES
+    batch: int = 16
     bfloat16: bool | None = None
+    openvino: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """How questions and passages are encoded."""
+
+    question: _Encode
+    passages: Callable[[], _Encode]
 
 
 class Encoder:
@@ -84,137 +79,94 @@ class Encoder:
         self._name = name
         self._override = override
         self._settings = settings or EncoderSettings()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder")  # law 4
-        self._for_questions: _Model | None = None
-        self._for_passages: _Model | None = None
+        # One at a time with all threads: several at once fight for the same cores.
+        self._for_questions = ThreadPoolExecutor(1, thread_name_prefix="questions")
+        self._for_passages = ThreadPoolExecutor(1, thread_name_prefix="passages")  # law 5
+        self._loading = threading.Lock()
+        self._ways: _Ways | None = None
+        self._passages: _Encode | None = None
+        self._bfloat16 = False
 
     @property
     def ready(self) -> bool:
         """Whether questions can be encoded without waiting for the model."""
-        return self._for_questions is not None
+        return self._ways is not None
 
     @property
     def bfloat16(self) -> bool:
         """Whether passages are encoded in bfloat16; settled by the first of them."""
-        return self._for_passages is not None and self._for_passages is not self._for_questions
+        return self._bfloat16
 
     async def load(self) -> None:
-        """Load the model for questions now; it takes seconds.
+        """Load the model for questions now.
 
         Raises:
             ModelError: the folder is not the vetted model.
         """
-        await self._run(self._question_model)
+        await self._run(self._for_questions, self._loaded)
 
     async def encode_question(self, text: str) -> Vector:
         """Return the vector of a question."""
-        vectors = await self._run(lambda: self._encode([text], passages=False))  # law 2
-        return vectors[0]
+        rows = await self._run(self._for_questions, lambda: self._loaded().question([text]))
+        vector: Vector = rows[0]  # law 2
+        return vector
 
     async def encode_passages(self, texts: Sequence[str]) -> list[Vector]:
         """Return the vectors of `texts`, in their order."""
-        vectors: list[Vector] = []
-        for start in range(0, len(texts), self._settings.batch):
-            batch = list(texts[start : start + self._settings.batch])
-            vectors += await self._run(lambda batch=batch: self._encode(batch, passages=True))  # type: ignore[misc]
-        return vectors
+        # Texts of one length together: a batch is as long as its longest.
+        order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
+        vectors: dict[int, Vector] = {}
+        for start in range(0, len(order), self._settings.batch):
+            numbers = order[start : start + self._settings.batch]
+            batch = [texts[number] for number in numbers]
+            rows = await self._run(self._for_passages, partial(self._encoded, batch))
+            vectors.update(zip(numbers, rows, strict=True))
+        return [vectors[number] for number in range(len(texts))]
 
     async def close(self) -> None:
-        """Finish what is running and let the thread go."""
-        await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
+        """Finish what is running and let the threads go."""
+        for pool in (self._for_questions, self._for_passages):
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
 
-    async def _run(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+    async def _run(self, pool: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
 
-    def _question_model(self) -> _Model:
-        if self._for_questions is None:
-            self._for_questions = _load(self._name, self._override)
-        return self._for_questions
+    def _encoded(self, batch: list[str]) -> npt.NDArray[np.float32]:
+        if self._passages is None:
+            self._passages = self._loaded().passages()
+        return self._passages(batch)
 
-    def _passage_model(self) -> _Model:
-        # Only who encodes passages pays for the second model and for measuring which is faster.
-        if self._for_passages is None:
-            self._for_passages = _passage_model(self._question_model(), self._settings)
-        return self._for_passages
+    def _loaded(self) -> _Ways:
+        with self._loading:
+            if self._ways is None:
+                folder = verified_model_folder(self._name, self._override)  # law 1
+                self._ways = self._openvino(folder) or self._reference(folder)
+            return self._ways
 
-    def _encode(self, texts: list[str], *, passages: bool) -> list[Vector]:
-        settings = self._settings
-        model = self._passage_model() if passages else self._question_model()
-        _use_threads(settings.passage_threads if passages else settings.question_threads)
-        return _vectors(model, texts)
+    def _openvino(self, folder: Path) -> _Ways | None:
+        if not self._settings.openvino:
+            return None
+        try:
+            model = BertEncoder(folder, vetted_model(self._name))
+            question = model.compiled(bfloat16=False, threads=self._settings.threads)
+        except UnsupportedModelError as error:
+            _LOG.warning("openvino_not_used", reason=str(error))  # law 4
+            return None
+        return _Ways(question.encode, partial(self._compiled, model))
 
+    def _compiled(self, model: BertEncoder) -> _Encode:
+        threads, wanted = self._settings.threads, self._settings.bfloat16
+        if model.has_bfloat16 if wanted is None else wanted:  # law 3
+            try:
+                rounded = model.compiled(bfloat16=True, threads=threads)
+            except UnsupportedModelError as error:
+                _LOG.warning("bfloat16_not_used", reason=str(error))
+            else:
+                self._bfloat16 = True
+                return rounded.encode
+        return model.compiled(bfloat16=False, threads=threads).encode
 
-def _load(name: str, override: Path | None) -> _Model:
-    folder = verified_model_folder(name, override)  # law 1
-    # Read when the libraries are imported, which is why the import stands below it.
-    os.environ.update(_OFFLINE)
-    # Importing takes seconds and a few hundred megabytes: only a process that encodes pays.
-    import_module("transformers.utils.logging").disable_progress_bar()
-    model: _Model = import_module("sentence_transformers").SentenceTransformer(
-        str(folder),
-        device="cpu",
-        local_files_only=True,
-        trust_remote_code=False,
-        model_kwargs={"use_safetensors": True},
-    )
-    return model
-
-
-def _passage_model(model: _Model, settings: EncoderSettings) -> _Model:
-    if settings.bfloat16 is False:
-        return model
-    half = _halved(model)
-    if settings.bfloat16 is None and not _is_worth_it(model, half, settings.passage_threads):
-        return model
-    return half
-
-
-def _halved(model: _Model) -> _Model:
-    copied: Any = copy.deepcopy(model)
-    half: _Model = copied.to(import_module("torch").bfloat16)
-    return half
-
-
-_MEASURED: Final[dict[int, bool]] = {}
-"""Whether bfloat16 pays, by torch's threads; it takes seconds, so a process measures it once."""
-
-
-def _is_worth_it(model: _Model, half: _Model, threads: int) -> bool:
-    if threads not in _MEASURED:
-        _MEASURED[threads] = _is_measured_to_be(model, half, threads)
-    return _MEASURED[threads]
-
-
-def _is_measured_to_be(model: _Model, half: _Model, threads: int) -> bool:
-    _use_threads(threads)
-    slow, exact = _measured(model)
-    fast, rounded = _measured(half)
-    cosine = min(float(one @ other) for one, other in zip(exact, rounded, strict=True))
-    return slow >= MIN_SPEEDUP * fast and cosine >= MIN_COSINE  # law 3
-
-
-def _measured(model: _Model) -> tuple[float, list[Vector]]:
-    """Return the best of three timings, after one that warms up."""
-    vectors = _vectors(model, _SAMPLE)
-    times = []
-    for _ in range(3):
-        started = time.perf_counter()
-        _vectors(model, _SAMPLE)
-        times.append(time.perf_counter() - started)
-    return min(times), vectors
-
-
-def _vectors(model: _Model, texts: list[str]) -> list[Vector]:
-    rows = model.encode(
-        texts, batch_size=len(texts), convert_to_numpy=True, show_progress_bar=False
-    )
-    exact = np.asarray(rows, dtype=np.float32)
-    # In bfloat16 the model's own normalisation is off by up to half a per cent.
-    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
-    return list(exact)
-
-
-def _use_threads(number: int) -> None:
-    torch = import_module("torch")
-    if torch.get_num_threads() != number:
-        torch.set_num_threads(number)
+    def _reference(self, folder: Path) -> _Ways:
+        model = ReferenceEncoder(folder)
+        passages = partial(model.encode, threads=self._settings.threads)
+        return _Ways(model.encode, lambda: passages)

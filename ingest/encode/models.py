@@ -11,6 +11,7 @@ The laws of this file:
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,9 @@ from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from ingest.errors import ModelError
 
@@ -61,6 +65,7 @@ class VettedModel:
         max_tokens: what is longer is cut.
         files: path in the folder to SHA-256, hexadecimal.
         ignored: documents that may lie in the folder and are not read.
+        probes: text to the vector that sentence-transformers makes of it.
     """
 
     name: str
@@ -70,6 +75,7 @@ class VettedModel:
     max_tokens: int
     files: Mapping[str, str]
     ignored: frozenset[str]
+    probes: Mapping[str, npt.NDArray[np.float32]]
 
 
 def vetted_model(name: str = DEFAULT_MODEL) -> VettedModel:
@@ -88,7 +94,15 @@ def vetted_model(name: str = DEFAULT_MODEL) -> VettedModel:
         name=name,
         files=table["files"],
         ignored=frozenset(table["ignored"]),
+        probes={text: _vector(written) for text, written in table["probes"].items()},
     )
+
+
+def _vector(written: str) -> npt.NDArray[np.float32]:
+    """Read a vector of unit length, as numbers of 16 bits in base 64."""
+    rounded = np.frombuffer(base64.b64decode(written), np.float16).astype(np.float32)
+    unit: npt.NDArray[np.float32] = rounded / np.linalg.norm(rounded)
+    return unit
 
 
 def verified_model_folder(name: str = DEFAULT_MODEL, override: Path | None = None) -> Path:

@@ -23,7 +23,7 @@ from acl.language.casbin_adapter import check_versions
 from acl.records import CollectionState, Records
 from acl.subject import PROGRAM
 from ingest.encode.chunk import Chunker
-from ingest.encode.encoder import Encoder, EncoderSettings
+from ingest.encode.encoder import Encoder
 from ingest.encode.models import DEFAULT_MODEL, verified_model_folder, vetted_model
 from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import VectorEngine
@@ -182,8 +182,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         engine = _engine(settings)
         await engine.open(schema)
         stack.push_async_callback(engine.close)
-        # For questions; measuring whether half precision pays is for those who ingest.
-        encoder = Encoder(override=settings.model_dir, settings=EncoderSettings(bfloat16=False))
+        encoder = Encoder(override=settings.model_dir)
         stack.push_async_callback(encoder.close)
         snapshot = await seeded(records, settings.policy_dir, actor=PROGRAM, now=datetime.now(UTC))
         resolve = _resolve(settings, records, schema)

@@ -28,7 +28,7 @@ from tests.plain import plain_tools
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def model() -> AsyncIterator[Encoder]:
-    encoder = Encoder(settings=EncoderSettings(bfloat16=True, passage_threads=1))
+    encoder = Encoder(settings=EncoderSettings(bfloat16=True, threads=1))
     await encoder.load()
     yield encoder
     await encoder.close()

@@ -11,6 +11,8 @@ import pytest
 
 from ingest.encode import encoder as encode
 from ingest.encode.encoder import Encoder, EncoderSettings
+from ingest.encode.models import verified_model_folder
+from ingest.encode.reference import ReferenceEncoder
 from ingest.errors import ModelError
 
 TEXTS = [
@@ -18,6 +20,11 @@ TEXTS = [
     "Salaries are confidential.",
     "Trains may be booked by every employee without asking.",
 ]
+
+
+@pytest.fixture(scope="module")
+def reference() -> ReferenceEncoder:
+    return ReferenceEncoder(verified_model_folder())
 
 
 async def test_vectors_are_float32_of_unit_length(encoder: Encoder) -> None:
@@ -84,8 +91,11 @@ async def test_a_question_waits_for_one_batch_at_most(encoder: Encoder) -> None:
     assert order == ["question", "passages"]
 
 
-async def test_the_model_is_loaded_at_the_first_call_and_without_bfloat16_if_told() -> None:
-    encoder = Encoder(settings=EncoderSettings(bfloat16=False, passage_threads=1))
+@pytest.mark.parametrize("openvino", [True, False])
+async def test_the_model_is_loaded_at_the_first_call_and_without_bfloat16_if_told(
+    *, openvino: bool
+) -> None:
+    encoder = Encoder(settings=EncoderSettings(bfloat16=False, threads=1, openvino=openvino))
     assert not encoder.ready
 
     passage, question = (
@@ -99,37 +109,25 @@ async def test_the_model_is_loaded_at_the_first_call_and_without_bfloat16_if_tol
     await encoder.close()
 
 
-async def test_bfloat16_is_measured_when_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encode, "_SAMPLE", TEXTS)
-    monkeypatch.setattr(encode, "MIN_SPEEDUP", 1e9)
-    monkeypatch.setattr(encode, "_MEASURED", {})
-    encoder = Encoder()
-    await encoder.load()
-    assert encoder.ready
-    await encoder.encode_passages(TEXTS)
-
-    assert not encoder.bfloat16
-    await encoder.close()
-
-
-@pytest.mark.parametrize(
-    ("speedup", "cosine", "expected"), [(0.0, 0.0, True), (1e9, 0.0, False), (0.0, 1.1, False)]
-)
-async def test_bfloat16_must_be_faster_and_close(
-    encoder: Encoder,
-    monkeypatch: pytest.MonkeyPatch,
-    speedup: float,
-    cosine: float,
-    *,
-    expected: bool,
+async def test_without_openvino_the_reference_encodes(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encode, "_SAMPLE", TEXTS)
-    monkeypatch.setattr(encode, "MIN_SPEEDUP", speedup)
-    monkeypatch.setattr(encode, "MIN_COSINE", cosine)
-    monkeypatch.setattr(encode, "_MEASURED", {})
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    other = Encoder()
 
-    model, half = encoder._question_model(), encoder._passage_model()
-    assert encode._is_worth_it(model, half, 1) is expected
+    vector = await other.encode_question(TEXTS[0])
+
+    assert float(vector @ await encoder.encode_question(TEXTS[0])) > 0.9999
+    await other.close()
+
+
+async def test_passages_come_in_the_order_of_their_texts(encoder: Encoder) -> None:
+    texts = [f"{'word ' * (number * 7 % 40)} {number}" for number in range(40)]
+
+    vectors = await encoder.encode_passages(texts)
+
+    for text, vector in zip(texts, vectors, strict=True):
+        assert float(vector @ await encoder.encode_question(text)) > 0.998
 
 
 async def test_a_folder_that_is_not_the_model_is_never_loaded(tmp_path: Path) -> None:
@@ -142,8 +140,11 @@ async def test_a_folder_that_is_not_the_model_is_never_loaded(tmp_path: Path) ->
     await encoder.close()
 
 
-def test_importing_the_encoder_imports_no_model_library() -> None:
-    program = "import sys, ingest.encode.encoder; raise SystemExit('torch' in sys.modules)"
+def test_a_question_is_encoded_without_torch() -> None:
+    program = (
+        "import asyncio, sys; from ingest.encode.encoder import Encoder; "
+        "asyncio.run(Encoder().encode_question('x')); raise SystemExit('torch' in sys.modules)"
+    )
 
     root = Path(encode.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", program], check=False, cwd=root, timeout=60)
@@ -151,6 +152,6 @@ def test_importing_the_encoder_imports_no_model_library() -> None:
     assert done.returncode == 0
 
 
-async def test_the_libraries_are_told_to_stay_offline(encoder: Encoder) -> None:
-    assert encoder.ready
+def test_the_libraries_are_told_to_stay_offline(reference: ReferenceEncoder) -> None:
+    assert reference.encode(["x"]).shape == (1, 384)
     assert os.environ["HF_HUB_OFFLINE"] == "1"

@@ -173,7 +173,14 @@ def test_a_link_to_nowhere_is_refused(copy: Path) -> None:
 
 def test_a_model_is_verified_by_its_own_list(tmp_path: Path) -> None:
     model = VettedModel(
-        name="m", package="p", folder="f", dimension=1, max_tokens=1, files={}, ignored=frozenset()
+        name="m",
+        package="p",
+        folder="f",
+        dimension=1,
+        max_tokens=1,
+        files={},
+        ignored=frozenset(),
+        probes={},
     )
 
     verify_folder(tmp_path, model)
