@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from acl.records import AuditKind, UnknownDocumentError
+from acl.records import AuditEvent, AuditKind, SourceRecord, UnknownDocumentError
 from acl.records.documents.catalog import Inventory
 from acl.subject import INGESTION
-from ingest.context import Context, PipelineSettings, Task
+from ingest.comparison import Comparer, Comparison
+from ingest.context import Context, Identities, PipelineSettings, Task
 from ingest.label.description import Labeller, making_digest
 from ingest.label.label_files import LabelResolver, Statement
 from ingest.parts import Stores, Tools
@@ -33,8 +34,8 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _listed(root: Path) -> tuple[list[Found], bool]:
-    return list(walk(root)), root.is_dir()
+def _listed(root: Path, at: str) -> tuple[list[Found], bool]:
+    return list(walk(root, at=at)), root.is_dir()
 
 
 class Pipeline:
@@ -62,38 +63,50 @@ class Pipeline:
         self._making = making_digest(stores.schema, model=tools.model, form=FORM)
         self._one_at_a_time = asyncio.Lock()
 
-    async def ingest(
+    async def ingest(  # noqa: PLR0913 - a run has as many sides
         self,
         root: Path,
         *,
         flags: Mapping[str, object],
         on_event: Callable[[IngestEvent], None],
         prune: bool = False,
+        sure: bool = False,
         actor: str = INGESTION,
+        source: SourceRecord | None = None,
     ) -> IngestReport:
         """Bring the index to what `root` holds.
 
         Args:
             root: a folder, or one file.
-            flags: label attributes that win over everything written in the source.
+            flags: label attributes that win over everything written in the source, and over what
+                is on record of it.
             on_event: told of every step.
-            prune: whether documents that are no longer in the source are deleted. It means that
-                `root` is all there is of the tenants whose documents it holds.
+            prune: whether documents that are no longer in the source are withdrawn.
+            sure: whether that is meant even where it is a large share of them.
             actor: on whose account.
+            source: the source of record that `root` is or is a part of.
 
         Raises:
             SourceError: there is no such folder or file.
+            StoppedError: it would harm documents of another source, or remove too many. Nothing
+                has changed.
             ParserUnavailableError, ModelError, EngineError, RecordsError: no document is to
                 blame. What was reported as done is done; another run goes on from there.
         """
         async with self._one_at_a_time:
-            found, whole = await asyncio.to_thread(_listed, root)
+            found, whole, resolver, said = await self._looked(root, flags, source)
+            comparer = Comparer(self._stores, resolver, said, source)
+            comparison = await comparer.compare(found, whole=whole)
+            if prune and not sure:
+                comparison.require_moderate(self._settings.removal_share)
             task = Task(
-                resolver=LabelResolver(root, self._stores.schema),
-                flags=Statement("flags", label=dict(flags)),
+                resolver=resolver,
+                flags=said,
                 actor=actor,
+                source=source.id if source else "",
                 whole=whole,
                 prune=prune,
+                comparison=comparison,
             )
             context = Context(
                 stores=self._stores,
@@ -105,8 +118,37 @@ class Pipeline:
                 clock=self._clock,
                 task=task,
                 progress=Progress(on_event, total=len(found)),
+                identities=Identities(self._stores.records.sources),
             )
             return await Run(context).over(found)  # law 1
+
+    async def compare(
+        self, root: Path, *, flags: Mapping[str, object], source: SourceRecord | None
+    ) -> Comparison:
+        """Return what a run would find, without changing anything.
+
+        Raises:
+            SourceError: there is no such folder or file.
+            StoppedError: it would harm documents of another source.
+        """
+        found, whole, resolver, said = await self._looked(root, flags, source)
+        return await Comparer(self._stores, resolver, said, source).compare(found, whole=whole)
+
+    async def _looked(
+        self, root: Path, flags: Mapping[str, object], source: SourceRecord | None
+    ) -> tuple[list[Found], bool, LabelResolver, Statement]:
+        found, whole = await asyncio.to_thread(_listed, root, source.at if source else "")
+        label = {**source.label, **flags} if source else dict(flags)
+        return found, whole, LabelResolver(root, self._stores.schema), Statement("flags", label)
+
+    async def withdraw(self, document_id: str, event: AuditEvent) -> None:
+        """Take a document out of the search; what is known of its label stays.
+
+        Raises:
+            UnknownDocumentError: no such live document.
+            RecordsError: it could not be recorded, so nothing has changed.
+        """
+        await self._projector.withdraw(document_id, event)
 
     async def delete(self, document_id: str, *, actor: str) -> None:
         """Delete a document, live or withdrawn, with everything that was known of its label.

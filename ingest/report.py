@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ingest.sources.folder import covers
+
 
 class EventKind(StrEnum):
     """What has just happened."""
@@ -17,6 +19,7 @@ class EventKind(StrEnum):
     UNCHANGED = "unchanged"
     QUARANTINED = "quarantined"
     FAILED = "failed"
+    RENAMED = "renamed"
     VANISHED = "vanished"
     REMOVED = "removed"
     ENCODING = "encoding"
@@ -33,6 +36,7 @@ class IngestEvent:
         detail: one sentence, or `""`.
         done: documents that are settled.
         total: documents that the source holds.
+        passages: passages that were encoded so far.
     """
 
     kind: EventKind
@@ -40,6 +44,7 @@ class IngestEvent:
     detail: str = ""
     done: int = 0
     total: int = 0
+    passages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ class IngestReport:
         raised: labels that were raised because of secrets.
         overruled: values of sources that did not take effect, because people set more.
         vanished: uris that the records hold and the source does not, unless they were removed.
+        renamed: old and new name of each document whose file moved and kept its bytes.
         encoded: passages that were encoded.
         strangers: owners and readers of stored documents who match no one; the caller adds them.
     """
@@ -112,6 +118,7 @@ class IngestReport:
     raised: tuple[RaisedLabel, ...] = ()
     overruled: tuple[Overruled, ...] = ()
     vanished: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
     strangers: tuple[Stranger, ...] = ()
 
 
@@ -162,6 +169,7 @@ class Progress:
         encoded: passages that were encoded.
         raised: labels that were raised because of secrets.
         overruled: what sources say and what does not take effect.
+        renamed: old and new name of each document that moved.
         present: tenant and uri of each document that the source has.
         unclear: uris of files of which nothing is known, or of folders and all that is below them.
     """
@@ -177,6 +185,7 @@ class Progress:
         self.encoded = 0
         self.raised: list[RaisedLabel] = []
         self.overruled: list[Overruled] = []
+        self.renamed: list[tuple[str, str]] = []
         self.present: set[tuple[str, str]] = set()
         self.unclear: set[str] = set()
 
@@ -184,7 +193,7 @@ class Progress:
         """Say whether a document of the records is no longer in the source, as far as one can."""
         if (tenant, uri) in self.present:
             return False
-        return not any(_covers(place, uri) for place in self.unclear)
+        return not any(covers(place, uri) for place in self.unclear)
 
     def settled(self, kind: EventKind, uri: str) -> None:
         """Count a document that the run is done with, and tell it."""
@@ -220,7 +229,14 @@ class Progress:
     def tell(self, kind: EventKind, uri: str = "", detail: str = "") -> None:
         """Tell one step."""
         self._on_event(
-            IngestEvent(kind=kind, uri=uri, detail=detail, done=self._done, total=self._total)
+            IngestEvent(
+                kind=kind,
+                uri=uri,
+                detail=detail,
+                done=self._done,
+                total=self._total,
+                passages=self.encoded,
+            )
         )
 
     def report(self) -> IngestReport:
@@ -237,9 +253,5 @@ class Progress:
             raised=tuple(self.raised),
             overruled=tuple(self.overruled),
             vanished=tuple(self._vanished),
+            renamed=tuple(self.renamed),
         )
-
-
-def _covers(place: str, uri: str) -> bool:
-    # The root itself, when it could not be listed, is named `file:.`.
-    return place in {uri, "file:."} or uri.startswith(f"{place}/")

@@ -15,6 +15,8 @@ The laws of this file:
 6. The writer of a file decides whether its text is found, but not about labels that people set: a
    document that leaves keeps its label, history and shares, and comes back under them.
 7. A document that the source no longer has is reported, and withdrawn only when that was asked for.
+8. A document whose file was renamed or moved takes the new name before anything else of it is
+   looked at; its label, shares and history are those that it had.
 """
 
 from __future__ import annotations
@@ -44,11 +46,10 @@ from acl.records import (
     UnstorableError,
 )
 from acl.records.documents.catalog import Inventory
-from ingest.context import Context, document_id
+from ingest.context import Context
 from ingest.errors import IngestError, ParserUnavailableError, SourceError
 from ingest.index.engine import EngineError, EngineUnavailableError, Vector
 from ingest.label.description import (
-    TENANT,
     Described,
     SourceState,
     inputs_digest,
@@ -57,7 +58,7 @@ from ingest.label.description import (
     title_of,
 )
 from ingest.label.inherit import Origins
-from ingest.label.label_files import RawLabel
+from ingest.label.label_files import TENANT, RawLabel
 from ingest.label.resolution import Resolution, Resolved
 from ingest.read.parsed import MAX_FILE_BYTES, Parsed
 from ingest.report import EventKind, IngestReport, Overruled, RaisedLabel
@@ -155,7 +156,12 @@ class Batch:
     def _event(self, one: Prepared) -> AuditEvent:
         new, secrets = one.new, list(one.raised.rules) if one.raised else []
         return self._context.event(
-            AuditKind.INGEST, new.tenant, new.uri, passages=len(new.chunks), secrets=secrets
+            AuditKind.INGEST,
+            new.document_id,
+            new.tenant,
+            new.uri,
+            passages=len(new.chunks),
+            secrets=secrets,
         )
 
 
@@ -163,8 +169,6 @@ FORM: Final = 1
 """Counts up when documents are cut or described in another way, so that each is made anew."""
 
 _LOG = structlog.stdlib.get_logger("strongroom.ingest")
-
-_PAGE: Final = 500
 
 
 class Withdrawals:
@@ -197,25 +201,18 @@ class Withdrawals:
     async def look_for_vanished(self) -> None:
         """Report, and withdraw where that was asked for, what the source no longer has."""
         progress = self._context.progress
-        prune = self._context.task.prune
-        for tenant in sorted({tenant for tenant, _ in progress.present}):
-            for document in await self._gone(tenant):
-                if prune:  # law 7
-                    await self._withdraw(document, why="vanished")
-                progress.vanished(document.uri, removed=prune)
-
-    async def _gone(self, tenant: str) -> list[DocumentRecord]:
-        gone: list[DocumentRecord] = []
-        after = ""
-        while page := await self._context.stores.records.catalog.list_documents(
-            tenant, after=after, limit=_PAGE
-        ):
-            gone += [one for one in page if self._context.progress.is_gone(tenant, one.uri)]
-            after = page[-1].uri
-        return gone
+        task = self._context.task
+        for document in await self._context.stores.records.sources.documents(task.source):
+            if not document.is_live or not progress.is_gone(document.tenant, document.uri):
+                continue
+            if task.prune:  # law 7
+                await self._withdraw(document, why="vanished")
+            progress.vanished(document.uri, removed=task.prune)
 
     async def _withdraw(self, document: DocumentRecord, *, why: str) -> None:
-        event = self._context.event(AuditKind.DELETE, document.tenant, document.uri, why=why)
+        event = self._context.event(
+            AuditKind.DELETE, document.id, document.tenant, document.uri, why=why
+        )
         await self._context.projector.withdraw(document.id, event)
 
 
@@ -263,6 +260,10 @@ class Run:
 
     async def over(self, found: Sequence[Found]) -> IngestReport:
         """Take everything that was found, and return what was done."""
+        await self._rename()
+        await self._context.identities.learn(
+            entry.uri for entry in found if isinstance(entry, SourceFile)
+        )
         for entry in found:
             match entry:
                 case SourceFault(uri, reason):
@@ -275,7 +276,20 @@ class Run:
         await self._optimize()
         return self._progress.report()
 
+    async def _rename(self) -> None:
+        """Give documents the names that their files have by now, before anything else (law 8)."""
+        for uri, document in self._context.task.comparison.moved.items():
+            event = self._context.event(
+                AuditKind.MOVE, document.id, document.tenant, uri, before=document.uri
+            )
+            await self._context.stores.records.sources.move(document.id, uri, event)
+            self._progress.renamed.append((document.uri, uri))
+            self._progress.tell(EventKind.RENAMED, uri, f"was {document.uri}")
+
     async def _take(self, file: SourceFile) -> None:
+        if candidates := self._context.task.comparison.unclear.get(file.uri):
+            await self._refuse_unread(file.uri, _may_be(candidates))
+            return
         try:
             read = await asyncio.to_thread(self._read, file)
         except SourceError as error:
@@ -392,6 +406,7 @@ class Run:
     ) -> None:
         event = self._context.event(
             AuditKind.RELABEL,
+            document.id,
             document.tenant,
             document.uri,
             label=resolved.label.as_json(),
@@ -415,8 +430,13 @@ class Run:
 
     async def _known(self, understood: _Understood) -> LabelState | None:
         """Return what is on record of a document that is live or was withdrawn."""
-        identity = document_id(understood.described.tenant, understood.read.file.uri)
+        identity = await self._identity(understood)
         return await self._inventory.known(identity)
+
+    async def _identity(self, understood: _Understood) -> str:
+        return await self._context.identities.of(
+            understood.described.tenant, understood.read.file.uri
+        )
 
     async def _prepared(self, understood: _Understood) -> Prepared:
         read, parsed, described = understood.read, understood.parsed, understood.described
@@ -427,7 +447,8 @@ class Run:
         )
         uri = read.file.uri
         new = NewVersion(
-            document_id=document_id(described.tenant, uri),
+            document_id=await self._identity(understood),
+            source=self._context.task.source,
             tenant=described.tenant,
             uri=uri,
             title=described.title,
@@ -474,3 +495,14 @@ class Run:
         except EngineError as error:
             # Everything is stored and found; only the graph is not at its best.
             _LOG.warning("engine_not_optimized", error=type(error).__name__)
+
+
+def _may_be(candidates: Sequence[str]) -> str:
+    names = " or ".join(f"`{name}`" for name in candidates[:_CANDIDATES])
+    return (
+        f"has the text of {names}, whose file is gone, and it cannot be told which document it is; "
+        "give the file its old name for one run, or change it"
+    )
+
+
+_CANDIDATES: Final = 4

@@ -29,6 +29,7 @@ from acl.records.database.errors import (
     UnprovedLabelsError,
     UnstorableError,
 )
+from acl.records.documents.sources import Holding, SourceRecord
 from acl.records.labels.types import (
     Approval,
     ApprovalKind,
@@ -89,6 +90,7 @@ __all__ = [
     "FoldersMovedOnError",
     "FromSource",
     "Heads",
+    "Holding",
     "ItemState",
     "Job",
     "JobItem",
@@ -116,6 +118,7 @@ __all__ = [
     "RefutedRevisionError",
     "RevisionTexts",
     "Share",
+    "SourceRecord",
     "StaleFolderError",
     "StaleLabelError",
     "StalePolicyError",

@@ -32,6 +32,7 @@ from acl.records.directory.revocations import Revocations
 from acl.records.documents.catalog import Catalog
 from acl.records.documents.documents import Documents, Quarantine
 from acl.records.documents.projection import Collection, Projection
+from acl.records.documents.sources import Sources
 from acl.records.labels.approvals import Approvals
 from acl.records.labels.folders import Folders
 from acl.records.labels.jobs import Jobs
@@ -63,6 +64,7 @@ class Records:
         labels: changing labels, with their history.
         folders: labels of folders.
         jobs: changes of many documents.
+        sources: where documents come from.
     """
 
     catalog: Catalog
@@ -81,6 +83,7 @@ class Records:
     labels: Labels
     folders: Folders
     jobs: Jobs
+    sources: Sources
     database: Database
 
     @classmethod
@@ -120,6 +123,7 @@ class Records:
             labels=Labels(database, audit),
             folders=Folders(database, audit),
             jobs=Jobs(database, audit),
+            sources=Sources(database, audit),
             database=database,
         )
 

@@ -24,7 +24,7 @@ from acl.errors import LabelError
 from acl.labels import AttributeType, Label, LabelSchema
 from acl.records import DocumentRecord
 from ingest.errors import SourceError
-from ingest.label.label_files import RawLabel
+from ingest.label.label_files import TENANT, RawLabel
 from ingest.label.principals import principal_faults
 from ingest.read.parsed import MAX_TITLE, Parsed
 
@@ -32,7 +32,6 @@ SOURCE: Final = "_source"
 CLASSIFICATION: Final = "classification"
 FORMAT: Final = "format"
 MODIFIED: Final = "modified"
-TENANT: Final = "tenant"
 
 
 @dataclass(frozen=True, slots=True)

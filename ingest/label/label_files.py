@@ -5,7 +5,9 @@ The laws of this file:
 1. Strength, weakest first: `_label.toml` from the root down (in each, the folder before its rules,
    and a later rule before an earlier one), front matter, sidecar, flags. The stronger wins key by
    key.
-2. Front matter comes with the text, so the writer of the text writes it. Where the folder says a
+2. The topmost place that says a tenant settles it. What lies below, or beside a document, says the
+   same or is a fault; only a flag moves documents to another tenant.
+   Front matter comes with the text, so the writer of the text writes it. Where the folder says a
    level, front matter may only raise it; it may add compartments and drop none; it cannot move a
    document to another tenant.
 3. `path` is where the document lies. It cannot be set.
@@ -39,6 +41,7 @@ from ingest.sources.folder import FOLDER_LABEL, SIDECAR_SUFFIX, SourceFile, read
 MAX_LABEL_FILE: Final = 256 * 1024
 MAX_PATTERN: Final = 512
 FRONT_MATTER: Final = "front matter"
+TENANT: Final = "tenant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def read_folder_file(path: Path, *, where: str, schema: LabelSchema) -> FolderFi
     table = _read(path, where)
     if table is None:
         return None
-    _known(table, ("label", "metadata", "rule"), where)
+    _known(table, ("label", "metadata", "rule"), where, below=schema)
     rules = table.get("rule", [])
     if not isinstance(rules, list):
         raise SourceError(f"{where}: `rule` is not a list of tables, written `[[rule]]`")
@@ -103,7 +106,7 @@ def read_sidecar(path: Path, *, where: str, schema: LabelSchema) -> Statement | 
     table = _read(path, where)
     if table is None:
         return None
-    _known(table, ("title", "label", "metadata"), where)
+    _known(table, ("title", "label", "metadata"), where, below=schema)
     return _statement(table, where, schema)
 
 
@@ -171,10 +174,26 @@ def _table(table: Mapping[str, object], name: str, where: str) -> dict[str, obje
     return part
 
 
-def _known(table: Mapping[str, object], names: Collection[str], where: str) -> None:
+def _known(
+    table: Mapping[str, object],
+    names: Collection[str],
+    where: str,
+    *,
+    below: LabelSchema | None = None,
+) -> None:
     unknown = sorted(table.keys() - set(names))
-    if unknown:
-        raise SourceError(f"{where}: unknown key `{unknown[0]}`")
+    if not unknown:
+        return
+    for part in ("label", "metadata"):
+        declared = () if below is None else getattr(below, _DECLARED[part])
+        if unknown[0] in declared:
+            raise SourceError(
+                f"{where}: `{unknown[0]}` stands outside a table; write it below a line `[{part}]`"
+            )
+    raise SourceError(f"{where}: unknown key `{unknown[0]}`; known are {', '.join(names)}")
+
+
+_DECLARED: Final = {"label": "attributes", "metadata": "metadata"}
 
 
 def _first_line(error: Exception) -> str:
@@ -239,6 +258,8 @@ class LabelResolver:
         """
         folder = tuple(self._folder_statements(file.relative))
         sidecar = self._sidecar(file)
+        if TENANT not in flags.label:
+            _require_one_tenant((*folder, sidecar))  # law 2
         raw = _merge(LabelSource.FOLDER, folder)  # law 1
         if front_matter is not None:
             own = read_front_matter(front_matter, self._schema)
@@ -307,6 +328,17 @@ class LabelResolver:
             raw.title,
             {**raw.provenance, "path": origin},
         )
+
+
+def _require_one_tenant(statements: tuple[Statement, ...]) -> None:
+    """Refuse a place below another that says another tenant."""
+    said = [each for each in statements if TENANT in each.label]
+    for each in said[1:]:
+        if each.label[TENANT] != said[0].label[TENANT]:
+            raise SourceError(
+                f"{each.where}: `{TENANT}` is settled by {said[0].where}, which says "
+                f"`{said[0].label[TENANT]}`; no file below it moves a document to another tenant"
+            )
 
 
 _NOTHING = RawLabel({}, {}, None, {})

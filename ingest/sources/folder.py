@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
 
@@ -37,21 +37,23 @@ class SourceFile:
         path: where it lies, free of links at the time of the walk.
         relative: its path below the root.
         size: in bytes, at the time of the walk.
+        at: the place in the tenant's tree under which the root stands.
     """
 
     path: Path
     relative: PurePosixPath
     size: int
+    at: PurePosixPath = field(default_factory=PurePosixPath)
 
     @property
     def uri(self) -> str:
-        """The document's stable name."""
-        return uri_of(self.relative)
+        """The document's name."""
+        return uri_of(self.at / self.relative)
 
     @property
     def label_path(self) -> str:
         """The value of the label attribute `path`."""
-        return f"/{self.relative}"
+        return f"/{self.at / self.relative}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,19 @@ def uri_of(relative: PurePosixPath) -> str:
     return f"file:{relative}"  # law 3
 
 
-def walk(root: Path, *, max_bytes: int = MAX_FILE_BYTES) -> Iterator[Found]:
+def covers(place: str, uri: str) -> bool:
+    """Say whether what could not be read at `place` may hold the document of `uri`."""
+    # The root itself, when it could not be listed, is named `file:.`.
+    return place in {uri, "file:."} or uri.startswith(f"{place}/")
+
+
+def walk(root: Path, *, at: str = "", max_bytes: int = MAX_FILE_BYTES) -> Iterator[Found]:
     """Yield every document below `root`, or `root` itself when it is a file, sorted by name.
+
+    Args:
+        root: a folder, or one file.
+        at: the place in the tenant's tree under which the root stands, such as `/archive`.
+        max_bytes: what is larger is a fault.
 
     Raises:
         SourceError: there is no such folder or file. Raised before the first item.
@@ -85,9 +98,17 @@ def walk(root: Path, *, max_bytes: int = MAX_FILE_BYTES) -> Iterator[Found]:
         top = root.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise SourceError(f"there is no folder or file `{root.name}`") from error
-    if not top.is_dir():
-        return iter((_file(top, PurePosixPath(top.name), max_bytes),))
-    return _below(top, max_bytes)
+    one = _file(top, PurePosixPath(top.name), max_bytes)
+    found = _below(top, max_bytes) if top.is_dir() else iter((one,))
+    place = PurePosixPath(at.strip("/"))
+    return (_placed(entry, place) for entry in found) if at.strip("/") else found
+
+
+def _placed(entry: Found, at: PurePosixPath) -> Found:
+    if isinstance(entry, SourceFile):
+        return replace(entry, at=at)
+    name = entry.uri.removeprefix("file:")
+    return entry if name == "." else SourceFault(uri_of(at / name), entry.reason)
 
 
 def _below(top: Path, max_bytes: int) -> Iterator[Found]:

@@ -247,8 +247,55 @@ def test_pruning_removes_what_the_folder_lacks(folder: Path, tmp_path: Path) -> 
     (root / "acme" / "inbox" / "quote.txt").unlink()
     done = strongroom(folder, "ingest", str(root), *flags, data_dir=data)
     assert "no longer in the source" in done.stdout
-    done = strongroom(folder, "ingest", str(root), *flags, "--prune", data_dir=data)
+    done = strongroom(folder, "ingest", str(root), *flags, "--prune", data_dir=data, code=1)
+    assert "nothing was changed: 1 of 5 documents" in done.stderr
+    done = strongroom(folder, "ingest", str(root), *flags, "--prune", "--yes", data_dir=data)
     assert "1 removed" in done.stdout
+
+
+def test_sources_are_added_run_listed_and_removed(folder: Path, tmp_path: Path) -> None:
+    data, root = str(tmp_path / "data"), tmp_path / "notes"
+    root.mkdir()
+    (root / "crane.txt").write_text("The crane is inspected in spring.\n")
+    said = ("tenant=acme", "owner=user:olaf", "classification=internal", "compartments=")
+    flags = [part for one in (*said, "readers=group:everyone") for part in ("--label", one)]
+    strongroom(
+        folder, "source", "add", "pier", "--root", str(root), "--at", "/pier", *flags, data_dir=data
+    )
+
+    done = strongroom(folder, "source", "run", "pier", "--dry-run", data_dir=data)
+    assert "1 new, 0 renamed, 0 gone of 0; nothing was changed" in done.stdout
+    strongroom(folder, "source", "run", "pier", data_dir=data)
+    (root / "crane.txt").rename(root / "crane-2.txt")
+    done = strongroom(folder, "source", "run", "pier", data_dir=data)
+    assert "Renamed" in done.stdout
+    done = strongroom(folder, "source", "list", "--json", data_dir=data)
+    (line,) = json.loads(done.stdout)["sources"]
+    assert (line["name"], line["at"], line["documents"]) == ("pier", "/pier", 1)
+    assert line["last_run"]["renamed"] == 1
+    done = strongroom(folder, "source", "show", "pear", data_dir=data, code=1)
+    assert "there is no source `pear`; there are: pier" in done.stderr
+    done = strongroom(folder, "source", "remove", "pier", data_dir=data, code=1)
+    assert "1 document of `pier` would leave the search" in done.stderr
+    strongroom(folder, "source", "remove", "pier", "--yes", data_dir=data)
+    done = strongroom(folder, "documents", "list", "--as", "user:ada", data_dir=data)
+    assert "0 documents" in done.stdout
+
+
+def test_a_path_of_two_tenants_is_told_apart(folder: Path, tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    for tenant in ("acme", "globex"):
+        root = tmp_path / tenant
+        root.mkdir()
+        (root / "delivery.md").write_text(f"Delivery of {tenant}.\n")
+        said = (f"tenant={tenant}", "owner=user:olaf", "classification=internal", "compartments=")
+        flags = [part for one in (*said, "readers=group:everyone") for part in ("--label", one)]
+        strongroom(folder, "ingest", str(root), *flags, data_dir=data)
+
+    done = strongroom(folder, "label", "show", "delivery.md", data_dir=data, code=1)
+    assert "delivery.md is in 2 tenants: acme, globex; say `--tenant` or the id" in done.stderr
+    done = strongroom(folder, "label", "show", "delivery.md", "--tenant", "globex", data_dir=data)
+    assert "globex" in done.stdout
 
 
 def test_a_changed_audit_is_noticed(folder: Path, tmp_path: Path) -> None:

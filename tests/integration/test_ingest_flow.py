@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,7 +144,6 @@ async def test_quarantine_withdraws_what_was_live_and_lets_it_back(
 async def test_what_cannot_be_read_at_all_stays_as_it_was(installed: World, company: Path) -> None:
     await installed.ingest(company)
     write(company, "acme/finance/_label.toml", "this is not TOML")
-    shutil.rmtree(company / "globex")
 
     report = await installed.ingest(company, prune=True)
 

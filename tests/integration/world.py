@@ -119,7 +119,7 @@ class World:
         self, root: Path, *, prune: bool = False, flags: Mapping[str, object] | None = None
     ) -> IngestReport:
         return await self.pipeline.ingest(
-            root, flags=flags or {}, on_event=self.events.append, prune=prune
+            root, flags=flags or {}, on_event=self.events.append, prune=prune, sure=True
         )
 
     async def ask(

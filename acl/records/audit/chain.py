@@ -39,6 +39,8 @@ class AuditKind(StrEnum):
     RELABEL_JOB = "relabel_job"
     FOLDER_LABELLED = "folder_labelled"
     DELETE = "delete"
+    MOVE = "move"
+    SOURCE = "source"
     QUARANTINE = "quarantine"
     POLICY_PREVIEWED = "policy_previewed"
     POLICY_PROPOSED = "policy_proposed"

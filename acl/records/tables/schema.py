@@ -116,6 +116,22 @@ def _description() -> tuple[Column[Any], ...]:
 
 DESCRIPTION: Final = tuple(column.name for column in _description())
 
+# A place that documents come from. Its tenant is "" where the files themselves say it.
+sources: Final = _table(
+    "sources",
+    Column("id", Text, primary_key=True),
+    Column("name", Sorted, nullable=False),
+    *_texts("tenant", "kind", "root", "at", "label"),
+    *_moments("created_at"),
+    Column("last_run_at", Moment, nullable=True),
+    Column("last_run", Text, nullable=False, server_default="{}"),
+    CheckConstraint("length(id) = 36", name="id"),
+    CheckConstraint("length(name) > 0 AND length(kind) > 0", name="filled"),
+    UniqueConstraint("name"),
+    UniqueConstraint("kind", "root"),
+)
+
+# `source` is "" for a document that was not read from a source of record.
 documents: Final = _table(
     "documents",
     Column("id", Text, primary_key=True),
@@ -127,6 +143,7 @@ documents: Final = _table(
     Column("label_revision", Whole, nullable=False, server_default="0"),
     Column("shares", Text, nullable=False, server_default="[]"),
     Column("shares_next", Moment, nullable=True),
+    Column("source", Text, nullable=False, server_default=""),
     CheckConstraint("length(id) = 36", name="id"),
     CheckConstraint("length(tenant) > 0 AND length(uri) > 0", name="source"),
     CheckConstraint("label_version >= 1", name="label_version"),
@@ -137,6 +154,7 @@ documents: Final = _table(
     CheckConstraint("chunk_count >= 1", name="chunk_count"),
     UniqueConstraint("tenant", "uri"),
     Index("ix_documents_label_digest", "label_digest"),
+    Index("ix_documents_source", "source"),
     _partial("ix_documents_shares_next", "shares_next", where="shares_next IS NOT NULL"),
     _partial("ix_documents_unprojected", "id", where="projected_label_version < label_version"),
 )

@@ -102,8 +102,11 @@ def settle(
         old = document_of_record(connection, new.document_id)
     except UnknownDocumentError:
         old = _first_sight(connection, new, described, now)
-    if (old.tenant, old.uri) != (new.tenant, new.uri):
+    if (old.tenant, old.uri) != (new.tenant, new.uri) or old.source not in {"", new.source}:
         raise RecordsConflictError(f"`{new.document_id}` is the id of another source")
+    if new.source != old.source:
+        mine = documents.c.id == new.document_id
+        connection.execute(update(documents).where(mine).values(source=new.source))
     expected = new.expected_label_version
     if expected is not None:
         require_label_version(old, expected)
@@ -124,6 +127,7 @@ def _first_sight(
             label_version=last + 1,
             projected_label_version=0,
             live_version=0,
+            source=new.source,
             created_at=now,
             updated_at=now,
             **described,

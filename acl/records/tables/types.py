@@ -169,6 +169,7 @@ class NewVersion:
         origins: where the label's values come from; by default all of them from the source.
         folders: what had been set for folders when the label was put together from it, as
             `folders_version` counts it; `None` where the label does not rest on that.
+        source: id of the source that it comes from, or `""`.
     """
 
     document_id: str
@@ -183,6 +184,7 @@ class NewVersion:
     expected_label_version: int | None = None
     origins: Mapping[str, Any] | None = None
     folders: int | None = None
+    source: str = ""
 
     def __post_init__(self) -> None:
         for name in ("tenant", "uri", "title", "media_type", "content_digest"):
@@ -227,6 +229,7 @@ class DocumentRecord:
         live_version: the version whose chunks are visible; 0 for one that was withdrawn.
         label_revision: number of the last change of who may read it, among those of all documents.
         shares: which of the readers are so by a share, and until when.
+        source: id of the source that it comes from, or `""`.
     """
 
     id: str
@@ -246,6 +249,7 @@ class DocumentRecord:
     updated_at: datetime
     label_revision: int
     shares: tuple[Share, ...] = ()
+    source: str = ""
 
     def label(self, schema: LabelSchema, at: datetime) -> Label:
         """Return the typed label of record at `at`: a share that ended by then lets no one read.

@@ -20,6 +20,7 @@ from retrieval.service.cli.run import (
     ActAs,
     AskAs,
     Document,
+    InTenant,
     Until,
     asked_about,
     asker_of,
@@ -71,9 +72,11 @@ class Refusal(Answered):
 
 
 @command(access, "who")
-async def who(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
+async def who(
+    parts: Parts, document: Document, *, tenant: InTenant = "", asker: ActAs = ""
+) -> Shown:
     """Say who may read a document: people of the subjects file, and the groups and roles."""
-    reviewer, record = await asked_about(parts, asker, document)
+    reviewer, record = await asked_about(parts, asker, document, tenant)
     readership = await parts.questions.who_may_read(
         reviewer, record.id, subjects=known_people(parts), now=now()
     )
@@ -111,9 +114,11 @@ async def what(
 
 
 @command(access, "did")
-async def did(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
+async def did(
+    parts: Parts, document: Document, *, tenant: InTenant = "", asker: ActAs = ""
+) -> Shown:
     """Say who got passages of a document, when, and whether they still may."""
-    reviewer, record = await asked_about(parts, asker, document)
+    reviewer, record = await asked_about(parts, asker, document, tenant)
     found = await whole(
         PastReaders,
         "readers",

@@ -29,9 +29,10 @@ from rich.text import Text
 
 from acl.labels import level_name
 from ingest.report import IngestReport
+from retrieval.access.sources import registered, source_of_path
 from retrieval.service import logs
 from retrieval.service.api.search import FoundPassage
-from retrieval.service.cli.documents import ingest_into, report_lines
+from retrieval.service.cli.documents import Asked, ingest_into, report_lines
 from retrieval.service.cli.explain import Reasons, search_here
 from retrieval.service.cli.identity.people import Person, read_people
 from retrieval.service.cli.render import Shown, excerpt, out, safe, show, table
@@ -124,7 +125,9 @@ async def _shown(settings: Settings, folder: Path, *, serving: bool, as_json: bo
     async with open_parts(settings) as parts, asyncio.TaskGroup() as tasks:
         # Importing the model's libraries takes as long as all that is read meanwhile.
         tasks.create_task(parts.encoder.load())
-        report = await ingest_into(parts, documents, {}, prune=False, quiet=True)
+        source = await source_of_path(parts.records, documents, name="demo", label={})
+        source = await registered(parts.records, source)
+        report = await ingest_into(parts, Asked(documents, source, quiet=True))
         people = read_people(settings.people_file, parts.schema)
         answers = [await _found(parts, people[name]) for name in (*ASKERS, STRANGER)]
         prose = await _prose(parts, report, answers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,12 +10,20 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from acl.labels import AttributeType, LabelSchema
-from acl.records import Quarantined
+from acl.records import Quarantined, RecordsConflictError, SourceRecord
 from ingest.report import EventKind, IngestEvent, IngestReport
+from retrieval.access.sources import registered, source_of_path
 from retrieval.access.strangers import strangers
 from retrieval.rights.policy_source import read_schema
 from retrieval.service.api.documents import DocumentList
@@ -32,6 +41,17 @@ from retrieval.service.cli.run import (
 from retrieval.service.cli.start import Json, command_settings
 from retrieval.service.settings import SettingsError
 from retrieval.service.wiring import Parts, open_pipeline
+
+At = Annotated[
+    str,
+    typer.Option("--at", help="The place under which its documents stand, such as /archive."),
+]
+Prune = Annotated[
+    bool, typer.Option("--prune", help="Remove stored documents that the source lacks.")
+]
+Sure = Annotated[
+    bool, typer.Option("--yes", help="Removing more than a tenth of the documents is meant.")
+]
 
 _PAGE: Final = 200
 _NAMED: Final = 3
@@ -54,15 +74,21 @@ class Quarantine:
 
 
 @app.command()
-def ingest(
+def ingest(  # noqa: PLR0913 - the options of one command
     path: Annotated[Path, typer.Argument(help="A folder, or one file.")],
     label: Annotated[
         list[str] | None,
         typer.Option(help="Set one attribute for all documents, as key=value. Repeatable."),
     ] = None,
     *,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Remove stored documents that the folder lacks.")
+    source: Annotated[
+        str, typer.Option("--source", help="The folder's name as a source; it is made if new.")
+    ] = "",
+    at: At = "",
+    prune: Prune = False,
+    sure: Sure = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would come and go, and change nothing.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only the final report.")] = False,
     as_json: Json = False,
@@ -73,6 +99,9 @@ def ingest(
     files of its folders, from its own front matter, and from `NAME.label.toml` beside it. What has
     no complete label, or cannot be read, waits in quarantine and is not searchable. Run it as
     often as you like: only what changed is read again.
+
+    The folder is a source from its first run on: what `--label` said is remembered, a renamed file
+    keeps its document, and no run touches what came from another source.
     """
     settings = command_settings()
     if not path.exists():
@@ -80,11 +109,15 @@ def ingest(
     flags = read_flags(label or [], read_schema(settings.policy_dir))
 
     async def work(parts: Parts) -> Shown:
-        report = await ingest_into(parts, path, flags, prune=prune, quiet=quiet or as_json)
-        met = await strangers(parts.records, parts.snapshots.pin(), known_people(parts), now())
-        report = replace(report, strangers=met)
-        incomplete = bool(report.quarantined or report.failed)
-        return Shown(report, report_lines(report), code=int(incomplete))
+        try:
+            where = await source_of_path(parts.records, path, name=source, at=at, label=flags)
+            if dry_run:
+                return await compared(parts, path, where)
+            where = await registered(parts.records, where)
+            asked = Asked(path, where, prune=prune, sure=sure, quiet=quiet or as_json)
+            return await ran(parts, asked)
+        except RecordsConflictError as error:
+            raise SettingsError(str(error)) from error
 
     run_on_parts(work, as_json=as_json, settings=settings, new=True)
 
@@ -110,26 +143,123 @@ async def quarantine_list(parts: Parts) -> Shown:
     return Shown(Quarantine(tuple(kept)), [lines, f"{len(kept)} in quarantine"])
 
 
-async def ingest_into(
-    parts: Parts, root: Path, flags: dict[str, object], *, prune: bool, quiet: bool
-) -> IngestReport:
-    """Ingest under a progress bar."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run is asked to do.
+
+    Attributes:
+        sure: whether removing a large share is meant.
+    """
+
+    path: Path
+    source: SourceRecord
+    prune: bool = False
+    sure: bool = False
+    quiet: bool = False
+
+
+async def ran(parts: Parts, asked: Asked) -> Shown:
+    """Run a source, and return what it did."""
+    report = await ingest_into(parts, asked)
+    met = await strangers(parts.records, parts.snapshots.pin(), known_people(parts), now())
+    report = replace(report, strangers=met)
+    incomplete = bool(report.quarantined or report.failed)
+    return Shown(report, report_lines(report), code=int(incomplete))
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would find."""
+
+    known: int
+    new: tuple[str, ...]
+    gone: tuple[str, ...]
+    renamed: tuple[tuple[str, str], ...]
+
+
+async def compared(parts: Parts, path: Path, source: SourceRecord) -> Shown:
+    """Return what a run would find, and change nothing."""
+    async with open_pipeline(parts) as pipeline:
+        found = await pipeline.compare(path, flags={}, source=source)
+    preview = Preview(
+        known=found.known,
+        new=found.new,
+        gone=tuple(document.uri for document in found.gone),
+        renamed=tuple((document.uri, uri) for uri, document in found.moved.items()),
+    )
+    lines = [
+        table("Renamed", ("was", "is"), preview.renamed),
+        table("No longer in the source", ("document",), [(uri,) for uri in preview.gone]),
+        safe(
+            f"{len(preview.new)} new, {len(preview.renamed)} renamed, {len(preview.gone)} gone "
+            f"of {preview.known}; nothing was changed",
+            "bold",
+        ),
+    ]
+    return Shown(preview, lines)
+
+
+async def ingest_into(parts: Parts, asked: Asked) -> IngestReport:
+    """Ingest under a progress bar, and remember what the run did."""
     text = TextColumn("{task.description:<48}", markup=False)
-    columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    hidden = quiet and not out.is_terminal
+    columns = (
+        text,
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    hidden = asked.quiet and not out.is_terminal
     with Progress(*columns, console=out, transient=True, disable=hidden) as progress:
-        task = progress.add_task("reading", total=None)
+        task, last = (
+            progress.add_task("reading", total=None, rate=""),
+            IngestEvent(kind=EventKind.ADDED),
+        )
 
         def show(event: IngestEvent) -> None:
+            nonlocal last
+            last = event
             what = safe(event.uri or event.detail or event.kind.value).plain
+            elapsed = progress.tasks[task].elapsed or 0.0
+            if event.kind is EventKind.ENCODING and elapsed:
+                progress.update(task, rate=f"{event.passages / elapsed:.0f} passages/s")
             total = event.total or None
             progress.update(task, completed=event.done, total=total, description=what[:48])
-            if not quiet and event.kind not in _SILENT and event.uri:
+            if not asked.quiet and event.kind not in _SILENT and event.uri:
                 said = safe(f"{event.uri} {event.detail}")
                 progress.console.print(Text.assemble(f"{event.kind.value:13} ", said))
 
         async with open_pipeline(parts) as pipeline:
-            return await pipeline.ingest(root, flags=flags, on_event=show, prune=prune)
+            try:
+                report = await pipeline.ingest(
+                    asked.path,
+                    flags={},
+                    on_event=show,
+                    prune=asked.prune,
+                    sure=asked.sure,
+                    source=asked.source,
+                )
+            except asyncio.CancelledError:
+                out.print(
+                    safe(
+                        f"interrupted: {last.done} of {last.total} files are done and stay "
+                        "stored; the same command goes on from there"
+                    )
+                )
+                raise
+    await parts.records.sources.ran(asked.source.id, numbers(report), at=now())
+    return report
+
+
+def numbers(report: IngestReport) -> dict[str, int]:
+    """Return what a run did, by number."""
+    counted = ("added", "updated", "relabelled", "unchanged", "removed")
+    listed = ("renamed", "quarantined", "failed", "vanished")
+    return {
+        **{name: getattr(report, name) for name in counted},
+        **{name: len(getattr(report, name)) for name in listed},
+    }
 
 
 def report_lines(report: IngestReport) -> list[RenderableType]:
@@ -142,11 +272,13 @@ def report_lines(report: IngestReport) -> list[RenderableType]:
         f"{label.uri}: {', '.join(label.attributes)} stays as it was set here; the source says less"
         for label in report.overruled
     ]
+    renamed = "Renamed; label, shares and history stay"
     vanished = "Stored, but no longer in the source (`--prune` removes them)"
     return [
         records(report.quarantined, "uri reason", title="In quarantine, not searchable"),
         records(report.failed, "uri reason", title="Changed meanwhile; run again"),
         *map(safe, [*raised, *overruled]),
+        table(renamed, ("was", "is"), report.renamed),
         table(vanished, ("document",), [(uri,) for uri in report.vanished]),
         table(
             "Owners and readers who match no one that is known",

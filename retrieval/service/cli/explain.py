@@ -35,7 +35,7 @@ from retrieval.search.store import Mode
 from retrieval.service.api.review import WhyAnswer
 from retrieval.service.api.search import SearchAnswer
 from retrieval.service.cli.render import Shown, count, in_words, safe
-from retrieval.service.cli.run import ABSENT, command, document_named, now, person_of
+from retrieval.service.cli.run import ABSENT, InTenant, command, document_named, now, person_of
 from retrieval.service.http.bodies import answer
 from retrieval.service.http.tokens import levels
 from retrieval.service.wiring import Parts
@@ -159,10 +159,11 @@ async def explain(
     parts: Parts,
     subject: Annotated[str, typer.Argument(help="Who, such as `user:bob`.")],
     document: Annotated[str, typer.Argument(help="The document's id, or its path as ingested.")],
+    tenant: InTenant = "",
 ) -> Shown:
     """Say why a person may or may not read a document, rule by rule."""
     about, moment = person_of(parts, subject), now()
-    record = await document_named(parts, document, about.tenant)
+    record = await document_named(parts, document, tenant or about.tenant)
     found = await parts.questions.why(OPERATOR, about, record.id, now=moment)
     if found.footing in ABSENT:
         said = safe(ABSENT[found.footing].format(subject), "bold red")

@@ -9,7 +9,7 @@ The laws of this file:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Final
 
 import typer
@@ -49,6 +49,7 @@ from retrieval.service.cli.render import Shown, count, err, in_words, records, s
 from retrieval.service.cli.run import (
     ActAs,
     Document,
+    InTenant,
     Until,
     asked_about,
     asker_of,
@@ -101,17 +102,26 @@ class Change:
     dry_run: DryRun = False
     version: Version = None
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentChange(Change):
+    """How a change of one document is asked for."""
+
+    tenant: InTenant = ""
+
     async def target(self, parts: Parts, name: str) -> tuple[Asker, Target]:
         """Return who asks, and the document in the version that they looked at."""
-        who, record = await asked_about(parts, self.asker, name)
+        who, record = await asked_about(parts, self.asker, name, self.tenant)
         version = record.label_version if self.version is None else self.version
         return who, Target(record.id, version)
 
 
 @command(label, "show")
-async def show(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
+async def show(
+    parts: Parts, document: Document, *, tenant: InTenant = "", asker: ActAs = ""
+) -> Shown:
     """Show a document's label, where each value comes from, and its shares."""
-    who, record = await asked_about(parts, asker, document)
+    who, record = await asked_about(parts, asker, document, tenant)
     view = answer(ShownLabel, await parts.labels.show(who, record.id, now=now()))
     values = [(name, value, view.origins[name]) for name, value in view.label.items()]
     shares = [
@@ -166,7 +176,9 @@ async def set_label(  # noqa: PLR0913 - options
         return await _job(parts, who, (whose, request), change)
     documents = documents or []
     if len(documents) == 1 and not documents[0].endswith("/"):
-        return await _change(parts, documents[0], request, change)
+        given = {each.name: getattr(change, each.name) for each in fields(change)}
+        one = DocumentChange(**given, tenant=tenant)
+        return await _change(parts, documents[0], request, one)
     return await _change_many(parts, documents, request, change, tenant)
 
 
@@ -208,7 +220,7 @@ async def share(
     principal: Annotated[str, typer.Argument(help="Who is to read: user:ada, group:finance …")],
     *,
     until: Until = "",
-    change: Change,
+    change: DocumentChange,
 ) -> Shown:
     """Let a user or a group read a document, for a time or for good.
 
@@ -225,7 +237,7 @@ async def unshare(
     document: Document,
     principal: Annotated[str, typer.Argument(help="Whose share is taken back.")],
     *,
-    change: Change,
+    change: DocumentChange,
 ) -> Shown:
     """Take a share back."""
     names = frozenset({principal})
@@ -234,9 +246,11 @@ async def unshare(
 
 
 @command(label, "history")
-async def history(parts: Parts, document: Document, *, asker: ActAs = "") -> Shown:
+async def history(
+    parts: Parts, document: Document, *, tenant: InTenant = "", asker: ActAs = ""
+) -> Shown:
     """List who changed a document's label, when and why, the last change first."""
-    who, record = await asked_about(parts, asker, document)
+    who, record = await asked_about(parts, asker, document, tenant)
     changes = await parts.labels.history(who, record.id, now=now())
     found = [ShownChange.of(change, parts.schema) for change in changes]
     rows = [
@@ -248,7 +262,7 @@ async def history(parts: Parts, document: Document, *, asker: ActAs = "") -> Sho
 
 
 @command(label, "undo")
-async def undo(parts: Parts, document: Document, *, change: Change) -> Shown:
+async def undo(parts: Parts, document: Document, *, change: DocumentChange) -> Shown:
     """Take the last change back, as a new change. Shares that ended meanwhile stay ended."""
     who, target = await change.target(parts, document)
     changed = await parts.labels.undo(
@@ -263,10 +277,11 @@ async def approve(
     document: Document,
     proposal: Annotated[str, typer.Argument(help="The proposal; by default the only one.")] = "",
     *,
+    tenant: InTenant = "",
     asker: ActAs = "",
 ) -> Shown:
     """Approve a lower label that another person proposed."""
-    who, record = await asked_about(parts, asker, document)
+    who, record = await asked_about(parts, asker, document, tenant)
     if not proposal:
         waiting = (await parts.labels.show(who, record.id, now=now())).proposals
         if len(waiting) != 1:
@@ -364,7 +379,7 @@ def changed_shown(changed: Changed, parts: Parts, more: Sequence[RenderableType]
     return Shown(answer(ChangedLabel, changed), [*lines, *more])
 
 
-async def _change(parts: Parts, name: str, request: LabelRequest, change: Change) -> Shown:
+async def _change(parts: Parts, name: str, request: LabelRequest, change: DocumentChange) -> Shown:
     who, target = await change.target(parts, name)
     changed = await parts.labels.change(who, target, request, now=now(), dry_run=change.dry_run)
     read = list[RenderableType]()

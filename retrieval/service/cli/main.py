@@ -39,6 +39,7 @@ COMMANDS: Final = {
         "Rules that say who may do what: propose, preview, prove, activate.",
     ),
     "access": ("access", "See who may read a document and who did; ask for access, and decide."),
+    "source": ("sources", "Where documents come from: added, listed, run, removed."),
     "documents": ("documents", "Look at the documents that are stored."),
     "quarantine": ("documents", "Look at the documents that are kept out, and why."),
     "audit": ("operate", "Check the record of who read what."),

@@ -25,7 +25,6 @@ import typer
 from acl.records import DocumentRecord, Quarantined, UnstorableError
 from acl.records.database.storable import checked_time
 from acl.subject import Channel, Origin, Subject
-from ingest.context import document_id
 from ingest.index.engine import EngineError
 from retrieval.access.documents import DocumentNotFoundError
 from retrieval.access.subjects import Footing
@@ -37,6 +36,11 @@ from retrieval.service.cli.start import Json, command_settings, finish, is_begun
 from retrieval.service.http.bodies import Answer, answer
 from retrieval.service.settings import Settings, SettingsError
 from retrieval.service.wiring import Parts, open_parts
+
+
+class AmbiguousError(SettingsError):
+    """Several documents are called so."""
+
 
 Work = Callable[[Parts], Awaitable[Shown]]
 _Do = TypeVar("_Do", bound=Callable[..., Awaitable[Shown]])
@@ -54,6 +58,10 @@ ActAs = Annotated[
 Document = Annotated[
     str, typer.Argument(help="The document's path as ingested, such as acme/hr/plan.md, or its id.")
 ]
+InTenant = Annotated[
+    str,
+    typer.Option("--tenant", help="Whose document, where several tenants have one of the path."),
+]
 Until = Annotated[
     str, typer.Option("--until", help="When it ends: 2026-03-31, 2026-03-31T18:00, 7d or 12h.")
 ]
@@ -69,12 +77,13 @@ _PAGE: Final = 500
 _HERE: Final = Origin(channel=Channel.CLI)
 
 
-def command(group: typer.Typer, name: str) -> Callable[[_Do], _Do]:
+def command(group: typer.Typer, name: str, *, new: bool = False) -> Callable[[_Do], _Do]:
     """Make a command of a function that works on open parts and returns its answer (law 3).
 
     Args:
         group: where the command belongs.
         name: what is typed.
+        new: whether the command may begin an installation.
     """
 
     def register(do: _Do) -> _Do:
@@ -83,7 +92,7 @@ def command(group: typer.Typer, name: str) -> Callable[[_Do], _Do]:
         def run(*, as_json: bool, **values: Any) -> None:  # noqa: ANN401 - as they are declared
             for key, kind in shared.items():
                 values[key] = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
-            run_on_parts(lambda parts: do(parts, **values), as_json=as_json)
+            run_on_parts(lambda parts: do(parts, **values), as_json=as_json, new=new)
 
         run.__doc__ = do.__doc__
         run.__signature__ = inspect.Signature(declared)  # type: ignore[attr-defined]
@@ -167,7 +176,9 @@ def asker_of(parts: Parts, name: str) -> Asker:
     return person_of(parts, name).coming_from(_HERE) if name else OPERATOR
 
 
-async def asked_about(parts: Parts, asker: str, name: str) -> tuple[Asker, DocumentRecord]:
+async def asked_about(
+    parts: Parts, asker: str, name: str, tenant: str = ""
+) -> tuple[Asker, DocumentRecord]:
     """Return who asks (law 1), and the document called `name` (law 2); rights are looked at later.
 
     Raises:
@@ -176,8 +187,12 @@ async def asked_about(parts: Parts, asker: str, name: str) -> tuple[Asker, Docum
     """
     who = asker_of(parts, asker)
     if isinstance(who, Operator):
-        return who, await document_named(parts, name)
-    record = await find_document(parts, name, who.tenant)
+        return who, await document_named(parts, name, tenant)
+    try:
+        record = await find_document(parts, name, who.tenant)
+    except AmbiguousError:
+        # None of them is of the asker's tenant, and of others nothing is told.
+        record = None
     if record is None:
         raise DocumentNotFoundError
     return who, record
@@ -200,19 +215,28 @@ async def document_named(parts: Parts, name: str, tenant: str = "") -> DocumentR
 
 
 async def find_document(parts: Parts, name: str, tenant: str = "") -> DocumentRecord | None:
-    """Return the document called `name` (law 2), if there is one, also one that is hidden."""
+    """Return the document called `name` (law 2), if there is one, also one that is hidden.
+
+    Args:
+        parts: open parts.
+        name: an id, a uri, or a path.
+        tenant: where it is looked for first.
+
+    Raises:
+        AmbiguousError: several tenants have a document of that name.
+    """
     try:
         return await parts.records.catalog.document(str(uuid.UUID(name)))
     except ValueError:
         path = name.removeprefix("file:").lstrip("/")
-    # Its path may begin with the tenant; if not, it belongs to one that the people are of.
-    tenants = [tenant, *(person.tenant for person in known_people(parts)), tenant_of(path)]
-    for owner in dict.fromkeys(tenants):
-        if owner and (
-            record := await parts.records.catalog.document(document_id(owner, f"file:{path}"))
-        ):
-            return record
-    return None
+    found = [each for each in await parts.records.sources.at([f"file:{path}"]) if each.is_live]
+    mine = [each for each in found if each.tenant == tenant] or found
+    if len(mine) > 1:
+        tenants = ", ".join(sorted(each.tenant for each in mine))
+        raise AmbiguousError(
+            f"{path} is in {len(mine)} tenants: {tenants}; say `--tenant` or the id"
+        )
+    return mine[0] if mine else None
 
 
 def tenant_of(path: str) -> str:

@@ -40,6 +40,7 @@ REASON: Final = "a policy revision never changes"
 
 
 def upgrade() -> None:
+    _sources()
     _documents()
     _chunks()
     _versions()
@@ -92,6 +93,22 @@ def _partial_index(name: str, column: str, where: str) -> None:
     op.create_index(name, "documents", [column], sqlite_where=condition, postgresql_where=condition)
 
 
+def _sources() -> None:
+    _table(
+        "sources",
+        _key("id"),
+        sa.Column("name", SORTED, nullable=False),
+        *_texts("tenant", "kind", "root", "at", "label"),
+        *_wholes("created_at"),
+        sa.Column("last_run_at", WHOLE, nullable=True),
+        _text_with("last_run", "{}"),
+        sa.CheckConstraint("length(id) = 36", name="id"),
+        sa.CheckConstraint("length(name) > 0 AND length(kind) > 0", name="filled"),
+        sa.UniqueConstraint("name"),
+        sa.UniqueConstraint("kind", "root"),
+    )
+
+
 def _documents() -> None:
     _table(
         "documents",
@@ -104,6 +121,7 @@ def _documents() -> None:
         sa.Column("label_revision", WHOLE, nullable=False, server_default="0"),
         _text_with("shares", "[]"),
         sa.Column("shares_next", WHOLE, nullable=True),
+        _text_with("source", ""),
         sa.CheckConstraint("length(id) = 36", name="id"),
         sa.CheckConstraint("length(tenant) > 0 AND length(uri) > 0", name="source"),
         sa.CheckConstraint("label_version >= 1", name="label_version"),
@@ -115,6 +133,7 @@ def _documents() -> None:
         sa.UniqueConstraint("tenant", "uri"),
     )
     op.create_index("ix_documents_label_digest", "documents", ["label_digest"])
+    op.create_index("ix_documents_source", "documents", ["source"])
     _partial_index("ix_documents_shares_next", "shares_next", "shares_next IS NOT NULL")
     _partial_index("ix_documents_unprojected", "id", "projected_label_version < label_version")
 

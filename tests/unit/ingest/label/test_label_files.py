@@ -194,6 +194,29 @@ class TestFrontMatterMayOnlyTighten:
         assert "weaken `tenant`" in refusal(root, front="label: {tenant: globex}")
         assert resolve(root, "file:a.md", "label: {tenant: acme}").values["tenant"] == "acme"
 
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("sub/_label.toml", '[label]\ntenant = "globex"\n'),
+            ("sub/a.md.label.toml", '[label]\ntenant = "globex"\n'),
+            ("_label.toml", FOLDER + '[[rule]]\nmatch="**/*.md"\nlabel = {tenant = "globex"}\n'),
+        ],
+    )
+    def test_the_topmost_place_settles_the_tenant(
+        self, tmp_path: Path, name: str, content: str
+    ) -> None:
+        root = corpus(tmp_path)
+        (root / "sub").mkdir(exist_ok=True)
+        (root / "sub" / "a.md").write_text("text")
+        (root / name).write_text(content)
+
+        reason = refusal(root, "file:sub/a.md")
+        assert "`tenant` is settled by `_label.toml`, which says `acme`" in reason
+        flags = Statement("flags", {"tenant": "initech"})
+        assert resolve(root, "file:sub/a.md", flags=flags).values["tenant"] == "initech"
+        (root / name).write_text(content.replace("globex", "acme"))
+        assert resolve(root, "file:sub/a.md").values["tenant"] == "acme"
+
     def test_a_value_of_the_wrong_type_cannot_be_compared(self, tmp_path: Path) -> None:
         reason = refusal(corpus(tmp_path), front="label: {classification: secret}")
 

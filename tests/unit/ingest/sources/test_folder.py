@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import SourceError
+from ingest.read.parsed import MAX_FILE_BYTES
 from ingest.sources.folder import SourceFault, SourceFile, read_regular, walk
 
 
@@ -22,8 +23,8 @@ def uris(root: Path) -> list[str]:
     return [found.uri for found in walk(root) if isinstance(found, SourceFile)]
 
 
-def faults(root: Path, **options: int) -> dict[str, str]:
-    found = walk(root, **options)
+def faults(root: Path, max_bytes: int = MAX_FILE_BYTES) -> dict[str, str]:
+    found = walk(root, max_bytes=max_bytes)
     return {one.uri: one.reason for one in found if isinstance(one, SourceFault)}
 
 

@@ -1,0 +1,108 @@
+"""Which source of record a folder is, and what is known of it.
+
+The laws of this file:
+
+1. A folder that was read in before is found by where it lies, or by the name that is said; what is
+   newly said of it counts from then on, and what is not said stays.
+2. A new one is called after its folder, with a number where that name is taken.
+3. A folder that lies in a source is a part of it, and no source of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from acl.records import AuditEvent, AuditKind, Outcome, Records, RecordsConflictError, SourceRecord
+from acl.subject import INGESTION
+
+FOLDER: Final = "folder"
+
+
+async def source_of_path(
+    records: Records, path: Path, *, name: str = "", at: str = "", label: Mapping[str, object]
+) -> SourceRecord:
+    """Return the source that the folder or file at `path` belongs to, as it would be on record.
+
+    Args:
+        records: the system of record.
+        path: a folder, or one file of it.
+        name: what the source is called; by default after its folder.
+        at: the place under which its documents stand.
+        label: label attributes that win over what is written in the source.
+
+    Raises:
+        RecordsConflictError: the folder is a source of another name, or lies in another source.
+    """
+    root = str(await asyncio.to_thread(_root, path))
+    place = f"/{at.strip('/')}" if at.strip("/") else ""
+    here = await records.sources.rooted(FOLDER, root)
+    if here is not None and name not in {"", here.name}:
+        raise RecordsConflictError(f"`{root}` is the source `{here.name}` already")
+    if here is None:
+        await _require_apart(records, Path(root))
+    known = here or (await records.sources.named(name) if name else None)
+    if known is None:  # law 2
+        made = name or await _free_name(records, Path(root).name or "folder")
+        return SourceRecord(
+            id=str(uuid.uuid4()),
+            name=made,
+            root=root,
+            at=place,
+            label=dict(label),
+            created_at=datetime.now(UTC),
+        )
+    return replace(known, root=root, at=place or known.at, label={**known.label, **label})  # law 1
+
+
+async def registered(
+    records: Records, source: SourceRecord, *, by: str = INGESTION
+) -> SourceRecord:
+    """Bring what is known of a source to the records, if it is new; return it.
+
+    Raises:
+        RecordsConflictError: its name or its root is that of another source.
+    """
+    if await records.sources.named(source.name) != source:
+        await records.sources.put(source, source_event(source, by=by, what="registered"))
+    return source
+
+
+def source_event(source: SourceRecord, *, by: str, what: str) -> AuditEvent:
+    """Return the audit event of a change to a source."""
+    return AuditEvent(
+        kind=AuditKind.SOURCE,
+        time=datetime.now(UTC),
+        subject=by,
+        outcome=Outcome.PERMITTED,
+        tenant=source.tenant,
+        detail={"source": source.name, "root": source.root, "what": what},
+    )
+
+
+async def _require_apart(records: Records, root: Path) -> None:
+    for each in await records.sources.listed():
+        if root.is_relative_to(each.source.root):  # law 3
+            name = each.source.name
+            raise RecordsConflictError(
+                f"`{root.name}` lies in the source `{name}`; `strongroom source run {name}` reads "
+                "it in with the rest"
+            )
+
+
+def _root(path: Path) -> Path:
+    top = path.resolve()
+    return top if top.is_dir() else top.parent
+
+
+async def _free_name(records: Records, wanted: str) -> str:
+    name, number = wanted, 1
+    while await records.sources.named(name) is not None:
+        number += 1
+        name = f"{wanted}-{number}"
+    return name
