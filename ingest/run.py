@@ -50,6 +50,7 @@ from ingest.context import Context
 from ingest.errors import IngestError, ParserUnavailableError, SourceError
 from ingest.index.engine import EngineError, EngineUnavailableError, Vector
 from ingest.label.description import (
+    PAGES,
     Described,
     SourceState,
     inputs_digest,
@@ -165,7 +166,7 @@ class Batch:
         )
 
 
-FORM: Final = 1
+FORM: Final = 2
 """Counts up when documents are cut or described in another way, so that each is made anew."""
 
 _LOG = structlog.stdlib.get_logger("strongroom.ingest")
@@ -456,7 +457,11 @@ class Run:
             label=resolved.label,
             content_digest=read.digest,
             chunks=tuple(NewChunk(one.start, one.text) for one in chunks),
-            metadata={**described.metadata, **understood.state.as_metadata()},
+            metadata={
+                **described.metadata,
+                **understood.state.as_metadata(),
+                **({PAGES: list(parsed.pages)} if parsed.pages else {}),
+            },
             expected_label_version=known.document.label_version if known else 0,
             origins=resolved.origins.as_json(),
             folders=resolved.folders,

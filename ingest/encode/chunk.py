@@ -6,6 +6,10 @@ The laws of this file:
 2. Chunks are ordered, do not overlap, are never blank, and leave out nothing but white space.
 3. A chunk has at most `MAX_TOKENS` tokens of the model's own tokenizer and `MAX_CHARACTERS`
    characters: the tokenizer counts a word of any length as one unknown token.
+4. The time grows with the length of the text, whatever stands in it: the splitters are quadratic in
+   long lines and in runs of one sign, so they are given pieces of `PIECE` characters at most, or of
+   `PIECE_OF_LINE` where lines are long, cut before a heading, at an empty line, at the end of a
+   line or a sentence, or at a blank.
 """
 
 from __future__ import annotations
@@ -23,6 +27,9 @@ from ingest.read.parsed import Format
 MIN_TOKENS: Final = 120
 MAX_TOKENS: Final = 200
 MAX_CHARACTERS: Final = 4000
+PIECE: Final = 8000
+PIECE_OF_LINE: Final = 4000
+_CUTS: Final = ("\n# ", "\n## ", "\n### ", "\n#", "\n\n", "\n", ". ", " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +65,35 @@ class Chunker:
 
     def _chunks(self, text: str, format_: Format) -> Iterator[Chunk]:
         splitter = self._markdown if format_ is Format.MARKDOWN else self._plain
-        for start, piece in splitter.chunk_indices(text):
-            for offset, part in self._bounded(piece):
-                if part.strip():  # law 2
-                    yield Chunk(part, start + offset, start + offset + len(part))  # law 1
+        for begin, block in _pieces(text):  # law 4
+            for start, piece in splitter.chunk_indices(block):
+                for offset, part in self._bounded(piece):
+                    if part.strip():  # law 2
+                        at = begin + start + offset
+                        yield Chunk(part, at, at + len(part))  # law 1
 
     def _bounded(self, piece: str) -> list[tuple[int, str]]:
         if len(piece) <= MAX_CHARACTERS:
             return [(0, piece)]
         return self._letters.chunk_indices(piece)  # law 3
+
+
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
+    start = 0
+    while len(text) - start > PIECE_OF_LINE:
+        lines = text[start : start + PIECE].split("\n")
+        size = PIECE_OF_LINE if max(map(len, lines)) > PIECE_OF_LINE else PIECE
+        if len(text) - start <= size:
+            break
+        # In the second half, so that no piece is short.
+        cuts = (_cut(text, start, start + size, mark) for mark in _CUTS)
+        end = next(filter(None, cuts), start + size)
+        yield start, text[start:end]
+        start = end
+    yield start, text[start:]
+
+
+def _cut(text: str, start: int, end: int, mark: str) -> int:
+    """Return the place behind the first sign of the last `mark` in the second half, or 0."""
+    found = text.rfind(mark, (start + end) // 2, end)
+    return found + 1 if found >= 0 else 0

@@ -29,6 +29,8 @@ from ingest.label.principals import principal_faults
 from ingest.read.parsed import MAX_TITLE, Parsed
 
 SOURCE: Final = "_source"
+PAGES: Final = "_pages"
+"""Where the pages of a document begin in its text; kept as `_source` is."""
 CLASSIFICATION: Final = "classification"
 FORMAT: Final = "format"
 MODIFIED: Final = "modified"
@@ -169,7 +171,9 @@ def title_of(raw: RawLabel, parsed: Parsed, relative: PurePosixPath) -> str:
 def same_description(document: DocumentRecord, described: Described) -> bool:
     """Say whether title and metadata are as recorded; a touched file is not a changed one."""
     recorded = {
-        name: value for name, value in document.metadata.items() if name not in {SOURCE, MODIFIED}
+        name: value
+        for name, value in document.metadata.items()
+        if name not in {SOURCE, PAGES, MODIFIED}
     }
     wanted = {
         name: sorted(value) if isinstance(value, frozenset) else value

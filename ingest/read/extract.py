@@ -3,8 +3,8 @@
 The laws of this file:
 
 1. No text is a fault. So is text in no known encoding, or more text than is allowed.
-2. Text formats are read by the project's own short readers, everything else by kreuzberg in its
-   plain mode, without its cache, which would write content to the disk.
+2. Text formats are read by the project's own short readers, PDF by pdfium, and everything else by
+   kreuzberg in its plain mode, without its cache, which would write content to the disk.
 3. A reason never quotes the document.
 4. What a file is, its content and its name say together. The name must end in a suffix that is
    known, or have none.
@@ -33,7 +33,9 @@ from ingest.errors import FaultKind, ParseError, SourceError
 from ingest.read.front_matter import split
 from ingest.read.html_text import html_text
 from ingest.read.mail_text import mail_text
+from ingest.read.office_text import text_around
 from ingest.read.parsed import MAX_TITLE, MEDIA_TYPES, Format, Parsed
+from ingest.read.pdf_text import BrokenPdfError, LockedPdfError, pdf_text
 from ingest.read.plain_text import clean, decode
 
 MAX_TEXT_CHARACTERS: Final = 10_000_000
@@ -124,8 +126,24 @@ def _parsed(name: str, format_: Format, content: bytes) -> Parsed:
             return _titled(format_, *mail_text(content))
         case Format.CSV | Format.TSV:
             return _extracted(format_, decode(content).encode())
+        case Format.PDF:
+            return _pdf(content)
+        case Format.DOCX:
+            parsed = _extracted(format_, content)
+            around = clean(text_around(content, parsed.text))
+            return _titled(format_, f"{parsed.text}\n\n{around}".strip(), parsed.title)
         case _:
             return _extracted(format_, content)
+
+
+def _pdf(content: bytes) -> Parsed:
+    try:
+        read = pdf_text(content)
+    except LockedPdfError as error:
+        raise ParseError(FaultKind.ENCRYPTED, "is locked by a password") from error
+    except BrokenPdfError as error:
+        raise _fault(Format.PDF, "") from error
+    return Parsed(text=read.text, title=_short(read.title), format=Format.PDF, pages=read.pages)
 
 
 def _written(name: str, format_: Format, source: str) -> Parsed:

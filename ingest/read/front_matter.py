@@ -5,12 +5,14 @@ The laws of this file:
 1. Front matter begins at the first line and looks like `key: value`; a rule drawn across a text is
    no front matter.
 2. A block that is opened and never closed is a fault, because a label may be written in it.
-3. It is read with the safe loader, without aliases and without repeated keys, and it is short: an
+3. A value with a colon in it is taken as the text that it is, also without quotes.
+4. It is read with the safe loader, without aliases and without repeated keys, and it is short: an
    alias bomb and `classification` written twice are refused.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Hashable
 from itertools import accumulate
@@ -25,6 +27,10 @@ MAX_DEPTH: Final = 32
 
 _OPENING: Final = re.compile(r"\ufeff?---[ \t]*\n")
 _CLOSING: Final = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.MULTILINE)
+# A value with a colon and without quotes, as people write titles: YAML takes it for a mapping.
+_COLONS: Final = re.compile(
+    r"""^([\w-]+:[ \t]+)([^\s"'\[{>|&*!%#@`-][^\n]*:[ \t][^\n]*?)[ \t]*$""", re.MULTILINE
+)
 _KEY: Final = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[\w-]+[ \t]*:(?:\s|\Z)")
 
 
@@ -55,8 +61,7 @@ def load(block: str) -> dict[str, object]:
         # The library takes seconds for what it then refuses.
         raise SourceError("the front matter is nested too deeply")
     try:
-        # The loader below is the safe one with two shapes less.
-        loaded = yaml.load(block, Loader=_Loader)  # noqa: S506
+        loaded = _loaded(block)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise SourceError(f"the front matter is not accepted: {_problem(error)}") from error
     if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
@@ -64,18 +69,32 @@ def load(block: str) -> dict[str, object]:
     return loaded
 
 
+def _loaded(block: str) -> Any:  # noqa: ANN401 - whatever YAML gives
+    # The loader below is the safe one with two shapes less.
+    try:
+        return yaml.load(block, Loader=_Loader)  # noqa: S506
+    except yaml.scanner.ScannerError as error:
+        quoted = _COLONS.sub(lambda line: line[1] + json.dumps(line[2], ensure_ascii=False), block)
+        if quoted == block:
+            raise
+        try:
+            return yaml.load(quoted, Loader=_Loader)  # noqa: S506
+        except yaml.YAMLError:
+            raise error from None  # the lines as they were written are what the writer knows
+
+
 class _Loader(yaml.SafeLoader):
     """The safe loader without aliases and without repeated keys."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not allowed")  # law 3
+            raise yaml.YAMLError("aliases are not allowed")  # law 4
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - the library's signature
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         if len(set(names)) != len(names):
-            raise yaml.YAMLError("a name is given twice")  # law 3
+            raise yaml.YAMLError("a name is given twice")  # law 4
         return super().construct_mapping(node, deep)
 
 

@@ -1,7 +1,8 @@
 """An e-mail to its text: subject, from, to, copy and date, then the words of its body.
 
-Of alternatives the plain one is taken, else the HTML. Forwarded messages are read as part of the
-text; other attachments are not read, and are no part of the document.
+Of alternatives the plain one is taken, unless it says much less than the HTML; then that is.
+Forwarded messages are read as part of the text; other attachments are not read, and are no part of
+the document.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from ingest.read.plain_text import clean, decode
 
 _HEADERS: Final = ("Subject", "From", "To", "Cc", "Date")
 MAX_PARTS: Final = 1000
+_SAME: Final = 0.5
+"""So much of the words that a reader shows has the plain alternative, if it says the same."""
 
 
 def mail_text(content: bytes) -> tuple[str, str | None]:
@@ -61,10 +64,28 @@ def _children(part: Message) -> list[Message]:
 
 
 def _preferred(part: Message) -> list[Message]:
-    """Return the plain alternative if it says anything, else the last one, as a reader would."""
+    """Return the plain alternative if it says what the last one says, which a reader shows.
+
+    A line such as "this mail needs a program that shows HTML" is no alternative.
+    """
     children = _children(part)
     plain = [child for child in children if child.get_content_type() == "text/plain"]
-    return [child for child in plain if _body(child)][:1] or children[-1:]
+    shown = _words(children[-1]) if children else []
+    return [child for child in plain if _stands_for(_words(child), shown)][:1] or children[-1:]
+
+
+def _stands_for(plain: list[str], shown: list[str]) -> bool:
+    if not plain:
+        return False
+    known = set(plain)
+    covered = sum(word in known for word in shown)
+    return covered >= _SAME * len(shown) or len(plain) > len(shown)
+
+
+def _words(part: Message) -> list[str]:
+    """Return the words of a part and of those within it."""
+    within = [word for child in _children(part) for word in _words(child)]
+    return within or _body(part).split()
 
 
 def _body(part: Message) -> str:

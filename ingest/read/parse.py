@@ -6,19 +6,16 @@ The laws of this file:
    child needs no file of its own.
 2. A child that hangs, crashes or breaks the protocol is ended by its own process id; the file is
    reported, and the next file gets a new child. A child also serves a bounded number of files.
-3. The child inherits no secret: its environment is the few names below. What it loads lies in a
-   folder that this process made for itself, where no other user can put anything.
+3. The child inherits no secret: its environment is the few names below. It has no folder for
+   temporary files, so that nothing is left when it is killed.
 4. What the child answers is checked before it is believed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 import sys
-import tempfile
-import weakref
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
@@ -52,6 +49,7 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
     "PATH": "/usr/bin:/bin",
     "HOME": "/nonexistent",
     "XDG_CACHE_HOME": "/nonexistent",
+    "TMPDIR": "/nonexistent",
     # Each arena of the allocator reserves address space, which is what is limited.
     "MALLOC_ARENA_MAX": "2",
     "RAYON_NUM_THREADS": "1",
@@ -91,7 +89,6 @@ class Parser:
         self._limits = limits or ParseLimits()
         self._lock = asyncio.Lock()
         self._child: _Child | None = None
-        self._folder = ""
 
     async def parse_bytes(self, name: str, content: bytes) -> Parsed:  # law 1
         """Return the text of a file named `name`; of the name only the suffix counts.
@@ -113,8 +110,6 @@ class Parser:
         """End the child."""
         async with self._lock:
             await self._end()
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = ""
 
     async def _ask(self, file: File) -> Answer:
         child = await self._ready()
@@ -150,13 +145,12 @@ class Parser:
     async def _start(self) -> Process:
         limits = (str(self._limits.memory_bytes), str(self._limits.seconds))
         try:
-            self._folder = self._folder or _private_folder(self)
             return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-c", _BOOT, _PACKAGES, *limits),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,
-                env={**_ENVIRONMENT, "TMPDIR": self._folder},  # law 3
+                env=_ENVIRONMENT,  # law 3
                 cwd="/",
                 start_new_session=True,
             )
@@ -169,13 +163,6 @@ class Parser:
         if child is None:
             return 0
         return await asyncio.shield(_reaped(child.process))  # law 2
-
-
-def _private_folder(owner: Parser) -> str:
-    """Return a new folder that goes when its owner does."""
-    folder = tempfile.mkdtemp(prefix="strongroom-parser-")
-    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 async def _reaped(process: Process) -> int:

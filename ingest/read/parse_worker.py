@@ -3,8 +3,7 @@
 The laws of this file:
 
 1. Limits come first: memory, processor time, no core dump, no writing of files, no network where
-   the system allows to take it away. They are in force before the first byte of a file arrives,
-   so what a library unpacks at its first use is unpacked before, into a folder of the parent's.
+   the system allows to take it away. They are in force before the first byte of a file arrives.
 2. The child ends by itself when its parent is gone, and when a file outlasts its time.
 3. Nothing but frames goes out: what a library prints to standard output goes nowhere.
 """
@@ -30,14 +29,6 @@ GRACE_SECONDS: Final = 5
 NO_MEMORY: Final = Fault(FaultKind.TOO_MUCH_MEMORY, "needs more memory than allowed")
 NOT_UNICODE: Final = Fault(FaultKind.BROKEN, "holds text that is not Unicode")
 
-# One empty page.
-_SMALLEST_PDF: Final = (
-    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
-    b"2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
-    b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>endobj\n"
-    b"trailer<</Root 1 0 R>>\n%%EOF\n"
-)
-
 _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -48,7 +39,6 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - runs in the child
     memory, seconds = map(int, arguments)
     inward, outward = sys.stdin.buffer, _claim_output()
     isolate_network()
-    unpack_libraries()
     limit_process(memory)  # law 1
     serve(inward, outward, seconds=seconds)
 
@@ -108,12 +98,6 @@ def _claim_output() -> BinaryIO:  # pragma: no cover - runs in the child
     os.dup2(nowhere, 1)
     os.close(nowhere)
     return outward
-
-
-def unpack_libraries() -> None:  # pragma: no cover - runs in the child
-    """Read a PDF of our own: its reader writes itself to `TMPDIR` and is loaded from there."""
-    with suppress(ParseError):
-        extract("own.pdf", _SMALLEST_PDF)
 
 
 def limit_process(memory: int) -> None:  # pragma: no cover - runs in the child

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from ingest.errors import FaultKind, ParseError
@@ -77,12 +78,14 @@ class Parsed(Message, frozen=True, kw_only=True, tag="parsed"):
         title: what the document calls itself, or None.
         format: what the file is.
         front_matter: the YAML block at the top, as written, or None.
+        pages: where each page begins, in characters of the text; empty where there are none.
     """
 
     text: str
     title: str | None
     format: Format
     front_matter: str | None = None
+    pages: tuple[int, ...] = ()
 
     @property
     def media_type(self) -> str:
@@ -122,4 +125,6 @@ def believed(answer: Answer) -> Parsed:
         raise ParseError(answer.kind, answer.reason[:MAX_TITLE])
     if isinstance(answer, Ready) or not answer.text.strip() or "\0" in answer.text:
         raise FrameError("the answer holds no text, or a NUL")
+    if any(later < earlier for earlier, later in pairwise((0, *answer.pages, len(answer.text)))):
+        raise FrameError("the pages are not in the order of the text")
     return answer

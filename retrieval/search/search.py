@@ -17,16 +17,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from acl.engine.wire import Filter
 from acl.errors import RequestError
 from acl.labels import LabelSchema, classification_of, owner_of
-from acl.records import AuditEvent, AuditKind, Records
+from acl.records import AuditEvent, AuditKind, DocumentRecord, Records
 from acl.subject import Subject
+from ingest.label.description import MODIFIED, PAGES
 from ingest.parts import Encoding
 from retrieval.rights.decisions import Decided, Decisions, PolicySnapshot
 from retrieval.rights.releases import Release, Witness, unwitnessed
@@ -88,6 +90,10 @@ class Hit:
     Attributes:
         score: of the list that was asked, or the sum of reciprocal ranks when two were.
         classification: name of the level.
+        page: the page on which the passage begins, from 1; None where there are no pages.
+        last_page: the page on which it ends.
+        modified: when the document was changed, as its source says.
+        updated: when its text or its label was last changed here.
     """
 
     chunk_id: str
@@ -100,6 +106,10 @@ class Hit:
     score: float
     classification: str
     owner: str
+    page: int | None
+    last_page: int | None
+    modified: datetime | None
+    updated: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,4 +280,19 @@ def _hit(cleared: Cleared, schema: LabelSchema) -> Hit:
         score=cleared.ranked.score,
         classification=classification_of(cleared.label, schema),
         owner=owner_of(cleared.label),
+        page=_page(document, passage.start),
+        last_page=_page(document, passage.end - 1),
+        modified=_modified(document),
+        updated=document.updated_at,
     )
+
+
+def _page(document: DocumentRecord, at: int) -> int | None:
+    """Return the number of the page on which the character `at` stands."""
+    starts = document.metadata.get(PAGES)
+    return bisect_right(starts, at) if isinstance(starts, list) and starts else None
+
+
+def _modified(document: DocumentRecord) -> datetime | None:
+    seconds = document.metadata.get(MODIFIED)
+    return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int) else None

@@ -36,7 +36,7 @@ def test_an_answer_has_the_published_shape(service: Service) -> None:
     (hit,) = body["hits"]
     assert set(hit) == {
         *("chunk_id", "document_id", "title", "uri", "media_type", "text"),
-        *("score", "classification", "owner", "span"),
+        *("score", "classification", "owner", "span", "page", "last_page", "modified", "updated"),
     }
     assert hit["span"]["end"] - hit["span"]["start"] == len(hit["text"])
     assert answer.headers["cache-control"] == "no-store"

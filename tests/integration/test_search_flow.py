@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fpdf import FPDF
 from structlog.testing import capture_logs
 
 from acl.engine.payload import label_payload
@@ -75,7 +76,29 @@ async def test_a_hit_says_where_it_comes_from(stocked: World) -> None:
     text = (await stocked.reader.document(ADA, hit.document_id, now=NOW)).text
     assert text[hit.span.start : hit.span.end] == hit.text
     assert hit.score > 0
+    assert (hit.page, hit.last_page, hit.updated) == (None, None, NOW)
+    assert hit.modified is not None
     assert page.policy_revision == 1
+
+
+async def test_a_hit_of_a_pdf_says_on_which_page_it_stands(installed: World, company: Path) -> None:
+    manual = FPDF()
+    manual.set_font("Helvetica", size=12)
+    for number in range(1, 6):
+        manual.add_page()
+        more = "Who raises the quarantine flag? Sunniva Aas raises it." if number == 4 else ""
+        manual.multi_cell(0, 8, f"Chapter {number} tells of cranes. " * 12 + more)
+    (company / "acme/handbook/manual.pdf").write_bytes(bytes(manual.output()))
+    await installed.ingest(company)
+
+    hits = await installed.hits(SAM, "quarantine flag Sunniva Aas")
+
+    first = hits[0]
+    assert "Sunniva Aas" in first.text
+    assert first.page is not None
+    assert first.last_page is not None
+    assert first.page <= 4 <= first.last_page
+    assert installed.schema.metadata.keys().isdisjoint({"_pages"})
 
 
 @pytest.mark.parametrize("mode", list(Mode))

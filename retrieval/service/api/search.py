@@ -93,6 +93,10 @@ class FoundPassage(Answered):
     classification: str
     owner: str
     span: Span
+    page: int | None = Field(description="The page on which it begins, from 1; null without pages.")
+    last_page: int | None = Field(description="The page on which it ends.")
+    modified: datetime | None = Field(description="When the document was changed, by its source.")
+    updated: datetime = Field(description="When its text or its label was last changed here.")
 
 
 class SearchAnswer(Answered):

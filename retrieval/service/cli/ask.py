@@ -119,8 +119,9 @@ def _shown(page: dict[str, Any], question: str) -> Shown:
     return Shown(page, [*lines, *nothing, safe(said, "dim")])
 
 
-def _panel(place: int, hit: dict[str, str], question: str) -> Panel:
+def _panel(place: int, hit: dict[str, Any], question: str) -> Panel:
     title = Text.assemble(f"{place}. ", safe(hit["title"], "bold"))
-    about = safe(f"{hit['uri']} · {hit['classification']} · {hit['owner']}", "dim")
+    page = f" · page {hit['page']}" if hit.get("page") else ""
+    about = safe(f"{hit['uri']}{page} · {hit['classification']} · {hit['owner']}", "dim")
     body = Text("\n").join([excerpt(hit["text"], question.split()), about])
     return Panel(body, title=title, title_align="left")

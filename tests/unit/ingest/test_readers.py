@@ -186,7 +186,7 @@ class TestMail:
                 "<style>p{}</style><p>R&amp;D</p><script>x</script>\n--q--\n"
             ).encode()
 
-        assert mail_text(mail("plain"))[0] == "Subject: s\n\nplain"
+        assert mail_text(mail("R&D, plainly"))[0] == "Subject: s\n\nR&D, plainly"
         assert mail_text(mail(" "))[0] == "Subject: s\n\nR&D"
 
     def test_forwarded_mail_is_read_and_attachments_are_not(self) -> None:
@@ -270,7 +270,7 @@ class TestExtraction:
 
         monkeypatch.setattr(extract_module, "extract_bytes_sync", hungry)
         with pytest.raises(MemoryError):
-            extract("a.pdf", pdf("x"))
+            extract("a.csv", b"a,b")
 
     def test_a_table_in_a_legacy_encoding(self) -> None:
         assert "Größe" in extract("a.csv", "name;size\nGröße;3\nMaß;4\n".encode("cp1252")).text

@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from ingest.encode.chunk import MAX_CHARACTERS, MAX_TOKENS, Chunk, Chunker
+from ingest.encode.chunk import (
+    MAX_CHARACTERS,
+    MAX_TOKENS,
+    PIECE,
+    PIECE_OF_LINE,
+    Chunk,
+    Chunker,
+    _pieces,
+)
 from ingest.encode.models import verified_model_folder
 from ingest.read.parsed import Format
 
@@ -79,7 +87,7 @@ def test_long_prose_fills_its_chunks() -> None:
     lengths = [len(COUNTER.encode(one.text, add_special_tokens=False).ids) for one in chunks]
 
     check(text, chunks)
-    assert min(lengths[:-1]) >= 110
+    assert min(lengths[:-1]) >= 100
     assert max(lengths) <= MAX_TOKENS
 
 
@@ -107,3 +115,23 @@ def test_the_callers_tokenizer_is_left_as_it_was() -> None:
     Chunker(tokenizer)
 
     assert tokenizer.truncation is not None
+
+
+@given(
+    text=st.lists(
+        st.tuples(
+            st.sampled_from([">", "- ", "[", "word ", "x. ", "# a\n", "\n"]), st.integers(1, 6000)
+        ),
+        max_size=5,
+    ).map(lambda runs: "".join(sign * times for sign, times in runs))
+)
+@settings(max_examples=100, deadline=None)
+def test_a_splitter_never_gets_more_than_a_piece(text: str) -> None:
+    """Both are quadratic in long lines and runs of a sign, so a piece bounds their time."""
+    pieces = list(_pieces(text))
+
+    assert "".join(piece for _, piece in pieces) == text
+    assert all(text[start : start + len(piece)] == piece for start, piece in pieces)
+    assert max(len(piece) for _, piece in pieces) <= PIECE
+    # Whatever follows a cut is regarded anew, so a long line is in short pieces but for its end.
+    assert all(len(piece) <= PIECE_OF_LINE for _, piece in pieces if "\n" not in piece)
