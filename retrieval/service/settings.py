@@ -173,6 +173,13 @@ class Settings(BaseSettings):
     acorn_ef: int = Field(128, gt=0, description="Beam of the ACORN walk.")
     hnsw_ef: int = Field(256, gt=0, description="Beam of the plain graph walk.")
 
+    removal_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of a source's documents above which a run that would remove them stops, "
+        "from 0 to 1.",
+    )
     declassify_four_eyes: bool = Field(
         False,
         description="Whether a label that is lowered waits for the approval of a second person.",

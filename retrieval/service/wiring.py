@@ -28,7 +28,7 @@ from ingest.encode.models import DEFAULT_MODEL, verified_model_folder, vetted_mo
 from ingest.index.edge.client import EdgeEngine
 from ingest.index.engine import VectorEngine
 from ingest.parts import Stores, Tools
-from ingest.pipeline import Pipeline
+from ingest.pipeline import Pipeline, PipelineSettings
 from ingest.project import Projector
 from ingest.read.parse import ParseLimits, Parser
 from ingest.read.scan import SecretScanner
@@ -302,7 +302,8 @@ async def open_pipeline(parts: Parts) -> AsyncIterator[Pipeline]:
         model=f"{DEFAULT_MODEL}@{_model_digest()}",
     )
     try:
-        yield Pipeline(parts.stores, tools)
+        run = PipelineSettings(removal_share=settings.removal_share)
+        yield Pipeline(parts.stores, tools, settings=run)
     finally:
         await parser.close()
         await encoder.close()

@@ -15,6 +15,7 @@ from acl.records import AuditKind, DocumentRecord, RecordsConflictError
 from ingest.comparison import StoppedError
 from ingest.report import IngestReport
 from retrieval.access.sources import registered, source_event, source_of_path
+from tests.builders import last_event
 from tests.integration.folders import write
 from tests.integration.label_office import LATER, STEWARD, Office, office_of
 from tests.integration.world import SAM, World, world
@@ -187,6 +188,22 @@ async def test_a_new_file_under_an_old_name_is_another_document(
     found = await stored(made)
     assert found["file:b.txt"].id == first
     assert found["file:a.txt"].id != first
+
+
+async def test_a_name_that_another_document_has_is_not_taken(
+    office: Office, tmp_path: Path
+) -> None:
+    made, folder = office.world, tmp_path / "A"
+    for name in ("a.txt", "b.txt"):
+        write(folder, name, f"The text of {name}\n")
+    await run(made, folder, **LABEL)
+    before = await stored(made)
+    event = await last_event(made.records)
+
+    with pytest.raises(RecordsConflictError, match=r"`file:b\.txt` is the name"):
+        await made.records.sources.move(before["file:a.txt"].id, "file:b.txt", event)
+
+    assert await stored(made) == before
 
 
 async def test_a_file_that_moves_to_another_tenant_takes_no_document_along(
