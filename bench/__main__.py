@@ -10,6 +10,7 @@ BENCHES = (
     "bench.proof",
     "bench.preview",
     "bench.delegation",
+    "bench.encoder",
     "bench.engine",
     "bench.trace",
     "bench.recall",
