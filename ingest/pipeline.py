@@ -150,12 +150,16 @@ class Pipeline:
         """
         await self._projector.withdraw(document_id, event)
 
-    async def delete(self, document_id: str, *, actor: str) -> None:
+    async def delete(self, document_id: str, *, actor: str) -> int:
         """Delete a document, live or withdrawn, with everything that was known of its label.
+
+        Returns:
+            How many points of it the engine still has; 0 unless it fails at the moment.
 
         Raises:
             UnknownDocumentError: no such document.
             RecordsError: it could not be recorded, so nothing has changed.
+            EngineError: the engine cannot be asked what is left. The document is deleted.
         """
         known = await Inventory(self._stores.records.database).known(document_id)
         if known is None:
@@ -170,3 +174,4 @@ class Pipeline:
             detail={"uri": document.uri},
         )
         await self._projector.delete(document_id, event)  # law 2
+        return await self._projector.remaining(document_id)

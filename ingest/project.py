@@ -153,6 +153,16 @@ class Projector:
         await self._records.documents.delete_document(document_id, event)
         await self.drain_deletions()
 
+    async def remaining(self, document_id: str) -> int:
+        """Count the points that the engine has of a document, of whatever version.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        return await self._engine.count(
+            Filter(must=(MatchAny(DOCUMENT, (document_id,)),)), exact=True
+        )
+
     async def project(self, document_id: str, *, at: datetime) -> None:
         """Bring the label of record at `at` to the document's points (law 4)."""
         await self.project_all([document_id], at=at)

@@ -282,6 +282,24 @@ def test_sources_are_added_run_listed_and_removed(folder: Path, tmp_path: Path) 
     assert "0 documents" in done.stdout
 
 
+def test_a_document_is_deleted_for_good(folder: Path, tmp_path: Path) -> None:
+    data, root = str(tmp_path / "data"), tmp_path / "notes"
+    root.mkdir()
+    (root / "crane.txt").write_text("The crane is inspected in spring.\n")
+    said = ("tenant=acme", "owner=user:olaf", "classification=internal", "compartments=")
+    flags = [part for one in (*said, "readers=group:everyone") for part in ("--label", one)]
+    strongroom(folder, "ingest", str(root), *flags, data_dir=data)
+
+    done = strongroom(folder, "documents", "delete", "crane.txt", data_dir=data, code=1)
+    assert "`file:crane.txt` would be deleted for good" in done.stderr
+    done = strongroom(folder, "documents", "delete", "crane.txt", "--yes", "--json", data_dir=data)
+    assert json.loads(done.stdout)["points_left"] == 0
+    done = strongroom(folder, "documents", "list", "--as", "user:ada", data_dir=data)
+    assert "0 documents" in done.stdout
+    done = strongroom(folder, "documents", "delete", "crane.txt", "--yes", data_dir=data, code=1)
+    assert "there is no document `crane.txt`" in done.stderr
+
+
 def test_a_path_of_two_tenants_is_told_apart(folder: Path, tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     for tenant in ("acme", "globex"):

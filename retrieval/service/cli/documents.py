@@ -22,6 +22,7 @@ from rich.text import Text
 
 from acl.labels import AttributeType, LabelSchema
 from acl.records import Quarantined, RecordsConflictError, SourceRecord
+from acl.subject import OPERATOR as OPERATOR_ID
 from ingest.report import EventKind, IngestEvent, IngestReport
 from retrieval.access.sources import registered, source_of_path
 from retrieval.access.strangers import strangers
@@ -30,7 +31,10 @@ from retrieval.service.api.documents import DocumentList
 from retrieval.service.cli.render import Shown, count, out, records, safe, table
 from retrieval.service.cli.run import (
     AskAs,
+    Document,
+    InTenant,
     command,
+    document_named,
     known_people,
     now,
     person_of,
@@ -49,9 +53,7 @@ At = Annotated[
 Prune = Annotated[
     bool, typer.Option("--prune", help="Remove stored documents that the source lacks.")
 ]
-Sure = Annotated[
-    bool, typer.Option("--yes", help="Removing more than a tenth of the documents is meant.")
-]
+Sure = Annotated[bool, typer.Option("--yes", help="What is removed is meant, be it much.")]
 
 _PAGE: Final = 200
 _NAMED: Final = 3
@@ -133,6 +135,38 @@ async def documents_list(parts: Parts, *, asker: AskAs) -> Shown:
     )
     said = count(len(found.documents), "document")
     return Shown(found, [records(found.documents, "uri title classification owner"), said])
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A document that is gone.
+
+    Attributes:
+        points_left: how many of its points the engine still has.
+    """
+
+    document_id: str
+    uri: str
+    points_left: int
+
+
+@command(documents, "delete")
+async def documents_delete(
+    parts: Parts, document: Document, *, tenant: InTenant = "", sure: Sure = False
+) -> Shown:
+    """Delete a document for good: text, vectors, label, shares and history; its audit stays.
+
+    While its file is in the source, the next run reads it in again, under the label of the file.
+    """
+    record = await document_named(parts, document, tenant)
+    if not sure:
+        raise SettingsError(
+            f"`{record.uri}` would be deleted for good; if that is meant, say `--yes`"
+        )
+    async with open_pipeline(parts) as pipeline:
+        left = await pipeline.delete(record.id, actor=OPERATOR_ID)
+    said = f"deleted {record.uri}: no text, no label, {count(left, 'point')} left in the engine"
+    return Shown(Deleted(record.id, record.uri, left), [safe(said, "bold")], code=int(left > 0))
 
 
 @command(quarantine, "list")
