@@ -46,6 +46,7 @@ class Task:
         source: id of the source of record, or `""`.
         whole: whether the root is a folder, so that what is not in it can be told to be gone.
         prune: whether documents that the source no longer has are withdrawn.
+        sure: whether taking a large share of the documents away is meant.
         comparison: what the source holds against what is on record.
     """
 
@@ -55,6 +56,7 @@ class Task:
     source: str
     whole: bool
     prune: bool
+    sure: bool
     comparison: Comparison
 
 

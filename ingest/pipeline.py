@@ -88,8 +88,8 @@ class Pipeline:
 
         Raises:
             SourceError: there is no such folder or file.
-            StoppedError: it would harm documents of another source, or remove too many. Nothing
-                has changed.
+            StoppedError: it would harm documents of another source, or remove too many; nothing has
+                changed. Or too many would go into quarantine; a few have gone.
             ParserUnavailableError, ModelError, EngineError, RecordsError: no document is to
                 blame. What was reported as done is done; another run goes on from there.
         """
@@ -106,6 +106,7 @@ class Pipeline:
                 source=source.id if source else "",
                 whole=whole,
                 prune=prune,
+                sure=sure,
                 comparison=comparison,
             )
             context = Context(

@@ -14,8 +14,7 @@ The laws of this file:
    with the reason. What could not be read at all stays as it was, because nothing is known of it.
 6. The writer of a file decides whether its text is found, but not about labels that people set: a
    document that leaves keeps its label, history and shares, and comes back under them.
-7. A document that the source no longer has is reported, and withdrawn only when that was asked for.
-8. A document whose file was renamed or moved takes the new name before anything else of it is
+7. A document whose file was renamed or moved takes the new name before anything else of it is
    looked at; its label, shares and history are those that it had.
 """
 
@@ -40,7 +39,6 @@ from acl.records import (
     LabelState,
     NewChunk,
     NewVersion,
-    Outcome,
     StaleLabelError,
     StaleVersionError,
     UnstorableError,
@@ -64,6 +62,7 @@ from ingest.label.resolution import Resolution, Resolved
 from ingest.read.parsed import MAX_FILE_BYTES, Parsed
 from ingest.report import EventKind, IngestReport, Overruled, RaisedLabel
 from ingest.sources.folder import Found, SourceFault, SourceFile, read_regular
+from ingest.withdrawals import Withdrawals
 
 ATTEMPTS: Final = 5
 """So often a label is made again because folders were set meanwhile."""
@@ -172,51 +171,6 @@ FORM: Final = 2
 _LOG = structlog.stdlib.get_logger("strongroom.ingest")
 
 
-class Withdrawals:
-    """Takes documents out of the index (laws 5 to 7)."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-
-    async def keep_out(
-        self, uri: str, reason: str, *, content_digest: str = "", tenant: str = ""
-    ) -> None:
-        """Put a source into quarantine; withdraw its document where the tenant is known."""
-        context = self._context
-        known = await context.known(tenant, uri)
-        event = AuditEvent(
-            kind=AuditKind.QUARANTINE,
-            time=context.clock(),
-            subject=context.task.actor,
-            outcome=Outcome.FAILED,
-            tenant=tenant,
-            resources=(known.id,) if known else (),
-        )
-        await context.stores.records.quarantine.put(
-            uri=uri, reason=reason, content_digest=content_digest, tenant=tenant, event=event
-        )
-        if known is not None:
-            await self._withdraw(known, why="quarantined")
-        context.progress.kept_out(uri, reason, withdrawn=known is not None)
-
-    async def look_for_vanished(self) -> None:
-        """Report, and withdraw where that was asked for, what the source no longer has."""
-        progress = self._context.progress
-        task = self._context.task
-        for document in await self._context.stores.records.sources.documents(task.source):
-            if not document.is_live or not progress.is_gone(document.tenant, document.uri):
-                continue
-            if task.prune:  # law 7
-                await self._withdraw(document, why="vanished")
-            progress.vanished(document.uri, removed=task.prune)
-
-    async def _withdraw(self, document: DocumentRecord, *, why: str) -> None:
-        event = self._context.event(
-            AuditKind.DELETE, document.id, document.tenant, document.uri, why=why
-        )
-        await self._context.projector.withdraw(document.id, event)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
     """A file whose bytes are at hand, with what stands around them."""
@@ -278,7 +232,7 @@ class Run:
         return self._progress.report()
 
     async def _rename(self) -> None:
-        """Give documents the names that their files have by now, before anything else (law 8)."""
+        """Give documents the names that their files have by now, before anything else (law 7)."""
         for uri, document in self._context.task.comparison.moved.items():
             event = self._context.event(
                 AuditKind.MOVE, document.id, document.tenant, uri, before=document.uri

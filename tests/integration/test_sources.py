@@ -190,6 +190,28 @@ async def test_a_new_file_under_an_old_name_is_another_document(
     assert found["file:a.txt"].id != first
 
 
+async def test_one_mistake_in_a_label_file_does_not_empty_the_store(
+    office: Office, tmp_path: Path
+) -> None:
+    made, folder = office.world, tmp_path / "A"
+    said = 'tenant="acme", owner="user:olaf", classification="internal", compartments=[]'
+    write(folder, "_label.toml", f'label = {{{said}, readers=["user:leo"]}}\n')
+    for number in range(30):
+        write(folder, f"{number}.txt", f"Text number {number}\n")
+    await run(made, folder)
+    write(folder, "_label.toml", f"label = {{{said}}}\n")
+
+    with pytest.raises(
+        StoppedError, match=r"more than 10 of 30 documents .* would leave the search"
+    ):
+        await run(made, folder)
+    assert len(await stored(made)) == 20
+
+    write(folder, "_label.toml", f'label = {{{said}, readers=["user:leo"]}}\n')
+    await run(made, folder)
+    assert len(await stored(made)) == 30
+
+
 async def test_a_name_that_another_document_has_is_not_taken(
     office: Office, tmp_path: Path
 ) -> None:
