@@ -109,19 +109,22 @@ class Pipeline:
                 sure=sure,
                 comparison=comparison,
             )
-            context = Context(
-                stores=self._stores,
-                tools=self._tools,
-                settings=self._settings,
-                projector=self._projector,
-                labeller=self._labeller,
-                making=self._making,
-                clock=self._clock,
-                task=task,
-                progress=Progress(on_event, total=len(found)),
-                identities=Identities(self._stores.records.sources),
-            )
-            return await Run(context).over(found)  # law 1
+            progress = Progress(on_event, total=len(found))
+            return await Run(self._context(task, progress)).over(found)  # law 1
+
+    def _context(self, task: Task, progress: Progress) -> Context:
+        return Context(
+            stores=self._stores,
+            tools=self._tools,
+            settings=self._settings,
+            projector=self._projector,
+            labeller=self._labeller,
+            making=self._making,
+            clock=self._clock,
+            task=task,
+            progress=progress,
+            identities=Identities(self._stores.records.sources),
+        )
 
     async def compare(
         self, root: Path, *, flags: Mapping[str, object], source: SourceRecord | None
