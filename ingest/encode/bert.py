@@ -218,6 +218,8 @@ class _Graph:
         return self._op.add(scaled, self._weight(f"{name}.bias"))
 
     def _weight(self, name: str) -> Any:  # noqa: ANN401
+        if name not in self._weights:
+            raise UnsupportedModelError(f"there is no weight `{name}`")
         return self._op.constant(self._weights[name].astype(np.float32))
 
     def _integers(self, values: int | list[int]) -> Any:  # noqa: ANN401

@@ -38,6 +38,9 @@ _Encode: TypeAlias = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 
 _T = TypeVar("_T")
 
+# OpenVINO raises the second and third where its libraries or this processor do not do.
+_NOT_HERE: Final = (UnsupportedModelError, OSError, RuntimeError)
+
 _CORES: Final = os.cpu_count() or 1
 
 
@@ -149,7 +152,7 @@ class Encoder:
         try:
             model = BertEncoder(folder, vetted_model(self._name))
             question = model.compiled(bfloat16=False, threads=self._settings.threads)
-        except UnsupportedModelError as error:
+        except _NOT_HERE as error:
             _LOG.warning("openvino_not_used", reason=str(error))  # law 4
             return None
         return _Ways(question.encode, partial(self._compiled, model))
@@ -159,7 +162,7 @@ class Encoder:
         if model.has_bfloat16 if wanted is None else wanted:  # law 3
             try:
                 rounded = model.compiled(bfloat16=True, threads=threads)
-            except UnsupportedModelError as error:
+            except _NOT_HERE as error:
                 _LOG.warning("bfloat16_not_used", reason=str(error))
             else:
                 self._bfloat16 = True

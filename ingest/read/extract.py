@@ -33,7 +33,7 @@ from ingest.errors import FaultKind, ParseError, SourceError
 from ingest.read.front_matter import split
 from ingest.read.html_text import html_text
 from ingest.read.mail_text import mail_text
-from ingest.read.office_text import text_around
+from ingest.read.office_text import BrokenPartError, text_around
 from ingest.read.parsed import MAX_TITLE, MEDIA_TYPES, Format, Parsed
 from ingest.read.pdf_text import BrokenPdfError, LockedPdfError, pdf_text
 from ingest.read.plain_text import clean, decode
@@ -129,11 +129,18 @@ def _parsed(name: str, format_: Format, content: bytes) -> Parsed:
         case Format.PDF:
             return _pdf(content)
         case Format.DOCX:
-            parsed = _extracted(format_, content)
-            around = clean(text_around(content, parsed.text))
-            return _titled(format_, f"{parsed.text}\n\n{around}".strip(), parsed.title)
+            return _word(content)
         case _:
             return _extracted(format_, content)
+
+
+def _word(content: bytes) -> Parsed:
+    parsed = _extracted(Format.DOCX, content)
+    try:
+        around = text_around(content, parsed.text)
+    except BrokenPartError as error:
+        raise _fault(Format.DOCX, "") from error
+    return _titled(Format.DOCX, f"{parsed.text}\n\n{around}".strip(), parsed.title)
 
 
 def _pdf(content: bytes) -> Parsed:

@@ -29,7 +29,7 @@ _OPENING: Final = re.compile(r"\ufeff?---[ \t]*\n")
 _CLOSING: Final = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.MULTILINE)
 # A value with a colon and without quotes, as people write titles: YAML takes it for a mapping.
 _COLONS: Final = re.compile(
-    r"""^([\w-]+:[ \t]+)([^\s"'\[{>|&*!%#@`-][^\n]*:[ \t][^\n]*?)[ \t]*$""", re.MULTILINE
+    r"""^([\w-]+:[ \t]+)([^\s"'\[{>|&*!%#@`-][^\n]*:[ \t][^\n]*)$""", re.MULTILINE
 )
 _KEY: Final = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[\w-]+[ \t]*:(?:\s|\Z)")
 
@@ -74,13 +74,17 @@ def _loaded(block: str) -> Any:  # noqa: ANN401 - whatever YAML gives
     try:
         return yaml.load(block, Loader=_Loader)  # noqa: S506
     except yaml.scanner.ScannerError as error:
-        quoted = _COLONS.sub(lambda line: line[1] + json.dumps(line[2], ensure_ascii=False), block)
+        quoted = _COLONS.sub(_in_quotes, block)
         if quoted == block:
             raise
         try:
             return yaml.load(quoted, Loader=_Loader)  # noqa: S506
         except yaml.YAMLError:
             raise error from None  # the lines as they were written are what the writer knows
+
+
+def _in_quotes(line: re.Match[str]) -> str:
+    return line[1] + json.dumps(line[2].rstrip(), ensure_ascii=False)
 
 
 class _Loader(yaml.SafeLoader):

@@ -3,7 +3,8 @@
 The laws of this file:
 
 1. A paragraph that the body has already is not said again; so a header comes once, not once a page.
-2. A part with a document type, which may hold entities that grow, is passed over.
+   Nor is what a text box holds said again for the paragraph around it, or for older programs.
+2. A part that cannot be read is a fault of the document, never left out in silence.
 """
 
 from __future__ import annotations
@@ -11,19 +12,37 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Final
-from xml.etree import ElementTree as ET
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 
 _PARTS: Final = re.compile(
     r"word/(header\d*|footer\d*|footnotes|endnotes|comments)\.xml", re.IGNORECASE
 )
 _MAX_PART: Final = 32 * 1024 * 1024
 _WORD: Final = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_FALLBACK: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_BLANKS: Final = frozenset({f"{_WORD}tab", f"{_WORD}br", f"{_WORD}cr"})
+_DAMAGED: Final = (
+    *(zipfile.BadZipFile, zlib.error, OSError, RuntimeError, NotImplementedError),
+    *(ParseError, DefusedXmlException),
+)
+
+
+class BrokenPartError(Exception):
+    """A part of the document cannot be read."""
 
 
 def text_around(content: bytes, body: str) -> str:
-    """Return the paragraphs of a DOCX file that `body` does not have, one a line."""
+    """Return the paragraphs of a DOCX file that `body` does not have, one a line.
+
+    Raises:
+        BrokenPartError: a part is damaged, too large, or holds a document type.
+    """
     said = {_spaced(line) for line in body.splitlines()}
     whole = _spaced(body)
     found: list[str] = []
@@ -35,30 +54,41 @@ def text_around(content: bytes, body: str) -> str:
 
 
 def _paragraphs(content: bytes) -> Iterator[str]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for name in sorted(archive.namelist()):
-            if not _PARTS.fullmatch(name) or archive.getinfo(name).file_size > _MAX_PART:
-                continue
-            part = archive.read(name)
-            if b"<!DOCTYPE" not in part:  # law 2
-                yield from _texts(part)
-
-
-def _texts(part: bytes) -> Iterator[str]:
     try:
-        root = ET.fromstring(part)  # noqa: S314 - without a document type, see law 2
-    except ET.ParseError:
-        return
-    for paragraph in root.iter(f"{_WORD}p"):
-        yield _spaced("".join(_words(paragraph)))
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for part in sorted(archive.infolist(), key=lambda part: part.filename):
+                if _PARTS.fullmatch(part.filename):
+                    yield from _texts(_root(archive, part))
+    except _DAMAGED as error:
+        raise BrokenPartError from error  # law 2
 
 
-def _words(paragraph: ET.Element) -> Iterator[str]:
-    for element in paragraph.iter():
-        if element.tag == f"{_WORD}t":
-            yield element.text or ""
-        elif element.tag in {f"{_WORD}tab", f"{_WORD}br", f"{_WORD}cr"}:
+def _root(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Element:
+    if part.file_size > _MAX_PART:
+        raise BrokenPartError
+    root: Element = fromstring(archive.read(part), forbid_dtd=True)
+    return root
+
+
+def _texts(element: Element) -> Iterator[str]:
+    """Yield the text of each paragraph in and below an element, each word once."""
+    for child in element:
+        if child.tag == _FALLBACK:
+            continue
+        if child.tag == f"{_WORD}p":
+            yield _spaced("".join(_words(child)))
+        yield from _texts(child)
+
+
+def _words(element: Element) -> Iterator[str]:
+    """Yield what stands in a paragraph itself, without the paragraphs within it."""
+    for child in element:
+        if child.tag == f"{_WORD}t":
+            yield child.text or ""
+        elif child.tag in _BLANKS:
             yield " "
+        elif child.tag not in {f"{_WORD}p", _FALLBACK}:
+            yield from _words(child)
 
 
 def _spaced(text: str) -> str:

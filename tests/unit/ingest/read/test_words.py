@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import re
+import zipfile
 from email.message import EmailMessage
 from itertools import count
 
@@ -144,6 +145,41 @@ def test_a_word_document_has_what_stands_around_its_body_once() -> None:
 
     wanted = f"{body} {cell} {header} {footer} w999x".split()
     assert sorted(found(parsed)) == sorted(wanted)
+
+
+def word_document(header: str) -> bytes:
+    """Return a document whose header holds this XML."""
+    made, content = docx.Document(), io.BytesIO()
+    made.add_paragraph("The body")
+    made.sections[0].header.paragraphs[0].text = "MARK"
+    made.save(content)
+    changed = io.BytesIO()
+    with zipfile.ZipFile(content) as old, zipfile.ZipFile(changed, "w") as new:
+        for part in old.infolist():
+            text = old.read(part)
+            if part.filename.startswith("word/header"):
+                text = re.sub(rb"<w:p[ >].*</w:p>", header.encode(), text, flags=re.DOTALL)
+            new.writestr(part, text)
+    return changed.getvalue()
+
+
+def test_a_text_box_in_a_header_comes_once() -> None:
+    outer, boxed = words(3, 4)
+    box = f"<w:txbxContent><w:p><w:r><w:t>{boxed}</w:t></w:r></w:p></w:txbxContent>"
+    namespace = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    choice = f"<mc:Choice Requires='wps'>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback>"
+    boxes = f"<w:r><mc:AlternateContent {namespace}>{choice}</mc:AlternateContent></w:r>"
+
+    parsed = extract("a.docx", word_document(f"<w:p><w:r><w:t>{outer}</w:t></w:r>{boxes}</w:p>"))
+
+    assert found(parsed) == f"{outer} {boxed}".split()
+
+
+@pytest.mark.parametrize("header", ["<w:p>", "<!DOCTYPE a><w:p/>"])
+def test_a_damaged_part_of_a_word_document_is_told(header: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        extract("a.docx", word_document(header))
+    assert caught.value.kind is FaultKind.BROKEN
 
 
 def mail(plain: str, html: str) -> Parsed:
