@@ -16,6 +16,7 @@ import asyncio
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from acl.records import DocumentRecord, SourceRecord
@@ -77,6 +78,7 @@ class Comparer:
         self._sources = stores.records.sources
         self._resolver = resolver
         self._flags = flags
+        self._record = source
         self._source = source.id if source else ""
 
     async def compare(self, found: Sequence[Found], *, whole: bool) -> Comparison:
@@ -95,20 +97,27 @@ class Comparer:
         known = await self._sources.documents(self._source)  # law 1
         names = {document.uri for document in known}
         new = sorted(files.keys() - names)
-        gone = [each for each in known if whole and _is_gone(each.uri, files, faults)]
+        there = files.keys() if whole else await self._there(known)
+        gone = [each for each in known if _is_gone(each.uri, there, faults)]
         moved, unclear = await self._renamed(gone, [files[uri] for uri in new])
         left = {document.id for document in moved.values()}
         return Comparison(
             known=sum(document.is_live for document in known),
             new=tuple(uri for uri in new if uri not in moved),
-            gone=tuple(each for each in gone if each.is_live and each.id not in left),
+            gone=tuple(each for each in gone if whole and each.is_live and each.id not in left),
             moved=moved,
             unclear=unclear,
         )
 
+    async def _there(self, known: Sequence[DocumentRecord]) -> Collection[str]:
+        """Return the names of documents whose files are there, for a run over a part."""
+        if self._record is None:
+            return {document.uri for document in known}
+        return await asyncio.to_thread(_present, known, self._record)
+
     async def _require_own(self, files: Mapping[str, SourceFile]) -> None:
         for document in await self._sources.at(files):
-            if document.source not in {"", self._source}:
+            if document.source != self._source:
                 tenant = self._tenant(files[document.uri])
                 if tenant in {"", document.tenant}:
                     raise await self._taken(document)  # law 2
@@ -149,6 +158,12 @@ class Comparer:
             moved |= {fresh: mine[old] for fresh, old in pairs.moved.items() if fresh not in moved}
             unclear |= pairs.unclear
         return moved, {fresh: old for fresh, old in unclear.items() if fresh not in moved}
+
+
+def _present(known: Sequence[DocumentRecord], source: SourceRecord) -> set[str]:
+    begin = f"file:{source.at.strip('/')}/" if source.at else "file:"
+    names = {document.uri for document in known}
+    return {uri for uri in names if Path(source.root, uri.removeprefix(begin)).exists()}
 
 
 def _digests(files: Sequence[SourceFile]) -> dict[str, str]:

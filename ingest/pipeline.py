@@ -26,6 +26,7 @@ from ingest.project import Projector, event_of
 from ingest.report import IngestEvent, IngestReport, Progress
 from ingest.run import FORM, Run
 from ingest.sources.folder import Found, walk
+from ingest.sources.registry import registered
 
 __all__ = ["Pipeline", "PipelineSettings"]
 
@@ -84,9 +85,10 @@ class Pipeline:
             prune: whether documents that are no longer in the source are withdrawn.
             sure: whether that is meant even where it is a large share of them.
             actor: on whose account.
-            source: the source of record that `root` is or is a part of.
+            source: the source that `root` is or is a part of; it goes on record with what is new.
 
         Raises:
+            RecordsConflictError: its name or its root is that of another source.
             SourceError: there is no such folder or file.
             StoppedError: it would harm documents of another source, or remove too many; nothing has
                 changed. Or too many would go into quarantine; a few have gone.
@@ -99,6 +101,8 @@ class Pipeline:
             comparison = await comparer.compare(found, whole=whole)
             if prune and not sure:
                 comparison.require_moderate(self._settings.removal_share)
+            if source is not None:
+                await registered(self._stores.records, source, by=actor)
             task = Task(
                 resolver=resolver,
                 flags=said,

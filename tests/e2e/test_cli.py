@@ -236,6 +236,13 @@ def test_ctrl_c_ends_the_service_in_order(folder: Path) -> None:
     assert "DEVELOPMENT MODE" in done.stdout
 
 
+def labelled(**said: str) -> list[str]:
+    """Return the options that give every document a complete label."""
+    whole = {"tenant": "acme", "owner": "user:olaf", "classification": "internal"}
+    whole |= {"compartments": "", "readers": "group:everyone"} | said
+    return [part for name, value in whole.items() for part in ("--label", f"{name}={value}")]
+
+
 def test_pruning_removes_what_the_folder_lacks(folder: Path, tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     root = tmp_path / "documents"
@@ -257,8 +264,7 @@ def test_sources_are_added_run_listed_and_removed(folder: Path, tmp_path: Path) 
     data, root = str(tmp_path / "data"), tmp_path / "notes"
     root.mkdir()
     (root / "crane.txt").write_text("The crane is inspected in spring.\n")
-    said = ("tenant=acme", "owner=user:olaf", "classification=internal", "compartments=")
-    flags = [part for one in (*said, "readers=group:everyone") for part in ("--label", one)]
+    flags = labelled()
     strongroom(
         folder, "source", "add", "pier", "--root", str(root), "--at", "/pier", *flags, data_dir=data
     )
@@ -286,8 +292,7 @@ def test_a_document_is_deleted_for_good(folder: Path, tmp_path: Path) -> None:
     data, root = str(tmp_path / "data"), tmp_path / "notes"
     root.mkdir()
     (root / "crane.txt").write_text("The crane is inspected in spring.\n")
-    said = ("tenant=acme", "owner=user:olaf", "classification=internal", "compartments=")
-    flags = [part for one in (*said, "readers=group:everyone") for part in ("--label", one)]
+    flags = labelled()
     strongroom(folder, "ingest", str(root), *flags, data_dir=data)
 
     done = strongroom(folder, "documents", "delete", "crane.txt", data_dir=data, code=1)
@@ -306,9 +311,7 @@ def test_a_path_of_two_tenants_is_told_apart(folder: Path, tmp_path: Path) -> No
         root = tmp_path / tenant
         root.mkdir()
         (root / "delivery.md").write_text(f"Delivery of {tenant}.\n")
-        said = (f"tenant={tenant}", "owner=user:olaf", "classification=internal", "compartments=")
-        flags = [part for one in (*said, "readers=group:everyone") for part in ("--label", one)]
-        strongroom(folder, "ingest", str(root), *flags, data_dir=data)
+        strongroom(folder, "ingest", str(root), *labelled(tenant=tenant), data_dir=data)
 
     done = strongroom(folder, "label", "show", "delivery.md", data_dir=data, code=1)
     assert "delivery.md is in 2 tenants: acme, globex; say `--tenant` or the id" in done.stderr

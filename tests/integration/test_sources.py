@@ -13,8 +13,9 @@ import pytest
 
 from acl.records import AuditKind, DocumentRecord, RecordsConflictError
 from ingest.comparison import StoppedError
+from ingest.errors import SourceError
 from ingest.report import IngestReport
-from retrieval.access.sources import registered, source_event, source_of_path
+from ingest.sources.registry import registered, source_event, source_of_path
 from tests.builders import last_event
 from tests.integration.folders import write
 from tests.integration.label_office import LATER, STEWARD, Office, office_of
@@ -47,7 +48,6 @@ async def run(
 ) -> IngestReport:
     """Read a folder in as a source, as the command line does."""
     source = await source_of_path(made.records, folder, at=at, label=label)
-    source = await registered(made.records, source)
     return await made.pipeline.ingest(
         folder, flags={}, on_event=made.events.append, prune=prune, sure=sure, source=source
     )
@@ -68,6 +68,7 @@ async def test_a_second_folder_takes_no_name_of_the_first(office: Office, tmp_pa
     with pytest.raises(StoppedError, match=r"`file:terms\.txt` comes from the source `A`"):
         await run(made, tmp_path / "B", **LABEL)
     assert await stored(made) == before
+    assert [each.source.name for each in await made.records.sources.listed()] == ["A"]
 
     await run(made, tmp_path / "B", at="/b", **LABEL | {"classification": "public"})
     after = await stored(made)
@@ -152,6 +153,27 @@ async def test_what_left_and_comes_back_under_another_name_is_the_same_document(
 
     back = (await stored(made))["file:plan-2.txt"]
     assert (back.id, back.label_json["classification"]) == (identity, 3)
+
+
+async def test_a_run_over_one_file_sees_that_it_was_renamed(office: Office, tmp_path: Path) -> None:
+    made, folder = office.world, tmp_path / "A"
+    for name in ("plan.txt", "other.txt"):
+        write(folder, name, f"The text of {name}\n")
+    await run(made, folder, at="/in", **LABEL)
+    await office.change(STEWARD, "file:in/plan.txt", classification="restricted")
+    before = await stored(made)
+    (folder / "plan.txt").rename(folder / "open.txt")
+
+    source = await source_of_path(made.records, folder / "open.txt", label={})
+    report = await made.pipeline.ingest(
+        folder / "open.txt", flags={}, on_event=made.events.append, source=source, prune=True
+    )
+
+    after = await stored(made)
+    assert (report.added, report.removed) == (0, 0)
+    assert set(after) == {"file:in/open.txt", "file:in/other.txt"}
+    assert after["file:in/open.txt"].id == before["file:in/plan.txt"].id
+    assert after["file:in/open.txt"].label_json["classification"] == 3
 
 
 async def test_where_two_can_be_meant_nothing_is_merged_and_nothing_is_open(
@@ -277,6 +299,12 @@ async def test_a_source_keeps_its_documents_under_another_root(
     assert await stored(made) == before
 
 
+@pytest.mark.parametrize("at", ["/../x", "a/./b", "/a\x00"])
+async def test_a_place_that_is_none_is_refused(office: Office, tmp_path: Path, at: str) -> None:
+    with pytest.raises(SourceError, match="is no place"):
+        await source_of_path(office.world.records, tmp_path, at=at, label={})
+
+
 async def test_names_and_roots_are_those_of_one_source(office: Office, tmp_path: Path) -> None:
     made = office.world
     for name in ("A", "A/inner", "x/A"):
@@ -302,6 +330,7 @@ async def test_a_source_is_forgotten_when_none_of_its_documents_is_left(
     made, folder = office.world, tmp_path / "A"
     write(folder, "a.txt", "Some text.\n")
     await run(made, folder, **LABEL)
+    await office.change(STEWARD, "file:a.txt", classification="restricted")
     ((source, live),) = [(each.source, each.live) for each in await made.records.sources.listed()]
     event = source_event(source, by="user:root", what="removed")
 
@@ -313,6 +342,14 @@ async def test_a_source_is_forgotten_when_none_of_its_documents_is_left(
     await made.records.sources.remove(source.id, event)
 
     assert await made.records.sources.listed() == ()
+    # What was known of its documents is nobody else's, and is there when it comes back.
+    write(tmp_path / "B", "a.txt", "Another text.\n")
+    with pytest.raises(StoppedError, match="comes from the source that was removed"):
+        await run(made, tmp_path / "B", **LABEL)
+    write(folder, "a.txt", "Some text.\n")
+    await run(made, folder, **LABEL)
+    back = await stored(made)
+    assert back["file:a.txt"].label_json["classification"] == 3
 
 
 @pytest.mark.parametrize("seed", range(3))

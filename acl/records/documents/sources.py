@@ -34,7 +34,6 @@ class SourceRecord:
 
     Attributes:
         name: what people call it.
-        tenant: whose its documents are; `""` where the files say it.
         kind: how it is read: `folder`.
         root: where it lies, in the words of its kind.
         at: the place in the tenant's tree under which its documents stand; `""` for the top.
@@ -44,7 +43,6 @@ class SourceRecord:
 
     id: str
     name: str
-    tenant: str = ""
     kind: str = "folder"
     root: str
     at: str = ""
@@ -122,7 +120,7 @@ class Sources(AuditedPart):
 
     @transaction
     def remove(self, connection: Connection, source_id: str, event: AuditEvent) -> None:
-        """Forget a source.
+        """Forget a source; what it brought stays its own, should the same source come back.
 
         Raises:
             RecordsConflictError: documents of it can still be found.
@@ -130,7 +128,6 @@ class Sources(AuditedPart):
         mine = documents.c.source == source_id
         if connection.scalar(select(func.count()).select_from(documents).where(mine, LIVE)):
             raise RecordsConflictError("documents of the source can still be found")
-        connection.execute(update(documents).where(mine).values(source=""))
         connection.execute(delete(sources).where(sources.c.id == source_id))
         self.audit.append_within(connection, event)  # law 3
 
@@ -181,7 +178,7 @@ class Sources(AuditedPart):
         self.audit.append_within(connection, event)  # law 3
 
 
-_PLAIN: Final = ("name", "tenant", "kind", "root", "at")
+_PLAIN: Final = ("name", "kind", "root", "at")
 
 
 def _require_own(connection: Connection, source: SourceRecord) -> None:

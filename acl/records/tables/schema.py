@@ -116,12 +116,12 @@ def _description() -> tuple[Column[Any], ...]:
 
 DESCRIPTION: Final = tuple(column.name for column in _description())
 
-# A place that documents come from. Its tenant is "" where the files themselves say it.
+# A place that documents come from.
 sources: Final = _table(
     "sources",
     Column("id", Text, primary_key=True),
     Column("name", Sorted, nullable=False),
-    *_texts("tenant", "kind", "root", "at", "label"),
+    *_texts("kind", "root", "at", "label"),
     *_moments("created_at"),
     Column("last_run_at", Moment, nullable=True),
     Column("last_run", Text, nullable=False, server_default="{}"),

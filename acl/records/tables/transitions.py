@@ -102,11 +102,8 @@ def settle(
         old = document_of_record(connection, new.document_id)
     except UnknownDocumentError:
         old = _first_sight(connection, new, described, now)
-    if (old.tenant, old.uri) != (new.tenant, new.uri) or old.source not in {"", new.source}:
+    if (old.tenant, old.uri, old.source) != (new.tenant, new.uri, new.source):
         raise RecordsConflictError(f"`{new.document_id}` is the id of another source")
-    if new.source != old.source:
-        mine = documents.c.id == new.document_id
-        connection.execute(update(documents).where(mine).values(source=new.source))
     expected = new.expected_label_version
     if expected is not None:
         require_label_version(old, expected)

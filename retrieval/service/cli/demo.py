@@ -29,7 +29,7 @@ from rich.text import Text
 
 from acl.labels import level_name
 from ingest.report import IngestReport
-from retrieval.access.sources import registered, source_of_path
+from ingest.sources.registry import source_of_path
 from retrieval.service import logs
 from retrieval.service.api.search import FoundPassage
 from retrieval.service.cli.documents import Asked, ingest_into, report_lines
@@ -126,7 +126,6 @@ async def _shown(settings: Settings, folder: Path, *, serving: bool, as_json: bo
         # Importing the model's libraries takes as long as all that is read meanwhile.
         tasks.create_task(parts.encoder.load())
         source = await source_of_path(parts.records, documents, name="demo", label={})
-        source = await registered(parts.records, source)
         report = await ingest_into(parts, Asked(documents, source, quiet=True))
         people = read_people(settings.people_file, parts.schema)
         answers = [await _found(parts, people[name]) for name in (*ASKERS, STRANGER)]

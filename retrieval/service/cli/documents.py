@@ -24,7 +24,7 @@ from acl.labels import AttributeType, LabelSchema
 from acl.records import Quarantined, RecordsConflictError, SourceRecord
 from acl.subject import OPERATOR as OPERATOR_ID
 from ingest.report import EventKind, IngestEvent, IngestReport
-from retrieval.access.sources import registered, source_of_path
+from ingest.sources.registry import source_of_path
 from retrieval.access.strangers import strangers
 from retrieval.rights.policy_source import read_schema
 from retrieval.service.api.documents import DocumentList
@@ -115,7 +115,6 @@ def ingest(  # noqa: PLR0913 - the options of one command
             where = await source_of_path(parts.records, path, name=source, at=at, label=flags)
             if dry_run:
                 return await compared(parts, path, where)
-            where = await registered(parts.records, where)
             asked = Asked(path, where, prune=prune, sure=sure, quiet=quiet or as_json)
             return await ran(parts, asked)
         except RecordsConflictError as error:

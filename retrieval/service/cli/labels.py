@@ -54,7 +54,7 @@ from retrieval.service.cli.run import (
     asked_about,
     asker_of,
     command,
-    find_document,
+    document_for,
     known_people,
     moment,
     now,
@@ -415,8 +415,7 @@ async def _selection(parts: Parts, who: Asker, names: Sequence[str], tenant: str
     if folders:
         path = checked_folder(folders[0])
         return Selection(folder=path, tenant=tenant or tenant_of(path))
-    own = who.tenant if isinstance(who, Subject) else ""
-    found = [await find_document(parts, name, own) for name in names]
+    found = [await document_for(parts, who, name, tenant) for name in names]
     # One that the asker may not know of is left out by the desk, as one that is not there.
     return Selection(ids=tuple(record.id for record in found if record is not None))
 

@@ -188,14 +188,26 @@ async def asked_about(
     who = asker_of(parts, asker)
     if isinstance(who, Operator):
         return who, await document_named(parts, name, tenant)
-    try:
-        record = await find_document(parts, name, who.tenant)
-    except AmbiguousError:
-        # None of them is of the asker's tenant, and of others nothing is told.
-        record = None
+    record = await document_for(parts, who, name)
     if record is None:
         raise DocumentNotFoundError
     return who, record
+
+
+async def document_for(
+    parts: Parts, who: Asker, name: str, tenant: str = ""
+) -> DocumentRecord | None:
+    """Return the document that an asker calls `name`, if there is one.
+
+    Raises:
+        AmbiguousError: several tenants have one of that name; told to the operator alone.
+    """
+    if isinstance(who, Operator):
+        return await find_document(parts, name, tenant)
+    try:
+        return await find_document(parts, name, who.tenant)
+    except AmbiguousError:
+        return None
 
 
 async def document_named(parts: Parts, name: str, tenant: str = "") -> DocumentRecord:

@@ -12,7 +12,7 @@ import typer
 from acl.records import AuditKind, RecordsConflictError, SourceRecord
 from acl.subject import OPERATOR
 from ingest.project import event_of
-from retrieval.access.sources import registered, source_event, source_of_path
+from ingest.sources.registry import registered, source_event, source_of_path
 from retrieval.rights.policy_source import read_schema
 from retrieval.service.cli.documents import (
     Asked,

@@ -98,7 +98,7 @@ def _sources() -> None:
         "sources",
         _key("id"),
         sa.Column("name", SORTED, nullable=False),
-        *_texts("tenant", "kind", "root", "at", "label"),
+        *_texts("kind", "root", "at", "label"),
         *_wholes("created_at"),
         sa.Column("last_run_at", WHOLE, nullable=True),
         _text_with("last_run", "{}"),

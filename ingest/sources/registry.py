@@ -6,6 +6,8 @@ The laws of this file:
    newly said of it counts from then on, and what is not said stays.
 2. A new one is called after its folder, with a number where that name is taken.
 3. A folder that lies in a source is a part of it, and no source of its own.
+4. A source that was removed and comes back at the same root is the same one: its documents come
+   back under their labels. No other source ever gets them.
 """
 
 from __future__ import annotations
@@ -18,10 +20,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from acl.labels import normalise
 from acl.records import AuditEvent, AuditKind, Outcome, Records, RecordsConflictError, SourceRecord
 from acl.subject import INGESTION
+from ingest.errors import SourceError
 
 FOLDER: Final = "folder"
+_SOURCES: Final = uuid.UUID("0b7f3c0e-6f0a-5b58-8f39-5f6f5a1f7d21")
 
 
 async def source_of_path(
@@ -38,9 +43,10 @@ async def source_of_path(
 
     Raises:
         RecordsConflictError: the folder is a source of another name, or lies in another source.
+        SourceError: `at` is no place.
     """
     root = str(await asyncio.to_thread(_root, path))
-    place = f"/{at.strip('/')}" if at.strip("/") else ""
+    place = _place(at)
     here = await records.sources.rooted(FOLDER, root)
     if here is not None and name not in {"", here.name}:
         raise RecordsConflictError(f"`{root}` is the source `{here.name}` already")
@@ -50,7 +56,7 @@ async def source_of_path(
     if known is None:  # law 2
         made = name or await _free_name(records, Path(root).name or "folder")
         return SourceRecord(
-            id=str(uuid.uuid4()),
+            id=await _free_id(records, root),
             name=made,
             root=root,
             at=place,
@@ -80,7 +86,6 @@ def source_event(source: SourceRecord, *, by: str, what: str) -> AuditEvent:
         time=datetime.now(UTC),
         subject=by,
         outcome=Outcome.PERMITTED,
-        tenant=source.tenant,
         detail={"source": source.name, "root": source.root, "what": what},
     )
 
@@ -98,6 +103,25 @@ async def _require_apart(records: Records, root: Path) -> None:
 def _root(path: Path) -> Path:
     top = path.resolve()
     return top if top.is_dir() else top.parent
+
+
+def _place(at: str) -> str:
+    parts = [part for part in at.split("/") if part]
+    try:
+        for part in parts:
+            normalise(part)
+    except ValueError as error:
+        raise SourceError(f"`--at {at}` is no place: it {error}") from error
+    if not {".", ".."}.isdisjoint(parts):
+        raise SourceError(f"`--at {at}` is no place: write it as `/archive/2025`")
+    return "".join(f"/{part}" for part in parts)
+
+
+async def _free_id(records: Records, root: str) -> str:
+    """Return the id that a source at this root had before, unless one that moved took it along."""
+    made = str(uuid.uuid5(_SOURCES, root))
+    taken = {each.source.id for each in await records.sources.listed()}
+    return str(uuid.uuid4()) if made in taken else made  # law 4
 
 
 async def _free_name(records: Records, wanted: str) -> str:
