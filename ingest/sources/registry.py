@@ -3,7 +3,8 @@
 The laws of this file:
 
 1. A folder that was read in before is found by where it lies, or by the name that is said; what is
-   newly said of it counts from then on, and what is not said stays.
+   newly said of it counts from then on, and what is not said stays. It takes another root only when
+   the old one is gone.
 2. A new one is called after its folder, with a number where that name is taken.
 3. A folder that lies in a source is a part of it, and no source of its own.
 4. A source that was removed and comes back at the same root is the same one: its documents come
@@ -62,6 +63,11 @@ async def source_of_path(
             at=place,
             label=dict(label),
             created_at=datetime.now(UTC),
+        )
+    if known.root != root and await asyncio.to_thread(Path(known.root).exists):
+        raise RecordsConflictError(
+            f"the source `{known.name}` lies at `{known.root}`, which is still there; give "
+            f"`{Path(root).name}` another name"
         )
     return replace(known, root=root, at=place or known.at, label={**known.label, **label})  # law 1
 

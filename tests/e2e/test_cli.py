@@ -277,7 +277,7 @@ def test_sources_are_added_run_listed_and_removed(folder: Path, tmp_path: Path) 
     assert "Renamed" in done.stdout
     done = strongroom(folder, "source", "list", "--json", data_dir=data)
     (line,) = json.loads(done.stdout)["sources"]
-    assert (line["name"], line["at"], line["documents"]) == ("pier", "/pier", 1)
+    assert (line["name"], line["place"], line["documents"]) == ("pier", "/pier", 1)
     assert line["last_run"]["renamed"] == 1
     done = strongroom(folder, "source", "show", "pear", data_dir=data, code=1)
     assert "there is no source `pear`; there are: pier" in done.stderr

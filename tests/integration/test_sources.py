@@ -315,6 +315,8 @@ async def test_names_and_roots_are_those_of_one_source(office: Office, tmp_path:
 
     with pytest.raises(RecordsConflictError, match=r"`inner` lies in the source `A`"):
         await source_of_path(made.records, tmp_path / "A" / "inner", label={})
+    with pytest.raises(RecordsConflictError, match=r"`A` lies at .* which is still there"):
+        await source_of_path(made.records, tmp_path / "x" / "A", name="A", label={})
     with pytest.raises(RecordsConflictError, match="is the source `A` already"):
         await source_of_path(made.records, tmp_path / "A", name="B", label={})
     other = await source_of_path(made.records, tmp_path / "x" / "A", label={})

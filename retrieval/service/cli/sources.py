@@ -45,7 +45,7 @@ class SourceLine:
     name: str
     kind: str
     root: str
-    at: str
+    place: str
     documents: int
     label: dict[str, Any]
     last_run_at: datetime | None
@@ -97,7 +97,7 @@ async def list_sources(parts: Parts) -> Shown:
     lines = await _lines(parts)
     return Shown(
         SourceList(lines),
-        [records(lines, "name root at documents last_run_at"), count(len(lines), "source")],
+        [records(lines, "name root place documents last_run_at"), count(len(lines), "source")],
     )
 
 
@@ -166,7 +166,7 @@ async def _lines(parts: Parts) -> tuple[SourceLine, ...]:
             name=each.source.name,
             kind=each.source.kind,
             root=each.source.root,
-            at=each.source.at or "/",
+            place=each.source.at or "/",
             documents=each.live,
             label=dict(each.source.label),
             last_run_at=each.source.last_run_at,
